@@ -124,6 +124,7 @@ class Sweep:
     total: int
     pages: int
     before: Mapping[Source, Probe]
+    began: float
     growing: bool
     """Whether `prefix` still grows: every page so far was final throughout."""
 
@@ -142,6 +143,8 @@ class Batch:
     """Where a followed batch stands: all that must survive a restart.
 
     `schedule` is the schedule's id, "" for an ad-hoc batch. `guard`: results final before it are remembered, not counted (None: none are).
+    `unclaimed`: how many more reads of the run list must not claim a batch of the summary before it passes for ad hoc.
+    `probes` are the readings of the last cycle that read any; `swept` what each source read before the last complete sweep.
     `labels` is None until they freeze. `drift` is |total - distinct rows| of the last walk that reached the end, `picture` changes only
     when that walk lacked nothing. `ended` is when the status was first seen final, `closed` when following stopped.
     """
@@ -149,6 +152,7 @@ class Batch:
     ref: BatchRef
     seen: float
     schedule: str = ""
+    unclaimed: int = 0
     flow_id: str = ""
     flow_name: str = ""
     labels: Labels | None = None
