@@ -1,0 +1,221 @@
+"""The request budget of one account: never more than its limit in any hour, over restarts too, and no kind of work starved.
+
+A token bucket whose capacity (10 % of the limit) and hourly refill (90 %) add up to the limit. Tokens are withdrawn from the store in
+small blocks before they are used, so a crash forfeits a block and never doubles one. It must not know what the requests are.
+
+Inside the process time is the loop's; the wall clock bridges only the gap between two processes, where a jump grants at most the capacity.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from enum import IntEnum
+from typing import Final
+
+from runtype_exporter.clock import Clock
+from runtype_exporter.model import BudgetState, BudgetStore, Telemetry
+
+HOUR: Final = 3600.0
+MAX_PAUSE: Final = HOUR
+"""The longest pause believed, seconds: a broken header must not stop polling for a day."""
+
+_CAPACITY_SHARE: Final = 0.1
+_DISCOVERY_SHARE: Final = 0.25
+_LARGEST_BLOCK: Final = 10
+_GUARANTEE: Final = 20
+"""A class that waits gets at least one grant in this many."""
+_SHORTEST_WAIT: Final = 0.001
+"""Rounding must not make the loop spin on a token that is a hair from complete, seconds."""
+
+
+class Priority(IntEnum):
+    """What a request is for: the lower, the sooner."""
+
+    DISCOVERY = 0
+    CLOSING = 1
+    RUNNING = 2
+    EXTRA = 3
+
+
+class Budget:
+    """One account's budget. To be made, used and closed inside one running event loop.
+
+    A new budget over the same store takes over from a closed one, also with another limit, and never grants more than the larger of
+    the two limits allows.
+    """
+
+    def __init__(
+        self, account: str, limit_per_hour: int, store: BudgetStore, clock: Clock, telemetry: Telemetry
+    ) -> None:
+        """Load what the store remembers; a new account starts with a full bucket.
+
+        Raises:
+            ValueError: the limit is below 1.
+        """
+        if limit_per_hour < 1:
+            raise ValueError(f"account {account}: requests_per_hour must be at least 1, not {limit_per_hour}")
+        self._account = account
+        self._limit = limit_per_hour
+        self._store = store
+        self._clock = clock
+        self._telemetry = telemetry
+        self._capacity = max(1.0, limit_per_hour * _CAPACITY_SHARE)
+        # With a limit of 1 nothing would be left to refill; so short of a whole token, one takes a little over an hour to come back.
+        self._rate = max(limit_per_hour - self._capacity, 0.99) / HOUR
+        self._block = min(_LARGEST_BLOCK, math.ceil(self._capacity / 4))
+        self._reserved = 0
+        self._waiting: dict[Priority, deque[asyncio.Future[None]]] = {priority: deque() for priority in Priority}
+        self._credit = dict.fromkeys(Priority, 0)
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+        self._loop = asyncio.get_running_loop()
+        self._at = self._loop.time()
+        now = clock.now()
+        state = store.load_budget(account) or BudgetState(self._capacity, now)
+        self._tokens = min(self._capacity, max(0.0, state.tokens) + self._rate * max(0.0, now - state.at))
+        pause = min(state.paused_until - now, MAX_PAUSE)
+        self._paused_until = now + pause if pause > 0 else state.paused_until
+        self._resume_at = self._at + pause
+        telemetry.budget(account, limit_per_hour, self.remaining)
+        telemetry.throttled(account, self._paused_until)
+
+    @property
+    def remaining(self) -> float:
+        """Requests that could be sent at once, were there no pause."""
+        return min(self._capacity, self._level() + self._reserved)
+
+    @property
+    def paused_until(self) -> float:
+        """Until when the API asked for a pause, seconds since the epoch; 0 if it never did."""
+        return self._paused_until
+
+    def share_interval(self, cost: int) -> float:
+        """The shortest interval in seconds between cycles of `cost` requests that takes at most a quarter of the limit."""
+        return cost * HOUR / (self._limit * _DISCOVERY_SHARE)
+
+    async def spend(self, priority: Priority) -> None:
+        """Wait until one request may be sent, and spend it.
+
+        Raises:
+            RuntimeError: the budget is closed.
+            Exception: whatever the store raises when it cannot remember; nothing is spent then.
+        """
+        if self._closed:
+            raise self._turned_away()
+        granted: asyncio.Future[None] = self._loop.create_future()
+        self._waiting[priority].append(granted)
+        self._serve()
+        try:
+            await granted
+        except asyncio.CancelledError:
+            if granted.done() and not granted.cancelled() and granted.exception() is None:
+                self._reserved += 1
+                self._serve()
+            raise
+
+    def pause(self, until: float) -> None:
+        """Serve nobody before `until` (seconds since the epoch), an hour from now at most; remembered. A longer pause stands.
+
+        Raises:
+            Exception: whatever the store raises when it cannot remember; this process pauses all the same.
+        """
+        now = self._clock.now()
+        seconds = min(until - now, MAX_PAUSE)
+        if seconds <= 0 or self._loop.time() + seconds <= self._resume_at:
+            return
+        self._resume_at = self._loop.time() + seconds
+        self._paused_until = now + seconds
+        self._telemetry.throttled(self._account, self._paused_until)
+        self._serve()
+        if not self._closed:
+            self._keep(min(self._level(), self._capacity - self._reserved))
+
+    def close(self) -> None:
+        """Give back what is reserved and turn away whoever still waits.
+
+        Raises:
+            Exception: whatever the store raises; the block is forfeited then.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        self._schedule(None)
+        for granted in (granted for waiting in self._waiting.values() for granted in waiting if not granted.done()):
+            granted.set_exception(self._turned_away())
+        self._keep(self.remaining)
+        self._reserved = 0
+
+    def _level(self) -> float:
+        """Tokens in the bucket, the reserved ones not among them, the capacity not yet heeded."""
+        return self._tokens + self._rate * (self._loop.time() - self._at)
+
+    def _serve(self) -> None:
+        """Grant what can be granted now, and wake up when more can."""
+        self._schedule(None)
+        if self._closed:
+            return
+        while (priority := self._next()) is not None:
+            delay = self._delay()
+            if delay > 0:
+                self._schedule(delay)
+                break
+            granted = self._waiting[priority].popleft()
+            try:
+                self._withdraw()
+            except Exception as error:  # noqa: BLE001 - whatever the store raises belongs to who asked; the others go on
+                granted.set_exception(error)
+                continue
+            granted.set_result(None)
+            self._credit_others(priority)
+        self._telemetry.budget(self._account, self._limit, self.remaining)
+
+    def _next(self) -> Priority | None:
+        """Whose turn it is: the most urgent class, unless one has waited for its guaranteed share. None if nobody waits."""
+        for waiting in self._waiting.values():
+            while waiting and waiting[0].done():
+                waiting.popleft()
+        present = [priority for priority, waiting in self._waiting.items() if waiting]
+        if not present:
+            return None
+        overdue = max(present, key=self._credit.__getitem__)
+        return overdue if self._credit[overdue] >= _GUARANTEE - 1 else present[0]
+
+    def _credit_others(self, served: Priority) -> None:
+        for priority, waiting in self._waiting.items():
+            if waiting and priority is not served:
+                self._credit[priority] += 1
+        self._credit[served] = max(0, self._credit[served] - (_GUARANTEE - 1))
+
+    def _delay(self) -> float:
+        """Seconds until one request may be granted, 0 or less for now."""
+        shortage = (1.0 - self.remaining) / self._rate
+        return max(shortage, self._resume_at - self._loop.time())
+
+    def _withdraw(self) -> None:
+        """Take one token, reserving a new block in the store where there is none left.
+
+        Reserved tokens count in the capacity. Where the refill would overflow it, a new block is reserved as well: otherwise a crash
+        right after would find in the store a bucket that has filled up meanwhile, as though the tokens just spent had not been.
+        """
+        level = self._level()
+        if self._reserved == 0 or level + self._reserved > self._capacity:
+            whole = min(self._capacity, level + self._reserved)
+            block = min(self._block, int(whole))
+            self._keep(whole - block)
+            self._reserved = block
+        self._reserved -= 1
+
+    def _keep(self, tokens: float) -> None:
+        self._store.save_budget(self._account, BudgetState(tokens, self._clock.now(), self._paused_until))
+        self._tokens = tokens
+        self._at = self._loop.time()
+
+    def _schedule(self, delay: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if delay is None else self._loop.call_later(max(delay, _SHORTEST_WAIT), self._serve)
+
+    def _turned_away(self) -> RuntimeError:
+        return RuntimeError(f"account {self._account}: its request budget is closed")

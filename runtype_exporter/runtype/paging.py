@@ -1,0 +1,96 @@
+"""When to read another page, and when the pages lie.
+
+Two rules, each bounded: cursor lists (schedules, runs) and offset lists (results). A server whose pages do not advance must end in an
+error, not in a loop. It must not know what is in the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final, Protocol, TypeVar
+
+from runtype_exporter.runtype.errors import PagingError
+from runtype_exporter.runtype.responses import CursorPagination, ResultsPage
+
+MAX_CURSOR_PAGES: Final = 10_000
+"""A million runs at 100 a page; no list of that length is read within a day's budget anyway."""
+MAX_OFFSET_PAGES: Final = 100_000
+"""Ten million results at 100 a page, for the same reason."""
+MAX_CURSOR_LENGTH: Final = 2048
+"""Cursors are opaque, but they travel in the URL."""
+
+
+class CursorPage(Protocol):
+    """A page that tells where the next one is."""
+
+    @property
+    def pagination(self) -> CursorPagination:
+        """Where it stands."""
+        ...
+
+
+P = TypeVar("P", bound=CursorPage)
+
+
+async def cursor_walk(
+    fetch: Callable[[str | None], Awaitable[P]],
+    start: str | None = None,
+    *,
+    operation: str = "",
+    max_pages: int = MAX_CURSOR_PAGES,
+) -> AsyncIterator[P]:
+    """Every page from `start` (None: the first) to the end.
+
+    `operation` names the list in errors; a method of the client names it itself.
+
+    Raises:
+        PagingError: a cursor comes back, is missing where more is promised, or the pages are too many.
+        ApiError: whatever `fetch` raises.
+    """
+    operation = operation or str(getattr(fetch, "__name__", "list"))
+    used: set[Any] = {start}
+    cursor = start
+    for _ in range(max_pages):
+        page = await fetch(cursor)
+        yield page
+        if not page.pagination.has_more:
+            return
+        cursor = page.pagination.next_cursor
+        if not cursor:
+            raise PagingError(
+                operation, "the page promises more but gives no cursor; rows may be missing until the API is consistent"
+            )
+        if len(cursor) > MAX_CURSOR_LENGTH:
+            raise PagingError(
+                operation, f"the page's cursor has {len(cursor)} characters, more than a URL should carry"
+            )
+        if cursor in used:
+            raise PagingError(operation, "the page's cursor was used before: reading on would never end")
+        used.add(cursor)
+    raise PagingError(operation, f"the list did not end within {max_pages} pages")
+
+
+def next_offset(page: ResultsPage, asked: int, *, pages: int = 0, max_pages: int = MAX_OFFSET_PAGES) -> int | None:
+    """Where the page after this one begins, None at the end. `asked` is the offset asked for, `pages` how many were read before.
+
+    The server may answer with fewer rows than asked for (a cap on the page size), so what counts is what came. Where `hasMore` and
+    `total` contradict each other the larger truth wins, and the walk ends at an empty page.
+
+    Raises:
+        PagingError: more is promised after an empty page, the answer is for another offset, or the pages are too many.
+    """
+    where = page.pagination
+    if where.offset is not None and where.offset != asked:
+        raise PagingError("results", f"asked for offset {asked}, answered for offset {where.offset}")
+    if not page.data:
+        if where.has_more:
+            raise PagingError(
+                "results", f"the page at offset {asked} is empty but promises more: reading on would never end"
+            )
+        return None
+    following = asked + len(page.data)
+    if not where.has_more and following >= where.total:
+        return None
+    if pages + 1 >= max_pages:
+        raise PagingError("results", f"the results did not end within {max_pages} pages")
+    return following

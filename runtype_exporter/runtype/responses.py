@@ -1,0 +1,183 @@
+"""The API's answers as types that have only the fields an exporter needs: customer data are not even fields.
+
+Tolerant where the API is open (unknown keys, unknown statuses, fields that are null or absent), strict where a wrong type would corrupt
+a count. It must not know what a status or a timestamp means, nor how an answer was had.
+
+The fields, their types and their nullability are as the API documents them; fields it documents as never null are required here
+where a count or an identity hangs on them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final, Generic, TypeVar
+
+import msgspec
+
+from runtype_exporter.runtype.errors import DecodeError
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+"""A number of records: never negative, and within what JSON numbers hold exactly."""
+Id = Annotated[str, msgspec.Meta(min_length=1)]
+"""An opaque identity."""
+Timestamp = Any
+"""Text, null, or whatever the API may send in its place: `timestamps.parse` judges it, one bad time must not cost a page."""
+
+T = TypeVar("T")
+
+
+class _Struct(msgspec.Struct, rename="camel", frozen=True, gc=False):
+    """Frozen, and without the collector's bookkeeping: a decoded answer has no cycles."""
+
+
+class CursorPagination(_Struct, frozen=True):
+    """Where a page of a cursor list stands."""
+
+    has_more: bool
+    next_cursor: str | None = None
+
+
+class OffsetPagination(_Struct, frozen=True):
+    """Where a page of results stands. `offset` is None where the API does not repeat it."""
+
+    total: Count
+    has_more: bool
+    offset: Count | None = None
+
+
+class ScheduleRow(_Struct, frozen=True):
+    """A schedule."""
+
+    id: Id
+    name: str | None = None
+    enabled: bool = True
+
+
+class RunRow(_Struct, frozen=True):
+    """One run of a schedule. An agent's run has no batch and no counts: absent is not zero."""
+
+    id: Id
+    schedule_id: Id
+    status: str
+    created_at: Timestamp = None
+    started_at: Timestamp = None
+    completed_at: Timestamp = None
+    flow_id: str | None = None
+    agent_id: str | None = None
+    batch_execution_id: str | None = None
+    total_records: Count | None = None
+    processed_records: Count | None = None
+    failed_records: Count | None = None
+
+
+class SummaryRow(_Struct, frozen=True):
+    """A batch in the summary, which gives neither its flow's id nor its end."""
+
+    id: Id
+    status: str
+    flow_name: str | None = None
+    started_at: Timestamp = None
+    total_records: Count | None = None
+    processed_records: Count | None = None
+    failed_records: Count | None = None
+
+
+class ResultRow(_Struct, frozen=True):
+    """One record's result. `record_result_id` is documented as nullable."""
+
+    record_id: Id
+    status: str
+    record_result_id: Id | None = None
+    created_at: Timestamp = None
+    executed_at: Timestamp = None
+    failed_at: Timestamp = None
+    flow_id: str | None = None
+    flow_name: str | None = None
+
+
+class SchedulesPage(_Struct, frozen=True):
+    """One page of `GET /v1/schedules`."""
+
+    data: list[ScheduleRow]
+    pagination: CursorPagination
+
+
+class RunsPage(_Struct, frozen=True):
+    """One page of `GET /v1/schedules/runs/all`. Its order is not documented."""
+
+    data: list[RunRow]
+    pagination: CursorPagination
+
+
+class Summary(_Struct, frozen=True):
+    """`GET /v1/batch/summary`: the batches at work, and some that ended of late (how late is not documented)."""
+
+    batches: list[SummaryRow]
+    recent: list[SummaryRow]
+
+
+class BatchStatus(_Struct, frozen=True):
+    """`GET /v1/batch/status/{id}`."""
+
+    batch_execution_id: Id
+    status: str
+    flow_id: str | None = None
+    started_at: Timestamp = None
+    completed_at: Timestamp = None
+    total_records: Count | None = None
+    processed_records: Count | None = None
+    failed_records: Count | None = None
+
+
+class ResultsPage(_Struct, frozen=True):
+    """One page of `GET /v1/schedules/batch/{id}/results`. Its order is not documented."""
+
+    data: list[ResultRow]
+    pagination: OffsetPagination
+
+
+_ESCAPE: Final = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
+
+def _mend(body: bytes) -> bytes:
+    """Text cut in the middle of an emoji leaves half of a surrogate pair: JSON by the letter, but no Unicode."""
+    return _ESCAPE.sub(lambda match: rb"\ufffd" if match["lone"] else match[0], body)
+
+
+class Decoder(Generic[T]):
+    """Decodes one operation's answers."""
+
+    def __init__(self, operation: str, type_: type[T]) -> None:
+        self.operation = operation
+        self._decoder = msgspec.json.Decoder(type_)
+
+    def decode(self, body: bytes) -> T:
+        """The answer as a value.
+
+        Raises:
+            DecodeError: it is not JSON or not of the documented types; the message names the field, never a value.
+        """
+        try:
+            try:
+                return self._decoder.decode(body)
+            except msgspec.ValidationError:
+                raise
+            except msgspec.DecodeError:
+                return self._decoder.decode(_mend(body))
+        except msgspec.ValidationError as error:
+            # msgspec names the expected type and the path there. The types above have no form whose message quotes a value.
+            what = f"the answer has another shape than the API documents: {error}"
+        except (ValueError, RecursionError) as error:
+            # Not the error's own text: the codec's quote bytes of the answer.
+            what = f"the answer is not JSON ({type(error).__name__} in {len(body)} bytes); does something stand between here and the API?"
+        raise DecodeError(self.operation, what)
+
+
+SCHEDULES: Final = Decoder("schedules", SchedulesPage)
+RUNS: Final = Decoder("runs", RunsPage)
+SUMMARY: Final = Decoder("summary", Summary)
+STATUS: Final = Decoder("status", BatchStatus)
+RESULTS: Final = Decoder("results", ResultsPage)
