@@ -1,0 +1,476 @@
+import asyncio
+import bisect
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from runtype_exporter.model import BudgetState
+from runtype_exporter.runtype import Budget, Priority
+from tests.runtype.conftest import Recorder, Store
+from tests.support.virtual import VirtualClock, run
+
+START = 1_780_000_000.0
+
+
+def most_in_an_hour(times):
+    return max((bisect.bisect_right(times, at + 3600.0) - i for i, at in enumerate(times)), default=0)
+
+
+class World:
+    """A budget, the clocks it lives by, and when it granted."""
+
+    def __init__(self, limit, store=None, telemetry=None):
+        self.loop = asyncio.get_running_loop()
+        self.clock = VirtualClock(self.loop, START)
+        self.store = store or Store()
+        self.telemetry = telemetry or Recorder()
+        self.grants = []
+        self.served = []
+        self.tasks = []
+        self.start(limit)
+
+    def start(self, limit):
+        self.limit = limit
+        self.budget = Budget("acme", limit, self.store, self.clock, self.telemetry)
+
+    async def _spend(self, priority):
+        await self.budget.spend(priority)
+        self.grants.append(self.loop.time())
+        self.served.append(priority)
+
+    def ask(self, count=1, priority=Priority.RUNNING):
+        tasks = [asyncio.create_task(self._spend(priority)) for _ in range(count)]
+        self.tasks += tasks
+        return tasks
+
+    async def crash(self):
+        """The process is gone: nobody waits any longer, nothing is given back."""
+        await self.cancel(self.tasks)
+        self.budget._schedule(None)
+
+    async def cancel(self, tasks):
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def test_a_new_account_may_burst_a_tenth_of_its_limit_and_then_gets_the_rest_evenly():
+    async def scenario():
+        world = World(1000)
+        world.ask(1200)
+        await asyncio.sleep(0)
+        assert len(world.grants) == 100
+        await asyncio.sleep(3602)
+        assert len(world.grants) == 1000
+        assert most_in_an_hour(world.grants) <= 1000
+        await world.crash()
+
+    run(scenario())
+
+
+arrivals = st.lists(
+    st.one_of(
+        st.tuples(st.just("ask"), st.integers(1, 40)),
+        st.tuples(st.just("wait"), st.floats(0.0, 4000.0)),
+        st.tuples(st.just("cancel"), st.integers(1, 5)),
+        st.tuples(st.just("crash"), st.just(0)),
+        st.tuples(st.just("restart"), st.just(0)),
+        st.tuples(st.just("reload"), st.integers(1, 120)),
+        st.tuples(st.just("pause"), st.floats(-10.0, 600.0)),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=250, deadline=None)
+@given(limit=st.one_of(st.integers(1, 25), st.sampled_from([37, 40, 41, 99, 100, 250])), steps=arrivals)
+@example(limit=100, steps=[("ask", 1), ("wait", 600.0), ("ask", 2), ("crash", 0), ("ask", 200)])
+@example(limit=1, steps=[("ask", 9), ("wait", 4000.0), ("wait", 4000.0), ("crash", 0), ("wait", 4000.0)])
+def test_no_hour_ever_holds_more_grants_than_the_limit_whatever_happens(limit, steps):
+    async def scenario():
+        world = World(limit)
+        highest = limit
+        for verb, amount in steps:
+            if verb == "ask":
+                world.ask(amount)
+                await asyncio.sleep(0)
+            elif verb == "wait":
+                await asyncio.sleep(amount)
+            elif verb == "cancel":
+                await world.cancel(world.tasks[-amount:])
+            elif verb == "pause":
+                world.budget.pause(world.clock.now() + amount)
+            else:
+                if verb == "crash":
+                    await world.crash()
+                else:
+                    await world.cancel(world.tasks)
+                    world.budget.close()
+                world.start(amount or world.limit)
+                highest = max(highest, world.limit)
+            assert world.budget.remaining <= max(1.0, world.limit / 10) + 1e-9
+        await asyncio.sleep(7200)
+        assert most_in_an_hour(world.grants) <= highest
+        await world.crash()
+
+    run(scenario())
+
+
+@settings(max_examples=60, deadline=None)
+@given(limit=st.integers(1, 60))
+def test_everything_that_waits_is_served_in_the_end(limit):
+    async def scenario():
+        world = World(limit)
+        world.ask(3 * limit)
+        await asyncio.sleep(6.1 * 3600)
+        assert len(world.grants) == 3 * limit
+        assert most_in_an_hour(world.grants) <= limit
+
+    run(scenario())
+
+
+def test_tokens_are_withdrawn_from_the_store_in_blocks_before_they_are_used():
+    async def scenario():
+        world = World(1000)
+        world.ask(25)
+        await asyncio.sleep(0)
+        assert world.store.saves == 3
+        assert world.store.state == BudgetState(70.0, START, 0.0)
+        assert world.budget.remaining == 75.0
+
+    run(scenario())
+
+
+def test_a_crash_forfeits_the_block_and_a_clean_close_gives_it_back():
+    async def scenario():
+        world = World(1000)
+        world.ask(1)
+        await asyncio.sleep(0)
+        await world.crash()
+        world.start(1000)
+        assert world.budget.remaining == 90.0
+        world.ask(1)
+        await asyncio.sleep(0)
+        world.budget.close()
+        world.budget.close()
+        world.start(1000)
+        assert world.budget.remaining == 89.0
+
+    run(scenario())
+
+
+def test_a_crash_after_an_idle_time_does_not_find_the_bucket_full_again():
+    async def scenario():
+        world = World(1000)
+        world.ask(1)
+        await asyncio.sleep(1800)
+        world.ask(9)
+        await asyncio.sleep(0)
+        await world.crash()
+        world.start(1000)
+        assert world.budget.remaining == 90.0
+
+    run(scenario())
+
+
+def test_time_between_two_processes_refills_the_bucket_but_never_above_its_capacity():
+    async def scenario():
+        world = World(1000, Store(BudgetState(10.0, START - 40.0)))
+        assert world.budget.remaining == 20.0
+        world.store.state = BudgetState(10.0, START - 1e9)
+        world.start(1000)
+        assert world.budget.remaining == 100.0
+
+    run(scenario())
+
+
+def test_a_wall_clock_that_jumps_grants_at_most_the_capacity():
+    async def scenario():
+        world = World(1000)
+        world.ask(100)
+        await asyncio.sleep(0)
+        world.clock.jump(-86400.0)
+        assert world.budget.remaining == 0.0
+        world.clock.jump(10 * 86400.0)
+        assert world.budget.remaining == 0.0
+        world.budget.close()
+        world.start(1000)
+        assert world.budget.remaining == 0.0
+        world.clock.jump(365 * 86400.0)
+        world.start(1000)
+        assert world.budget.remaining == 100.0
+        world.ask(200)
+        await asyncio.sleep(0)
+        assert len(world.grants) == 200
+        world.clock.jump(-400 * 86400.0)
+        await world.crash()
+        world.start(1000)
+        assert world.budget.remaining == 0.0
+
+    run(scenario())
+
+
+def test_the_more_urgent_class_is_served_first():
+    async def scenario():
+        world = World(40)
+        world.ask(4)
+        await asyncio.sleep(0)
+        for priority in (Priority.EXTRA, Priority.RUNNING, Priority.CLOSING, Priority.DISCOVERY):
+            world.ask(1, priority)
+        await asyncio.sleep(3600)
+        assert world.served[4:] == [Priority.DISCOVERY, Priority.CLOSING, Priority.RUNNING, Priority.EXTRA]
+
+    run(scenario())
+
+
+def test_each_class_that_waits_gets_a_twentieth_of_the_grants():
+    async def scenario():
+        world = World(1000)
+        for priority in Priority:
+            world.ask(1000, priority)
+        await asyncio.sleep(7202)
+        served = world.served[100:]  # the first burst was over before the other classes asked
+        assert len(served) == 1800
+        for priority in (Priority.CLOSING, Priority.RUNNING, Priority.EXTRA):
+            assert abs(served[:1000].count(priority) - 50) <= 1
+            assert min(served[start : start + 25].count(priority) for start in range(0, 900, 25)) >= 1
+        assert abs(served[:1000].count(Priority.DISCOVERY) - 850) <= 3
+
+    run(scenario())
+
+
+def test_within_a_class_the_first_to_ask_is_served_first():
+    async def scenario():
+        world = World(10)
+        order = []
+
+        async def spend(number):
+            await world.budget.spend(Priority.EXTRA)
+            order.append(number)
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(8):
+                group.create_task(spend(number))
+        assert order == list(range(8))
+
+    run(scenario())
+
+
+def test_cancelling_one_who_waits_neither_costs_a_token_nor_holds_up_the_others():
+    async def scenario():
+        world = World(10)
+        world.ask(1)
+        await asyncio.sleep(0)
+        first, second = world.ask(2)
+        await asyncio.sleep(0)
+        await world.cancel([first])
+        await asyncio.sleep(400)
+        assert second.done()
+        assert len(world.grants) == 2
+        assert world.budget.remaining == 0.0
+
+    run(scenario())
+
+
+def test_cancelling_one_who_was_granted_but_has_not_run_yet_gives_the_token_to_the_next():
+    async def scenario():
+        world = World(10)
+        world.ask(1)
+        await asyncio.sleep(0)
+        first, second = world.ask(2)
+        await asyncio.sleep(0)
+        world.loop.advance(400.0)
+        world.budget._serve()
+        first.cancel()
+        await asyncio.gather(first, second, return_exceptions=True)
+        assert first.cancelled()
+        assert world.grants == [0.0, 400.0]
+
+    run(scenario())
+
+
+def test_a_pause_holds_everyone_up_and_is_remembered_by_the_next_process():
+    async def scenario():
+        world = World(1000)
+        world.budget.pause(START + 120)
+        world.ask(3)
+        await asyncio.sleep(60)
+        await world.crash()
+        assert world.grants == []
+        world.start(1000)
+        assert world.budget.paused_until == START + 120
+        assert world.telemetry.pauses == [0.0, START + 120, START + 120]
+        world.ask(3)
+        await asyncio.sleep(3600)
+        assert world.grants == [120.0, 120.0, 120.0]
+
+    run(scenario())
+
+
+def test_a_pause_is_believed_for_an_hour_at_most_also_by_the_next_process():
+    async def scenario():
+        world = World(1000)
+        world.budget.pause(START + 86400)
+        assert world.budget.paused_until == START + 3600
+        world.store.state = BudgetState(100.0, START, START + 86400)
+        world.start(1000)
+        assert world.budget.paused_until == START + 3600
+        world.ask(1)
+        await asyncio.sleep(4000)
+        assert world.grants == [3600.0]
+
+    run(scenario())
+
+
+def test_a_shorter_pause_does_not_end_a_longer_one_and_one_in_the_past_is_none():
+    async def scenario():
+        world = World(1000)
+        world.budget.pause(START - 5)
+        assert world.budget.paused_until == 0.0
+        world.budget.pause(START + 100)
+        world.budget.pause(START + 50)
+        assert world.budget.paused_until == START + 100
+        assert world.telemetry.pauses == [0.0, START + 100]
+
+    run(scenario())
+
+
+def test_a_pause_that_comes_while_others_wait_holds_them_up_too():
+    async def scenario():
+        world = World(10)
+        world.ask(2)
+        await asyncio.sleep(1)
+        world.budget.pause(START + 1001)
+        await asyncio.sleep(3600)
+        assert world.grants == [0.0, 1001.0]
+
+    run(scenario())
+
+
+def test_a_pause_does_not_let_a_crash_find_more_tokens_than_there_were():
+    async def scenario():
+        world = World(1000)
+        world.ask(1)
+        await asyncio.sleep(1800)
+        world.budget.pause(world.clock.now() + 10)
+        await world.crash()
+        world.start(1000)
+        assert world.budget.remaining == 91.0
+
+    run(scenario())
+
+
+def test_a_store_that_cannot_remember_fails_the_one_who_asks_and_spends_nothing():
+    async def scenario():
+        world = World(1000)
+        world.store.failure = OSError("disk full")
+        first, second = world.ask(2)
+        await asyncio.gather(first, second, return_exceptions=True)
+        assert [str(task.exception()) for task in (first, second)] == ["disk full", "disk full"]
+        assert world.budget.remaining == 100.0
+        with pytest.raises(OSError, match="disk full"):
+            world.budget.pause(START + 5)
+        world.store.failure = None
+        world.ask(1)
+        await asyncio.sleep(60)
+        assert world.grants == [5.0]
+
+    run(scenario())
+
+
+def test_one_who_is_cancelled_just_as_the_store_fails_leaves_no_trace():
+    async def scenario():
+        world = World(10)
+        world.ask(1)
+        await asyncio.sleep(0)
+        (task,) = world.ask(1)
+        await asyncio.sleep(0)
+        world.store.failure = OSError("disk full")
+        world.loop.advance(400.0)
+        world.budget._serve()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert task.cancelled()
+        assert world.budget.remaining == 1.0
+
+    run(scenario())
+
+
+def test_a_closed_budget_turns_away_who_waits_and_who_comes():
+    async def scenario():
+        world = World(10)
+        world.ask(1)
+        await asyncio.sleep(0)
+        waiting, cancelled = world.ask(2)
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        world.budget.close()
+        with pytest.raises(RuntimeError, match="account acme: its request budget is closed"):
+            await waiting
+        with pytest.raises(RuntimeError, match="account acme: its request budget is closed"):
+            await world.budget.spend(Priority.EXTRA)
+        saves = world.store.saves
+        world.budget.pause(START + 10)
+        assert world.store.saves == saves
+
+    run(scenario())
+
+
+def test_one_cancelled_between_its_grant_and_the_close_forfeits_its_token_only():
+    async def scenario():
+        world = World(10)
+        world.ask(1)
+        await asyncio.sleep(0)
+        (task,) = world.ask(1)
+        await asyncio.sleep(0)
+        world.loop.advance(600.0)
+        world.budget._serve()
+        task.cancel()
+        world.budget.close()
+        await asyncio.gather(task, return_exceptions=True)
+        assert task.cancelled()
+        assert world.store.state == BudgetState(0.0, START + 600.0)
+
+    run(scenario())
+
+
+def test_a_smaller_limit_after_a_reload_takes_over_what_is_left():
+    async def scenario():
+        world = World(1000)
+        world.ask(95)
+        await asyncio.sleep(0)
+        world.budget.close()
+        world.start(20)
+        assert world.budget.remaining == 2.0
+        world.budget.close()
+        world.start(2000)
+        assert world.budget.remaining == 2.0
+
+    run(scenario())
+
+
+def test_discovery_takes_at_most_a_quarter_of_the_limit():
+    async def scenario():
+        assert World(1000).budget.share_interval(2) == 28.8
+        assert World(10).budget.share_interval(3) == 4320.0
+
+    run(scenario())
+
+
+def test_what_is_left_is_told_whenever_it_changes():
+    async def scenario():
+        world = World(1000)
+        world.ask(2)
+        await asyncio.sleep(0)
+        assert world.telemetry.budgets == [("acme", 1000, 100.0), ("acme", 1000, 99.0), ("acme", 1000, 98.0)]
+
+    run(scenario())
+
+
+def test_a_limit_below_one_is_refused():
+    async def scenario():
+        with pytest.raises(ValueError, match="account acme: requests_per_hour must be at least 1, not 0"):
+            World(0)
+
+    run(scenario())

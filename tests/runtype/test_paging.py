@@ -1,0 +1,165 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtype_exporter.runtype import (
+    CursorPagination,
+    OffsetPagination,
+    PagingError,
+    ResultRow,
+    ResultsPage,
+    RunsPage,
+    cursor_walk,
+    next_offset,
+)
+
+
+def cursor_page(next_cursor, *, more):
+    return RunsPage(data=[], pagination=CursorPagination(has_more=more, next_cursor=next_cursor))
+
+
+def offset_page(rows, total, *, more, offset=None):
+    data = [ResultRow(record_id=f"record_{number}", status="completed") for number in range(rows)]
+    return ResultsPage(data=data, pagination=OffsetPagination(total=total, has_more=more, offset=offset))
+
+
+def serve(pages):
+    """A list as a server would give it, and the cursors that it was asked for."""
+    asked = []
+
+    async def runs(cursor):
+        asked.append(cursor)
+        return pages[cursor]
+
+    return runs, asked
+
+
+async def walk(pages, start=None, **options):
+    runs, asked = serve(pages)
+    async for _ in cursor_walk(runs, start, **options):
+        pass
+    return asked
+
+
+async def test_a_cursor_list_is_walked_to_its_end():
+    pages = {None: cursor_page("a", more=True), "a": cursor_page("b", more=True), "b": cursor_page("c", more=False)}
+    assert await walk(pages) == [None, "a", "b"]
+    assert await walk(pages, "a") == ["a", "b"]
+
+
+async def test_a_walk_may_be_left_early():
+    runs, asked = serve({None: cursor_page("a", more=True)})
+    async for _ in cursor_walk(runs):
+        break
+    assert asked == [None]
+
+
+@pytest.mark.parametrize(
+    ("pages", "message"),
+    [
+        (
+            {None: cursor_page("a", more=True), "a": cursor_page("b", more=True), "b": cursor_page("a", more=True)},
+            "runs: the page's cursor was used before: reading on would never end",
+        ),
+        (
+            {None: cursor_page(None, more=True)},
+            "runs: the page promises more but gives no cursor; rows may be missing until the API is consistent",
+        ),
+        (
+            {None: cursor_page("", more=True)},
+            "runs: the page promises more but gives no cursor; rows may be missing until the API is consistent",
+        ),
+        (
+            {None: cursor_page("x" * 2049, more=True)},
+            "runs: the page's cursor has 2049 characters, more than a URL should carry",
+        ),
+    ],
+)
+async def test_cursors_that_lie_end_in_an_error(pages, message):
+    with pytest.raises(PagingError) as caught:
+        await walk(pages)
+    assert str(caught.value) == message
+
+
+async def test_a_cursor_that_leads_back_to_the_start_ends_in_an_error():
+    with pytest.raises(PagingError, match="was used before"):
+        await walk({"a": cursor_page("a", more=True)}, "a")
+
+
+async def test_a_list_without_end_ends_in_an_error():
+    class Endless(dict):
+        def __missing__(self, cursor):
+            return cursor_page(f"{cursor}.", more=True)
+
+    with pytest.raises(PagingError, match=r"^schedules: the list did not end within 7 pages$"):
+        await walk(Endless(), operation="schedules", max_pages=7)
+
+
+async def test_a_reader_without_a_name_walks_a_list():
+    class Reader:
+        async def __call__(self, cursor):
+            return cursor_page(None, more=True)
+
+    with pytest.raises(PagingError, match=r"^list: "):
+        _ = [page async for page in cursor_walk(Reader())]
+
+
+@pytest.mark.parametrize(
+    ("page", "asked", "expected"),
+    [
+        (offset_page(100, 250, more=True, offset=0), 0, 100),
+        (offset_page(50, 250, more=True, offset=100), 100, 150),
+        (offset_page(50, 250, more=True), 100, 150),
+        (offset_page(50, 250, more=False, offset=200), 200, None),
+        (offset_page(0, 0, more=False, offset=0), 0, None),
+        (offset_page(0, 250, more=False, offset=300), 300, None),
+        (offset_page(100, 250, more=False, offset=0), 0, 100),
+        (offset_page(100, 50, more=True, offset=0), 0, 100),
+        (offset_page(100, 50, more=False, offset=0), 0, None),
+    ],
+)
+def test_the_next_page_begins_after_the_rows_that_came(page, asked, expected):
+    assert next_offset(page, asked) == expected
+
+
+@pytest.mark.parametrize(
+    ("page", "asked", "message"),
+    [
+        (
+            offset_page(0, 250, more=True, offset=100),
+            100,
+            "results: the page at offset 100 is empty but promises more: reading on would never end",
+        ),
+        (offset_page(100, 250, more=True, offset=0), 100, "results: asked for offset 100, answered for offset 0"),
+        (offset_page(0, 250, more=False, offset=200), 300, "results: asked for offset 300, answered for offset 200"),
+    ],
+)
+def test_offset_pages_that_lie_end_in_an_error(page, asked, message):
+    with pytest.raises(PagingError) as caught:
+        next_offset(page, asked)
+    assert str(caught.value) == message
+
+
+def test_results_without_end_end_in_an_error():
+    page = offset_page(1, 10, more=True)
+    assert next_offset(page, 5, pages=2, max_pages=4) == 6
+    with pytest.raises(PagingError, match=r"^results: the results did not end within 4 pages$"):
+        next_offset(page, 5, pages=3, max_pages=4)
+
+
+@given(total=st.integers(0, 300), cap=st.integers(1, 40), lie=st.booleans(), claimed=st.integers(-50, 50))
+def test_a_walk_meets_every_row_and_ends_whatever_the_last_page_and_the_total_claim(total, cap, lie, claimed):
+    met = offset = pages = 0
+    following = 0
+    while following is not None:
+        offset = following
+        rows = min(cap, max(0, total - offset))
+        more = offset + rows < total
+        if lie and not more:
+            claimed = abs(claimed)
+        page = offset_page(rows, max(0, total + claimed), more=more, offset=offset)
+        following = next_offset(page, offset, pages=pages)
+        met += rows
+        pages += 1
+    assert met == total
+    assert pages <= total // cap + 2

@@ -1,0 +1,303 @@
+import json
+
+import pytest
+
+from runtype_exporter.runtype import DecodeError, ResultRow, RunRow, ScheduleRow, SummaryRow
+from runtype_exporter.runtype.responses import RESULTS, RUNS, SCHEDULES, STATUS, SUMMARY
+
+MARK = "CUSTOMER-SECRET"
+
+
+def result(**changes):
+    row = {
+        "recordResultId": "result_1",
+        "recordId": "record_1",
+        "record": {"id": "record_1", "name": MARK, "type": "company"},
+        "status": "completed",
+        "createdAt": "2026-07-01T10:00:05Z",
+        "executedAt": "2026-07-01T10:00:09Z",
+        "failedAt": None,
+        "error": MARK,
+        "result": {MARK: [MARK, 1.5, None]},
+        "flowId": "flow_1",
+        "flowName": "Enrich",
+        "agentExecutionId": None,
+    }
+    return {key: value for key, value in (row | changes).items() if value is not ...}
+
+
+def results(*rows, **pagination):
+    where = {"limit": 50, "offset": 0, "total": len(rows), "hasMore": False} | pagination
+    return json.dumps({"data": list(rows), "pagination": {k: v for k, v in where.items() if v is not ...}}).encode()
+
+
+def run(**changes):
+    row = {
+        "id": "run_1",
+        "scheduleId": "schedule_1",
+        "status": "completed",
+        "createdAt": "2026-07-01T10:00:00Z",
+        "startedAt": "2026-07-01T10:00:02Z",
+        "completedAt": "2026-07-01T10:03:00Z",
+        "error": MARK,
+        "flowId": "flow_1",
+        "agentId": None,
+        "agentExecutionId": None,
+        "batchExecutionId": "batch_1",
+        "totalRecords": 40,
+        "processedRecords": 40,
+        "failedRecords": 1,
+    }
+    return {key: value for key, value in (row | changes).items() if value is not ...}
+
+
+def cursor_list(*rows, **pagination):
+    where = {
+        "nextCursor": None,
+        "prevCursor": None,
+        "hasMore": False,
+        "hasPrev": False,
+        "limit": 50,
+        "currentOffset": 0,
+    }
+    return json.dumps({"data": list(rows), "pagination": where | pagination}).encode()
+
+
+def summary_row(**changes):
+    row = {
+        "id": "batch_1",
+        "flowName": "Enrich",
+        "status": "running",
+        "progress": 50,
+        "startedAt": "2026-07-01T10:00:00Z",
+        "totalRecords": 40,
+        "processedRecords": 20,
+        "failedRecords": 0,
+    }
+    return row | changes
+
+
+def summary(*batches, recent=()):
+    whole = {"activeBatches": len(batches), "recentlyCompleted": len(recent), "batches": batches, "recent": recent}
+    return json.dumps(whole).encode()
+
+
+def batch_status(**changes):
+    whole = {
+        "batchExecutionId": "batch_1",
+        "flowId": "flow_1",
+        "status": "completed",
+        "startedAt": "2026-07-01T10:00:00Z",
+        "totalRecords": 40,
+        "processedRecords": 40,
+        "failedRecords": 1,
+        "results": [MARK],
+    }
+    return json.dumps({k: v for k, v in (whole | changes).items() if v is not ...}).encode()
+
+
+def test_a_page_of_results_is_read_without_its_customer_data():
+    page = RESULTS.decode(results(result(), total=40, hasMore=True))
+    assert page.data == [
+        ResultRow(
+            record_result_id="result_1",
+            record_id="record_1",
+            status="completed",
+            created_at="2026-07-01T10:00:05Z",
+            executed_at="2026-07-01T10:00:09Z",
+            failed_at=None,
+            flow_id="flow_1",
+            flow_name="Enrich",
+        )
+    ]
+    assert (page.pagination.offset, page.pagination.total, page.pagination.has_more) == (0, 40, True)
+    assert MARK not in repr(page)
+
+
+def test_a_page_of_runs_is_read():
+    page = RUNS.decode(cursor_list(run(), nextCursor="opaque", hasMore=True))
+    assert page.data == [
+        RunRow(
+            id="run_1",
+            schedule_id="schedule_1",
+            status="completed",
+            created_at="2026-07-01T10:00:00Z",
+            started_at="2026-07-01T10:00:02Z",
+            completed_at="2026-07-01T10:03:00Z",
+            flow_id="flow_1",
+            agent_id=None,
+            batch_execution_id="batch_1",
+            total_records=40,
+            processed_records=40,
+            failed_records=1,
+        )
+    ]
+    assert (page.pagination.next_cursor, page.pagination.has_more) == ("opaque", True)
+    assert MARK not in repr(page)
+
+
+def test_the_other_answers_are_read():
+    schedule = {"id": "schedule_1", "name": None, "enabled": False, "inputs": {"text": MARK}}
+    assert SCHEDULES.decode(cursor_list(schedule)).data == [ScheduleRow(id="schedule_1", name=None, enabled=False)]
+    whole = SUMMARY.decode(summary(summary_row(), recent=[summary_row(id="batch_0", flowName=None)]))
+    assert whole.batches == [
+        SummaryRow(
+            id="batch_1",
+            status="running",
+            flow_name="Enrich",
+            started_at="2026-07-01T10:00:00Z",
+            total_records=40,
+            processed_records=20,
+            failed_records=0,
+        )
+    ]
+    assert [row.id for row in whole.recent] == ["batch_0"]
+    status = STATUS.decode(batch_status())
+    assert (status.batch_execution_id, status.status, status.completed_at) == ("batch_1", "completed", None)
+    assert (status.total_records, status.processed_records, status.failed_records) == (40, 40, 1)
+    assert MARK not in repr(status)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        result(record=None),
+        result(record=...),
+        result(flowName=None, flowId=None),
+        result(flowName=..., flowId=...),
+        result(recordResultId=None),
+        result(recordResultId=...),
+        result(createdAt=..., executedAt=..., failedAt=...),
+        result(status="needs review"),
+        result(novelty={"a": [1, {}]}),
+    ],
+)
+def test_rows_are_read_whatever_is_null_absent_or_new(row):
+    assert RESULTS.decode(results(row)).data[0].record_id == "record_1"
+
+
+@pytest.mark.parametrize("odd", [17, 1.5, True, [1], {"a": "b"}, "garbage"])
+def test_a_timestamp_of_any_type_does_not_cost_the_page(odd):
+    row = RESULTS.decode(results(result(createdAt=odd, executedAt=odd, failedAt=odd))).data[0]
+    assert (row.created_at, row.executed_at, row.failed_at) == (odd, odd, odd)
+
+
+def test_an_agents_run_has_neither_batch_nor_counts():
+    bare = run(batchExecutionId=None, totalRecords=None, processedRecords=..., failedRecords=..., flowId=None)
+    row = RUNS.decode(cursor_list(bare)).data[0]
+    assert (row.batch_execution_id, row.total_records, row.processed_records, row.failed_records) == (None,) * 4
+
+
+SHAPE = "the answer has another shape than the API documents: "
+
+
+@pytest.mark.parametrize(
+    ("decoder", "body", "message"),
+    [
+        (RESULTS, results(result(), total=MARK), SHAPE + "Expected `int`, got `str` - at `$.pagination.total`"),
+        (RESULTS, results(result(), total="40"), SHAPE + "Expected `int`, got `str` - at `$.pagination.total`"),
+        (RESULTS, results(result(), total=-1), SHAPE + "Expected `int` >= 0 - at `$.pagination.total`"),
+        (RESULTS, results(result(), total=None), SHAPE + "Expected `int`, got `null` - at `$.pagination.total`"),
+        (
+            RESULTS,
+            results(result(), total=2**60),
+            SHAPE + "Expected `int` <= 9007199254740992 - at `$.pagination.total`",
+        ),
+        (RESULTS, results(result(), total=True), SHAPE + "Expected `int`, got `bool` - at `$.pagination.total`"),
+        (RESULTS, results(result(), total=...), SHAPE + "Object missing required field `total` - at `$.pagination`"),
+        (RESULTS, results(result(), hasMore=MARK), SHAPE + "Expected `bool`, got `str` - at `$.pagination.hasMore`"),
+        (RESULTS, results(result(), hasMore=None), SHAPE + "Expected `bool`, got `null` - at `$.pagination.hasMore`"),
+        (RESULTS, results(result(), offset="0"), SHAPE + "Expected `int | null`, got `str` - at `$.pagination.offset`"),
+        (RESULTS, results(result(recordId=None)), SHAPE + "Expected `str`, got `null` - at `$.data[0].recordId`"),
+        (RESULTS, results(result(recordId=...)), SHAPE + "Object missing required field `recordId` - at `$.data[0]`"),
+        (RESULTS, results(result(recordId="")), SHAPE + "Expected `str` of length >= 1 - at `$.data[0].recordId`"),
+        (
+            RESULTS,
+            results(result(recordResultId=7)),
+            SHAPE + "Expected `str | null`, got `int` - at `$.data[0].recordResultId`",
+        ),
+        (RESULTS, results(result(status=None)), SHAPE + "Expected `str`, got `null` - at `$.data[0].status`"),
+        (RESULTS, results(MARK), SHAPE + "Expected `object`, got `str` - at `$.data[0]`"),
+        (RESULTS, b'{"data":{},"pagination":{}}', SHAPE + "Expected `array`, got `object` - at `$.data`"),
+        (RESULTS, b'{"data":null,"pagination":{}}', SHAPE + "Expected `array`, got `null` - at `$.data`"),
+        (RESULTS, b"[]", SHAPE + "Expected `object`, got `array`"),
+        (RESULTS, b'{"error":"CUSTOMER-SECRET"}', SHAPE + "Object missing required field `data`"),
+        (
+            RUNS,
+            cursor_list(run(totalRecords="40")),
+            SHAPE + "Expected `int | null`, got `str` - at `$.data[0].totalRecords`",
+        ),
+        (RUNS, cursor_list(run(failedRecords=-1)), SHAPE + "Expected `int` >= 0 - at `$.data[0].failedRecords`"),
+        (
+            RUNS,
+            cursor_list(run(processedRecords=1.5)),
+            SHAPE + "Expected `int | null`, got `float` - at `$.data[0].processedRecords`",
+        ),
+        (RUNS, cursor_list(run(), hasMore="false"), SHAPE + "Expected `bool`, got `str` - at `$.pagination.hasMore`"),
+        (
+            RUNS,
+            cursor_list(run(), nextCursor=5),
+            SHAPE + "Expected `str | null`, got `int` - at `$.pagination.nextCursor`",
+        ),
+        (
+            SUMMARY,
+            summary(summary_row(totalRecords="40")),
+            SHAPE + "Expected `int | null`, got `str` - at `$.batches[0].totalRecords`",
+        ),
+        (SUMMARY, b'{"batches":[]}', SHAPE + "Object missing required field `recent`"),
+        (
+            STATUS,
+            batch_status(processedRecords=MARK),
+            SHAPE + "Expected `int | null`, got `str` - at `$.processedRecords`",
+        ),
+    ],
+)
+def test_a_wrong_type_that_would_corrupt_a_count_is_refused_by_its_path_and_never_quoted(decoder, body, message):
+    with pytest.raises(DecodeError) as caught:
+        decoder.decode(body)
+    assert str(caught.value) == f"{decoder.operation}: {message}"
+    assert MARK not in repr(caught.value)
+    assert caught.value.__context__ is None
+
+
+NEST = b"[" * 100_000 + b"]" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"", "DecodeError"),
+        (b"<html>CUSTOMER-SECRET</html>", "DecodeError"),
+        (b'{"data":[{"recordId":"CUSTOMER-SECRET', "DecodeError"),
+        (b'{"data":[],"pagination":{"total":0,"hasMore":false}} CUSTOMER-SECRET', "DecodeError"),
+        (b'{"data":[{"recordId":"CUSTOMER-SECRET\xff","status":"x"}],"pagination":{}}', "UnicodeDecodeError"),
+        (b'{"novelty":' + NEST + b',"data":[]}', "RecursionError"),
+        (b'{"data":[{"recordId":"r","status":"x","createdAt":' + NEST + b"}]}", "RecursionError"),
+        (b'{"novelty":NaN,"data":[]}', "DecodeError"),
+    ],
+)
+def test_what_is_not_json_is_refused_without_a_byte_of_it(body, kind):
+    with pytest.raises(DecodeError) as caught:
+        RESULTS.decode(body)
+    expected = (
+        f"results: the answer is not JSON ({kind} in {len(body)} bytes); does something stand between here and the API?"
+    )
+    assert str(caught.value) == expected
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        (rb"cut \ud83d", "cut \ufffd"),
+        (rb"cut \ud83d here", "cut \ufffd here"),
+        (rb"\udc00\uD800", "\ufffd\ufffd"),
+        (rb"\ud83d\ude00 \ud83d\\ude00", "\U0001f600 \ufffd\\ude00"),
+        (rb"\\ud83d \ud83d", "\\ud83d \ufffd"),
+        (rb"\ud83d\n\"\/", '\ufffd\n"/'),
+    ],
+)
+def test_half_an_emoji_in_any_text_does_not_cost_the_page(text, read):
+    row = b'{"recordId":"r","status":"x","flowName":"%b","result":"%b"}' % (text, text)
+    page = RESULTS.decode(b'{"data":[%b],"pagination":{"total":1,"hasMore":false}}' % row)
+    assert page.data[0].flow_name == read
