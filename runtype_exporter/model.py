@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 Outcome = Literal["success", "failure", "cancelled", "unknown"]
 """How a result, a batch or a run ended. Where it stands beside None, None means unfinished."""
@@ -20,8 +19,6 @@ Source = Literal["run", "summary", "status"]
 
 LabelValues = tuple[str, ...]
 """A series' label values, in the order in which the catalogue names the metric's labels."""
-
-_EMPTY: Mapping[Any, Any] = MappingProxyType({})
 
 
 class BatchRef(NamedTuple):
@@ -82,7 +79,7 @@ class Seen:
 
     distinct: int = 0
     unfinished: int = 0
-    statuses: Mapping[str, int] = _EMPTY
+    statuses: Mapping[str, int] = field(default_factory=dict)
     last_finished: float | None = None
     oldest_unfinished: float | None = None
 
@@ -92,8 +89,8 @@ class Delta:
     """What is to be added to the totals. An increment of 0 makes the series exist."""
 
     seen: Seen = field(default_factory=Seen)
-    increments: Mapping[Series, float] = _EMPTY
-    observations: Mapping[Series, list[Observation]] = _EMPTY
+    increments: Mapping[Series, float] = field(default_factory=dict)
+    observations: Mapping[Series, list[Observation]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +157,7 @@ class Batch:
     started: float | None = None
     completed: float | None = None
     guard: float | None = None
-    probes: Mapping[Source, Probe] = _EMPTY
+    probes: Mapping[Source, Probe] = field(default_factory=dict)
     swept: Mapping[Source, Probe] | None = None
     sweeps: int = 0
     sweep: Sweep | None = None
@@ -224,7 +221,7 @@ class HistogramValue:
     bounds: tuple[float, ...]
     counts: tuple[int, ...]
     sum: float
-    exemplars: Mapping[int, Exemplar] = _EMPTY
+    exemplars: Mapping[int, Exemplar] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
