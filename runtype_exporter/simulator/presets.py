@@ -1,0 +1,110 @@
+"""Ready-made accounts: the company of the demo, and an empty one that a test fills.
+
+`build` puts one behind the API; nothing here knows how it is served.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from starlette.applications import Starlette
+
+from runtype_exporter.clock import Clock
+
+from .access import Key
+from .faults import Faults
+from .routes import simulator_app
+from .values import AdhocSpec, Api, Burst, ScheduleSpec, Traffic, WorldSettings
+from .world import World
+
+DAY = 86400.0
+DEMO_TOKEN = "rt_test_simulator"  # noqa: S105  # opens nothing but a simulator
+
+
+def demo_settings(start: float) -> WorldSettings:
+    """A company with a dozen schedules in every state of health, and people who import things by hand. History begins at `start`."""
+    hour = 3600.0
+    calm = Traffic(latency=3.0, failure_share=0.004, slow_share=0.005)
+    bursty = replace(calm, bursts=(Burst(first=start + 2 * hour, length=2 * hour, share=0.35, every=7 * hour),))
+    return WorldSettings(
+        start=start,
+        api=Api(flush=5),
+        schedules=(
+            ScheduleSpec(key="leads", name="Score new leads", flow="score lead", cron="*/5 * * * *", traffic=calm, records=(10, 40)),
+            ScheduleSpec(key="tickets", name="Triage support tickets", flow="triage ticket", cron="*/10 * * * *", traffic=bursty),
+            ScheduleSpec(
+                key="invoices",
+                name="Read invoices",
+                flow="extract invoice",
+                cron="*/15 * * * *",
+                traffic=replace(calm, latency=9.0, failure_share=0.03, retry_share=0.7, retry_limit=2),
+            ),
+            ScheduleSpec(
+                key="companies",
+                name="Enrich companies",
+                flow="enrich company",
+                cron="0 * * * *",
+                records=(150, 400),
+                traffic=replace(calm, latency=7.0, latency_sigma=0.8, concurrency=25),
+            ),
+            ScheduleSpec(
+                key="contacts",
+                name="Enrich contacts",
+                flow="enrich contact",
+                cron="30 * * * *",
+                records=(100, 250),
+                traffic=replace(calm, latency=6.0, stuck_share=0.004),
+            ),
+            ScheduleSpec(
+                key="reviews",
+                name="Summarise reviews",
+                flow="summarise",
+                cron="5,35 * * * *",
+                traffic=replace(calm, latency=20.0, latency_sigma=0.9, slow_share=0.06, slow_factor=15.0),
+            ),
+            ScheduleSpec(key="nightly", name="Nightly catalogue", flow="describe product", cron="0 2 * * *", records=(1500, 2500),
+                         traffic=replace(calm, latency=8.0, concurrency=50)),
+            ScheduleSpec(key="berlin", name="Morning briefing", flow="brief", cron="30 7 * * 1-5", timezone="Europe/Berlin"),
+            ScheduleSpec(key="nameless", flow="classify", cron="*/20 * * * *", traffic=replace(calm, cancelled_share=0.02)),
+            ScheduleSpec(key="agent", name="Watch competitors", flow="research", kind="agent", cron="*/30 * * * *",
+                         traffic=replace(calm, failure_share=0.1)),
+            ScheduleSpec(key="cleanup", name="Clean records", flow="normalise", kind="inline", cron="50 */2 * * *", records=(5, 15)),
+            ScheduleSpec(key="paused", name="Old export", flow="export", cron="*/5 * * * *", enabled=False),
+            ScheduleSpec(key="cancelled", name="Translate pages", flow="translate", cron="10 */2 * * *",
+                         traffic=replace(calm, latency=12.0, cancelled_batches=0.3)),
+        ),
+        adhoc=(
+            AdhocSpec(key="import", flow="import list", cron="7,22,47 * * * *"),
+            AdhocSpec(key="backfill", flow="score lead", cron="15 */6 * * *", records=(300, 600)),
+        ),
+    )  # fmt: skip
+
+
+def demo_world(seed: int, clock: Clock) -> World:
+    """The demo's company, with a day behind it."""
+    return World(demo_settings(clock.now() - DAY), seed, clock)
+
+
+def small_world(clock: Clock, *schedules: ScheduleSpec, seed: int = 1, api: Api | None = None) -> World:
+    """An account with the schedules given (by default one, `nightly`, that never falls due) and nothing else: the test adds the batches."""
+    known = schedules or (ScheduleSpec(key="nightly", name="nightly", flow="enrich"),)
+    return World(WorldSettings(start=clock.now(), schedules=known, api=api or Api()), seed, clock)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatorSettings:
+    """What the simulator is started with. Where `speed` is not 1, the clock given to `build` is to run that fast."""
+
+    seed: int = 1
+    keys: tuple[Key, ...] = (Key(DEMO_TOKEN, requests_per_hour=100_000),)
+    control: bool = False
+
+
+def build(settings: SimulatorSettings, clock: Clock) -> Starlette:
+    """The demo's company behind the API."""
+    return simulator_app(
+        demo_world(settings.seed, clock),
+        keys=settings.keys,
+        faults=Faults(seed=settings.seed),
+        control=settings.control,
+    )

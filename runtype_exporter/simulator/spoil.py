@@ -1,0 +1,93 @@
+"""Making a right payload wrong: fields, rows and page information.
+
+It knows only JSON, and which field names may be null, are names or are ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+from typing import Any, cast
+
+HOSTILE_TAIL = '"\n\\{}é☃\u202e%00#'
+"""Stands behind every id while `hostile` is on; the simulator finds what such an id names all the same."""
+HOSTILE_NAMES = (
+    'quote " backslash \\ newline \n end',
+    "\u202eright to left",
+    "combining e\u0301 and astral \U0001f4a5",
+    "{braces} %s $(sh) ' OR 1=1 --",
+    "<script>alert(1)</script>",
+    "x" * 5000,
+    "\x00\x1f control",
+    "",
+)
+GARBAGE_TIMES = (
+    "yesterday",
+    "",
+    "2026-13-45T99:99:99Z",
+    "0001-01-01T00:00:00Z",
+    "9999-12-31T23:59:59.999999999Z",
+    "1700000000",
+)
+_NULLABLE = frozenset(
+    {
+        "name", "runAt", "nextRunAt", "lastRunAt", "startedAt", "completedAt", "executedAt", "failedAt", "error", "flowId", "flowName",
+        "agentId", "agentExecutionId", "recordResultId", "totalRecords", "processedRecords", "failedRecords",
+    }
+)  # fmt: skip
+_NAMES = frozenset({"name", "flowName", "status"})
+_IDS = frozenset({"id", "recordId", "recordResultId", "batchExecutionId", "scheduleId", "flowId"})
+_FIRST_CURSOR = "WyJvZmZzZXQiLCAwXQ"
+"""The offset cursor of the first page."""
+
+
+def walk(payload: dict[str, Any], kind: str, value: Any) -> None:
+    """Rows that come twice or lack, and cursors that lead back; pages without rows of their own stay as they are."""
+    rows = payload.get("data", [])
+    if kind == "duplicate":
+        rows += rows[:1]
+    elif kind == "short":
+        del rows[-(value or 1) :]
+    elif "pagination" in payload:
+        payload["pagination"].update(nextCursor=value or _FIRST_CURSOR, hasMore=True)
+
+
+def fields(payload: dict[str, Any], kind: str, value: Any, random: Random) -> None:
+    """Nulls, odd words, garbage and hostile text in every object's fields."""
+    for holder in list(_objects(payload)):
+        for key, old in holder.items():
+            if kind == "nulls" and key in (value or _NULLABLE):
+                holder[key] = None
+            elif kind == "words" and key == "status":
+                holder[key] = value
+            elif kind == "times" and key.endswith("At") and old:
+                holder[key] = random.choice(GARBAGE_TIMES)
+            elif kind == "hostile" and key in _NAMES:
+                holder[key] = random.choice(HOSTILE_NAMES)
+            elif kind == "hostile" and key in _IDS and old:
+                holder[key] = old + HOSTILE_TAIL
+
+
+def edit(node: object, path: list[str], value: Any, *, drop: bool) -> None:
+    """Set the field at a path, or drop it; `*` stands for every item of a list."""
+    head, *rest = path
+    if isinstance(node, list):
+        for index, child in enumerate(node):
+            if head in {"*", str(index)}:
+                edit(child, rest, value, drop=drop)
+    elif isinstance(node, dict):
+        if rest:
+            edit(node.get(head), rest, value, drop=drop)
+        elif drop:
+            node.pop(head, None)
+        else:
+            node[head] = value
+
+
+def _objects(value: object) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield cast("dict[str, Any]", value)
+        value = list(value.values())
+    if isinstance(value, list):
+        for child in value:
+            yield from _objects(child)
