@@ -1,0 +1,69 @@
+"""One connection and its transactions: all or nothing, timed, and every SQLite error turned into LedgerFailed.
+
+It must not know which statements run inside.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from runtype_exporter.ledger.errors import LedgerFailed
+
+
+class Database:
+    """The open file. `on_commit` hears how many seconds each committed transaction took, `on_failure` of each failed operation."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        on_commit: Callable[[float], None],
+        on_failure: Callable[[], None],
+    ) -> None:
+        self.path = path
+        self._connection = connection
+        self._on_commit = on_commit
+        self._on_failure = on_failure
+
+    def close(self) -> None:
+        """Close the file and give up its lock. Closing twice does no harm."""
+        with self.reading():
+            self._connection.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for statements that change nothing.
+
+        Raises:
+            LedgerFailed: SQLite reported an error.
+        """
+        try:
+            yield self._connection
+        except sqlite3.Error as error:
+            self._on_failure()
+            raise LedgerFailed(self.path, error) from None
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """The connection inside one transaction: committed and on disk when the block has ended, undone if anything is raised.
+
+        Raises:
+            LedgerFailed: SQLite reported an error; nothing was changed.
+        """
+        began = time.perf_counter()
+        with self.reading() as connection:
+            if connection.in_transaction:  # an earlier failure could not even be undone
+                connection.execute("ROLLBACK")
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:  # SQLite undoes it itself after some errors
+                    connection.execute("ROLLBACK")
+                raise
+        self._on_commit(time.perf_counter() - began)

@@ -1,0 +1,99 @@
+"""Everything that can go wrong with the ledger, as types whose messages name the file and the remedy.
+
+LedgerError
+├── LedgerRefused      the file was not opened, and not a byte of it was changed
+│   ├── LedgerLocked   another process uses it
+│   ├── LedgerForeign  it is something else than a ledger
+│   ├── LedgerNewer    a newer version of the exporter wrote it
+│   ├── LedgerDamaged  it is a ledger, but not whole
+│   └── LedgerUnusable it cannot be created, read or written where it lies
+└── LedgerFailed       an operation on the open ledger failed; neither the file nor memory changed
+
+It must not know what the ledger holds: no message carries a value out of it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+
+class LedgerError(Exception):
+    """Something is wrong with the ledger."""
+
+
+class LedgerRefused(LedgerError):  # noqa: N818  # says what happened, and is an Error by its base
+    """The ledger was not opened; its file is as it was."""
+
+
+class LedgerLocked(LedgerRefused):
+    """Another process has the ledger open."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path}: another process uses this ledger. Stop that exporter first, or give this one another state.path."
+        )
+
+
+class LedgerForeign(LedgerRefused):
+    """The file is no ledger of this exporter."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path}: this file is not a ledger of runtype-exporter and is left as it is. Set state.path to another file."
+        )
+
+
+class LedgerNewer(LedgerRefused):
+    """The file was written by a newer version of the exporter."""
+
+    def __init__(self, path: Path, found: int, known: int) -> None:
+        super().__init__(
+            f"{path}: this ledger has format {found}, this exporter knows formats up to {known} and leaves it as it is. "
+            "Run the newer exporter again, or set state.path to another file."
+        )
+
+
+class LedgerDamaged(LedgerRefused):
+    """The file is a ledger that cannot be trusted."""
+
+    def __init__(self, path: Path, finding: str) -> None:
+        super().__init__(
+            f"{path}: this ledger is damaged ({finding}) and is left as it is. Restore it from a backup, or move it and "
+            f"the files {path.name}-wal and {path.name}-journal away to start anew."
+        )
+
+
+class LedgerUnusable(LedgerRefused):
+    """The file cannot be created, read or written."""
+
+    def __init__(self, path: Path, finding: str) -> None:
+        super().__init__(
+            f"{path}: the ledger cannot be opened ({finding}). "
+            "state.path needs an existing directory that this user may write to, on a disk with free space."
+        )
+
+
+class LedgerFailed(LedgerError):  # noqa: N818  # see LedgerRefused
+    """An operation on the open ledger failed and was undone."""
+
+    def __init__(self, path: Path, error: sqlite3.Error) -> None:
+        super().__init__(
+            f"{path}: the ledger could not be read or written ({name_of(error)}); nothing was changed. "
+            "Check the disk's space and health."
+        )
+
+
+def name_of(error: sqlite3.Error) -> str:
+    """SQLite's own name of an error, such as SQLITE_FULL: unlike its message it never quotes anything."""
+    return getattr(error, "sqlite_errorname", type(error).__name__)
+
+
+def refusal(path: Path, error: sqlite3.Error) -> LedgerRefused:
+    """What an error met while opening the ledger means."""
+    primary = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # without a code: text that is no UTF-8
+    if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return LedgerLocked(path)
+    if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}:
+        return LedgerDamaged(path, name_of(error))
+    return LedgerUnusable(path, name_of(error))

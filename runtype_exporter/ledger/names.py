@@ -1,0 +1,68 @@
+"""Which label stands for which schedule or flow: fixed at first use, so that a series keeps its name.
+
+It must not know which metrics use the labels.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Literal, NamedTuple
+
+Kind = Literal["schedule", "flow"]
+
+
+class Fixed(NamedTuple):
+    """One id's label."""
+
+    account: str
+    kind: str
+    id: str
+    label: str
+
+
+class Names:
+    """Every label that was fixed."""
+
+    def __init__(self, fixed: list[Fixed]) -> None:
+        self._labels: dict[tuple[str, str, str], str] = {}
+        self._holders: dict[tuple[str, str, str], str] = {}
+        for name in fixed:
+            self.adopt(name)
+
+    def known(self, account: str, kind: Kind, id_: str) -> str | None:
+        """An id's label, None before its first use."""
+        return self._labels.get((account, kind, id_))
+
+    def choose(self, account: str, kind: Kind, id_: str, name: str | None) -> Fixed:
+        """An id's label from now on, which may be what it was; nothing is changed yet.
+
+        The name, if no other id has it; without one the label that stands, or else the id itself.
+        """
+        label = self.known(account, kind, id_) or id_
+        if name and self._free(account, kind, id_, name):
+            label = name
+        return Fixed(account, kind, id_, label)
+
+    def adopt(self, fixed: Fixed) -> None:
+        """Make a choice the truth; the label that the id had before is free again."""
+        account, kind, id_, label = fixed
+        before = self._labels.get((account, kind, id_))
+        if before is not None and self._holders[account, kind, before] == id_:
+            del self._holders[account, kind, before]
+        self._labels[account, kind, id_] = label
+        self._holders.setdefault((account, kind, label), id_)
+
+    def _free(self, account: str, kind: Kind, id_: str, name: str) -> bool:
+        return self._holders.get((account, kind, name), id_) == id_ and (
+            name == id_ or self.known(account, kind, name) is None
+        )
+
+
+def read(connection: sqlite3.Connection) -> list[Fixed]:
+    """Every label in the ledger."""
+    return [Fixed(*row) for row in connection.execute("SELECT account, kind, id, label FROM names")]
+
+
+def write(connection: sqlite3.Connection, fixed: Fixed) -> None:
+    """Insert or update a label."""
+    connection.execute("INSERT OR REPLACE INTO names (account, kind, id, label) VALUES (?, ?, ?, ?)", fixed)

@@ -1,0 +1,177 @@
+"""The ledger's file: its tables, how it is opened, and when it is refused.
+
+It must not know what the rows mean. A refused file is never modified: what it is gets read before SQLite may write to it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from runtype_exporter.ledger.errors import (
+    LedgerDamaged,
+    LedgerForeign,
+    LedgerNewer,
+    LedgerUnusable,
+    refusal,
+)
+
+APPLICATION_ID = 0x52544C47
+"""In the file's header: "RTLG"."""
+VERSION = 1
+"""In the file's header as user_version. A later version must change it before anything else, and in rollback-journal mode, so that an
+older exporter reads it from the header even where a write-ahead log was left behind."""
+
+_TABLES = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE accounts (name TEXT PRIMARY KEY, horizon REAL NOT NULL, opened INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE batches (
+  num INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  account TEXT NOT NULL,
+  schedule TEXT,
+  created REAL,
+  closed REAL,
+  body TEXT NOT NULL
+);
+CREATE INDEX batches_closed ON batches (account, closed) WHERE closed IS NOT NULL;
+CREATE TABLE results (
+  batch INTEGER NOT NULL,
+  id BLOB NOT NULL,
+  state INTEGER NOT NULL,
+  word INTEGER NOT NULL,
+  walk INTEGER NOT NULL,
+  adopter BLOB,
+  PRIMARY KEY (batch, id)
+) WITHOUT ROWID;
+CREATE TABLE runs (
+  id TEXT PRIMARY KEY,
+  account TEXT NOT NULL,
+  schedule TEXT NOT NULL,
+  batch TEXT NOT NULL,
+  created REAL,
+  outcome TEXT,
+  ended REAL
+) WITHOUT ROWID;
+CREATE INDEX runs_unfinished ON runs (account) WHERE outcome IS NULL;
+CREATE TABLE families (metric TEXT PRIMARY KEY, bounds TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE series (
+  metric TEXT NOT NULL,
+  labels TEXT NOT NULL,
+  created REAL NOT NULL,
+  value REAL NOT NULL,
+  counts TEXT,
+  PRIMARY KEY (metric, labels)
+) WITHOUT ROWID;
+CREATE TABLE names (
+  account TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  id TEXT NOT NULL,
+  label TEXT NOT NULL,
+  PRIMARY KEY (account, kind, id)
+) WITHOUT ROWID;
+CREATE TABLE budget (
+  account TEXT PRIMARY KEY,
+  tokens REAL NOT NULL,
+  at REAL NOT NULL,
+  paused_until REAL NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+def connect(path: Path, *, now: float, try_reading: Callable[[sqlite3.Connection], object]) -> sqlite3.Connection:
+    """Open the ledger's file, creating it where there is none, and lock it until the connection closes.
+
+    `try_reading` is called on a connection that cannot write, to find out whether everything in the file can be read back.
+
+    Raises:
+        LedgerRefused: one of its kinds; the file is as it was.
+    """
+    try:
+        if _size(path):
+            _identify(path)
+            _examine(path, try_reading)
+        elif _size(_beside(path, "-wal")):
+            raise LedgerDamaged(path, "its write-ahead log is there, but not the ledger itself")
+        return _lock(path, now)
+    except sqlite3.Error as error:
+        raise refusal(path, error) from None
+
+
+def size(path: Path) -> int:
+    """The ledger's bytes on disk, its write-ahead log included."""
+    return _size(path) + _size(_beside(path, "-wal"))
+
+
+def _identify(path: Path) -> None:
+    """Refuse a file that is not ours to open, by its header alone: immutable means that SQLite replays no log and takes no lock."""
+    with closing(_read_only(path, "mode=ro&immutable=1")) as connection:
+        try:
+            (application,) = connection.execute("PRAGMA application_id").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+                raise LedgerForeign(path) from None
+            raise
+    if application != APPLICATION_ID:
+        raise LedgerForeign(path)
+    if version > VERSION:
+        raise LedgerNewer(path, version, VERSION)
+
+
+def _examine(path: Path, try_reading: Callable[[sqlite3.Connection], object]) -> None:
+    """Refuse a file that is not whole, before a connection exists that would replay its log or write to it."""
+    if _size(_beside(path, "-journal")):
+        return  # only a crash while the file was being created leaves one: SQLite must undo that first
+    mode = "mode=ro" if _size(_beside(path, "-wal")) else "mode=ro&immutable=1"
+    with closing(_read_only(path, mode)) as connection:
+        (finding,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if finding != "ok":
+            raise LedgerDamaged(path, "SQLite's quick_check failed")
+        try:
+            try_reading(connection)
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise LedgerDamaged(path, f"a row cannot be read: {type(error).__name__}") from None
+
+
+def _lock(path: Path, now: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None)
+    try:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("BEGIN EXCLUSIVE")
+        if connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
+            _create(connection, now)
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA journal_mode = WAL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _create(connection: sqlite3.Connection, now: float) -> None:
+    for statement in _TABLES.split(";"):
+        connection.execute(statement)
+    connection.execute("INSERT INTO meta VALUES ('created', ?)", (now,))
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _read_only(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=0, isolation_level=None)
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise LedgerUnusable(path, error.strerror or type(error).__name__) from None
