@@ -258,7 +258,8 @@ def _checked(base_url: str) -> httpx.URL:
     """The base URL, its path ending in a slash."""
     try:
         url = httpx.URL(base_url)
-    except (httpx.InvalidURL, TypeError):
+        url.raw_host.decode().encode("idna")  # as resolving the name will do, with an error that is no network error
+    except (httpx.InvalidURL, TypeError, UnicodeError):
         raise ValueError("base_url is not a URL; it should look like https://api.runtype.com") from None
     if not url.host or url.userinfo or url.query or url.fragment:
         raise ValueError(
