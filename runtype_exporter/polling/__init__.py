@@ -1,0 +1,9 @@
+"""From the API to the ledger: what to read next, within the budget, and when a batch has told all it will.
+
+The only room that knows two others, `runtype` and `ledger`; it must not know metrics, pages or files.
+"""
+
+from runtype_exporter.polling.account import Account
+from runtype_exporter.polling.reading import Statuses
+
+__all__ = ["Account", "Statuses"]

@@ -1,0 +1,101 @@
+"""The reads of an account that can be missing without stopping the others: switched off, forbidden by the key's scopes, or failing.
+
+It decides what a failure of one read means for the rest of a cycle; it must not know what the reads are for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
+
+import structlog
+
+from runtype_exporter.clock import Clock
+from runtype_exporter.model import Telemetry
+from runtype_exporter.runtype import ApiError, Forbidden, NetworkError, Throttled, Unauthorised
+
+FORBIDDEN_RETRY = 3600.0
+"""A read that the key's scopes forbid is asked again after this long, seconds."""
+FAILURES_TO_WITHDRAW = 3
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _State:
+    failures: int = 0
+    forbidden_until: float = 0.0
+    answered: bool = False
+
+
+@dataclass(slots=True)
+class Collectors:
+    """One account's reads by name. `off` are those that the configuration switches off."""
+
+    account: str
+    off: Collection[str]
+    telemetry: Telemetry
+    clock: Clock
+    reached: bool = False
+    failure: str = ""
+    _states: dict[str, _State] = field(default_factory=dict, init=False)
+
+    def start_cycle(self) -> None:
+        """Forget what the cycle before met."""
+        self.reached = False
+        self.failure = ""
+
+    def open(self, name: str) -> bool:
+        """Whether the read may be asked now."""
+        return name not in self.off and self.clock.now() >= self._state(name).forbidden_until
+
+    def pending(self, name: str) -> bool:
+        """Whether the read may still tell what it has never told: it is asked, has not answered yet and has not failed too often."""
+        state = self._state(name)
+        return self.open(name) and not state.answered and state.failures < FAILURES_TO_WITHDRAW
+
+    async def read(self, name: str, reader: Callable[[], Awaitable[None]]) -> bool:
+        """Ask, if that is open. Whether it answered.
+
+        Raises:
+            ApiError: of the kinds that leave no sense in asking for anything else now: unauthorised, throttled, unreachable.
+        """
+        if not self.open(name):
+            return False
+        try:
+            await reader()
+        except ApiError as error:
+            self._failed(name, error)
+            if isinstance(error, Unauthorised | Throttled | NetworkError):
+                raise
+            return False
+        state = self._state(name)
+        state.failures = 0
+        state.answered = True
+        self.reached = True
+        self.telemetry.collector(self.account, name, up=True, failure="")
+        return True
+
+    def forbid(self, name: str, error: ApiError) -> None:
+        """The key's scopes do not cover the read: leave it alone for an hour."""
+        state = self._state(name)
+        state.forbidden_until = self.clock.now() + FORBIDDEN_RETRY
+        self.reached = True
+        _log.warning(
+            "collector forbidden, asked again in an hour", account=self.account, collector=name, error=str(error)
+        )
+
+    def _failed(self, name: str, error: ApiError) -> None:
+        state = self._state(name)
+        state.failures += 1
+        if isinstance(error, Forbidden):
+            self.forbid(name, error)
+        else:
+            self.reached = self.reached or isinstance(error, Throttled)
+            _log.warning("read failed", account=self.account, collector=name, reason=error.reason, error=str(error))
+        self.failure = self.failure or error.reason
+        up = not isinstance(error, Forbidden) and state.failures < FAILURES_TO_WITHDRAW
+        self.telemetry.collector(self.account, name, up=up, failure=error.reason)
+
+    def _state(self, name: str) -> _State:
+        return self._states.setdefault(name, _State())

@@ -1,0 +1,303 @@
+"""One cycle: the cheap reads that tell which batches there are and which of them changed. It pages no results.
+
+What it finds goes into the ledger (batches, runs, labels); which batches want a sweep follows from there, elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import structlog
+
+from runtype_exporter.clock import Clock
+from runtype_exporter.config import Account, Poll
+from runtype_exporter.ledger import Ledger
+from runtype_exporter.model import Batch, BatchRef, Delta, Horizon, Probe, Run, Source
+from runtype_exporter.polling import batches
+from runtype_exporter.polling.batches import Reading
+from runtype_exporter.polling.collectors import Collectors
+from runtype_exporter.polling.endings import Endings
+from runtype_exporter.polling.labels import LabelTable
+from runtype_exporter.polling.reading import Statuses, fold, time
+from runtype_exporter.polling.runs import RunList, ended_run, run_of, together
+from runtype_exporter.runtype import BatchStatus, Client, NotFound, RunRow, Summary, cursor_walk
+
+READS_TO_CLAIM = 2
+"""How many reads of the run list must leave a batch of the summary unclaimed before it passes for ad hoc."""
+WHOLE_WALK_SHARE = 0.1
+"""Whole walks over the run list take at most this share of the request budget."""
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Discovery:
+    """One account's cycles."""
+
+    account: Account
+    poll: Poll
+    retention: float
+    client: Client
+    ledger: Ledger
+    labels: LabelTable
+    statuses: Statuses
+    collectors: Collectors
+    endings: Endings
+    clock: Clock
+    requests: int = field(default=0, init=False)
+    """Requests that the last cycle asked for, retries left out."""
+    touched: dict[str, Batch] = field(default_factory=dict, init=False)
+    """The batches that the last cycle changed, as they stand."""
+    _runs: RunList = field(init=False)
+    _readings: dict[str, dict[Source, Reading]] = field(default_factory=dict, init=False)
+    _undated: set[str] = field(default_factory=set, init=False)
+    """Runs of this cycle whose creation is not known: nothing but their being listed tells that they must not be forgotten."""
+    _names: dict[str, str | None] = field(default_factory=dict, init=False)
+    _schedules_due: float = field(default=0.0, init=False)
+    _whole_due: float = field(default=0.0, init=False)
+    _warned: set[str] = field(default_factory=set, init=False)
+
+    def __post_init__(self) -> None:
+        """Start with an unread run list."""
+        self._runs = RunList(self.client)
+
+    async def cycle(self) -> None:
+        """Read what changed.
+
+        Raises:
+            ApiError: nothing else could be asked for; what was read before that stands.
+            LedgerError: what was read could not be kept.
+        """
+        self.requests = 0
+        self.touched.clear()
+        self._readings.clear()
+        self._undated.clear()
+        began = self.clock.now()
+        if began >= self._schedules_due:
+            await self.collectors.read("schedules", self._schedules)
+        if self.collectors.pending("schedules"):
+            return  # a batch's labels freeze for ever, so its schedule's name is waited for
+        summary = await self.collectors.read("summary", self._summary)
+        whole = began >= self._whole_due
+        runs = await self.collectors.read("runs", partial(self._run_list, whole=whole))
+        self._claim(read=runs)
+        self._configured()
+        await self._unlisted()
+        self._observe()
+        if (runs or not self.collectors.open("runs")) and (summary or not self.collectors.open("summary")) and whole:
+            await self._forget(began)
+
+    async def _schedules(self) -> None:
+        names: dict[str, str | None] = {}
+        async for page in cursor_walk(self.client.schedules):
+            self.requests += 1
+            names |= {row.id: row.name or None for row in page.data}
+        for schedule_id, name in names.items():
+            if self.account.schedules.matches(name, schedule_id):
+                self.labels.schedule(schedule_id, name)
+        self._names = names
+        self._schedules_due = self.clock.now() + self.poll.discovery_interval
+
+    async def _summary(self) -> None:
+        self.requests += 1
+        summary: Summary = await self.client.summary()
+        items = {item.id: item for item in (*summary.recent, *summary.batches)}
+        stored = self.ledger.lookup(items)
+        horizon = self._horizon()
+        for item in items.values():
+            probe = Probe(fold(item.status), item.total_records, item.processed_records, item.failed_records)
+            started = time(item.started_at)
+            self._readings.setdefault(item.id, {})["summary"] = Reading(probe, started)
+            final = self.statuses.outcome(probe.status, ended=False) is not None
+            past = started is not None and started < horizon.at and (horizon.opened or final)
+            if item.id not in stored and self.account.adhoc_batches and not past:
+                self._open(item.id, horizon, created=started, flow_name=item.flow_name or "", unclaimed=READS_TO_CLAIM)
+
+    async def _run_list(self, *, whole: bool) -> None:
+        unnamed: set[str] = set()
+
+        async def take(rows: Sequence[RunRow]) -> bool:
+            self.requests += 1
+            strangers = {row.schedule_id for row in rows if row.schedule_id not in self._names} - unnamed
+            if strangers and any(not self.labels.named(stranger) for stranger in strangers):
+                unnamed.update(strangers)
+                await self.collectors.read("schedules", self._schedules)
+            return self._take(rows)
+
+        started = self.clock.now()
+        walked_whole = await self._runs.read(take, self._oldest_unfinished, self._horizon().at, whole=whole)
+        if walked_whole:
+            stretched = self._runs.pages * 3600.0 / (WHOLE_WALK_SHARE * self.account.requests_per_hour)
+            self._whole_due = started + max(self.poll.discovery_interval, stretched)
+
+    def _take(self, rows: Sequence[RunRow]) -> bool:
+        """Keep one page of runs. Whether it told nothing new."""
+        stored = self.ledger.runs(row.id for row in rows)
+        followed = self.ledger.lookup(row.batch_execution_id for row in rows if row.batch_execution_id)
+        horizon = self._horizon()
+        fresh: list[Run] = []
+        deltas: list[Delta] = []
+        opened: dict[str, Batch] = {}
+        for row in rows:
+            run = run_of(self.account.name, row, self.statuses)
+            if run.created is None:
+                self._undated.add(run.id)
+            before = stored.get(run.id)
+            if before is not None and before.account != run.account:
+                self._warn_owned(before.account, "run", run.id)
+                continue
+            if before is None and run.batch not in followed and not _taken_up(run, horizon):
+                continue
+            included = self.account.schedules.matches(self._names.get(run.schedule), run.schedule)
+            if run.batch:
+                self._read_run(row, run.batch)
+                batch = opened.get(run.batch, followed.get(run.batch))
+                claimed = self._claimed(batch, run, row, horizon, included=included)
+                if claimed is not None:
+                    opened[run.batch] = claimed
+            if (
+                before is not None
+                and (before.outcome is not None or before.outcome == run.outcome)
+                and before.batch == run.batch
+            ):
+                continue
+            fresh.append(run if before is None or before.outcome is None else replace(before, batch=run.batch))
+            ended_unseen = before is None or before.outcome is None
+            if included and ended_unseen and (run.ended is None or run.ended >= horizon.at or before is not None):
+                label = self.labels.schedule(run.schedule, self._names.get(run.schedule))
+                deltas.append(ended_run(self.account.name, label, row, run.outcome, self.clock.now()))
+        if fresh or opened:
+            self.ledger.settle(together(deltas), batches=tuple(opened.values()), runs=tuple(fresh))
+            self.touched |= opened
+        return not fresh
+
+    def _read_run(self, row: RunRow, batch_id: str) -> None:
+        probe = Probe(fold(row.status), row.total_records, row.processed_records, row.failed_records)
+        reading = Reading(probe, time(row.started_at), time(row.completed_at))
+        self._readings.setdefault(batch_id, {})["run"] = reading
+
+    def _claimed(self, batch: Batch | None, run: Run, row: RunRow, horizon: Horizon, *, included: bool) -> Batch | None:
+        """The run's batch as the run makes it, None where that changes nothing. The batch of an excluded schedule is closed, uncounted."""
+        now = self.clock.now()
+        if batch is None:
+            batch = self._new(run.batch, horizon, created=run.created)
+        elif batch.ref.account != self.account.name:
+            self._warn_owned(batch.ref.account, "batch", batch.ref.id)
+            return None
+        elif batch.closed is not None or batch.schedule or batch.labels is not None:
+            return None
+        claimed = replace(
+            batch,
+            schedule=run.schedule,
+            flow_id=row.flow_id or batch.flow_id,
+            created=run.created or batch.created,
+            unclaimed=0,
+        )
+        return claimed if included or run.batch in self.endings.configured else replace(claimed, closed=now)
+
+    def _claim(self, *, read: bool) -> None:
+        """One more read of the run list left these batches unclaimed, or none can ever claim them."""
+        waiting = [batch for batch in self.ledger.open_batches(self.account.name) if batch.unclaimed > 0]
+        if not waiting or not (read or not self.collectors.open("runs")):
+            return
+        left = [replace(batch, unclaimed=batch.unclaimed - 1 if read else 0) for batch in waiting]
+        self.ledger.save(*left)
+        self.touched |= {batch.ref.id: batch for batch in left}
+
+    def _configured(self) -> None:
+        stored = self.ledger.lookup(self.endings.configured)
+        horizon = self._horizon()
+        for batch_id in sorted(self.endings.configured):
+            if batch_id not in stored:
+                self._open(batch_id, horizon, unclaimed=READS_TO_CLAIM if self.collectors.open("runs") else 0)
+            elif stored[batch_id].ref.account != self.account.name:
+                self._warn_owned(stored[batch_id].ref.account, "batch", batch_id)
+
+    async def _unlisted(self) -> None:
+        """Probe each open batch that no list showed."""
+        for batch in self.ledger.open_batches(self.account.name):
+            if batch.ref.id not in self._readings and batch.retry_at <= self.clock.now():
+                await self.collectors.read("status", partial(self._status, batch.ref.id))
+
+    async def _status(self, batch_id: str) -> None:
+        self.requests += 1
+        try:
+            status: BatchStatus = await self.client.status(batch_id)
+        except NotFound as error:
+            if (batch := self.endings.failed(batch_id, error.reason, str(error), missing=True)) is not None:
+                self.touched[batch_id] = batch
+            return
+        probe = Probe(fold(status.status), status.total_records, status.processed_records, status.failed_records)
+        reading = Reading(probe, time(status.started_at), time(status.completed_at))
+        self._readings[batch_id] = {"status": reading}
+        batch = self.ledger.lookup((batch_id,))[batch_id]
+        if status.flow_id and not batch.flow_id:
+            self.ledger.save(replace(batch, flow_id=status.flow_id))
+
+    def _observe(self) -> None:
+        """Fold the cycle's readings into the batches, each source beside the others."""
+        now = self.clock.now()
+        changed: list[Batch] = []
+        late: list[Delta] = []
+        for batch_id, batch in self.ledger.lookup(self._readings).items():
+            if batch.ref.account != self.account.name:
+                self._warn_owned(batch.ref.account, "batch", batch_id)
+                continue
+            readings = self._readings[batch_id]
+            if batch.closed is None:
+                self.endings.missing.discard(batch_id)
+                after = batches.observe(batch, readings, self.statuses, now)
+            else:
+                after, delta = batches.changed_late(batch, readings, self.statuses)
+                late.append(delta)
+            if after != batch:
+                changed.append(after)
+        if changed:
+            self.ledger.settle(together(late), batches=changed)
+            self.touched |= {batch.ref.id: batch for batch in changed}
+
+    async def _forget(self, began: float) -> None:
+        """After a whole walk: all that is listed is held, so what was created long before it and is not held will never be counted."""
+        self._horizon()
+        self.ledger.opened(self.account.name)
+        self.ledger.advance(self.account.name, began - self.retention)
+        listed = {*self._readings, *self._undated, *self.endings.configured}
+        while self.ledger.forget(self.account.name, listed=listed, retention=self.retention):
+            await asyncio.sleep(0)
+        self._whole_due = max(self._whole_due, began + self.poll.discovery_interval)
+
+    def _open(
+        self, batch_id: str, horizon: Horizon, *, created: float | None = None, flow_name: str = "", unclaimed: int
+    ) -> None:
+        batch = self._new(batch_id, horizon, created=created)
+        batch = replace(batch, flow_name=flow_name, unclaimed=unclaimed)
+        self.ledger.save(batch)
+        self.touched[batch_id] = batch
+
+    def _new(self, batch_id: str, horizon: Horizon, *, created: float | None) -> Batch:
+        guard = horizon.at if created is None or created < horizon.at else None
+        return Batch(ref=BatchRef(self.account.name, batch_id), seen=self.clock.now(), created=created, guard=guard)
+
+    def _horizon(self) -> Horizon:
+        return self.ledger.horizon(self.account.name, lookback=self.poll.lookback)
+
+    def _oldest_unfinished(self) -> float | None:
+        runs = self.ledger.unfinished_runs(self.account.name)
+        return min((run.created for run in runs if run.created is not None), default=None)
+
+    def _warn_owned(self, owner: str, what: str, key: str) -> None:
+        if key not in self._warned and len(self._warned) < 10_000:
+            self._warned.add(key)
+            _log.warning(
+                f"{what} is counted by another account already", account=self.account.name, owner=owner, **{what: key}
+            )
+
+
+def _taken_up(run: Run, horizon: Horizon) -> bool:
+    """Whether a run that the ledger does not hold is followed."""
+    if run.created is None or run.created >= horizon.at:
+        return True
+    return not horizon.opened and (run.outcome is None or (run.ended is not None and run.ended >= horizon.at))

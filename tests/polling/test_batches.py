@@ -1,0 +1,177 @@
+"""The rules of following one batch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from runtype_exporter.model import Batch, BatchRef, Delta, Labels, Picture, Probe, Seen
+from runtype_exporter.polling import batches
+from runtype_exporter.polling.batches import Reading
+from runtype_exporter.polling.reading import Statuses
+
+STATUSES = Statuses()
+RUNNING = Probe("running", 10, 3, 0)
+DONE = Probe("completed", 10, 10, 1)
+BATCH = Batch(ref=BatchRef("acme", "b1"), seen=0.0, labels=Labels("nightly", "flow"))
+
+
+def observed(batch: Batch, now: float = 100.0, **readings: Probe | Reading) -> Batch:
+    full = {source: r if isinstance(r, Reading) else Reading(r) for source, r in readings.items()}
+    return batches.observe(batch, full, STATUSES, now)  # type: ignore[arg-type]
+
+
+def test_a_cycle_that_read_nothing_of_a_batch_leaves_it_as_it_is():
+    batch = observed(BATCH, run=RUNNING)
+    assert batch == batches.observe(batch, {}, STATUSES, 200.0)
+
+
+def test_readings_of_earlier_cycles_are_dropped():
+    batch = observed(observed(BATCH, run=RUNNING, summary=RUNNING), summary=DONE)
+    assert {"summary": DONE} == batch.probes
+
+
+def test_a_batch_has_ended_only_when_every_source_of_the_cycle_says_so():
+    assert observed(BATCH, run=DONE, summary=RUNNING).ended is None
+    ended = observed(BATCH, run=DONE, summary=DONE)
+    assert ended.ended == 100.0
+    assert observed(ended, now=200.0, run=DONE).ended == 100.0
+    assert observed(ended, now=200.0, run=RUNNING).ended is None
+
+
+def test_the_run_lists_word_for_the_end_goes_before_the_others():
+    batch = observed(BATCH, run=Probe("failed", 1, 1, 1), summary=DONE, status=DONE)
+    assert batches.ending(batch, STATUSES) == "failure"
+    assert batches.ending(BATCH, STATUSES) is None
+
+
+def test_an_unknown_word_is_an_end_once_the_api_gives_its_time():
+    strange = Probe("archived", 1, 1, 0)
+    assert batches.ending(observed(BATCH, run=strange), STATUSES) is None
+    assert batches.ending(observed(BATCH, run=Reading(strange, completed=50.0)), STATUSES) == "unknown"
+
+
+def test_the_first_start_and_the_latest_completion_stand():
+    batch = observed(BATCH, run=Reading(RUNNING, started=10.0), summary=Reading(RUNNING, started=11.0))
+    batch = observed(batch, run=Reading(DONE, started=12.0, completed=90.0))
+    batch = observed(batch, run=Reading(DONE, started=12.0, completed=95.0))
+    assert (10.0, 95.0) == (batch.started, batch.completed)
+
+
+def test_a_batch_is_dirty_until_swept_and_when_a_source_reads_otherwise_than_before_that_sweep():
+    batch = observed(BATCH, run=RUNNING)
+    assert batches.dirty(batch)
+    swept = replace(batch, swept={"run": RUNNING})
+    assert not batches.dirty(swept)
+    assert batches.dirty(observed(swept, run=DONE))
+    assert batches.dirty(observed(swept, run=RUNNING, status=RUNNING))
+    assert batches.dirty(replace(swept, probes={}))
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        ({}, False),
+        ({"swept": None}, True),
+        ({"swept": None, "closed": 5.0}, False),
+        ({"swept": None, "unclaimed": 1}, False),
+        ({"swept": None, "retry_at": 101.0}, False),
+        ({"ended": 40.0}, True),
+        ({"ended": 41.0}, False),
+    ],
+)
+def test_when_a_batch_wants_a_sweep(change, wanted):
+    clean = replace(BATCH, probes={"run": RUNNING}, swept={"run": RUNNING})
+    assert wanted == batches.wants_sweep(replace(clean, **change), settle_time=60.0, now=100.0)
+
+
+def test_a_walk_is_complete_when_it_met_as_many_rows_as_anyone_counts_and_all_are_final():
+    batch = observed(BATCH, run=Probe("completed", 10, 10, 0), summary=Probe("completed", None, None, None))
+    assert batches.complete(batch, walked=10, unfinished=0, total=10)
+    assert not batches.complete(batch, walked=9, unfinished=0, total=9)
+    assert not batches.complete(batch, walked=10, unfinished=1, total=10)
+    assert not batches.complete(batch, walked=10, unfinished=0, total=11)
+
+
+def test_failures_back_off_doubling_up_to_an_hour():
+    batch = BATCH
+    waits = []
+    for _ in range(9):
+        batch = batches.failed(batch, 1000.0, missing=False)
+        waits.append(batch.retry_at - 1000.0)
+    assert [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600] == waits
+    assert batch.missing_since is None
+
+
+def test_a_batch_is_lost_after_a_day_of_404():
+    batch = batches.failed(BATCH, 1000.0, missing=True)
+    batch = batches.failed(batch, 5000.0, missing=True)
+    assert not batches.lost(batch, 1000.0 + 86399)
+    assert batches.lost(batch, 1000.0 + 86400)
+    assert not batches.lost(observed(batch, run=RUNNING), 1000.0 + 86400)
+
+
+def test_closing_counts_the_batch_its_duration_and_what_was_abandoned():
+    batch = replace(BATCH, started=10.0, completed=70.0)
+    closed, delta = batches.close(batch, "success", 2, 100.0)
+    assert (100.0, "success") == (closed.closed, closed.outcome)
+    key = ("acme", "nightly", "flow")
+    assert delta.increments["runtype_batches_finished_total", (*key, "success")] == 1.0
+    assert delta.increments["runtype_batches_finished_total", (*key, "failure")] == 0.0
+    assert delta.increments["runtype_records_abandoned_total", key] == 2.0
+    assert [60.0] == [o.value for o in delta.observations["runtype_batch_duration_seconds", (*key, "success")]]
+
+
+@pytest.mark.parametrize("times", [{"started": 10.0}, {"completed": 10.0}, {"started": 20.0, "completed": 10.0}])
+def test_a_batch_without_two_good_times_has_no_duration(times):
+    _, delta = batches.close(replace(BATCH, **times), "failure", 0, 100.0)
+    assert [] == [o for observed in delta.observations.values() for o in observed]
+
+
+def test_a_batch_that_ended_before_its_guard_is_remembered_not_counted():
+    closed, delta = batches.close(replace(BATCH, guard=50.0, completed=49.0), "success", 3, 100.0)
+    assert closed.closed == 100.0
+    assert Delta() == delta
+
+
+def test_a_batch_without_labels_cannot_close():
+    with pytest.raises(ValueError, match="labels freeze before"):
+        batches.close(replace(BATCH, labels=None), "success", 0, 1.0)
+
+
+def test_a_closed_batchs_change_counts_once_if_the_source_had_said_final():
+    closed = replace(BATCH, probes={"run": DONE, "summary": RUNNING}, closed=1.0)
+    settled, delta = batches.changed_late(closed, {"run": Reading(DONE), "summary": Reading(DONE)}, STATUSES)
+    assert {} == delta.increments
+    changed, delta = batches.changed_late(settled, {"run": Reading(Probe("completed", 10, 10, 2))}, STATUSES)
+    assert {("runtype_batch_late_changes_total", ("acme", "nightly", "flow")): 1.0} == delta.increments
+    again, delta = batches.changed_late(changed, {"run": Reading(Probe("completed", 10, 10, 2))}, STATUSES)
+    assert changed is again
+    assert {} == delta.increments
+    _, delta = batches.changed_late(changed, {"status": Reading(RUNNING)}, STATUSES)
+    assert {} == delta.increments
+
+
+def test_a_batch_closed_uncounted_has_no_late_changes():
+    ignored = replace(BATCH, labels=None, probes={"run": DONE}, closed=1.0)
+    _, delta = batches.changed_late(ignored, {"run": Reading(RUNNING)}, STATUSES)
+    assert {} == delta.increments
+
+
+def test_a_view_takes_each_count_from_the_first_source_that_tells_it():
+    picture = Picture(at=1.0, total=10, seen=Seen(distinct=10))
+    batch = replace(
+        BATCH,
+        probes={"summary": Probe("running", 9, 4, 0), "run": Probe("queued", None, 3, None)},
+        picture=picture,
+        drift=2,
+    )
+    view = batches.view(batch, STATUSES, name="import", configured=True, labels=Labels("nightly", "flow"))
+    assert ("queued", 9, 3, 0) == (view.state, view.total, view.processed, view.failed)
+    assert ("import", True, True, picture, 2) == (view.name, view.configured, view.open, view.picture, view.drift)
+
+
+def test_a_batch_never_probed_is_in_an_unknown_state():
+    view = batches.view(BATCH, STATUSES, name="b1", configured=False, labels=Labels("", ""))
+    assert ("unknown", None) == (view.state, view.total)
