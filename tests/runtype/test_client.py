@@ -423,6 +423,30 @@ def test_the_date_header_tells_how_far_the_clocks_are_apart():
     run(scenario())
 
 
+class Watched(httpx.AsyncByteStream):
+    """A body that tells whether its connection was given back."""
+
+    closed = False
+
+    async def __aiter__(self):
+        yield b"{"
+
+    async def aclose(self):
+        self.closed = True
+
+
+@pytest.mark.parametrize("status", [200, 302, 404, 429, 500])
+def test_the_connection_is_given_back_whatever_was_answered(status):
+    async def scenario():
+        stream = Watched()
+        api = Api(httpx.Response(status, stream=stream), attempts=1)
+        with pytest.raises(ApiError):
+            await api.client.summary()
+        assert stream.closed
+
+    run(scenario())
+
+
 def test_a_rotated_key_is_taken_up_with_the_next_request():
     async def scenario():
         keys = iter(["first", "second"])

@@ -81,9 +81,11 @@ async def test_cursors_that_lie_end_in_an_error(pages, message):
     assert str(caught.value) == message
 
 
-async def test_a_cursor_that_leads_back_to_the_start_ends_in_an_error():
+async def test_a_cursor_that_leads_back_to_the_start_costs_no_second_request():
+    runs, asked = serve({"a": cursor_page("a", more=True)})
     with pytest.raises(PagingError, match="was used before"):
-        await walk({"a": cursor_page("a", more=True)}, "a")
+        _ = [page async for page in cursor_walk(runs, "a")]
+    assert asked == ["a"]
 
 
 async def test_a_list_without_end_ends_in_an_error():

@@ -1,4 +1,5 @@
 import contextlib
+import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -33,6 +34,16 @@ NOON = datetime(2026, 7, 1, 12, 0, 5, tzinfo=UTC).timestamp()
 )
 def test_every_form_in_use_is_read(text, seconds):
     assert parse_timestamp(text) == seconds
+
+
+def test_a_timestamp_without_a_zone_is_utc_wherever_the_exporter_runs(monkeypatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert parse_timestamp("2026-07-01T12:00:05") == NOON
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_missing_timestamp_is_none():
