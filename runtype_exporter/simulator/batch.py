@@ -121,7 +121,7 @@ class Batch:
 
     def counts(self, now: float, api: Api) -> tuple[int, int]:
         """The processed and failed records that the API tells of."""
-        counts = self.work.counts(now, 1 if now >= self.ends else api.flush)
+        counts = self.work.counts(now, 1 if now >= min(self.ends, self.settled) else api.flush)
         return counts.ended - (0 if api.processed_includes_failed else counts.failed), counts.failed
 
     def ended(self, now: float) -> Mapping[Outcome, int]:

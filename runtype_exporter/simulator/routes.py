@@ -25,7 +25,7 @@ from .world import World
 Handler = Callable[[Request, float, list[Fault]], Awaitable[Json]]
 
 
-class Api:
+class Handlers:
     """The handlers of one world."""
 
     def __init__(self, world: World) -> None:
@@ -202,7 +202,7 @@ def simulator_app(
     `app.state` holds `requests` (what was asked), `faults` (to switch on) and `world`. `control` opens the door for tests in another
     process: GET /-/truth, POST and DELETE /-/faults, POST /-/stop, without a key. Serve it without the server's own Date header.
     """
-    api, recorder, faults = Api(world), Recorder(), faults or Faults()
+    api, recorder, faults = Handlers(world), Recorder(), faults or Faults()
     door = _Door(world, Gate(tuple(keys), world.api.retry_after), faults, recorder)
     read, execute, batches = "SCHEDULES:READ", "SCHEDULES:EXECUTE", "BATCHES:READ"
     routes = [

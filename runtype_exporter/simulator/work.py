@@ -127,9 +127,7 @@ class Work:
         return [Place(index, self._newest(index, now)) for index in self._firsts[1][start:stop]]
 
     def _newest(self, index: int, now: float) -> int:
-        return max(
-            number for number, attempt in enumerate(self.records[index]) if number == 0 or attempt.created <= now
-        )
+        return max(number for number, attempt in enumerate(self.records[index]) if attempt.created <= now)
 
 
 class Plan(Protocol):

@@ -1,0 +1,75 @@
+"""A clock that a test sets by hand, and a client on the simulated API."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from runtype_exporter.simulator.access import Key
+from runtype_exporter.simulator.faults import Fault, Faults
+from runtype_exporter.simulator.routes import simulator_app
+from runtype_exporter.simulator.world import World
+
+NOON = 1_782_907_200.0  # 2026-07-01T12:00:00Z, a Wednesday
+
+
+class HandClock:
+    """Stands still until it is set."""
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+
+    def now(self) -> float:
+        return self.at
+
+
+class Site:
+    """A simulated API and a client that holds its key."""
+
+    def __init__(self, client: httpx.AsyncClient, app) -> None:
+        self.client, self.requests, self.faults, self.world = (
+            client,
+            app.state.requests,
+            app.state.faults,
+            app.state.world,
+        )
+
+    async def get(self, path: str, **params: object) -> dict:
+        answer = await self.client.get(path, params=params)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def post(self, path: str, body: object = None) -> dict:
+        answer = await self.client.post(path, json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+@pytest.fixture
+def noon() -> float:
+    return NOON
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock(NOON)
+
+
+@pytest.fixture
+def site() -> Callable:
+    """Opens a world's API, with faults switched on, as an async context."""
+
+    @asynccontextmanager
+    async def opened(
+        world: World, *faults: Fault, keys: tuple[Key, ...] = (Key("good"),), control: bool = False
+    ) -> AsyncIterator[Site]:
+        app = simulator_app(world, keys=keys, faults=Faults(*faults), control=control)
+        transport = httpx.ASGITransport(app)
+        headers = {"Authorization": f"Bearer {keys[0].token}"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://simulator", headers=headers) as client:
+            yield Site(client, app)
+
+    return opened
