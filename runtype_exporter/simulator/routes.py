@@ -131,13 +131,10 @@ class Handlers:
         return {"data": [show(id_) for id_ in shown], "pagination": paging.pagination(ids, window, mode)}
 
     def _ordered(self, runs: Sequence[Run]) -> list[Run]:
-        match self.world.api.runs_order:
-            case "newest":
-                return list(reversed(runs))
-            case "oldest":
-                return list(runs)
-            case "shuffled":
-                return sorted(runs, key=lambda run: run.id[-16:])
+        order = self.world.api.runs_order
+        if order == "shuffled":
+            return sorted(runs, key=lambda run: run.id[-16:])
+        return list(runs) if order == "oldest" else list(reversed(runs))
 
     def _schedule(self, request: Request) -> str:
         if _named(request) not in self.world.schedules:
