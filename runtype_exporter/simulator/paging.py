@@ -8,13 +8,30 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from .access import Refusal
 
 Mode = Literal["item", "offset"]
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[T]):
+    """A list to page over: its items in order, an item's id, and the item of an id (None: there is none)."""
+
+    items: Sequence[T]
+    ident: Callable[[T], str]
+    find: Callable[[str], T | None]
+
+    def position(self, id_: str) -> int | None:
+        """Where the item with this id stands; None where it is not in the list."""
+        item = self.find(id_)
+        return self.items.index(item) if item is not None and item in self.items else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +77,7 @@ def _decode(cursor: str) -> tuple[str, str | int]:
     return kind, value
 
 
-def place(ids: Sequence[str], query: Mapping[str, str], size: int) -> Window:
+def place(listing: Listing[T], query: Mapping[str, str], size: int) -> Window:
     """Where the page that a query asks for begins: after its cursor, or before it with `direction=prev`.
 
     Raises:
@@ -74,8 +91,8 @@ def place(ids: Sequence[str], query: Mapping[str, str], size: int) -> Window:
     kind, value = _decode(query["cursor"])
     if kind == "offset" and isinstance(value, int):
         at = value
-    elif kind in {"after", "before"} and value in ids:
-        at = list(ids).index(str(value)) + (kind == "after")
+    elif kind in {"after", "before"} and (position := listing.position(str(value))) is not None:
+        at = position + (kind == "after")
     else:
         raise Refusal(400, "Invalid cursor", code="INVALID_CURSOR")
     if direction == "prev":
@@ -83,12 +100,15 @@ def place(ids: Sequence[str], query: Mapping[str, str], size: int) -> Window:
     return Window(at, at + size, size)
 
 
-def pagination(ids: Sequence[str], window: Window, mode: Mode) -> dict[str, Any]:
+def pagination(listing: Listing[T], window: Window, mode: Mode) -> dict[str, Any]:
     """The cursor scheme's page information."""
-    start, end = min(window.start, len(ids)), min(window.stop, len(ids))
-    more, before = end < len(ids), start > 0
-    following = _cursor("after", ids[end - 1]) if mode == "item" and end else _cursor("offset", end)
-    leading = _cursor("before", ids[start]) if mode == "item" and start < len(ids) else _cursor("offset", start)
+    items, ident = listing.items, listing.ident
+    start, end = min(window.start, len(items)), min(window.stop, len(items))
+    more, before = end < len(items), start > 0
+    following = _cursor("after", ident(items[end - 1])) if mode == "item" and end else _cursor("offset", end)
+    leading = (
+        _cursor("before", ident(items[start])) if mode == "item" and start < len(items) else _cursor("offset", start)
+    )
     return {
         "nextCursor": following if more else None,
         "prevCursor": leading if before else None,

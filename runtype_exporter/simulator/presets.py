@@ -93,7 +93,7 @@ def small_world(clock: Clock, *schedules: ScheduleSpec, seed: int = 1, api: Api 
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatorSettings:
-    """What the simulator is started with. Where `speed` is not 1, the clock given to `build` is to run that fast."""
+    """What the simulator is started with. How fast its time runs is the business of the clock given to `build`."""
 
     seed: int = 1
     keys: tuple[Key, ...] = (Key(DEMO_TOKEN, requests_per_hour=100_000),)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from email.utils import formatdate
+from typing import TypeVar
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,10 +19,12 @@ from .access import Gate, Key, Recorder, Refusal
 from .batch import Batch, Run
 from .control import Control
 from .faults import Fault, Faults, start
+from .paging import Listing
 from .render import Json
 from .spoil import HOSTILE_TAIL
 from .world import World
 
+T = TypeVar("T")
 Handler = Callable[[Request, float, list[Fault]], Awaitable[Json]]
 
 
@@ -44,7 +47,8 @@ class Handlers:
             for id_, spec in world.schedules.items()
             if spec.enabled in wanted and search in (spec.name or "").lower()
         ]
-        return self._cursor_page(query, ids, struck, lambda id_: render.schedule(world, id_, now))
+        listing = Listing(ids, str, str)
+        return self._cursor_page(query, listing, struck, lambda id_: render.schedule(world, id_, now))
 
     async def schedule(self, request: Request, now: float, _: list[Fault]) -> Json:
         """GET /v1/schedules/{id}."""
@@ -52,10 +56,9 @@ class Handlers:
 
     async def runs(self, request: Request, now: float, struck: list[Fault]) -> Json:
         """GET /v1/schedules/runs/all."""
-        runs = {run.id: run for run in self._ordered(self.world.runs(now))}
-        return self._cursor_page(
-            request.query_params, list(runs), struck, lambda id_: render.run(self.world, runs[id_], now)
-        )
+        world = self.world
+        listing = Listing(self._ordered(world.runs(now)), lambda run: run.id, lambda id_: world.run(id_, now))
+        return self._cursor_page(request.query_params, listing, struck, lambda run: render.run(world, run, now))
 
     async def schedule_runs(self, request: Request, now: float, _: list[Fault]) -> Json:
         """GET /v1/schedules/{id}/runs: no pagination; the length of the real list is unknown, here it is one page."""
@@ -120,15 +123,15 @@ class Handlers:
 
     # --- shared -------------------------------------------------------------------------------------------------------
     def _cursor_page(
-        self, query: Mapping[str, str], ids: Sequence[str], struck: list[Fault], show: Callable[[str], Json]
+        self, query: Mapping[str, str], listing: Listing[T], struck: list[Fault], show: Callable[[T], Json]
     ) -> Json:
         api = self.world.api
         size = paging.limit(query, api.default_limit, api.page_cap, strict=True)
-        window = paging.place(ids, query, size)
+        window = paging.place(listing, query, size)
         begin = start(struck, window.start)
-        shown = ids[begin : begin + window.stop - window.start]
+        shown = listing.items[begin : begin + window.stop - window.start]
         mode: paging.Mode = "offset" if api.offset_cursors else "item"
-        return {"data": [show(id_) for id_ in shown], "pagination": paging.pagination(ids, window, mode)}
+        return {"data": [show(item) for item in shown], "pagination": paging.pagination(listing, window, mode)}
 
     def _ordered(self, runs: Sequence[Run]) -> list[Run]:
         order = self.world.api.runs_order

@@ -188,8 +188,9 @@ class World:
         return due if due is not None and now < due < self._stop else None
 
     def last_run(self, schedule_id: str, now: float) -> float | None:
-        """When a schedule last started; None for never."""
-        return max((run.due for run in self.runs(now, schedule_id)), default=None)
+        """When the newest run of a schedule was due; None for never."""
+        runs = self.runs(now, schedule_id)
+        return runs[-1].due if runs else None
 
     def flow_name(self, flow_id: str) -> str:
         """The name of a schedule's flow by its id; whatever else was given stands for itself."""
@@ -260,7 +261,7 @@ class World:
         if run.batch is not None:
             self._take(run.batch)
         for runs in (self._runs, self._runs_of.setdefault(id_, [])):
-            insort(runs, run, key=_created)
+            insort(runs, run, key=lambda known: (known.created, known.id))
         self._runs_by_id[run.id] = run
         return run
 

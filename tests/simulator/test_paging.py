@@ -3,9 +3,13 @@ from base64 import urlsafe_b64encode
 import pytest
 
 from runtype_exporter.simulator.access import Refusal
-from runtype_exporter.simulator.paging import Window, limit, offset, pagination, place
+from runtype_exporter.simulator.paging import Listing, Window, limit, offset, pagination, place
 
 IDS = [f"run_{number}" for number in range(10)]
+
+
+def listing(ids):
+    return Listing(ids, str, lambda id_: id_ if id_ in ids else None)
 
 
 @pytest.mark.parametrize(("text", "expected"), [(None, 50), ("7", 7), ("100", 100), ("5000", 100)])
@@ -31,9 +35,9 @@ def pages(ids_at_each_step, mode, size=4):
     """The ids that a walk forward over a list that changes under it meets."""
     met, query = [], {}
     for ids in ids_at_each_step:
-        window = place(ids, query, size)
+        window = place(listing(ids), query, size)
         met += ids[window.start : window.stop]
-        answer = pagination(ids, window, mode)
+        answer = pagination(listing(ids), window, mode)
         if answer["nextCursor"] is None:
             break
         query = {"cursor": answer["nextCursor"]}
@@ -57,18 +61,20 @@ def test_new_items_in_front_shift_a_walk_with_offset_cursors():
 
 @pytest.mark.parametrize("mode", ["item", "offset"])
 def test_prev_leads_back_to_where_a_walk_began(mode):
-    first = pagination(IDS, place(IDS, {}, 4), mode)
-    second = pagination(IDS, window := place(IDS, {"cursor": first["nextCursor"], "direction": "next"}, 4), mode)
+    first = pagination(listing(IDS), place(listing(IDS), {}, 4), mode)
+    second = pagination(
+        listing(IDS), window := place(listing(IDS), {"cursor": first["nextCursor"], "direction": "next"}, 4), mode
+    )
     assert (window, second["hasPrev"], second["currentOffset"]) == (Window(4, 8, 4), True, 4)
-    back = place(IDS, {"cursor": second["prevCursor"], "direction": "prev"}, 4)
+    back = place(listing(IDS), {"cursor": second["prevCursor"], "direction": "prev"}, 4)
     assert back == Window(0, 4, 4)
-    assert pagination(IDS, back, mode)["prevCursor"] is None
-    near = place(IDS, {"cursor": second["prevCursor"], "direction": "prev"}, 9)
+    assert pagination(listing(IDS), back, mode)["prevCursor"] is None
+    near = place(listing(IDS), {"cursor": second["prevCursor"], "direction": "prev"}, 9)
     assert near == Window(0, 4, 9)
 
 
 def test_an_empty_list_is_one_empty_page():
-    assert pagination([], place([], {}, 4), "item") == {
+    assert pagination(listing([]), place(listing([]), {}, 4), "item") == {
         "nextCursor": None,
         "prevCursor": None,
         "hasMore": False,
@@ -79,10 +85,10 @@ def test_an_empty_list_is_one_empty_page():
 
 
 def test_a_place_beyond_the_end_is_an_empty_page_with_a_way_back():
-    cursor = pagination(IDS, place(IDS, {}, 8), "offset")["nextCursor"]
-    answer = pagination(IDS[:3], place(IDS[:3], {"cursor": cursor}, 8), "item")
+    cursor = pagination(listing(IDS), place(listing(IDS), {}, 8), "offset")["nextCursor"]
+    answer = pagination(listing(IDS[:3]), place(listing(IDS[:3]), {"cursor": cursor}, 8), "item")
     assert (answer["hasMore"], answer["hasPrev"], answer["currentOffset"]) == (False, True, 3)
-    assert place(IDS[:3], {"cursor": answer["prevCursor"], "direction": "prev"}, 2) == Window(1, 3, 2)
+    assert place(listing(IDS[:3]), {"cursor": answer["prevCursor"], "direction": "prev"}, 2) == Window(1, 3, 2)
 
 
 def cursor(text: str) -> str:
@@ -104,5 +110,5 @@ def cursor(text: str) -> str:
 )
 def test_a_cursor_or_direction_that_is_not_ours_is_refused(query):
     with pytest.raises(Refusal) as caught:
-        place(IDS, query, 4)
+        place(listing(IDS), query, 4)
     assert caught.value.status == 400

@@ -4,7 +4,7 @@ import pytest
 
 from runtype_exporter.simulator.access import Key
 from runtype_exporter.simulator.presets import demo_world, small_world
-from runtype_exporter.simulator.values import Api, Attempt, RecordPlan, ScheduleSpec
+from runtype_exporter.simulator.values import Api, Attempt, RecordPlan, ScheduleSpec, Traffic
 
 
 def nightly(clock, *records, at=0.0, **api):
@@ -363,3 +363,40 @@ async def test_the_control_door_refuses_a_fault_that_it_does_not_know(site, cloc
         answer = await api.client.post("/-/faults", json=body)
         assert answer.status_code == 400
         assert answer.json()["error"].startswith("no such fault: ")
+
+
+@pytest.mark.parametrize("retry_rows", ["appended", "replaced"])
+async def test_the_rows_of_all_pages_once_quiet_are_the_truth(site, clock, retry_rows):
+    traffic = Traffic(failure_share=0.2, retry_share=0.6, retry_limit=3, stuck_share=0.02, cancelled_share=0.05)
+    spec = ScheduleSpec(key="five", name="Five", flow="score", cron="*/5 * * * *", traffic=traffic)
+    world = small_world(clock, spec, api=Api(retry_rows=retry_rows))
+    world.stop(clock.at + 3600)
+    clock.at += 7200
+    assert world.quiet(clock.at)
+    met: dict[tuple[str, str, str], set[str]] = {}
+    outcomes = {"completed": "success", "failed": "failure", "cancelled": "cancelled"}
+    async with site(world) as api:
+        for run in (await api.get("/v1/schedules/runs/all", limit=100))["data"]:
+            for offset in range(0, 200, 25):
+                path = f"/v1/schedules/batch/{run['batchExecutionId']}/results"
+                for row in (await api.get(path, limit=25, offset=offset))["data"]:
+                    if row["status"] in outcomes:
+                        key = ("Five", row["flowName"], outcomes[row["status"]])
+                        met.setdefault(key, set()).add(row["recordResultId"])
+    counted = {key: len(ids) for key, ids in met.items()}
+    assert counted == (world.truth if retry_rows == "appended" else world.truth_shown)(clock.at)
+    assert len(counted) == 3
+
+
+async def test_a_cursor_of_a_run_that_is_not_listed_is_refused(site, clock):
+    world = small_world(clock)
+    for number in range(3):
+        world.add_batch([RecordPlan()], schedule="nightly", at=clock.at + number)
+    clock.at += 10
+    async with site(world) as api:
+        page = await api.get("/v1/schedules/runs/all", limit=2)
+        cursor = page["pagination"]["nextCursor"]
+        assert len((await api.get("/v1/schedules/runs/all", cursor=cursor))["data"]) == 1
+    async with site(small_world(clock)) as other:
+        answer = await other.client.get("/v1/schedules/runs/all", params={"cursor": cursor})
+        assert answer.status_code == 400

@@ -325,3 +325,12 @@ def test_a_record_keeps_its_id_from_night_to_night_and_its_results_do_not(clock,
     assert [make.record_id(first, n) for n in range(3)] == [make.record_id(second, n) for n in range(3)]
     ids = {make.result_id(batch, n, attempt) for batch in (first, second) for n in range(3) for attempt in (0, 1)}
     assert len(ids) == 12
+
+
+def test_runs_of_one_moment_have_one_order_however_the_world_came_there(clock, noon):
+    at_once = replace(EVERY_FIVE, traffic=replace(PLAIN, delay=0.0))
+    specs = [replace(at_once, key=f"five {number}") for number in range(6)]
+    often, once = world(clock, *specs), world(clock, *reversed(specs))
+    for step in range(1, 5):
+        often.advance(noon + 300 * step)
+    assert [run.id for run in often.runs(noon + 1200)] == [run.id for run in once.runs(noon + 1200)]
