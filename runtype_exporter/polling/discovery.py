@@ -265,7 +265,7 @@ class Discovery:
         self.ledger.opened(self.account.name)
         self.ledger.advance(self.account.name, began - self.retention)
         listed = {*self._readings, *self._undated, *self.endings.configured}
-        while self.ledger.forget(self.account.name, listed=listed, retention=self.retention):
+        while self.ledger.forget(self.account.name, listed=listed, retention=self.retention):  # noqa: ASYNC110  # it yields, it waits for nothing
             await asyncio.sleep(0)
         self._whole_due = max(self._whole_due, began + self.poll.discovery_interval)
 

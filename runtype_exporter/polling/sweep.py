@@ -164,7 +164,10 @@ class Sweeper:
         """Read one page and apply it chunk by chunk. Whether it was the last one."""
         page = await self.client.results(batch_id, walk.offset, priority=priority, status=status)
         count = status is None
-        following = next_offset(page, walk.offset, pages=walk.pages)
+        known = (
+            walk.seen.distinct if walk.pages else walk.offset
+        )  # what lies before a first page was met by walks before
+        following = next_offset(page, walk.offset, known=known, pages=walk.pages)
         results = self.statuses.results(page.data)
         batch = self._current(batch_id)
         if batch is None:

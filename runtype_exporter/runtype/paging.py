@@ -16,6 +16,8 @@ MAX_CURSOR_PAGES: Final = 10_000
 """A million runs at 100 a page; no list of that length is read within a day's budget anyway."""
 MAX_OFFSET_PAGES: Final = 100_000
 """Ten million results at 100 a page, for the same reason."""
+UNCOUNTED_ROWS: Final = 1000
+"""How far a walk may go beyond twice what is known of the results' number: rows may come while it walks, or be miscounted."""
 MAX_CURSOR_LENGTH: Final = 2048
 """Cursors are opaque, but they travel in the URL."""
 
@@ -70,14 +72,19 @@ async def cursor_walk(
     raise PagingError(operation, f"the list did not end within {max_pages} pages")
 
 
-def next_offset(page: ResultsPage, asked: int, *, pages: int = 0, max_pages: int = MAX_OFFSET_PAGES) -> int | None:
-    """Where the page after this one begins, None at the end. `asked` is the offset asked for, `pages` how many were read before.
+def next_offset(
+    page: ResultsPage, asked: int, *, known: int, pages: int = 0, max_pages: int = MAX_OFFSET_PAGES
+) -> int | None:
+    """Where the page after this one begins, None at the end. `asked` is the offset asked for.
+
+    `known` is how many different rows were met before this page, `pages` how many pages were read before it.
 
     The server may answer with fewer rows than asked for (a cap on the page size), so what counts is what came. Where `hasMore` and
     `total` contradict each other the larger truth wins, and the walk ends at an empty page.
 
     Raises:
-        PagingError: more is promised after an empty page, the answer is for another offset, or the pages are too many.
+        PagingError: more is promised after an empty page, the answer is for another offset, the pages are too many, or they go on far
+            beyond both the rows that the API counts and those that were met.
     """
     where = page.pagination
     if where.offset is not None and where.offset != asked:
@@ -91,6 +98,11 @@ def next_offset(page: ResultsPage, asked: int, *, pages: int = 0, max_pages: int
     following = asked + len(page.data)
     if not where.has_more and following >= where.total:
         return None
+    if following > 2 * max(where.total, known + len(page.data)) + UNCOUNTED_ROWS:
+        raise PagingError(
+            "results",
+            f"the pages go on at row {following}, but the API counts {where.total}: the same rows seem to come again and again",
+        )
     if pages + 1 >= max_pages:
         raise PagingError("results", f"the results did not end within {max_pages} pages")
     return following

@@ -29,7 +29,7 @@ def test_a_cycle_that_read_nothing_of_a_batch_leaves_it_as_it_is():
 
 def test_readings_of_earlier_cycles_are_dropped():
     batch = observed(observed(BATCH, run=RUNNING, summary=RUNNING), summary=DONE)
-    assert {"summary": DONE} == batch.probes
+    assert batch.probes == {"summary": DONE}
 
 
 def test_a_batch_has_ended_only_when_every_source_of_the_cycle_says_so():
@@ -56,7 +56,7 @@ def test_the_first_start_and_the_latest_completion_stand():
     batch = observed(BATCH, run=Reading(RUNNING, started=10.0), summary=Reading(RUNNING, started=11.0))
     batch = observed(batch, run=Reading(DONE, started=12.0, completed=90.0))
     batch = observed(batch, run=Reading(DONE, started=12.0, completed=95.0))
-    assert (10.0, 95.0) == (batch.started, batch.completed)
+    assert (batch.started, batch.completed) == (10.0, 95.0)
 
 
 def test_a_batch_is_dirty_until_swept_and_when_a_source_reads_otherwise_than_before_that_sweep():
@@ -100,7 +100,7 @@ def test_failures_back_off_doubling_up_to_an_hour():
     for _ in range(9):
         batch = batches.failed(batch, 1000.0, missing=False)
         waits.append(batch.retry_at - 1000.0)
-    assert [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600] == waits
+    assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
     assert batch.missing_since is None
 
 
@@ -115,18 +115,18 @@ def test_a_batch_is_lost_after_a_day_of_404():
 def test_closing_counts_the_batch_its_duration_and_what_was_abandoned():
     batch = replace(BATCH, started=10.0, completed=70.0)
     closed, delta = batches.close(batch, "success", 2, 100.0)
-    assert (100.0, "success") == (closed.closed, closed.outcome)
+    assert (closed.closed, closed.outcome) == (100.0, "success")
     key = ("acme", "nightly", "flow")
     assert delta.increments["runtype_batches_finished_total", (*key, "success")] == 1.0
     assert delta.increments["runtype_batches_finished_total", (*key, "failure")] == 0.0
     assert delta.increments["runtype_records_abandoned_total", key] == 2.0
-    assert [60.0] == [o.value for o in delta.observations["runtype_batch_duration_seconds", (*key, "success")]]
+    assert [o.value for o in delta.observations["runtype_batch_duration_seconds", (*key, "success")]] == [60.0]
 
 
 @pytest.mark.parametrize("times", [{"started": 10.0}, {"completed": 10.0}, {"started": 20.0, "completed": 10.0}])
 def test_a_batch_without_two_good_times_has_no_duration(times):
     _, delta = batches.close(replace(BATCH, **times), "failure", 0, 100.0)
-    assert [] == [o for observed in delta.observations.values() for o in observed]
+    assert [o for observed in delta.observations.values() for o in observed] == []
 
 
 def test_a_batch_that_ended_before_its_guard_is_remembered_not_counted():
@@ -143,20 +143,20 @@ def test_a_batch_without_labels_cannot_close():
 def test_a_closed_batchs_change_counts_once_if_the_source_had_said_final():
     closed = replace(BATCH, probes={"run": DONE, "summary": RUNNING}, closed=1.0)
     settled, delta = batches.changed_late(closed, {"run": Reading(DONE), "summary": Reading(DONE)}, STATUSES)
-    assert {} == delta.increments
+    assert delta.increments == {}
     changed, delta = batches.changed_late(settled, {"run": Reading(Probe("completed", 10, 10, 2))}, STATUSES)
-    assert {("runtype_batch_late_changes_total", ("acme", "nightly", "flow")): 1.0} == delta.increments
+    assert delta.increments == {("runtype_batch_late_changes_total", ("acme", "nightly", "flow")): 1.0}
     again, delta = batches.changed_late(changed, {"run": Reading(Probe("completed", 10, 10, 2))}, STATUSES)
     assert changed is again
-    assert {} == delta.increments
+    assert delta.increments == {}
     _, delta = batches.changed_late(changed, {"status": Reading(RUNNING)}, STATUSES)
-    assert {} == delta.increments
+    assert delta.increments == {}
 
 
 def test_a_batch_closed_uncounted_has_no_late_changes():
     ignored = replace(BATCH, labels=None, probes={"run": DONE}, closed=1.0)
     _, delta = batches.changed_late(ignored, {"run": Reading(RUNNING)}, STATUSES)
-    assert {} == delta.increments
+    assert delta.increments == {}
 
 
 def test_a_view_takes_each_count_from_the_first_source_that_tells_it():
@@ -168,10 +168,10 @@ def test_a_view_takes_each_count_from_the_first_source_that_tells_it():
         drift=2,
     )
     view = batches.view(batch, STATUSES, name="import", configured=True, labels=Labels("nightly", "flow"))
-    assert ("queued", 9, 3, 0) == (view.state, view.total, view.processed, view.failed)
+    assert (view.state, view.total, view.processed, view.failed) == ("queued", 9, 3, 0)
     assert ("import", True, True, picture, 2) == (view.name, view.configured, view.open, view.picture, view.drift)
 
 
 def test_a_batch_never_probed_is_in_an_unknown_state():
     view = batches.view(BATCH, STATUSES, name="b1", configured=False, labels=Labels("", ""))
-    assert ("unknown", None) == (view.state, view.total)
+    assert (view.state, view.total) == ("unknown", None)

@@ -11,14 +11,14 @@ async def test_the_most_urgent_batch_comes_first():
     queue = SweepQueue(lambda batch: ({"slow": 2.0, "closing": 0.0, "stale": 1.0}[batch],))
     for batch in ("slow", "closing", "stale"):
         assert queue.add(batch, 0.0)
-    assert ["closing", "stale", "slow"] == [await queue.take() for _ in range(3)]
+    assert [await queue.take() for _ in range(3)] == ["closing", "stale", "slow"]
 
 
 async def test_a_batch_waits_once_and_not_while_it_is_being_swept():
     queue = SweepQueue(lambda batch: (0.0,))
     assert queue.add("a", 1.0)
     assert not queue.add("a", 2.0)
-    assert (1, 1.0) == (len(queue), queue.oldest)
+    assert (len(queue), queue.oldest) == (1, 1.0)
     assert await queue.take() == "a"
     assert not queue.add("a", 3.0)
     queue.done("a")

@@ -96,4 +96,4 @@ def test_a_batchs_state_is_one_of_a_closed_set(word, ended, state):
 
 
 def test_a_time_that_cannot_be_trusted_is_no_time():
-    assert (None, None, AT0) == (time(None), time("garbage"), time(T0))
+    assert (time(None), time("garbage"), time(T0)) == (None, None, AT0)

@@ -121,7 +121,7 @@ async def test_a_reader_without_a_name_walks_a_list():
     ],
 )
 def test_the_next_page_begins_after_the_rows_that_came(page, asked, expected):
-    assert next_offset(page, asked) == expected
+    assert next_offset(page, asked, known=asked) == expected
 
 
 @pytest.mark.parametrize(
@@ -138,15 +138,26 @@ def test_the_next_page_begins_after_the_rows_that_came(page, asked, expected):
 )
 def test_offset_pages_that_lie_end_in_an_error(page, asked, message):
     with pytest.raises(PagingError) as caught:
-        next_offset(page, asked)
+        next_offset(page, asked, known=asked)
     assert str(caught.value) == message
 
 
 def test_results_without_end_end_in_an_error():
     page = offset_page(1, 10, more=True)
-    assert next_offset(page, 5, pages=2, max_pages=4) == 6
+    assert next_offset(page, 5, known=5, pages=2, max_pages=4) == 6
     with pytest.raises(PagingError, match=r"^results: the results did not end within 4 pages$"):
-        next_offset(page, 5, pages=3, max_pages=4)
+        next_offset(page, 5, known=5, pages=3, max_pages=4)
+
+
+@pytest.mark.parametrize(("total", "known"), [(100, 0), (0, 90)])
+def test_pages_that_go_on_far_beyond_every_count_end_in_an_error(total, known):
+    page = offset_page(10, total, more=True)
+    assert next_offset(page, 1190, known=known) == 1200
+    with pytest.raises(PagingError) as caught:
+        next_offset(page, 1191, known=known)
+    assert str(caught.value) == (
+        f"results: the pages go on at row 1201, but the API counts {total}: the same rows seem to come again and again"
+    )
 
 
 @given(total=st.integers(0, 300), cap=st.integers(1, 40), lie=st.booleans(), claimed=st.integers(-50, 50))
@@ -160,7 +171,7 @@ def test_a_walk_meets_every_row_and_ends_whatever_the_last_page_and_the_total_cl
         if lie and not more:
             claimed = abs(claimed)
         page = offset_page(rows, max(0, total + claimed), more=more, offset=offset)
-        following = next_offset(page, offset, pages=pages)
+        following = next_offset(page, offset, known=met, pages=pages)
         met += rows
         pages += 1
     assert met == total
