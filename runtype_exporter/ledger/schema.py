@@ -84,7 +84,9 @@ CREATE TABLE budget (
 def connect(path: Path, *, now: float, try_reading: Callable[[sqlite3.Connection], object]) -> sqlite3.Connection:
     """Open the ledger's file, creating it where there is none, and lock it until the connection closes.
 
-    `try_reading` is called on a connection that cannot write, to find out whether everything in the file can be read back.
+    `try_reading` is called on a connection that cannot write, to find out whether everything in the file can be read back. Once it is
+    open, nothing else in this process may open the file by itself: POSIX drops a process's locks on a file as soon as the process
+    closes any descriptor of it.
 
     Raises:
         LedgerRefused: one of its kinds; the file is as it was.

@@ -1,0 +1,115 @@
+"""A clock that stands until it is moved, ledgers that are closed when the test ends, and builders of the values that go in."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtype_exporter import catalogue
+from runtype_exporter.ledger import Ledger
+from runtype_exporter.model import Batch, BatchRef, Labels, Result, Seen, Series, Sweep
+
+
+@dataclass
+class StandingClock:
+    at: float = 1_000.0
+
+    def now(self) -> float:
+        return self.at
+
+
+@pytest.fixture
+def clock() -> StandingClock:
+    return StandingClock()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.db"
+
+
+@pytest.fixture
+def open_ledger(path: Path, clock: StandingClock) -> Iterator[Callable[..., Ledger]]:
+    """Opens a ledger at `path`; what is still open when the test ends is closed."""
+    opened: list[Ledger] = []
+
+    def open_(at: Path = path, **options: Any) -> Ledger:
+        ledger = Ledger.open(at, clock=clock, **{"boundaries": catalogue.boundaries(), **options})
+        opened.append(ledger)
+        return ledger
+
+    yield open_
+    for ledger in opened:
+        ledger.close()
+
+
+@pytest.fixture
+def ledger(open_ledger: Callable[..., Ledger]) -> Ledger:
+    return open_ledger()
+
+
+@pytest.fixture
+def a_batch() -> Callable[..., Batch]:
+    """Builds a batch that can be counted: labels frozen, a first walk under way."""
+
+    def build(id_: str = "b1", account: str = "production", walk: int = 1, **fields: Any) -> Batch:
+        sweep = Sweep(
+            number=walk,
+            full=True,
+            again=False,
+            offset=0,
+            seen=Seen(),
+            total=0,
+            pages=0,
+            before={},
+            began=900.0,
+            growing=True,
+        )
+        values = {"seen": 900.0, "labels": Labels("nightly", "enrich"), "sweep": sweep, "sweeps": walk}
+        return Batch(ref=BatchRef(account, id_), **{**values, **fields})
+
+    return build
+
+
+@pytest.fixture
+def closed(a_batch: Callable[..., Batch]) -> Callable[..., Batch]:
+    """Builds a batch that is no longer followed."""
+
+    def build(id_: str = "b1", at: float = 990.0, **fields: Any) -> Batch:
+        return replace(a_batch(id_, **fields), sweep=None, closed=at, outcome="success")
+
+    return build
+
+
+@pytest.fixture
+def a_result() -> Callable[..., Result]:
+    """Builds a result: by default a success that took 30 s and ended 20 s ago."""
+
+    def build(key: str | None = "k1", record: str = "", outcome: str | None = "success", **fields: Any) -> Result:
+        words = {None: "running", "success": "completed", "failure": "failed"}
+        values = {
+            "status": words.get(outcome, outcome),
+            "created": 950.0,
+            "finished": None if outcome is None else 980.0,
+            "fault": "",
+        }
+        return Result(key=key, record_key=record or f"record of {key}", outcome=outcome, **{**values, **fields})  # type: ignore[arg-type]
+
+    return build
+
+
+@pytest.fixture
+def totals() -> Callable[[Ledger], dict[Series, Any]]:
+    """Reads every series of a ledger just opened: counters as numbers, histograms as the number of their observations."""
+
+    def read(ledger: Ledger) -> dict[Series, Any]:
+        found = {}
+        for metric, family in ledger.snapshot().families.items():
+            for labels, sample in family.items():
+                value = sample.value
+                found[metric, labels] = sum(value.counts) if metric.endswith("_seconds") else value
+        return found
+
+    return read

@@ -1,0 +1,96 @@
+import json
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtype_exporter.ledger.codec import decode, encode
+from runtype_exporter.model import (
+    Batch,
+    BatchOutcome,
+    BatchRef,
+    Labels,
+    Picture,
+    Prefix,
+    Probe,
+    Seen,
+    Source,
+    Sweep,
+)
+
+times = st.floats(min_value=-1e12, max_value=1e12)
+counts = st.integers(min_value=0, max_value=2**62)
+words = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+maybe_time = st.none() | times
+probe_maps = st.dictionaries(
+    st.sampled_from(get_args(Source)),
+    st.builds(Probe, words, st.none() | counts, st.none() | counts, st.none() | counts),
+)
+seens = st.builds(Seen, counts, counts, st.dictionaries(words, counts, max_size=4), maybe_time, maybe_time)
+sweeps = st.builds(
+    Sweep,
+    number=counts,
+    full=st.booleans(),
+    again=st.booleans(),
+    offset=counts,
+    seen=seens,
+    total=counts,
+    pages=counts,
+    before=probe_maps,
+    began=times,
+    growing=st.booleans(),
+)
+batches = st.builds(
+    Batch,
+    ref=st.builds(BatchRef, words, words),
+    seen=times,
+    schedule=words,
+    unclaimed=counts,
+    flow_id=words,
+    flow_name=words,
+    labels=st.none() | st.builds(Labels, words, words),
+    created=maybe_time,
+    started=maybe_time,
+    completed=maybe_time,
+    guard=maybe_time,
+    probes=probe_maps,
+    swept=st.none() | probe_maps,
+    sweeps=counts,
+    sweep=st.none() | sweeps,
+    prefix=st.none() | st.builds(Prefix, counts, counts, words, seens),
+    picture=st.none() | st.builds(Picture, times, counts, seens),
+    drift=counts,
+    ended=maybe_time,
+    closed=maybe_time,
+    outcome=st.none() | st.sampled_from(get_args(BatchOutcome)),
+    missing_since=maybe_time,
+    failures=counts,
+    retry_at=times,
+)
+
+
+def test_every_field_of_a_batch_has_a_strategy_here():
+    assert set(Batch.__dataclass_fields__) == set(batches.wrapped_strategy.kwargs)
+
+
+@given(batches)
+def test_a_batch_comes_back_as_it_went(batch: Batch):
+    assert decode(batch.ref, batch.created, batch.closed, encode(batch)) == batch
+
+
+def test_what_stands_at_its_default_takes_no_room():
+    assert encode(Batch(ref=BatchRef("production", "b1"), seen=5.0)) == '{"seen":5.0}'
+
+
+def test_the_text_is_plain_json():
+    batch = Batch(ref=BatchRef("production", "b1"), seen=5.0, flow_name="Ränge", labels=Labels("nightly", "f"))
+    assert json.loads(encode(batch)) == {"seen": 5.0, "flow_name": "Ränge", "labels": ["nightly", "f"]}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "null", "[]", "{}", '{"seen":1,"hue":2}', '{"seen":1,"labels":["a"]}', '{"seen":1,"sweep":{}}']
+)
+def test_text_that_is_not_wholly_understood_is_an_error(text: str):
+    with pytest.raises((ValueError, TypeError, LookupError, AttributeError)):
+        decode(BatchRef("production", "b1"), None, None, text)

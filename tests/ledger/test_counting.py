@@ -1,0 +1,374 @@
+# ruff: noqa: PLR0917  # fixtures and tables come as arguments
+
+from dataclasses import replace
+
+import pytest
+
+from runtype_exporter.ledger.counting import count_page
+from runtype_exporter.ledger.identities import Page, record_identity, result_identity
+from runtype_exporter.model import Observation, Probe, Seen
+
+NOW = 1_000.0
+FLOW = ("production", "nightly", "enrich")
+PROBES = {"run": Probe("completed", 1, 1, 0)}
+
+
+class Remembered:
+    """The ledger's table in memory: pages are counted one after another, each on what those before it left."""
+
+    def __init__(self) -> None:
+        self.rows = {}
+        self.added = 0
+
+    def count(self, batch, *results, count: bool = True):
+        ids = [record_identity(row.record_key) if row.key is None else result_identity(row.key) for row in results]
+        records = {row.record_key: record_identity(row.record_key) for row in results if row.key is not None}
+        delta, changes = count_page(batch, results, Page(ids, dict(self.rows), records), NOW, count=count)
+        before = len(self.rows)
+        self.rows = {id_: row for id_, row in {**self.rows, **changes.written}.items() if id_ not in changes.deleted}
+        assert changes.added == len(self.rows) - before
+        return delta
+
+    def finished(self, batch, *results, **options) -> dict[str, float]:
+        """What a page adds to the finished records, by outcome; zeros left out."""
+        increments = self.count(batch, *results, **options).increments
+        return {
+            labels[-1]: step
+            for (name, labels), step in increments.items()
+            if step and name == "runtype_records_finished_total"
+        }
+
+    def changes(self, batch, *results) -> dict[tuple[str, ...], float]:
+        increments = self.count(batch, *results).increments
+        return {
+            labels[-2:]: step
+            for (name, labels), step in increments.items()
+            if name == "runtype_record_outcome_changes_total"
+        }
+
+
+@pytest.fixture
+def table() -> Remembered:
+    return Remembered()
+
+
+# --- what a page adds -------------------------------------------------------------------------------------------------
+
+
+def test_a_page_adds_its_results_by_outcome(table, a_batch, a_result):
+    delta = table.count(
+        a_batch(), a_result("k1"), a_result("k2"), a_result("k3", outcome="failure"), a_result("k4", outcome=None)
+    )
+    assert delta.increments == {
+        ("runtype_records_finished_total", (*FLOW, "success")): 2,
+        ("runtype_records_finished_total", (*FLOW, "failure")): 1,
+        ("runtype_records_abandoned_total", FLOW): 0,
+    }
+
+
+def test_a_page_adds_latencies_with_ids_for_exemplars_and_the_lag_of_their_detection(table, a_batch, a_result):
+    delta = table.count(a_batch(), a_result("k1", "r1"), a_result("k2", "r2", outcome="failure", finished=999.0))
+    assert delta.observations == {
+        ("runtype_record_latency_seconds", (*FLOW, "success")): [Observation(30.0, NOW, "b1", "r1")],
+        ("runtype_record_latency_seconds", (*FLOW, "failure")): [Observation(49.0, NOW, "b1", "r2")],
+        ("runtype_record_detection_lag_seconds", ("production",)): [Observation(20.0, NOW), Observation(1.0, NOW)],
+    }
+
+
+def test_success_and_failure_start_at_zero_with_the_first_row_of_a_batch(table, a_batch, a_result):
+    delta = table.count(a_batch(), a_result(outcome=None))
+    assert delta.increments == {
+        ("runtype_records_finished_total", (*FLOW, "success")): 0,
+        ("runtype_records_finished_total", (*FLOW, "failure")): 0,
+        ("runtype_records_abandoned_total", FLOW): 0,
+    }
+    assert delta.observations == {
+        ("runtype_record_latency_seconds", (*FLOW, "success")): [],
+        ("runtype_record_latency_seconds", (*FLOW, "failure")): [],
+        ("runtype_record_detection_lag_seconds", ("production",)): [],
+    }
+
+
+def test_an_empty_page_adds_nothing_and_makes_no_series(table, a_batch):
+    delta = table.count(a_batch())
+    assert (delta.seen, delta.increments, delta.observations) == (Seen(), {}, {})
+
+
+@pytest.mark.parametrize("outcome", ["cancelled", "unknown"])
+def test_other_outcomes_appear_with_their_first_count(outcome, table, a_batch, a_result):
+    delta = table.count(a_batch(), a_result(outcome=outcome))
+    assert delta.increments["runtype_records_finished_total", (*FLOW, outcome)] == 1
+    assert len(delta.observations["runtype_record_latency_seconds", (*FLOW, outcome)]) == 1
+
+
+@pytest.mark.parametrize(
+    ("times", "reason", "lags"),
+    [
+        ({"finished": None, "fault": "missing"}, "missing", []),
+        ({"created": None, "fault": "missing"}, "missing", [20.0]),
+        ({"created": 990.0, "fault": "negative"}, "negative", [20.0]),
+        ({"created": None, "fault": "unparseable"}, "unparseable", []),
+        ({"finished": None, "fault": "unparseable"}, "unparseable", []),
+        ({"created": None, "fault": ""}, "missing", [20.0]),
+        ({"finished": None, "fault": ""}, "missing", []),
+    ],
+)
+def test_a_result_without_trustworthy_times_is_counted_but_not_as_a_latency(
+    times, reason, lags, table, a_batch, a_result
+):
+    delta = table.count(a_batch(), a_result(**times))
+    assert delta.increments["runtype_records_finished_total", (*FLOW, "success")] == 1
+    assert delta.increments["runtype_record_invalid_timestamps_total", ("production", reason)] == 1
+    assert delta.observations["runtype_record_latency_seconds", (*FLOW, "success")] == []
+    found = delta.observations["runtype_record_detection_lag_seconds", ("production",)]
+    assert [observation.value for observation in found] == lags
+
+
+def test_a_result_that_ended_in_our_future_was_detected_at_once(table, a_batch, a_result):
+    delta = table.count(a_batch(), a_result(finished=NOW + 60))
+    assert delta.observations["runtype_record_detection_lag_seconds", ("production",)] == [Observation(0.0, NOW)]
+
+
+@pytest.mark.parametrize("missing", ["labels", "sweep"])
+def test_a_batch_without_labels_or_a_walk_cannot_be_counted(missing, table, a_batch, a_result):
+    with pytest.raises(ValueError, match="has labels and is being walked"):
+        table.count(replace(a_batch(), **{missing: None}), a_result())
+
+
+# --- exactly once -----------------------------------------------------------------------------------------------------
+
+
+def test_a_result_is_counted_once_however_often_it_is_shown(table, a_batch, a_result):
+    shown = [table.finished(a_batch(walk=walk), a_result("k1"), a_result("k1")) for walk in (1, 1, 2)]
+    assert shown == [{"success": 1}, {}, {}]
+
+
+def test_an_unfinished_result_is_counted_when_it_is_final(table, a_batch, a_result):
+    shown = [table.finished(a_batch(), a_result("k1", outcome=outcome)) for outcome in (None, None, "failure")]
+    assert shown == [{}, {}, {"failure": 1}]
+
+
+def test_a_result_that_runs_again_to_the_same_end_is_not_counted_again(table, a_batch, a_result):
+    shown = [table.finished(a_batch(), a_result("k1", outcome=outcome)) for outcome in ("success", None, "success")]
+    assert shown == [{"success": 1}, {}, {}]
+
+
+def test_a_changed_outcome_counts_again_and_as_a_change(table, a_batch, a_result):
+    table.count(a_batch(), a_result("k1"))
+    delta = table.count(a_batch(), a_result("k1", "r1", outcome="failure"))
+    assert delta.increments["runtype_records_finished_total", (*FLOW, "failure")] == 1
+    assert delta.increments["runtype_record_outcome_changes_total", (*FLOW, "success", "failure")] == 1
+    assert delta.observations["runtype_record_latency_seconds", (*FLOW, "failure")] == [
+        Observation(30.0, NOW, "b1", "r1")
+    ]
+    assert table.changes(a_batch(), a_result("k1")) == {("failure", "success"): 1}
+
+
+def test_one_result_twice_in_a_page_is_taken_in_order(table, a_batch, a_result):
+    delta = table.count(a_batch(), a_result("k1", outcome="failure"), a_result("k1"), a_result("k1", outcome=None))
+    assert delta.increments["runtype_records_finished_total", (*FLOW, "failure")] == 1
+    assert delta.increments["runtype_records_finished_total", (*FLOW, "success")] == 1
+    assert delta.increments["runtype_record_outcome_changes_total", (*FLOW, "failure", "success")] == 1
+    assert delta.seen.distinct == 1
+
+
+def test_a_retry_is_another_result_of_the_same_record(table, a_batch, a_result):
+    shown = [
+        table.finished(a_batch(), a_result(key, "r1", outcome=outcome))
+        for key, outcome in (("k1", "failure"), ("k2", "success"))
+    ]
+    assert shown == [{"failure": 1}, {"success": 1}]
+
+
+def test_the_known_words_are_told_apart(a_batch, a_result):
+    words = ["completed", "success", "succeeded", "failed", "error", "errored", "timeout", "timed_out"]
+    words += ["cancelled", "canceled", "skipped"]
+    stored = set()
+    for word in words:
+        table = Remembered()
+        table.count(a_batch(), a_result("k1", status=word))
+        stored |= {row[1] for row in table.rows.values()}
+    assert len(stored) == len(words)
+
+
+def test_a_word_that_changed_its_meaning_recounts_nothing(table, a_batch, a_result):
+    table.count(a_batch(), a_result("k1", outcome="unknown", status="needs_review"))
+    delta = table.count(a_batch(), a_result("k1", outcome="failure", status="needs_review"))
+    assert not any(delta.increments.values())
+    assert table.changes(a_batch(), a_result("k1", status="completed")) == {("unknown", "success"): 1}
+
+
+def test_a_synonym_is_no_change_and_the_newest_word_is_the_one_remembered(table, a_batch, a_result):
+    table.count(a_batch(), a_result("k1", status="completed"))
+    assert table.finished(a_batch(), a_result("k1", status="success")) == {}
+    assert table.finished(a_batch(), a_result("k1", outcome="failure", status="success")) == {}
+
+
+def test_a_word_that_came_to_mean_an_end_counts_the_results_that_wait_with_it(table, a_batch, a_result):
+    table.count(a_batch(), a_result("k1", outcome=None, status="needs_review"))
+    assert table.finished(a_batch(), a_result("k1", outcome="failure", status="needs_review")) == {"failure": 1}
+
+
+# --- records without a result id --------------------------------------------------------------------------------------
+
+
+def test_a_record_without_a_result_id_goes_by_its_own(table, a_batch, a_result):
+    shown = [table.finished(a_batch(), a_result(None, "r1"), a_result(None, "r2")) for _ in range(2)]
+    assert shown == [{"success": 2}, {}]
+
+
+def test_a_result_id_and_a_record_id_that_are_alike_are_two(table, a_batch, a_result):
+    assert table.finished(a_batch(), a_result("x", "r1"), a_result(None, "x")) == {"success": 2}
+
+
+def test_the_first_result_id_adopts_a_record_that_was_counted(table, a_batch, a_result):
+    shown = [table.finished(a_batch(), a_result(key, "r1")) for key in (None, "k1", "k1", "k2")]
+    assert shown == [{"success": 1}, {}, {}, {"success": 1}]
+
+
+def test_a_stale_page_that_shows_an_adopted_record_counts_nothing_whatever_it_shows(table, a_batch, a_result):
+    for key in (None, "k1"):
+        table.count(a_batch(), a_result(key, "r1"))
+    assert table.finished(a_batch(), a_result(None, "r1")) == {}
+    assert table.finished(a_batch(), a_result(None, "r1", outcome="failure")) == {}
+    assert table.finished(a_batch(), a_result("k1", "r1")) == {}
+
+
+def test_the_first_result_id_adopts_a_record_that_waits(table, a_batch, a_result):
+    table.count(a_batch(), a_result(None, "r1", outcome=None))
+    assert table.finished(a_batch(), a_result("k1", "r1")) == {"success": 1}
+    assert list(table.rows) == [result_identity("k1")]
+
+
+def test_a_record_that_waits_again_is_adopted_by_the_next_result_id(table, a_batch, a_result):
+    page = [a_result("k1", "r1", outcome="failure"), a_result(None, "r1", outcome=None)]
+    shown = [table.finished(a_batch(), *page), table.finished(a_batch(), a_result("k2", "r1"))]
+    assert shown == [{"failure": 1}, {"success": 1}]
+    assert set(table.rows) == {result_identity("k1"), result_identity("k2")}
+
+
+def test_adopting_an_other_outcome_is_a_change(table, a_batch, a_result):
+    table.count(a_batch(), a_result(None, "r1", outcome="failure"))
+    assert table.changes(a_batch(), a_result("k1", "r1")) == {("failure", "success"): 1}
+
+
+def test_adoption_within_one_page_is_taken_in_order(table, a_batch, a_result):
+    assert table.finished(a_batch(), a_result(None, "r1", outcome=None), a_result("k1", "r1")) == {"success": 1}
+    assert list(table.rows) == [result_identity("k1")]
+    assert table.finished(a_batch(), a_result(None, "r2"), a_result("k2", "r2"), a_result(None, "r2")) == {"success": 1}
+
+
+def test_a_record_that_waits_is_adopted_and_waits_again_within_one_page(table, a_batch, a_result):
+    waiting = a_result(None, "r1", outcome=None)
+    table.count(a_batch(), waiting)
+    table.count(a_batch(), a_result("k1", "r1"), waiting)
+    assert set(table.rows) == {result_identity("k1"), record_identity("r1")}
+
+
+# --- the guard: what was final before the first start -----------------------------------------------------------------
+
+
+def test_what_ended_before_the_guard_is_remembered_and_never_counted(table, a_batch, a_result):
+    batch = a_batch(guard=980.0)
+    shown = [table.finished(batch, a_result("k1", finished=979.9), a_result("k2", finished=980.0)) for _ in range(2)]
+    assert shown == [{"success": 1}, {}]
+
+
+def test_a_remembered_result_with_another_end_after_the_guard_is_counted_for_the_first_time(table, a_batch, a_result):
+    batch = a_batch(guard=980.0)
+    table.count(batch, a_result("k1", finished=970.0))
+    assert table.finished(batch, a_result("k1", outcome="failure", finished=975.0)) == {}
+    delta = table.count(batch, a_result("k1", finished=990.0))
+    assert delta.increments["runtype_records_finished_total", (*FLOW, "success")] == 1
+    assert not any(name == "runtype_record_outcome_changes_total" for name, _ in delta.increments)
+
+
+def test_a_remembered_result_with_another_word_for_the_same_end_stays_remembered(table, a_batch, a_result):
+    batch = a_batch(guard=980.0)
+    table.count(batch, a_result("k1", finished=970.0))
+    assert table.finished(batch, a_result("k1", finished=990.0, status="success")) == {}
+
+
+def test_the_guard_says_nothing_about_changes_of_counted_results(table, a_batch, a_result):
+    batch = a_batch(guard=980.0)
+    table.count(batch, a_result("k1", finished=990.0))
+    assert table.finished(batch, a_result("k1", outcome="failure", finished=970.0)) == {"failure": 1}
+
+
+@pytest.mark.parametrize(
+    ("swept", "waited", "expected"),
+    [(None, False, {}), (None, True, {"success": 1}), (PROBES, False, {"success": 1})],
+)
+def test_without_an_end_time_a_result_is_old_unless_it_was_seen_to_wait(
+    swept, waited, expected, table, a_batch, a_result
+):
+    batch = a_batch(guard=980.0, swept=swept)
+    if waited:
+        table.count(batch, a_result("k1", outcome=None))
+    assert table.finished(batch, a_result("k1", finished=None, fault="missing")) == expected
+
+
+# --- pages that show only some of the rows ----------------------------------------------------------------------------
+
+
+def test_a_filtered_page_counts_nothing_and_a_whole_one_counts_it_later(table, a_batch, a_result):
+    delta = table.count(a_batch(), a_result("k1", outcome="failure"), count=False)
+    assert (delta.increments, delta.observations) == ({}, {})
+    assert delta.seen.distinct == 1
+    assert table.finished(a_batch(), a_result("k1", outcome="failure")) == {"failure": 1}
+
+
+def test_a_filtered_page_forgets_nothing_that_was_counted(table, a_batch, a_result):
+    table.count(a_batch(), a_result("k1"))
+    table.count(a_batch(), a_result("k1", outcome="failure"), count=False)
+    assert table.finished(a_batch(), a_result("k1")) == {}
+
+
+# --- what the walk has seen -------------------------------------------------------------------------------------------
+
+
+def test_what_a_page_shows_is_summed(table, a_batch, a_result):
+    seen = table.count(
+        a_batch(),
+        a_result("k1", finished=960.0),
+        a_result("k2", finished=955.0),
+        a_result("k3", outcome="failure", finished=None, fault="missing"),
+        a_result("k4", outcome=None, created=940.0),
+        a_result("k5", outcome=None, created=930.0),
+        a_result("k6", outcome=None, created=935.0),
+        a_result("k7", outcome=None, created=None, status="queued"),
+    ).seen
+    assert seen == Seen(7, 4, {"completed": 2, "failed": 1, "running": 3, "queued": 1}, 960.0, 930.0)
+
+
+def test_rows_that_the_walk_met_before_are_not_summed_again(table, a_batch, a_result):
+    table.count(a_batch(), a_result("k1"), a_result("k2", outcome=None))
+    seen = table.count(a_batch(), a_result("k2"), a_result("k3", finished=900.0), a_result("k3")).seen
+    assert seen == Seen(1, 0, {"completed": 1}, 980.0, None)
+
+
+def test_each_walk_meets_every_row_anew(table, a_batch, a_result):
+    table.count(a_batch(), a_result("k1"))
+    assert table.count(a_batch(walk=2), a_result("k1")).seen.distinct == 1
+
+
+def test_a_counted_result_that_runs_again_is_unfinished_now(table, a_batch, a_result):
+    table.count(a_batch(), a_result("k1"))
+    seen = table.count(a_batch(walk=2), a_result("k1", outcome=None, created=950.0)).seen
+    assert (seen.distinct, seen.unfinished, seen.oldest_unfinished) == (1, 1, 950.0)
+
+
+@pytest.mark.parametrize("outcome", [None, "success"])
+def test_a_record_and_its_adopter_are_one_row_of_a_walk(outcome, table, a_batch, a_result):
+    seen = [
+        table.count(a_batch(walk=walk), a_result(key, "r1", outcome=outcome)).seen.distinct
+        for walk, key in ((1, None), (1, "k1"), (2, "k1"))
+    ]
+    assert seen == [1, 0, 1]
+
+
+def test_a_stale_row_stands_for_its_adopter_in_the_walk(table, a_batch, a_result):
+    for key in (None, "k1"):
+        table.count(a_batch(), a_result(key, "r1"))
+    seen = [table.count(a_batch(walk=2), a_result(key, "r1")).seen.distinct for key in (None, "k1", None)]
+    assert seen == [1, 0, 0]

@@ -1,0 +1,259 @@
+"""Any interleaving of pages, moves, duplicates, retries, restarts and crashes gives the totals of a simple model."""
+
+import shutil
+import tempfile
+from collections import Counter
+from contextlib import suppress
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from runtype_exporter import catalogue
+from runtype_exporter.ledger import Ledger, LedgerFailed
+from runtype_exporter.model import Batch, BatchRef, Labels, Probe, Result, Seen, Sweep
+
+GUARD = 100.0
+RETENTION = 50.0
+WORDS = {"running": None, "completed": "success", "succeeded": "success", "failed": "failure", "odd": "unknown"}
+
+batches = st.sampled_from(["b1", "b2"])
+rows = st.builds(
+    lambda key, record, status, finished: (None if key is None else f"{record}.{key}", record, status, finished),
+    st.sampled_from([None, None, "k1", "k2"]),
+    st.sampled_from(["r1", "r2", "r3"]),
+    st.sampled_from(list(WORDS)),
+    st.sampled_from([GUARD - 1, GUARD, GUARD + 1, None]),
+)
+pages = st.lists(rows, max_size=8)
+
+
+@dataclass
+class Model:
+    """What must have been counted, by the rules alone."""
+
+    finished: Counter = field(default_factory=Counter)
+    changes: Counter = field(default_factory=Counter)
+    latencies: int = 0
+    known: dict = field(default_factory=dict)  # (batch, identity) -> [outcome or None, counted, its word]
+    adopters: dict = field(default_factory=dict)  # (batch, record) -> the result id that adopted it
+    walks: dict = field(default_factory=dict)  # batch -> identities met by the walk
+    words: dict = field(default_factory=lambda: dict(WORDS))
+
+    def page(self, batch: Batch, page: list, *, count: bool) -> int:
+        id_, before = batch.ref.id, len(self.walks.setdefault(batch.ref.id, set()))
+        for key, record, word, end in page:
+            stale = key is None and (id_, record) in self.adopters
+            me = (id_, ("result", key or self.adopters[id_, record]) if key or stale else ("record", record))
+            if key and me not in self.known:
+                self.adopt(me, (id_, ("record", record)), (id_, record), key)
+            waited = self.known.get(me, [0])[0] is None
+            row = self.known.setdefault(me, [None, False, None])
+            self.walks[id_].add(me[1])
+            if count and not stale and (outcome := self.words[word]):
+                self.final(batch, row, (outcome, word, end), waited=waited)
+        return len(self.walks[id_]) - before
+
+    def adopt(self, me, its_record, record, key) -> None:
+        if its_record not in self.known or record in self.adopters:
+            return
+        self.known[me] = self.known.pop(its_record)
+        if its_record[1] in self.walks[me[0]]:
+            self.walks[me[0]] = self.walks[me[0]] - {its_record[1]} | {me[1]}
+        if self.known[me][0]:
+            self.adopters[record] = key
+
+    def final(self, batch: Batch, row, shown, *, waited: bool) -> None:
+        (before, counted, its_word), (outcome, word, end) = row, shown
+        if before == outcome:
+            row[2] = word
+        elif its_word != word:
+            old = batch.guard is not None and (end < batch.guard if end else not waited and batch.swept is None)
+            row[:] = [outcome, counted or not old, word]
+            if row[1]:
+                self.finished[outcome] += 1
+                self.latencies += end is not None
+                self.changes[before, outcome] += counted
+
+    def forget(self, id_: str) -> None:
+        self.known = {me: row for me, row in self.known.items() if me[0] != id_}
+        self.adopters = {record: key for record, key in self.adopters.items() if record[0] != id_}
+        self.walks.pop(id_, None)
+
+
+def new_batch(id_: str, *, guard: float | None) -> Batch:
+    walk = Sweep(
+        number=1, full=True, again=False, offset=0, seen=Seen(), total=0, pages=0, before={}, began=0.0, growing=True
+    )
+    return Batch(
+        ref=BatchRef("a", id_), seen=0.0, created=0.0, labels=Labels("s", "f"), guard=guard, sweeps=1, sweep=walk
+    )
+
+
+def as_result(row, words) -> Result:
+    key, record, word, end = row
+    outcome = words[word]
+    finished = end if outcome else None
+    fault = "missing" if outcome and end is None else ""
+    return Result(key, record, word, outcome, GUARD - 10, finished, fault)
+
+
+class ExactlyOnce(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.copies = 0
+        self.clock = SimpleNamespace(now=lambda: self.now)
+        self.now = 1_000.0
+        self.model = Model()
+        self.ledger = self.open(self.folder / "ledger.db")
+        self.ledger.horizon("a", lookback=0.0)
+
+    @initialize(guard=st.sampled_from([None, GUARD]))
+    def start(self, guard) -> None:
+        self.guard = guard
+        self.batches = {id_: new_batch(id_, guard=guard) for id_ in ("b1", "b2")}
+
+    def open(self, path: Path) -> Ledger:
+        self.published: Counter = Counter()
+        return Ledger.open(path, clock=self.clock, boundaries=catalogue.boundaries())
+
+    def teardown(self) -> None:
+        self.ledger.close()
+        shutil.rmtree(self.folder)
+
+    def apply(self, id_: str, page: list, *, count: bool = True) -> int:
+        told = []
+
+        def advance(seen: Seen) -> Batch:
+            told.append(seen.distinct)
+            return self.batches[id_]
+
+        self.ledger.apply(self.batches[id_], [as_result(row, self.model.words) for row in page], advance, count=count)
+        return told[0]
+
+    def copy(self, folder: Path) -> None:
+        """What a power cut at this very moment would leave."""
+        folder.mkdir()
+        for suffix in ("", "-wal"):
+            with suppress(FileNotFoundError):  # before the first commit there is no log
+                shutil.copy(f"{self.ledger.path}{suffix}", folder)
+
+    def snapshot_folder(self) -> Path:
+        self.copies += 1
+        return self.folder / f"crash{self.copies}"
+
+    @rule(id_=batches, page=pages)
+    def show_a_page(self, id_, page) -> None:
+        expected = self.model.page(self.batches[id_], page, count=True)
+        assert self.apply(id_, page) == expected
+
+    @rule(id_=batches, page=pages)
+    def show_a_filtered_page(self, id_, page) -> None:
+        expected = self.model.page(self.batches[id_], page, count=False)
+        assert self.apply(id_, page, count=False) == expected
+
+    @rule(id_=batches, swept=st.booleans())
+    def start_another_walk(self, id_, swept) -> None:
+        batch = self.batches[id_]
+        number = batch.sweeps + 1
+        probes = {"run": Probe("running", None, None, None)} if swept else batch.swept
+        self.batches[id_] = replace(batch, sweeps=number, sweep=replace(batch.sweep, number=number), swept=probes)
+        self.ledger.save(self.batches[id_])
+        self.model.walks[id_] = set()
+
+    @rule(meaning=st.sampled_from([None, "failure", "unknown", "success"]))
+    def give_a_word_another_meaning(self, meaning) -> None:
+        self.model.words["odd"] = meaning
+
+    @rule()
+    def restart(self) -> None:
+        path = self.ledger.path
+        self.ledger.close()
+        self.ledger = self.open(path)
+
+    @rule()
+    def crash_between_two_pages(self) -> None:
+        self.copy(folder := self.snapshot_folder())
+        self.ledger.close()
+        self.ledger = self.open(folder / "ledger.db")
+
+    @rule(id_=batches, page=pages, statement=st.integers(0, 12))
+    def crash_while_a_page_is_written(self, id_, page, statement) -> None:
+        folder, seen = self.snapshot_folder(), []
+
+        def count_down(_: str) -> None:
+            seen.append(_)
+            if len(seen) == statement + 1:
+                self.copy(folder)
+
+        before = deepcopy(self.model)
+        self.model.page(self.batches[id_], page, count=True)
+        connection = self.ledger._database._connection
+        connection.set_trace_callback(count_down)
+        self.apply(id_, page)
+        connection.set_trace_callback(None)
+        if folder.exists():
+            self.model = before
+            self.ledger.close()
+            self.ledger = self.open(folder / "ledger.db")
+
+    @rule(id_=batches, page=pages.filter(bool), table=st.sampled_from(["batches", "results", "series"]))
+    def show_a_page_while_the_disk_fails(self, id_, page, table) -> None:
+        connection = self.ledger._database._connection
+        for event in ("INSERT", "UPDATE"):
+            connection.execute(
+                f"CREATE TEMP TRIGGER broken_{event} BEFORE {event} ON {table} BEGIN SELECT RAISE(ABORT, 'disk'); END"
+            )
+        before = deepcopy(self.model)
+        expected = self.model.page(self.batches[id_], page, count=True)
+        try:
+            found = self.apply(id_, page)
+        except LedgerFailed:
+            self.model = before
+        else:  # nothing of this page had to be written to that table
+            assert found == expected
+        for event in ("INSERT", "UPDATE"):
+            connection.execute(f"DROP TRIGGER broken_{event}")
+
+    @precondition(lambda self: self.ledger.rows() > 0)
+    @rule(id_=batches)
+    def close_and_forget_a_batch(self, id_) -> None:
+        self.ledger.save(replace(self.batches[id_], sweep=None, closed=self.now))
+        self.now += RETENTION + 1
+        self.ledger.forget("a", listed=[], retention=RETENTION)
+        self.model.forget(id_)
+        self.batches[id_] = replace(new_batch(id_, guard=self.guard), swept=None)
+
+    @invariant()
+    def the_totals_are_the_models(self) -> None:
+        for metric, family in self.ledger.snapshot().families.items():
+            for labels, sample in family.items():
+                self.published[metric, labels] = sample
+        finished = {
+            labels[-1]: sample.value
+            for (name, labels), sample in self.published.items()
+            if name == "runtype_records_finished_total"
+        }
+        changes = {
+            labels[-2:]: sample.value
+            for (name, labels), sample in self.published.items()
+            if name == "runtype_record_outcome_changes_total"
+        }
+        latencies = sum(
+            sum(sample.value.counts)
+            for (name, _), sample in self.published.items()
+            if name == "runtype_record_latency_seconds"
+        )
+        assert Counter(finished) == self.model.finished
+        assert Counter(changes) == self.model.changes
+        assert latencies == self.model.latencies
+        assert self.ledger.rows() == len(self.model.known) + len(self.model.adopters)
+
+
+ExactlyOnce.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestExactlyOnce = ExactlyOnce.TestCase

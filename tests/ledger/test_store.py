@@ -1,0 +1,427 @@
+# ruff: noqa: PLR0917  # fixtures and tables come as arguments
+
+from dataclasses import replace
+
+import pytest
+
+from runtype_exporter import catalogue
+from runtype_exporter.ledger import LedgerFailed
+from runtype_exporter.model import (
+    BudgetState,
+    Delta,
+    Horizon,
+    Labels,
+    Observation,
+    Picture,
+    Probe,
+    Run,
+    Sample,
+    Seen,
+)
+
+FLOW = ("production", "nightly", "enrich")
+SUCCESS = ("runtype_records_finished_total", (*FLOW, "success"))
+FAILURE = ("runtype_records_finished_total", (*FLOW, "failure"))
+LATENCY = ("runtype_record_latency_seconds", (*FLOW, "success"))
+LAG = ("runtype_record_detection_lag_seconds", ("production",))
+FINISHED_BATCHES = ("runtype_batches_finished_total", (*FLOW, "success"))
+
+
+def take(ledger, batch, *results, **options):
+    """Apply a page that leaves the batch as it is."""
+    return ledger.apply(batch, results, lambda _: batch, **options)
+
+
+@pytest.fixture
+def reopened(open_ledger):
+    """Closes a ledger and opens its file again."""
+
+    def reopen(ledger, **options):
+        ledger.close()
+        return open_ledger(**options)
+
+    return reopen
+
+
+def break_down(ledger, table: str) -> None:
+    """Let every insert into a table fail, as a full disk would."""
+    ledger._database._connection.execute(
+        f"CREATE TEMP TRIGGER broken BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'disk'); END"
+    )
+
+
+def repair(ledger) -> None:
+    ledger._database._connection.execute("DROP TRIGGER broken")
+
+
+# --- horizons ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_call_fixes_an_accounts_horizon(ledger, clock):
+    first = ledger.horizon("production", lookback=100.0)
+    clock.at = 5_000.0
+    assert first == ledger.horizon("production", lookback=0.0) == Horizon(900.0, opened=False)
+    assert ledger.horizon("staging", lookback=0.0) == Horizon(5_000.0, opened=False)
+
+
+def test_a_horizon_is_raised_and_never_lowered(ledger):
+    ledger.horizon("production", lookback=0.0)
+    ledger.advance("production", 1_500.0)
+    ledger.advance("production", 1_200.0)
+    assert ledger.horizon("production", lookback=0.0) == Horizon(1_500.0, opened=False)
+
+
+def test_the_first_whole_discovery_is_remembered(ledger, reopened):
+    ledger.horizon("production", lookback=0.0)
+    ledger.opened("production")
+    ledger.opened("production")
+    ledger.advance("production", 1_500.0)
+    assert reopened(ledger).horizon("production", lookback=0.0) == Horizon(1_500.0, opened=True)
+
+
+@pytest.mark.parametrize("call", [lambda ledger: ledger.opened("x"), lambda ledger: ledger.advance("x", 1.0)])
+def test_an_account_without_a_horizon_cannot_be_opened_or_advanced(call, ledger):
+    with pytest.raises(KeyError):
+        call(ledger)
+
+
+# --- batches ----------------------------------------------------------------------------------------------------------
+
+
+def test_open_batches_are_kept_by_account_and_survive(ledger, reopened, a_batch, closed):
+    first, second, other = a_batch("b1"), a_batch("b2"), a_batch("b3", account="staging")
+    ledger.save(first, second, other, closed("b4"))
+    assert ledger.open_batches("production") == [first, second]
+    assert reopened(ledger).open_batches("production") == [first, second]
+
+
+def test_batches_are_looked_up_open_or_closed_whoever_owns_them(ledger, a_batch, closed):
+    batches = {"b1": a_batch("b1"), "b2": closed("b2"), "b3": a_batch("b3", account="staging")}
+    ledger.save(*batches.values())
+    assert ledger.lookup([*batches, "b4", "b1"]) == batches
+    assert ledger.lookup([]) == {}
+
+
+def test_more_batches_are_looked_up_than_one_select_takes(ledger, closed):
+    batches = {f"b{number}": closed(f"b{number}") for number in range(1_001)}
+    ledger.save(*batches.values())
+    assert ledger.lookup(batches) == batches
+
+
+def test_a_batch_that_closes_is_no_longer_open(ledger, reopened, a_batch, closed):
+    ledger.save(a_batch())
+    ledger.save(closed())
+    assert ledger.open_batches("production") == []
+    ledger.save(changed := replace(closed(), probes={"run": Probe("completed", 5, 5, 0)}))
+    assert ledger.lookup(["b1"]) == {"b1": changed}
+    assert reopened(ledger).open_batches("production") == []
+
+
+def test_a_batch_has_one_owner(ledger, a_batch, closed):
+    ledger.save(a_batch("b1"), closed("b2"))
+    for id_ in ("b1", "b2"):
+        with pytest.raises(ValueError, match="another account owns this batch"):
+            ledger.save(a_batch("b3"), a_batch(id_, account="staging"))
+    assert ledger.lookup(["b1", "b3"]) == {"b1": a_batch("b1")}
+
+
+def test_the_newest_closed_batches_of_each_schedule_come_oldest_first(ledger, closed):
+    hourly = Labels("hourly", "enrich")
+    batches = [closed(f"n{at}", at=float(at)) for at in (3, 1, 2)] + [closed("h1", at=1.5, labels=hourly)]
+    ledger.save(*batches, closed("none", labels=None), closed("other", account="staging"))
+    assert [batch.ref.id for batch in ledger.recently_closed("production", 2)] == ["h1", "n2", "n3"]
+    assert [batch.ref.id for batch in ledger.recently_closed("production", 1)] == ["h1", "n3"]
+    assert ledger.recently_closed("production", 0) == []
+
+
+# --- pages ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_page_is_counted_and_the_batch_is_what_advance_makes_of_it(ledger, totals, a_batch, a_result):
+    batch = a_batch()
+    told = []
+
+    def advance(seen: Seen):
+        told.append(seen)
+        return replace(batch, drift=seen.distinct)
+
+    after = ledger.apply(batch, [a_result("k1"), a_result("k2", outcome="failure")], advance)
+    assert after == replace(batch, drift=2)
+    assert ledger.lookup(["b1"]) == {"b1": after}
+    assert [seen.distinct for seen in told] == [2]
+    assert ledger.rows() == 2
+    found = totals(ledger)
+    assert (found[SUCCESS], found[FAILURE], found[LATENCY], found[LAG]) == (1, 1, 1, 2)
+
+
+def test_a_result_is_counted_once_over_restarts_and_its_series_keep_their_beginning(
+    ledger, reopened, clock, a_batch, a_result
+):
+    take(ledger, a_batch(), a_result("k1"))
+    clock.at = 2_000.0
+    ledger = reopened(ledger)
+    take(ledger, a_batch(walk=2), a_result("k1"), a_result("k2"))
+    families = reopened(ledger).snapshot().families
+    assert families[SUCCESS[0]][SUCCESS[1]] == Sample(2.0, 1_000.0)
+    assert families[LATENCY[0]][LATENCY[1]].created == 1_000.0
+    assert families[LATENCY[0]][LATENCY[1]].value.sum == 60.0
+
+
+def test_the_number_of_rows_survives(ledger, reopened, a_batch, a_result):
+    take(ledger, a_batch(), a_result(None, "r1", outcome=None), a_result("k2"))
+    take(ledger, a_batch(), a_result("k1", "r1"), a_result("k3"))
+    assert ledger.rows() == reopened(ledger).rows() == 3
+
+
+def test_the_results_of_batches_are_apart(ledger, totals, a_batch, a_result):
+    take(ledger, a_batch("b1"), a_result("k1"))
+    take(ledger, a_batch("b2"), a_result("k1"))
+    assert totals(ledger)[SUCCESS] == 2
+
+
+def test_a_page_of_a_batch_that_was_closed_still_finds_its_rows(ledger, totals, a_batch, closed, a_result):
+    take(ledger, a_batch(), a_result("k1"))
+    ledger.save(closed())
+    take(ledger, a_batch(walk=2), a_result("k1"))
+    assert totals(ledger)[SUCCESS] == 1
+
+
+def test_a_filtered_page_is_remembered_and_counted_later(ledger, totals, a_batch, a_result):
+    take(ledger, a_batch(), a_result("k1"), count=False)
+    assert (ledger.rows(), totals(ledger)) == (1, {})
+    take(ledger, a_batch(walk=2), a_result("k1"))
+    assert totals(ledger)[SUCCESS] == 1
+
+
+def test_a_page_without_labels_changes_nothing(ledger, a_batch, a_result):
+    with pytest.raises(ValueError, match="has labels"):
+        take(ledger, a_batch(labels=None), a_result())
+    assert (ledger.rows(), ledger.lookup(["b1"])) == (0, {})
+
+
+def test_an_advance_that_raises_changes_nothing(ledger, totals, a_batch, a_result):
+    def advance(_: Seen):
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        ledger.apply(a_batch(), [a_result()], advance)
+    assert (ledger.rows(), ledger.lookup(["b1"]), totals(ledger)) == (0, {}, {})
+
+
+@pytest.mark.parametrize("table", ["batches", "results", "series"])
+def test_a_failing_disk_leaves_neither_memory_nor_file_changed(table, open_ledger, reopened, totals, a_batch, a_result):
+    failures, commits = [], []
+    ledger = open_ledger(on_failure=lambda: failures.append(1), on_commit=commits.append)
+    take(ledger, a_batch(), a_result("k1"))
+    totals(ledger)
+    done = len(commits)
+    break_down(ledger, table)
+    with pytest.raises(LedgerFailed, match="nothing was changed"):
+        take(ledger, a_batch("b2"), a_result("k1"), a_result("k2"))
+    assert (failures, len(commits), ledger.rows()) == ([1], done, 1)
+    assert (totals(ledger), ledger.lookup(["b2"])) == ({}, {})
+    repair(ledger)
+    take(ledger, a_batch("b2"), a_result("k1"), a_result("k2"))
+    assert totals(ledger)[SUCCESS] == 3
+    assert totals(reopened(ledger))[SUCCESS] == 3
+
+
+def test_a_full_disk_leaves_neither_memory_nor_file_changed(ledger, reopened, totals, a_batch, a_result):
+    take(ledger, a_batch(), a_result("k0"))
+    connection = ledger._database._connection
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    many = [a_result(f"k{number}") for number in range(2_000)]
+    with pytest.raises(LedgerFailed, match="SQLITE_FULL"):
+        take(ledger, a_batch(), *many)
+    assert (ledger.rows(), totals(ledger)[SUCCESS]) == (1, 1)
+    connection.execute("PRAGMA max_page_count = 100000")
+    take(ledger, a_batch(), *many)
+    assert totals(reopened(ledger))[SUCCESS] == 2_000
+
+
+def test_a_closed_ledger_fails_and_says_so(ledger, a_batch):
+    ledger.close()
+    with pytest.raises(LedgerFailed):
+        ledger.save(a_batch())
+
+
+def test_an_open_record_takes_at_most_60_bytes_and_a_closed_batch_one_kilobyte(
+    ledger, path, reopened, a_batch, a_result
+):
+    number = 10_000
+    for start in range(0, number, 200):
+        take(ledger, a_batch(), *(a_result(f"k{start + row}") for row in range(200)))
+    ledger = reopened(ledger)
+    ledger.close()
+    with_rows = path.stat().st_size
+    assert with_rows / number < 60
+    ledger = reopened(ledger)
+    probes = {source: Probe("completed", 1_000, 1_000, 12) for source in ("run", "summary", "status")}
+    for index in range(1_000):
+        id_ = f"batch_01jv8m3x9p2q7r5t6w8y{index:06d}"
+        seen = Seen(1_000, 0, {"completed": 988, "failed": 12}, 1.7e9 + 0.123)
+        fields = {
+            "schedule": "schedule_01jv8m3x9p2q7r5t6w8y0z1a2b",
+            "flow_id": "flow_01jv8m3x9p2q7r5t6w8y0z1a2b",
+            "flow_name": "Enrich companies",
+            "sweep": None,
+            "probes": probes,
+            "swept": probes,
+            "created": 1.7e9 + 0.123,
+            "started": 1.7e9 + 0.123,
+            "completed": 1.7e9 + 0.123,
+            "ended": 1.7e9 + 0.123,
+            "closed": 1.7e9 + 0.123,
+            "outcome": "success",
+            "picture": Picture(1.7e9 + 0.123, 1_000, seen),
+        }
+        ledger.save(a_batch(id_, **fields))
+    ledger.close()
+    assert (path.stat().st_size - with_rows) / 1_000 < 1_024
+
+
+def test_no_id_of_a_result_or_record_is_in_the_file(ledger, path, a_batch, a_result):
+    take(ledger, a_batch(), a_result("result-marker", "record-marker"), a_result(None, "record-marker-2"))
+    ledger.close()
+    assert b"marker" not in path.read_bytes()
+
+
+# --- settling ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_closes_together_with_what_it_counts(ledger, reopened, totals, closed):
+    duration = ("runtype_batch_duration_seconds", (*FLOW, "success"))
+    delta = Delta(increments={FINISHED_BATCHES: 1}, observations={duration: [Observation(60.0, 990.0)]})
+    ledger.settle(delta, batches=[closed()])
+    ledger = reopened(ledger)
+    assert ledger.lookup(["b1"]) == {"b1": closed()}
+    assert totals(ledger) == {FINISHED_BATCHES: 1, duration: 1}
+
+
+def test_what_cannot_be_counted_settles_nothing(ledger, totals, closed):
+    with pytest.raises(ValueError, match="not a counter"):
+        ledger.settle(Delta(increments={("runtype_up", ("production",)): 1}), batches=[closed()])
+    assert (ledger.lookup(["b1"]), totals(ledger)) == ({}, {})
+
+
+def test_a_failing_disk_settles_nothing(ledger, totals, closed, a_batch):
+    ledger.save(a_batch())
+    break_down(ledger, "series")
+    with pytest.raises(LedgerFailed):
+        ledger.settle(Delta(increments={FINISHED_BATCHES: 1}), batches=[closed()])
+    assert (ledger.open_batches("production"), totals(ledger)) == ([a_batch()], {})
+
+
+def a_run(id_: str = "run1", account: str = "production", **fields) -> Run:
+    return Run(account=account, id=id_, **{"schedule": "s1", **fields})
+
+
+def test_runs_are_kept_and_found_whoever_owns_them(ledger, reopened):
+    runs = [a_run(), a_run("run2", batch="b1", created=5.0, outcome="failure", ended=7.0), a_run("run3", "staging")]
+    ledger.settle(Delta(), runs=runs)
+    ledger = reopened(ledger)
+    assert ledger.runs(["run1", "run2", "run3", "run4"]) == {run.id: run for run in runs}
+    assert ledger.unfinished_runs("production") == [a_run()]
+
+
+def test_a_run_that_ends_is_unfinished_no_more(ledger):
+    ledger.settle(Delta(), runs=[a_run()])
+    ledger.settle(Delta(), runs=[a_run(outcome="success", ended=9.0)])
+    assert ledger.unfinished_runs("production") == []
+
+
+def test_a_run_has_one_owner(ledger, a_batch):
+    ledger.settle(Delta(), runs=[a_run()])
+    with pytest.raises(ValueError, match="another account owns this run"):
+        ledger.settle(Delta(), batches=[a_batch()], runs=[a_run(account="staging")])
+    assert ledger.lookup(["b1"]) == {}
+
+
+# --- labels, budgets, boundaries --------------------------------------------------------------------------------------
+
+
+def test_labels_are_fixed_and_survive(ledger, reopened):
+    assert ledger.known_label("production", "flow", "f1") is None
+    assert ledger.label("production", "flow", "f1", "enrich") == "enrich"
+    assert ledger.label("production", "flow", "f2", "enrich") == "f2"
+    ledger = reopened(ledger)
+    assert ledger.known_label("production", "flow", "f1") == "enrich"
+    assert ledger.label("production", "flow", "f1", "polish") == "polish"
+    assert ledger.label("production", "flow", "f1", None) == "polish"
+    assert reopened(ledger).label("production", "flow", "f2", "enrich") == "enrich"
+
+
+def test_a_label_is_written_only_when_it_changes(open_ledger):
+    commits = []
+    ledger = open_ledger(on_commit=commits.append)
+    ledger.label("production", "flow", "f1", "enrich")
+    done = len(commits)
+    ledger.label("production", "flow", "f1", "enrich")
+    ledger.label("production", "flow", "f1", None)
+    assert len(commits) == done
+
+
+def test_a_label_that_could_not_be_written_is_not_fixed(ledger):
+    break_down(ledger, "names")
+    with pytest.raises(LedgerFailed):
+        ledger.label("production", "flow", "f1", "enrich")
+    assert ledger.known_label("production", "flow", "f1") is None
+
+
+def test_a_budget_is_kept(ledger, reopened):
+    assert ledger.load_budget("production") is None
+    ledger.save_budget("production", BudgetState(12.5, 900.0))
+    ledger.save_budget("production", BudgetState(11.5, 950.0, paused_until=1_200.0))
+    assert reopened(ledger).load_budget("production") == BudgetState(11.5, 950.0, 1_200.0)
+
+
+def test_other_boundaries_restart_their_histograms_and_leave_the_rest(
+    ledger, reopened, clock, totals, a_batch, a_result
+):
+    take(ledger, a_batch(), a_result("k1"))
+    clock.at = 2_000.0
+    ledger.set_boundaries({LATENCY[0]: (15.0, 60.0)})
+    take(ledger, a_batch(), a_result("k2"))
+    families = ledger.snapshot().families
+    assert families[LATENCY[0]][LATENCY[1]].created == 2_000.0
+    assert families[LATENCY[0]][LATENCY[1]].value.counts == (0, 1, 0)
+    ledger = reopened(ledger, boundaries=catalogue.boundaries((15.0, 60.0)))
+    found = totals(ledger)
+    assert (found[LATENCY], found[LAG], found[SUCCESS]) == (1, 2, 2)
+
+
+def test_other_boundaries_at_the_next_start_restart_their_histograms(
+    ledger, reopened, clock, totals, a_batch, a_result
+):
+    take(ledger, a_batch(), a_result("k1"))
+    clock.at = 2_000.0
+    found = totals(reopened(ledger, boundaries=catalogue.boundaries((15.0, 60.0))))
+    assert (found[LATENCY], found[LAG], found[SUCCESS]) == (0, 1, 1)
+
+
+def test_the_same_boundaries_restart_nothing(open_ledger, totals, a_batch, a_result):
+    commits = []
+    ledger = open_ledger(on_commit=commits.append)
+    take(ledger, a_batch(), a_result("k1"))
+    done = len(commits)
+    ledger.set_boundaries(catalogue.boundaries())
+    assert len(commits) == done
+    assert totals(ledger)[LATENCY] == 1
+
+
+def test_boundaries_that_could_not_be_written_are_not_used(ledger, a_batch, a_result):
+    take(ledger, a_batch(), a_result("k1"))
+    break_down(ledger, "families")
+    with pytest.raises(LedgerFailed):
+        ledger.set_boundaries({LATENCY[0]: (15.0, 60.0)})
+    assert sum(ledger.snapshot().families[LATENCY[0]][LATENCY[1]].value.counts) == 1
+
+
+def test_an_opening_that_fails_halfway_gives_up_the_lock(open_ledger):
+    def refuse(_: float) -> None:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        open_ledger(on_commit=refuse)
+    assert open_ledger().rows() == 0
