@@ -1,0 +1,23 @@
+"""From samples to bytes: what a scrape shows, rendered when it changes and swapped as one immutable exposition.
+
+It must not know the API, polling, the ledger's file or HTTP: it is handed snapshots and views, and hands out chunks.
+"""
+
+from runtype_exporter.metrics.gauges import Gauges
+from runtype_exporter.metrics.gzipping import Body
+from runtype_exporter.metrics.own import OwnMetrics
+from runtype_exporter.metrics.publish import Exposition, Publisher
+from runtype_exporter.metrics.shards import Encoding, Renderer, Variant
+from runtype_exporter.metrics.text import Format
+
+__all__ = [
+    "Body",
+    "Encoding",
+    "Exposition",
+    "Format",
+    "Gauges",
+    "OwnMetrics",
+    "Publisher",
+    "Renderer",
+    "Variant",
+]

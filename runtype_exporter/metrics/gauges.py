@@ -1,0 +1,193 @@
+"""What the per-batch gauges show: the last complete picture of each batch that is followed, configured, or among the newest closed.
+
+It turns views into samples and decides which batches are worth their series; it must not know how batches are followed or rendered.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from heapq import nlargest
+
+from runtype_exporter import catalogue
+from runtype_exporter.catalogue import Metric
+from runtype_exporter.metrics.words import Words
+from runtype_exporter.model import BatchRef, BatchView, LabelValues, Sample, Series, Snapshot
+
+Group = tuple[str, str]
+"""An account and a schedule's label: what `batches_per_schedule` counts by."""
+
+
+@dataclass(slots=True)
+class _Shown:
+    """A view and the samples made of it."""
+
+    view: BatchView
+    samples: Mapping[Series, float]
+
+
+Slot = tuple[str, str]
+"""A flow's label and a batch's: with the group, the label set that a batch's gauges share."""
+
+
+@dataclass(slots=True)
+class _Group:
+    batches: dict[BatchRef, _Shown] = field(default_factory=dict)
+    published: dict[Slot, Mapping[Series, float]] = field(default_factory=dict)
+    """What the last snapshot left shown, by the very mappings: what is the same needs no look inside."""
+    totals: dict[Series, float] = field(default_factory=dict)
+
+
+class Gauges:
+    """Implements `model.Pictures`.
+
+    `batches_per_schedule`: how many closed batches of a schedule are shown besides the open and the configured ones.
+    `known_words`: the status words that have a series of their own; of others, the first 20 do and the rest are `other`.
+    """
+
+    def __init__(self, *, batches_per_schedule: int, known_words: frozenset[str]) -> None:
+        self._batches_per_schedule = batches_per_schedule
+        self._words = Words(known_words)
+        self._groups: dict[Group, _Group] = {}
+        self._group_of: dict[BatchRef, Group] = {}
+        self._touched: dict[Group, None] = {}
+        self._found: dict[LabelValues, float] = {}
+        self._found_published: dict[LabelValues, float] = {}
+        self._version = 0
+
+    def configure(self, *, batches_per_schedule: int, known_words: frozenset[str]) -> None:
+        """Take over a reloaded configuration."""
+        self._batches_per_schedule = batches_per_schedule
+        self._words.know(known_words)
+        for key, group in self._groups.items():
+            self._touched[key] = None
+            for shown in group.batches.values():
+                shown.samples = dict(_samples(shown.view, self._words))
+
+    def show(self, view: BatchView) -> None:
+        """Show a batch, in place of what was shown of it before."""
+        key = view.ref.account, view.labels.schedule
+        before = self._group_of.get(view.ref)
+        if before is not None and before != key:
+            del self._groups[before].batches[view.ref]
+            self._touched[before] = None
+        group = self._groups.setdefault(key, _Group())
+        group.batches[view.ref] = _Shown(view, dict(_samples(view, self._words)))
+        self._group_of[view.ref] = key
+        self._touched[key] = None
+
+    def found(self, account: str, name: str, *, found: bool) -> None:
+        """Whether the API knows a configured batch."""
+        self._found[account, name] = float(found)
+
+    def forget(self, account: str) -> None:
+        """The account is stopped or starts anew: show nothing of it."""
+        for ref in [ref for ref in self._group_of if ref.account == account]:
+            key = self._group_of.pop(ref)
+            del self._groups[key].batches[ref]
+            self._touched[key] = None
+        for labels in [labels for labels in self._found if labels[0] == account]:
+            del self._found[labels]
+
+    def snapshot(self) -> Snapshot:
+        """The gauges that changed since the last call."""
+        families: dict[str, dict[LabelValues, Sample | None]] = {}
+        for key in self._touched:
+            group = self._groups[key]
+            self._prune(group)
+            slots, totals = _by_slot(group.batches.values()), _totals(group.batches.values(), key)
+            for slot in {**group.published, **slots}:
+                before, now = group.published.get(slot, {}), slots.get(slot, {})
+                if before is not now:
+                    _changes(before, now, families)
+            _changes(group.totals, totals, families)
+            group.published, group.totals = slots, totals
+            if not group.batches:
+                del self._groups[key]
+        self._touched.clear()
+        name = catalogue.BATCH_FOUND.name
+        found = {(name, labels): value for labels, value in self._found.items()}
+        _changes({(name, labels): value for labels, value in self._found_published.items()}, found, families)
+        self._found_published = dict(self._found)
+        self._version += bool(families)
+        return Snapshot(self._version, families)
+
+    def _prune(self, group: _Group) -> None:
+        """Let go of closed batches but the newest."""
+        closed = [shown.view for shown in group.batches.values() if not (shown.view.open or shown.view.configured)]
+        newest = {view.ref for view in nlargest(self._batches_per_schedule, closed, key=_closing)}
+        for view in closed:
+            if view.ref not in newest:
+                del group.batches[view.ref]
+                del self._group_of[view.ref]
+
+
+def _closing(view: BatchView) -> tuple[float, str]:
+    return view.closed or 0.0, view.ref.id
+
+
+def _age(shown: _Shown) -> tuple[float, str]:
+    return shown.view.started or 0.0, shown.view.ref.id
+
+
+def _by_slot(batches: Iterable[_Shown]) -> dict[Slot, Mapping[Series, float]]:
+    """The batches' samples by the label set that they share. Of two batches under one name the newer wins."""
+    return {(shown.view.labels.flow, shown.view.name): shown.samples for shown in sorted(batches, key=_age)}
+
+
+def _totals(batches: Iterable[_Shown], group: Group) -> dict[Series, float]:
+    """What is told of the batches of one account's schedule together."""
+    open_by_flow: Counter[str] = Counter()
+    drift = 0
+    for shown in batches:
+        open_by_flow[shown.view.labels.flow] += shown.view.open
+        drift += shown.view.drift
+    totals: dict[Series, float] = {
+        (catalogue.BATCHES_OPEN.name, (*group, flow)): float(count) for flow, count in open_by_flow.items()
+    }
+    if open_by_flow:
+        totals[catalogue.RECONCILIATION_DRIFT.name, group] = float(drift)
+    return totals
+
+
+def _samples(view: BatchView, words: Words) -> Iterator[tuple[Series, float]]:
+    """The gauges of one batch."""
+    labels = (view.ref.account, *view.labels, view.name)
+    seen = view.picture.seen if view.picture else None
+    figures: tuple[tuple[Metric, float | None], ...] = (
+        (catalogue.BATCH_TOTAL, view.total),
+        (catalogue.BATCH_PROCESSED, view.processed),
+        (catalogue.BATCH_FAILED, view.failed),
+        (catalogue.BATCH_STARTED, view.started),
+        (catalogue.BATCH_COMPLETED, view.completed),
+        (catalogue.BATCH_LAST_RESULT, seen.last_finished if seen else None),
+        (catalogue.BATCH_OLDEST_UNFINISHED, seen.oldest_unfinished if seen else None),
+        (catalogue.BATCH_LAST_SWEEP, view.picture.at if view.picture else None),
+    )
+    for metric, figure in figures:
+        if figure is not None:
+            yield (metric.name, labels), float(figure)
+    if view.open or view.configured:
+        state = view.state if view.state in catalogue.BATCH_STATES else "unknown"
+        for word in catalogue.BATCH_STATES:
+            yield (catalogue.BATCH_STATE.name, (*labels, word)), float(word == state)
+    if seen:
+        pooled: Counter[str] = Counter()
+        for word, count in seen.statuses.items():
+            pooled[words.label(word)] += count
+        for word, count in pooled.items():
+            yield (catalogue.BATCH_RECORDS.name, (*labels, word)), float(count)
+
+
+def _changes(
+    before: Mapping[Series, float],
+    now: Mapping[Series, float],
+    families: dict[str, dict[LabelValues, Sample | None]],
+) -> None:
+    """Add to `families` what differs."""
+    for series, value in now.items():
+        if before.get(series) != value:
+            families.setdefault(series[0], {})[series[1]] = Sample(value)
+    for name, labels in before.keys() - now.keys():
+        families.setdefault(name, {})[labels] = None

@@ -1,0 +1,212 @@
+"""The process's own instruments: how `runtype` and `polling` count their doings, and what the exporter tells of itself.
+
+Made from the catalogue on a private prometheus-client registry; they begin anew with the process, and know nothing of the ledger's series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from copy import copy
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric as CollectedFamily
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from runtype_exporter import catalogue
+from runtype_exporter.catalogue import CATALOGUE, SERIES, Metric
+from runtype_exporter.metrics.text import Format
+from runtype_exporter.model import Attempt, LabelValues
+
+Instrument = Counter | Gauge | Histogram
+
+
+class _Taken(Collector):
+    """Families that were collected before, so that both formats show the same moment."""
+
+    def __init__(self, families: Iterable[CollectedFamily]) -> None:
+        self._families = tuple(families)
+
+    def collect(self) -> Iterator[CollectedFamily]:
+        return iter(self._families)
+
+
+class OwnMetrics:
+    """Implements `model.Telemetry`; the rest of its methods are for `app`."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._instruments = {
+            metric.name: _instrument(metric, self._registry)
+            for metric in CATALOGUE
+            if metric.owner == "process" and metric is not SERIES
+        }
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self._registry)
+        self._children: dict[tuple[str, LabelValues], Instrument] = {}
+        self._taken: tuple[CollectedFamily, ...] = ()
+        self._changed = True
+
+    # --- what is counted: model.Telemetry -----------------------------------------------------------------------------
+    def attempt(self, attempt: Attempt) -> None:
+        """A request was sent and ended."""
+        self._count(catalogue.API_REQUESTS, attempt.account, attempt.operation, attempt.code)
+        self._observe(catalogue.API_REQUEST_DURATION, attempt.seconds, attempt.account, attempt.operation)
+
+    def budget(self, account: str, limit: int, remaining: float) -> None:
+        """The request budget changed."""
+        self._set(catalogue.API_BUDGET_LIMIT, limit, account)
+        self._set(catalogue.API_BUDGET_REMAINING, remaining, account)
+
+    def throttled(self, account: str, until: float) -> None:
+        """The API asked for a pause until this moment (0: none)."""
+        self._set(catalogue.API_THROTTLED_UNTIL, until, account)
+
+    def skew(self, account: str, seconds: float) -> None:
+        """The API's clock minus ours."""
+        self._set(catalogue.API_CLOCK_SKEW, seconds, account)
+
+    def cycle(self, account: str, seconds: float, at: float, failure: str) -> None:
+        """A cycle ended at a moment; `failure` is "" or the reason in one fixed word."""
+        self._count(catalogue.POLLS, account)
+        self._observe(catalogue.POLL_DURATION, seconds, account)
+        if failure:
+            self._count(catalogue.POLL_FAILURES, account, failure)
+        else:
+            self._set(catalogue.LAST_SUCCESSFUL_POLL, at, account)
+
+    def up(self, account: str, *, up: bool) -> None:
+        """Whether the last cycle reached the API and was authorised."""
+        self._set(catalogue.UP, up, account)
+
+    def collector(self, account: str, collector: str, *, up: bool, failure: str) -> None:
+        """A collector was read (or failed, or is withdrawn); `failure` is "" or the reason in one fixed word."""
+        self._set(catalogue.COLLECTOR_UP, up, account, collector)
+        if failure:
+            self._count(catalogue.COLLECTOR_FAILURES, account, collector, failure)
+
+    def sweep(self, account: str, failure: str) -> None:
+        """A sweep ended; `failure` is "" or the reason in one fixed word."""
+        if failure:
+            self._count(catalogue.BATCH_SWEEP_FAILURES, account, failure)
+        else:
+            self._count(catalogue.BATCH_SWEEPS, account)
+
+    def pending(self, account: str, sweeps: int, oldest: float | None) -> None:
+        """How many batches wait to be swept, and since when the oldest does."""
+        self._set(catalogue.SWEEPS_PENDING, sweeps, account)
+        if oldest is None:
+            self._remove(catalogue.OLDEST_PENDING_SWEEP.name, (account,))
+        else:
+            self._set(catalogue.OLDEST_PENDING_SWEEP, oldest, account)
+
+    def forget(self, account: str) -> None:
+        """The account left the configuration: its series end."""
+        for name, labels in [key for key in self._children if key[1][:1] == (account,)]:
+            if catalogue.BY_NAME[name].labels[0] == "account":
+                self._remove(name, labels)
+
+    # --- what the process is about ------------------------------------------------------------------------------------
+    def account(self, account: str) -> None:
+        """An account is polled from now on: its counters exist, at 0, before anything happened."""
+        for metric in (catalogue.POLLS, catalogue.BATCH_SWEEPS):
+            self._count(metric, account, by=0)
+        self._child(catalogue.POLL_DURATION, (account,))
+        self._set(catalogue.SWEEPS_PENDING, 0, account)
+        self._set(catalogue.API_THROTTLED_UNTIL, 0, account)
+
+    def build_info(self, version: str, python: str) -> None:
+        """Which versions of the exporter and of Python run."""
+        self._set(catalogue.BUILD_INFO, 1, version, python)
+
+    def reloaded(self, at: float, *, successful: bool) -> None:
+        """The configuration was loaded, or could not be."""
+        self._set(catalogue.CONFIG_RELOAD_SUCCESSFUL, successful)
+        if successful:
+            self._set(catalogue.CONFIG_RELOAD_TIME, at)
+
+    def leader(self, *, leads: bool) -> None:
+        """Whether this process polls the API."""
+        self._set(catalogue.LEADER, leads)
+
+    def ledger(self, rows: int, size: int, created: float) -> None:
+        """How many result identities the ledger holds, its bytes on disk, and when it was created."""
+        self._set(catalogue.LEDGER_ROWS, rows)
+        self._set(catalogue.LEDGER_BYTES, size)
+        self._set(catalogue.LEDGER_CREATED, created)
+
+    def commit(self, seconds: float) -> None:
+        """The ledger committed."""
+        self._observe(catalogue.LEDGER_COMMIT_DURATION, seconds)
+
+    def ledger_failed(self) -> None:
+        """A ledger operation failed."""
+        self._count(catalogue.LEDGER_FAILURES)
+
+    # --- what is shown ------------------------------------------------------------------------------------------------
+    @property
+    def changed(self) -> bool:
+        """Whether anything was counted since the last `refresh`."""
+        return self._changed
+
+    def refresh(self, lines: int) -> int:
+        """Take the numbers as they are now; `lines` others stand beside them. Returns the lines of all, comments left out."""
+        self._changed = False
+        families = [family for family in self._registry.collect() if family.samples]
+        total = lines + 1 + sum(len(_without_created(family).samples) for family in families)
+        self._taken = (*families, GaugeMetricFamily(SERIES.name, SERIES.help, value=total))
+        return total
+
+    def chunk(self, format_: Format) -> bytes:
+        """The text of what was taken, and the exposition's end."""
+        if format_ == "openmetrics":
+            text: bytes = generate_openmetrics(_Taken(self._taken))  # type: ignore[no-untyped-call]  # the library's
+            return text
+        return generate_latest(_Taken(map(_without_created, self._taken)))
+
+    def _child(self, metric: Metric, labels: LabelValues) -> Instrument:
+        self._changed = True
+        key = metric.name, labels
+        child = self._children.get(key)
+        if child is None:
+            instrument = self._instruments[metric.name]
+            child = self._children[key] = instrument.labels(*labels) if labels else instrument
+        return child
+
+    def _count(self, metric: Metric, *labels: str, by: float = 1) -> None:
+        child = self._child(metric, labels)
+        assert isinstance(child, Counter)  # noqa: S101  # the catalogue says so; for the type checker
+        child.inc(by)
+
+    def _set(self, metric: Metric, value: float, *labels: str) -> None:
+        child = self._child(metric, labels)
+        assert isinstance(child, Gauge)  # noqa: S101  # the catalogue says so; for the type checker
+        child.set(value)
+
+    def _observe(self, metric: Metric, value: float, *labels: str) -> None:
+        child = self._child(metric, labels)
+        assert isinstance(child, Histogram)  # noqa: S101  # the catalogue says so; for the type checker
+        child.observe(value)
+
+    def _remove(self, name: str, labels: LabelValues) -> None:
+        if self._children.pop((name, labels), None) is not None:
+            self._changed = True
+            self._instruments[name].remove(*labels)
+
+
+def _instrument(metric: Metric, registry: CollectorRegistry) -> Instrument:
+    if metric.type == "histogram":
+        return Histogram(metric.name, metric.help, metric.labels, registry=registry, buckets=metric.buckets)
+    kind = Counter if metric.type == "counter" else Gauge
+    return kind(metric.name, metric.help, metric.labels, registry=registry)
+
+
+def _without_created(family: CollectedFamily) -> CollectedFamily:
+    """The text format shows no creation times; prometheus-client would make gauges of them."""
+    shown = copy(family)
+    shown.samples = [sample for sample in family.samples if sample.name != f"{family.name}_created"]
+    return shown

@@ -1,0 +1,171 @@
+"""The publisher: what changed becomes one immutable exposition, at most once a second, swapped in whole.
+
+Only what somebody asks for is kept rendered. It knows neither HTTP nor where the snapshots come from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import NoReturn, Protocol
+
+from runtype_exporter.catalogue import CATALOGUE
+from runtype_exporter.clock import Clock
+from runtype_exporter.metrics.gate import Change, Gate
+from runtype_exporter.metrics.gzipping import Body
+from runtype_exporter.metrics.shards import Assembler, Piece, Renderer, Variant, make_piece
+from runtype_exporter.metrics.text import Format
+from runtype_exporter.model import Snapshot
+
+TICK = 1.0
+"""Seconds between two publications."""
+DEMAND = 600.0
+"""Seconds after which a variant that nobody asked for again is kept up no longer."""
+OWN_AGE = 5.0
+"""Seconds after which the process's own numbers (CPU, memory) are read anew although nothing else happened."""
+
+_YIELD_EVERY = 2  # shards, some 0.3 ms each: a scrape that waits for the loop must not notice
+
+
+class Own(Protocol):
+    """The process's own metrics, as the publisher sees them."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was counted since the last `refresh`."""
+        ...
+
+    def refresh(self, lines: int) -> int:
+        """Take the numbers as they are now; `lines` others stand beside them. Returns the lines of all."""
+        ...
+
+    def chunk(self, format_: Format) -> bytes:
+        """The text of what was taken, and the exposition's end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Exposition:
+    """All that scrapes show at one moment, in the variants that are asked for. `lines`: comments left out."""
+
+    version: int
+    lines: int = 0
+    bodies: Mapping[Variant, Body] = field(default_factory=lambda: MappingProxyType({}))
+
+
+class Publisher:
+    """Turns snapshots into expositions.
+
+    Publish once after the ledger was opened and before anything is counted: the first snapshot's values pass for restored ones.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Callable[[], Snapshot],
+        pictures: Callable[[], Snapshot],
+        own: Own,
+        clock: Clock,
+        gate: bool = True,
+    ) -> None:
+        self._ledger = ledger
+        self._pictures = pictures
+        self._own = own
+        self._clock = clock
+        self._gate = Gate(open_=not gate)
+        self._renderer = Renderer(metric for metric in CATALOGUE if metric.owner != "process")
+        self._assemblers: dict[Variant, Assembler] = {}
+        self._demand: dict[Variant, float] = {}
+        self._own_pieces: dict[Variant, Piece] = {}
+        self._own_at = float("-inf")
+        self._lines = 0
+        self._version = 0
+        self._current = Exposition(0)
+
+    @property
+    def current(self) -> Exposition:
+        """What is published now. Version 0 is empty: nothing was published yet."""
+        return self._current
+
+    def body(self, variant: Variant) -> tuple[int, Body]:
+        """What to answer a scrape, and its version for `served`. Rendered on the spot where nobody asked for this variant lately."""
+        self._demand[variant] = self._clock.now()
+        if not self._version:
+            self.publish_now()
+        body = self._current.bodies.get(variant)
+        if body is None:
+            self._swap()
+            body = self._current.bodies[variant]
+        return self._current.version, body
+
+    def served(self, version: int) -> None:
+        """A scrape got this version whole: what was held back until its series were seen may follow."""
+        self._gate.served(version)
+
+    def publish_now(self) -> None:
+        """Publish what changed before this returns."""
+        self._apply()
+        if self._current.version < self._version:
+            self._swap()
+
+    async def publish(self) -> None:
+        """Publish what changed, with room for others while much is rendered."""
+        self._apply()
+        for count, _ in enumerate(self._renderer.render(self._demand)):
+            if count % _YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+        if self._current.version < self._version:  # otherwise nothing changed, or somebody could not wait
+            self._swap()
+
+    async def run(self) -> NoReturn:
+        """Publish for ever."""
+        while True:
+            await self.publish()
+            await asyncio.sleep(TICK)
+
+    def _apply(self) -> None:
+        """Bring the renderer to the newest state, all at once; whatever changed makes a new version."""
+        now = self._clock.now()
+        self._forget_demand(now)
+        version = self._version + 1
+        changed = not self._version
+        for name, labels, sample in self._changes(version, now):
+            changed |= self._renderer.update(name, labels, sample)
+        if changed or (self._demand and (self._own.changed or now - self._own_at >= OWN_AGE)):
+            self._version = version
+            self._own_pieces.clear()
+
+    def _changes(self, version: int, now: float) -> Iterator[Change]:
+        yield from self._gate.release(now)
+        yield from self._gate.admit(self._ledger(), version, now)
+        for name, family in self._pictures().families.items():
+            for labels, sample in family.items():
+                yield name, labels, sample
+
+    def _swap(self) -> None:
+        """Publish the renderer's state. A variant that is new joins the same version."""
+        if not self._own_pieces:  # the first swap of this version, or nobody asked for any so far
+            self._lines = self._own.refresh(self._renderer.lines)
+            self._own_at = self._clock.now()
+        known = self._current.bodies if self._current.version == self._version else {}
+        bodies = {variant: known.get(variant) or self._assemble(variant) for variant in self._demand}
+        self._current = Exposition(self._version, self._lines, MappingProxyType(bodies))
+
+    def _assemble(self, variant: Variant) -> Body:
+        format_, encoding = variant
+        own = self._own_pieces.get(variant)
+        if own is None:
+            own = self._own_pieces[variant] = make_piece(self._own.chunk(format_), encoding)
+        assembler = self._assemblers.setdefault(variant, Assembler())
+        return assembler.body([*self._renderer.pieces(variant), own])
+
+    def _forget_demand(self, now: float) -> None:
+        for variant in [variant for variant, at in self._demand.items() if now - at >= DEMAND]:
+            del self._demand[variant]
+            self._own_pieces.pop(variant, None)
+            self._assemblers.pop(variant, None)
+            self._renderer.drop(variant)
+            bodies = {key: body for key, body in self._current.bodies.items() if key != variant}
+            self._current = replace(self._current, bodies=MappingProxyType(bodies))

@@ -1,0 +1,184 @@
+"""Every series' text, kept in shards so that a change makes anew only what it touches.
+
+A shard holds neighbours in the order in which they came, with its bytes for each variant that was asked for. It is told samples and knows
+nothing of where they come from, nor of when an exposition is published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
+
+from runtype_exporter.catalogue import Metric
+from runtype_exporter.metrics.gzipping import Body, Deflated, Joiner, deflate
+from runtype_exporter.metrics.text import Format, Prefix, Writer, count_lines, header
+from runtype_exporter.model import LabelValues, Sample
+
+Encoding = Literal["identity", "gzip"]
+Variant = tuple[Format, Encoding]
+"""One way in which an exposition can be asked for."""
+
+Piece = bytes | Deflated
+"""A stretch of an exposition: bytes for the identity encoding, deflated ones for gzip."""
+
+SHARD_SERIES = 256
+SHARD_HISTOGRAMS = 16
+"""Series a shard, measured: smaller ones compress worse, larger ones make a single change dearer."""
+
+
+def make_piece(text: bytes, encoding: Encoding) -> Piece:
+    """Text as a piece of an exposition."""
+    return deflate(text) if encoding == "gzip" else text
+
+
+class Assembler:
+    """Puts pieces of one encoding together."""
+
+    def __init__(self) -> None:
+        self._joiner = Joiner()
+
+    def body(self, pieces: Sequence[Piece]) -> Body:
+        """The pieces as the body of a response."""
+        deflated = [piece for piece in pieces if isinstance(piece, Deflated)]
+        if deflated:
+            return self._joiner.join(deflated)
+        plain = tuple(piece for piece in pieces if isinstance(piece, bytes))
+        return Body(plain, sum(map(len, plain)))
+
+
+class _Shard:
+    __slots__ = ("pieces", "series")
+
+    def __init__(self) -> None:
+        self.series: dict[LabelValues, tuple[Prefix, Sample]] = {}
+        self.pieces: dict[Variant, Piece] = {}
+
+    def piece(self, writer: Writer, variant: Variant) -> Piece:
+        piece = self.pieces.get(variant)
+        if piece is None:
+            lines, format_ = writer.lines, variant[0]
+            text = "".join([lines(prefix, sample, format_) for prefix, sample in self.series.values()])
+            # "replace": a lone surrogate in a label must not cost the scrape
+            piece = self.pieces[variant] = make_piece(text.encode("utf-8", "replace"), variant[1])
+        return piece
+
+
+class _Family:
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
+        self._writer = Writer(metric)
+        self._capacity = SHARD_HISTOGRAMS if metric.type == "histogram" else SHARD_SERIES
+        self._where: dict[LabelValues, _Shard] = {}
+        self._headers: dict[Variant, Piece] = {}
+        self._holes = False
+        self.shards: list[_Shard] = []
+        self.lines = 0
+
+    def update(self, labels: LabelValues, sample: Sample | None) -> bool:
+        shard = self._where.get(labels)
+        if sample is None:
+            return shard is not None and self._remove(shard, labels)
+        if shard is None:
+            if not self.shards or len(self.shards[-1].series) >= self._capacity:
+                self.shards.append(_Shard())
+            shard, prefix = self.shards[-1], self._writer.prefix(labels)
+            self._where[labels] = shard
+        else:
+            prefix, before = shard.series[labels]
+            if before == sample:
+                return False
+            self.lines -= count_lines(before)
+        shard.series[labels] = prefix, sample
+        shard.pieces.clear()
+        self.lines += count_lines(sample)
+        return True
+
+    def _remove(self, shard: _Shard, labels: LabelValues) -> bool:
+        _, before = shard.series.pop(labels)
+        del self._where[labels]
+        shard.pieces.clear()
+        self.lines -= count_lines(before)
+        self._holes = True
+        return True
+
+    def compact(self) -> None:
+        """Join neighbours that fit into one shard, so that series which came and went leave nothing behind."""
+        if not self._holes:
+            return
+        self._holes = False
+        kept: list[_Shard] = []
+        for shard in self.shards:
+            if not shard.series:
+                continue
+            if kept and len(kept[-1].series) + len(shard.series) <= self._capacity:
+                kept[-1].series.update(shard.series)
+                kept[-1].pieces.clear()
+                self._where.update(dict.fromkeys(shard.series, kept[-1]))
+            else:
+                kept.append(shard)
+        self.shards = kept
+
+    def pieces(self, variant: Variant) -> Iterator[Piece]:
+        if not self.shards:
+            return
+        head = self._headers.get(variant)
+        if head is None:
+            text = header(self._metric, variant[0]).encode()
+            head = self._headers[variant] = make_piece(text, variant[1])
+        yield head
+        for shard in self.shards:
+            yield shard.piece(self._writer, variant)
+
+    def render(self, shard: _Shard, variant: Variant) -> bool:
+        if variant in shard.pieces:
+            return False
+        shard.piece(self._writer, variant)
+        return True
+
+    def drop(self, variant: Variant) -> None:
+        for shard in self.shards:
+            shard.pieces.pop(variant, None)
+
+
+class Renderer:
+    """The text of all series of some metrics, in the metrics' order, each metric's series in the order in which they came."""
+
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self._families = {metric.name: _Family(metric) for metric in metrics}
+
+    @property
+    def lines(self) -> int:
+        """Lines in the text format, comments left out."""
+        return sum(family.lines for family in self._families.values())
+
+    def update(self, name: str, labels: LabelValues, sample: Sample | None) -> bool:
+        """Show a series with this sample, None: no longer; tell whether that changes anything.
+
+        Raises:
+            KeyError: no metric has this name.
+            ValueError: the label values don't match the metric's labels.
+        """
+        return self._families[name].update(labels, sample)
+
+    def render(self, variants: Iterable[Variant]) -> Iterator[None]:
+        """Make what changed anew, ahead of `pieces`, with a halt after each shard."""
+        wanted = tuple(variants)
+        for family in self._families.values():
+            family.compact()
+            for shard in tuple(family.shards):
+                for variant in wanted:
+                    if family.render(shard, variant):
+                        yield
+
+    def pieces(self, variant: Variant) -> list[Piece]:
+        """All that is shown, as of now; families without a series show nothing."""
+        pieces: list[Piece] = []
+        for family in self._families.values():
+            family.compact()
+            pieces.extend(family.pieces(variant))
+        return pieces
+
+    def drop(self, variant: Variant) -> None:
+        """Keep a variant's text no longer: nobody asks for it."""
+        for family in self._families.values():
+            family.drop(variant)

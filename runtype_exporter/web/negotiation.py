@@ -1,0 +1,60 @@
+"""Which format and which encoding a client is to get, by RFC 9110's Accept and Accept-Encoding.
+
+Pure functions of two header values. Whoever accepts nothing that we have gets the plain text all the same, as Prometheus's own
+libraries do: a refusal would help nobody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from runtype_exporter.metrics import Encoding, Format
+
+CONTENT_TYPES: dict[Format, str] = {
+    "text": "text/plain; version=0.0.4; charset=utf-8",
+    "openmetrics": "application/openmetrics-text; version=1.0.0; charset=utf-8",
+}
+
+_QUALITY = re.compile(r"(?:0(?:\.\d*)?|1(?:\.0*)?|\.\d+)\Z")
+
+
+class _Wish(NamedTuple):
+    name: str
+    version: str
+    quality: float
+
+
+def choose_format(accept: str) -> Format:
+    """OpenMetrics for whoever names it and likes it no less than the text format; wildcards get the text format."""
+    openmetrics = text = 0.0
+    closest = -1
+    for wish in _wishes(accept):
+        if wish.name == "application/openmetrics-text" and wish.version in ("", "1.0.0"):
+            openmetrics = max(openmetrics, wish.quality)
+        elif wish.name == "text/plain" and wish.version in ("", "0.0.4"):
+            closest, text = max((closest, text), (3 if wish.version else 2, wish.quality))
+        elif wish.name in ("text/*", "*/*"):
+            closest, text = max((closest, text), (1 if wish.name == "text/*" else 0, wish.quality))
+    return "openmetrics" if openmetrics > 0 and openmetrics >= text else "text"
+
+
+def choose_encoding(accept_encoding: str) -> Encoding:
+    """Gzip for whoever accepts it and does not prefer none."""
+    wishes: dict[str, float] = {}
+    for wish in _wishes(accept_encoding):
+        name = "gzip" if wish.name == "x-gzip" else wish.name
+        wishes[name] = max(wishes.get(name, 0.0), wish.quality)
+    gzip = wishes.get("gzip", wishes.get("*", 0.0))
+    return "gzip" if gzip > 0 and gzip >= wishes.get("identity", 0.0) else "identity"
+
+
+def _wishes(header: str) -> Iterator[_Wish]:
+    """The elements of a header; one whose quality makes no sense is left out."""
+    for element in header.split(","):
+        name, *rest = (part.strip() for part in element.lower().split(";"))
+        parameters = {key.strip(): value.strip() for key, _, value in (part.partition("=") for part in rest)}
+        quality = parameters.get("q", "1")
+        if name and _QUALITY.match(quality):
+            yield _Wish(name, parameters.get("version", "").strip('"'), float(quality))

@@ -1,0 +1,78 @@
+"""The HTTP server inside the exporter's own loop, on sockets that were bound before.
+
+It leaves the signals alone and never outlives its notice: a client that does not read is cut off. It knows nothing of what it serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from socket import socket
+
+import uvicorn
+from starlette.types import ASGIApp
+
+GRACE = 1.5
+"""Seconds that a response under way has to end after `stop`."""
+KEEP_ALIVE = 130
+"""Seconds that an idle connection is kept: longer than the usual scrape intervals, so that Prometheus need not connect anew."""
+
+
+class _Uvicorn(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.servers: list[asyncio.Server] = []  # uvicorn sets it only once it listens
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # uvicorn would take the process's signals over and raise them again afterwards
+
+    def cut(self) -> None:
+        """Stop listening and drop the connections that are left."""
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+
+
+class Server:
+    """Serves an application from `run` until `stop`."""
+
+    def __init__(self, app: ASGIApp, sockets: Sequence[socket]) -> None:
+        self._sockets = list(sockets)
+        self._server = _Uvicorn(
+            uvicorn.Config(
+                app,
+                http="h11",  # whatever else may be installed: one parser, the tested one
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=KEEP_ALIVE,
+                timeout_graceful_shutdown=2,
+            )
+        )
+
+    @property
+    def started(self) -> bool:
+        """Whether requests are answered."""
+        return self._server.started
+
+    def stop(self) -> None:
+        """Accept nothing more, and let `run` return: at once if all is quiet, within some 2 s in any case."""
+        if not self._server.should_exit:
+            self._server.should_exit = True
+            asyncio.get_running_loop().call_later(GRACE, self._server.cut)
+
+    async def run(self) -> None:
+        """Serve until stopped. The sockets are closed afterwards, also where this is cancelled."""
+        try:
+            await self._server.serve(sockets=self._sockets)
+        finally:
+            self._server.cut()
+            for listener in self._sockets:
+                listener.close()
