@@ -1,0 +1,36 @@
+"""What a person configures: one YAML file turned into frozen values, or every error in it at once with file, line and path.
+
+It must not know what the values are for: no API, no ledger, no metric but the catalogue's defaults.
+"""
+
+from runtype_exporter.config.errors import ConfigError, Problem
+from runtype_exporter.config.loading import load
+from runtype_exporter.config.schema import (
+    Account,
+    Collectors,
+    Config,
+    ConfiguredBatch,
+    Globs,
+    Meaning,
+    Metrics,
+    Poll,
+    State,
+)
+from runtype_exporter.config.secrets import Secret, SecretError
+
+__all__ = [
+    "Account",
+    "Collectors",
+    "Config",
+    "ConfigError",
+    "ConfiguredBatch",
+    "Globs",
+    "Meaning",
+    "Metrics",
+    "Poll",
+    "Problem",
+    "Secret",
+    "SecretError",
+    "State",
+    "load",
+]

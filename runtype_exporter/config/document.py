@@ -1,0 +1,106 @@
+"""YAML text to plain data, with the line of every value.
+
+It must not know which keys there are. Only what the file needs of YAML is taken: mappings with text keys, lists, text, numbers,
+true/false and null; anchors work, tags and keys that stand twice are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import yaml
+
+Path = tuple[str | int, ...]
+"""Where a value stands: keys and indices from the top."""
+
+_TAG: Final = "tag:yaml.org,2002:"
+_CONSTRUCTED: Final = frozenset(f"{_TAG}{name}" for name in ("null", "bool", "int", "float"))
+_PLAIN: Final = frozenset(f"{_TAG}{name}" for name in ("str", "timestamp", "merge", "value", "map", "seq"))
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong at a line, and which value it is about."""
+
+    line: int
+    path: Path
+    message: str
+
+
+@dataclass(slots=True)
+class Document:
+    """The data (lists as tuples), the line of each value, and what is wrong with the text."""
+
+    data: Any = None
+    faults: list[Fault] = field(default_factory=list)
+    lines: dict[Path, int] = field(default_factory=dict)
+
+    def line(self, path: Path) -> int:
+        """The line of a value, or of what it is missing from."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+
+def parse(text: str) -> Document:
+    """Read YAML text. Errors are in the document's `faults`."""
+    document = Document()
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        if node is not None:
+            document.data = _value(node, (), loader, document)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        document.faults.append(Fault(mark.line + 1 if mark else 1, (), _syntax(error)))
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        document.faults.append(Fault(line, (), "has a character that YAML does not allow; remove it"))
+    except RecursionError:
+        document.faults.append(Fault(1, (), "is nested too deeply, or an alias stands inside its own anchor"))
+    return document
+
+
+def _syntax(error: yaml.MarkedYAMLError) -> str:
+    if "alias" in f"{error.context} {error.problem}":
+        return "is not valid YAML: text that begins with * must stand in quotes"
+    said = ", ".join(part for part in (error.context, error.problem) if part)
+    return f"is not valid YAML: {said}; check colons, quotes and indentation here and above"
+
+
+def _value(node: yaml.Node, path: Path, loader: yaml.SafeLoader, document: Document) -> Any:
+    line = document.lines.setdefault(path, node.start_mark.line + 1)
+    if node.tag not in _CONSTRUCTED | _PLAIN:
+        document.faults.append(Fault(line, path, "YAML tags are not used here; remove the word that begins with !"))
+    elif isinstance(node, yaml.MappingNode):
+        return dict(_entries(node, path, loader, document))
+    elif isinstance(node, yaml.SequenceNode):
+        return tuple(_value(item, (*path, index), loader, document) for index, item in enumerate(node.value))
+    elif node.tag in _CONSTRUCTED:
+        try:
+            return loader.construct_object(node)
+        except (ValueError, LookupError):  # !!bool of some word, an integer of thousands of digits
+            document.faults.append(Fault(line, path, f"is no valid {node.tag.removeprefix(_TAG)}"))
+    else:
+        return node.value
+    return None
+
+
+def _entries(
+    node: yaml.MappingNode, path: Path, loader: yaml.SafeLoader, document: Document
+) -> Iterator[tuple[str, Any]]:
+    seen: dict[str, int] = {}
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        if not isinstance(key_node, yaml.ScalarNode):
+            document.faults.append(Fault(line, path, "has a key that is no text"))
+            continue
+        key = str(key_node.value)  # as it is written: `no` and `1` are words here
+        if key in seen:
+            message = f"key {key!r} stands twice (first in line {seen[key]}); remove one"
+            document.faults.append(Fault(line, path, message))
+            continue
+        seen[key] = document.lines[(*path, key)] = line
+        yield key, _value(value_node, (*path, key), loader, document)

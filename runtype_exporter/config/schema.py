@@ -1,0 +1,290 @@
+"""What can be configured: frozen values with their defaults and limits, which the other rooms read as attributes.
+
+It must not know files. Durations are seconds here and text with a unit in the file.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from itertools import pairwise
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal
+
+import httpx
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    Strict,
+    ValidationInfo,
+)
+
+from runtype_exporter.catalogue import LATENCY_BUCKETS
+from runtype_exporter.config.durations import parse_duration
+from runtype_exporter.config.secrets import Secret
+from runtype_exporter.model import Outcome
+
+DEFAULT_BASE_URL: Final = "https://api.runtype.com"
+"""Runtype's API (documented)."""
+MAX_LABEL: Final = 64
+MAX_ID: Final = 512
+MAX_PAGE_SIZE: Final = 1000
+MIN_REQUESTS_PER_HOUR: Final = 10
+MAX_BUCKETS: Final = 50
+
+Meaning = Literal[Outcome, "unfinished"]
+"""What a status word can be mapped to."""
+
+_INLINE = (
+    "must not stand in the file itself, which ends up in repositories and backups; "
+    "write {env: RUNTYPE_API_KEY} or {file: /run/secrets/runtype}"
+)
+
+
+class _Section(BaseModel):
+    """A mapping of the file: no key that does nothing, and nothing that changes later."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Reading:
+    """How a file is read, as against values made in Python: durations need a unit, and this is where secrets are looked for."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+        """Paths of key files start at `folder`."""
+        self.folder = folder
+        self.environ = environ
+
+
+def _duration(value: Any, info: ValidationInfo) -> float:
+    if isinstance(value, str):
+        return parse_duration(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if info.context is None:
+            return float(value)
+        raise ValueError(f"{value} has no unit; write {value}s for seconds, or m, h, d")
+    raise ValueError("must be a duration like 30s, 10m, 1h30m or 7d")
+
+
+def _positive(seconds: float) -> float:
+    if seconds <= 0:
+        raise ValueError("must be longer than 0s")
+    return seconds
+
+
+def _label(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    if not text.isprintable():
+        raise ValueError("must not hold control characters or line breaks")
+    if len(text) > MAX_LABEL:
+        raise ValueError(f"must not be longer than {MAX_LABEL} characters; it has {len(text)}")
+    return text
+
+
+def _identity(text: str) -> str:
+    if not text or len(text) > MAX_ID or not text.isprintable() or " " in text:
+        raise ValueError(f"must be the id as the API gives it: at most {MAX_ID} characters without spaces")
+    return text
+
+
+def _path(value: Any) -> Path:
+    if isinstance(value, Path):
+        return value
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise ValueError("must be the path of a file")
+    return Path(value)
+
+
+def _base_url(text: str) -> str:
+    """The URL without a slash at its end. A URL that may hold credentials is never repeated."""
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        raise ValueError(f"is no URL; it should look like {DEFAULT_BASE_URL}") from None
+    if url.userinfo:
+        raise ValueError("must not hold credentials; the key belongs into api_key")
+    if not url.host or url.query or url.fragment:
+        raise ValueError(f"must be a scheme, a host and at most a port and a path, like {DEFAULT_BASE_URL}")
+    if url.scheme != "https" and not (url.scheme == "http" and _is_loopback(url.host)):
+        raise ValueError("would send the API key in the clear; use https (http is for this machine only, as localhost)")
+    return text.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _secret(value: Any, info: ValidationInfo) -> Secret:
+    """A reference to a key. Nothing that stands here is ever repeated: it may be the key."""
+    if isinstance(value, Secret):
+        return value
+    reading: Reading | None = info.context
+    if isinstance(value, dict) and len(value) == 1 and reading is not None:
+        match next(iter(value.items())):
+            case ("env", str(name)):
+                return Secret(env=name, environ=reading.environ)
+            case ("file", str(path)) if path.strip() and "\0" not in path:
+                return Secret(file=reading.folder / path, environ=reading.environ)
+    raise ValueError("must be {env: NAME} or {file: PATH}" if isinstance(value, dict) else _INLINE)
+
+
+def _accounts(accounts: tuple[Account, ...]) -> tuple[Account, ...]:
+    if not accounts:
+        raise ValueError("needs an account; leave `accounts` out for the default one, whose key is in RUNTYPE_API_KEY")
+    return accounts
+
+
+def _buckets(buckets: tuple[float, ...]) -> tuple[float, ...]:
+    if not 1 <= len(buckets) <= MAX_BUCKETS:
+        raise ValueError(f"needs 1 to {MAX_BUCKETS} boundaries; it has {len(buckets)}")
+    for before, after in pairwise(buckets):
+        if after <= before:
+            raise ValueError(f"must rise from each boundary to the next; {after:g}s follows {before:g}s")
+    return buckets
+
+
+def _status_map(words: Mapping[str, Meaning]) -> Mapping[str, Meaning]:
+    folded: dict[str, Meaning] = {}
+    for word, meaning in words.items():
+        key = word.strip().casefold()
+        if not key:
+            raise ValueError("has an empty status word")
+        if key in folded:
+            raise ValueError(f"has the status word {key!r} twice: upper and lower case are the same here")
+        folded[key] = meaning
+    return MappingProxyType(folded)
+
+
+def _section(value: Any) -> Any:
+    """A heading whose keys are all commented out is a section of defaults."""
+    return {} if value is None else value
+
+
+def _list(value: Any) -> Any:
+    """So is one whose items are."""
+    return () if value is None else value
+
+
+_Text = Annotated[str, Strict()]
+_Count = Annotated[int, Strict()]
+_Flag = Annotated[bool, Strict()]
+_Label = Annotated[_Text, AfterValidator(_label)]
+_Duration = Annotated[float, BeforeValidator(_duration)]
+_Span = Annotated[_Duration, AfterValidator(_positive)]
+_Optional = BeforeValidator(_section)
+
+
+class Globs(_Section):
+    """Which schedules are followed: those that match one of `include` and none of `exclude`, by name or id."""
+
+    include: tuple[_Label, ...] = ("*",)
+    exclude: tuple[_Label, ...] = ()
+
+    def matches(self, name: str | None, schedule_id: str) -> bool:
+        """Whether a schedule is followed. Upper and lower case differ; a schedule may have no name."""
+        texts = [text for text in (name, schedule_id) if text]
+        return _any(texts, self.include) and not _any(texts, self.exclude)
+
+
+def _any(texts: list[str], patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(text, pattern) for text in texts for pattern in patterns)
+
+
+class ConfiguredBatch(_Section):
+    """A batch that is always followed, found or not. `name` stands for its id in labels; `status` asks for such results only."""
+
+    id: Annotated[_Text, AfterValidator(_identity)]
+    name: _Label | None = None
+    status: _Label | None = None
+
+
+class Collectors(_Section):
+    """Which lists are read."""
+
+    schedules: _Flag = True
+    runs: _Flag = True
+    summary: _Flag = True
+
+
+class Account(_Section):
+    """One account of Runtype. `timeout` in seconds; `name` is the label `account`."""
+
+    name: _Label
+    api_key: Annotated[Secret, PlainValidator(_secret)]
+    base_url: Annotated[_Text, AfterValidator(_base_url)] = DEFAULT_BASE_URL
+    requests_per_hour: Annotated[_Count, Field(ge=MIN_REQUESTS_PER_HOUR)] = 1000
+    page_size: Annotated[_Count, Field(ge=1, le=MAX_PAGE_SIZE)] = 100
+    timeout: _Span = 30.0
+    schedules: Annotated[Globs, _Optional] = Globs()
+    adhoc_batches: _Flag = True
+    batches: Annotated[tuple[ConfiguredBatch, ...], BeforeValidator(_list)] = ()
+    collectors: Annotated[Collectors, _Optional] = Collectors()
+
+
+class Poll(_Section):
+    """When the API is read; all durations in seconds."""
+
+    interval: _Span = 60.0
+    discovery_interval: _Span = 600.0
+    lookback: _Duration = 0.0
+    settle_time: _Duration = 1800.0
+    max_concurrency: Annotated[_Count, Field(ge=1, le=64)] = 4
+
+
+class State(_Section):
+    """The ledger's file, and for how many seconds what is gone is remembered."""
+
+    path: Annotated[Path, BeforeValidator(_path)] = Path("runtype-exporter.db")
+    retention: _Span = 604800.0
+
+
+class Metrics(_Section):
+    """What is counted how. `latency_buckets` in seconds; `status_map` in folded case."""
+
+    latency_buckets: Annotated[tuple[_Span, ...], AfterValidator(_buckets)] = LATENCY_BUCKETS
+    batches_per_schedule: Annotated[_Count, Field(ge=0)] = 1
+    status_map: Annotated[Mapping[_Text, Meaning], AfterValidator(_status_map), _Optional] = Field(
+        default_factory=lambda: MappingProxyType({})
+    )
+
+
+class Config(_Section):
+    """The whole file."""
+
+    accounts: Annotated[tuple[Account, ...], AfterValidator(_accounts)]
+    poll: Annotated[Poll, _Optional] = Poll()
+    state: Annotated[State, _Optional] = State()
+    metrics: Annotated[Metrics, _Optional] = Field(default_factory=Metrics)
+
+
+def repeated(data: Any) -> list[tuple[tuple[str | int, ...], str]]:
+    """Where names and ids that must differ do not, in data that may be wrong elsewhere: the path and what is wrong there."""
+    accounts = data.get("accounts") if isinstance(data, dict) else None
+    found = _repeated(accounts, ("accounts",), "name")
+    for index, account in enumerate(accounts if isinstance(accounts, tuple) else ()):
+        batches = account.get("batches") if isinstance(account, dict) else None
+        for key in ("id", "name"):
+            found += _repeated(batches, ("accounts", index, "batches"), key)
+    return found
+
+
+def _repeated(items: Any, path: tuple[str | int, ...], key: str) -> list[tuple[tuple[str | int, ...], str]]:
+    first: dict[str, int] = {}
+    found: list[tuple[tuple[str | int, ...], str]] = []
+    for index, item in enumerate(items if isinstance(items, tuple) else ()):
+        value = item.get(key) if isinstance(item, dict) else None
+        if isinstance(value, str) and first.setdefault(value, index) != index:
+            found.append(
+                ((*path, index, key), f"{value!r} is taken by {path[-1]}[{first[value]}]; each {key} must differ")
+            )
+    return found
