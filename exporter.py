@@ -1,0 +1,6 @@
+"""The front door: `python exporter.py` from a checkout does what the installed `runtype-exporter` does."""
+
+from runtype_exporter.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""The commands: what a person types, turned into calls of the rooms. It decides nothing beyond exit codes and wording."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import httpx
+
+from runtype_exporter import __version__, logs
+from runtype_exporter.app import Options, catch_up, serve
+from runtype_exporter.config import Config, ConfigError, SecretError, load
+from runtype_exporter.demo import Demo
+from runtype_exporter.ledger import LedgerError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+PREFIX = "RUNTYPE_EXPORTER"
+DEFAULT_ADDRESS = ":10077"
+
+
+class _ServeByDefault(click.Group):
+    """Flags without a command belong to `serve`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] not in ("--help", "--version")):
+            args = ["serve", *args]
+        return super().parse_args(ctx, args)
+
+
+def _flag(name: str, **settings: Any) -> Callable[[Command], Command]:
+    """An option in Prometheus' style, with its twin in the environment."""
+    word = name.replace(".", "_").replace("-", "_")
+    return click.option(
+        f"--{name}", word, envvar=f"{PREFIX}_{word.upper()}", show_envvar=True, show_default=True, **settings
+    )
+
+
+def _config_flags(command: Command) -> Command:
+    command = _flag(
+        "state.path",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=None,
+        help="The ledger's file; overrides state.path of the configuration.",
+    )(command)
+    return _flag(
+        "config.file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=None,
+        help="The configuration. Default: ./config.yaml, or the built-in defaults where there is none.",
+    )(command)
+
+
+def _log_flags(command: Command) -> Command:
+    command = _flag(
+        "log.format", type=click.Choice(["logfmt", "json"]), default="logfmt", help="How a log line looks."
+    )(command)
+    return _flag(
+        "log.level",
+        type=click.Choice(["debug", "info", "warning", "error"]),
+        default="info",
+        help="The least that is logged.",
+    )(command)
+
+
+def _web_flags(command: Command) -> Command:
+    command = _flag("web.enable-lifecycle", is_flag=True, help="Allow POST /-/reload.")(command)
+    command = _flag("web.telemetry-path", default="/metrics", help="Where the metrics are served.")(command)
+    return _flag("web.listen-address", default=DEFAULT_ADDRESS, help="Where to listen, as HOST:PORT or :PORT.")(command)
+
+
+@click.group(cls=_ServeByDefault, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__, prog_name="runtype-exporter")
+def main() -> None:
+    """The Prometheus exporter for Runtype. Without a command: serve."""
+
+
+@main.command("serve")
+@_config_flags
+@_web_flags
+@_log_flags
+def serve_command(**flags: Any) -> None:
+    """Poll the API and serve the metrics."""
+    logs.configure(flags["log_level"], flags["log_format"])
+    _exit_with(lambda: serve(_options(flags)))
+
+
+@main.command("once")
+@_config_flags
+@_log_flags
+def once_command(**flags: Any) -> None:
+    """Poll until caught up, print the metrics, and exit: 1 if anything failed."""
+    logs.configure(flags["log_level"], flags["log_format"])
+
+    async def run() -> int:
+        well, text = await catch_up(_options(flags))
+        click.echo(text, nl=False)
+        return 0 if well else 1
+
+    _exit_with(run)
+
+
+@main.command("check-config")
+@_config_flags
+def check_config_command(config_file: Path | None, state_path: Path | None) -> None:
+    """Check the configuration and show every error with its line."""
+    config = _load(config_file)
+    path = state_path or config.state.path
+    click.echo(f"the configuration is good: {len(config.accounts)} account(s), ledger at {path}")
+    for account in config.accounts:
+        click.echo(f"  {account.name}: {account.base_url}, {account.requests_per_hour} requests an hour")
+
+
+@main.command("healthcheck")
+@_flag("web.listen-address", default=DEFAULT_ADDRESS, help="Where the exporter listens.")
+def healthcheck_command(web_listen_address: str) -> None:
+    """Ask a running exporter on this machine whether it is healthy: exit 0 if so."""
+    host, port = _address(web_listen_address)
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared with, not bound to
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}/-/healthy"
+    try:
+        answer = httpx.get(url, timeout=3.0, trust_env=False)
+    except httpx.HTTPError as error:
+        raise click.ClickException(
+            f"{url}: {error}; does the exporter run, and listen there (--web.listen-address)?"
+        ) from None
+    if answer.status_code != httpx.codes.OK:
+        raise click.ClickException(f"{url}: HTTP {answer.status_code}")
+    click.echo("healthy")
+
+
+@main.command("simulate")
+@_flag("web.listen-address", default="127.0.0.1:10078", help="Where the simulated API listens.")
+@_flag("simulate.seed", type=int, default=1, help="What the simulated account's chances are drawn from.")
+@_flag("simulate.speed", type=float, default=1.0, help="How fast its time runs.")
+@_log_flags
+def simulate_command(**flags: Any) -> None:
+    """Serve a simulated Runtype API: a company's account, no credentials of yours needed."""
+    logs.configure(flags["log_level"], flags["log_format"])
+    demo = Demo(seed=flags["simulate_seed"], speed=flags["simulate_speed"])
+    host, port = _address(flags["web_listen_address"])
+    _exit_with(lambda: demo.simulate(host, port, click.echo))
+
+
+@main.command("demo")
+@_flag("web.listen-address", default="127.0.0.1:10077", help="Where the exporter listens.")
+@_flag("simulate.seed", type=int, default=1, help="What the simulated account's chances are drawn from.")
+@_flag("simulate.speed", type=float, default=1.0, help="How fast the simulated account's time runs.")
+@_log_flags
+def demo_command(**flags: Any) -> None:
+    """Run the exporter against the built-in simulator: no account needed, nothing kept."""
+    logs.configure(flags["log_level"], flags["log_format"])
+    demo = Demo(seed=flags["simulate_seed"], speed=flags["simulate_speed"])
+    host, port = _address(flags["web_listen_address"])
+
+    async def run() -> int:
+        with tempfile.TemporaryDirectory(prefix="runtype-exporter-demo-") as folder:
+            return await demo.run(host, port, Path(folder), click.echo)
+
+    _exit_with(run)
+
+
+def _options(flags: dict[str, Any]) -> Options:
+    host, port = _address(flags.get("web_listen_address", DEFAULT_ADDRESS))
+    return Options(
+        load=lambda: load(flags["config_file"]),
+        state_path=flags["state_path"],
+        host=host,
+        port=port,
+        telemetry_path=flags.get("web_telemetry_path", "/metrics"),
+        lifecycle=flags.get("web_enable_lifecycle", False),
+    )
+
+
+def _load(path: Path | None) -> Config:
+    try:
+        return load(path)
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _exit_with(run: Callable[[], Any]) -> None:
+    """Run to the end and exit with its code; errors that a person can mend are one message, not a traceback."""
+    try:
+        code = asyncio.run(run())
+    except (ConfigError, SecretError, LedgerError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
+
+
+def _address(text: str) -> tuple[str, int]:
+    """HOST:PORT, :PORT or [HOST]:PORT."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise click.BadParameter(
+            f"{text!r} is no HOST:PORT, such as :10077 or 127.0.0.1:10077", param_hint="--web.listen-address"
+        )
+    return host.removeprefix("[").removesuffix("]"), int(port)

@@ -1,0 +1,99 @@
+"""The demo: a simulated company's account, and the exporter that polls it, in one process on loopback.
+
+The one place that knows both the simulator and the exporter. The exporter is configured by a file and a key like any other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from socket import socket
+
+from runtype_exporter.app import Options, listen, serve
+from runtype_exporter.clock import Clock, ScaledClock, SystemClock
+from runtype_exporter.config import load
+from runtype_exporter.simulator.presets import DEMO_TOKEN, SimulatorSettings, build
+from runtype_exporter.web import Server
+
+Say = Callable[[str], None]
+
+CONFIG = """\
+accounts:
+  - name: demo
+    base_url: http://127.0.0.1:{port}
+    api_key: {{file: {key}}}
+    requests_per_hour: 100000
+poll: {{interval: 5s, lookback: 24h}}
+state: {{path: {ledger}}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """A simulated account: what its chances are drawn from, and how fast its time runs."""
+
+    seed: int
+    speed: float
+
+    async def simulate(self, host: str, port: int, say: Say) -> int:
+        """Serve the simulated API until a signal ends it. The process's exit code.
+
+        Raises:
+            OSError: the address cannot be listened on.
+        """
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        with listen(host, port) as listener:
+            server = self._server(listener, self._clock())
+            say(f"simulated API  http://{host or '127.0.0.1'}:{listener.getsockname()[1]}   (key: {DEMO_TOKEN})")
+            serving = asyncio.create_task(server.run())
+            await stopping.wait()
+            server.stop()
+            await serving
+        return 0
+
+    async def run(self, host: str, port: int, folder: Path, say: Say) -> int:
+        """Serve the simulated API on a port of its own and the exporter that polls it, until a signal ends it. The exit code.
+
+        Raises:
+            OSError: the address cannot be listened on.
+        """
+        clock = self._clock()
+        with listen("127.0.0.1", 0) as listener:
+            server = self._server(listener, clock)
+            simulated = listener.getsockname()[1]
+            key = folder / "key"
+            key.write_text(DEMO_TOKEN)
+            file = folder / "config.yaml"
+            file.write_text(CONFIG.format(port=simulated, key=key, ledger=folder / "ledger.db"))
+
+            def listening(own_port: int) -> None:
+                base = f"http://{host or '127.0.0.1'}:{own_port}"
+                say(f"simulated API  http://127.0.0.1:{simulated}   (key: {DEMO_TOKEN})")
+                say(f"metrics        {base}/metrics")
+                say(f"status         {base}/")
+                say(f"try            curl -s {base}/metrics | grep records_finished")
+                say("Ctrl-C ends it; nothing is kept.")
+
+            serving = asyncio.create_task(server.run())
+            try:
+                return await serve(
+                    Options(load=lambda: load(file), host=host, port=port, clock=clock, on_listening=listening)
+                )
+            finally:
+                server.stop()
+                await serving
+
+    def _clock(self) -> Clock:
+        system = SystemClock()
+        now = system.now()
+        return system if self.speed == 1.0 else ScaledClock(base=system, origin=now, start=now, speed=self.speed)
+
+    def _server(self, listener: socket, clock: Clock) -> Server:
+        # The simulator dates its answers itself, in its own time.
+        return Server(build(SimulatorSettings(seed=self.seed), clock), [listener], date_header=False)

@@ -1,0 +1,169 @@
+"""The exporter as a process of its own, and a simulated API on a real socket for it to poll."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import uvicorn
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.applications import Starlette
+
+ROOT = Path(__file__).parents[2]
+KEY = "rt_test_process_secret"
+PATIENCE = 30.0
+"""Real seconds after which something that should have happened is taken for broken."""
+
+
+@contextlib.contextmanager
+def served(app: Starlette) -> Iterator[str]:
+    """The application on a loopback port of its own, in a thread. Its base URL."""
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host="127.0.0.1",
+            port=0,
+            log_config=None,
+            lifespan="off",
+            date_header=False,
+            timeout_graceful_shutdown=1,
+        )
+    )
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
+    thread.start()
+    wait_for(lambda: server.started)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(PATIENCE)
+
+
+def wait_for(condition: Any, *, every: float = 0.02) -> Any:
+    """Wait, in real time, for another thread's or process's doing; its answer."""
+    end = time.monotonic() + PATIENCE
+    while not (answer := condition()):
+        if time.monotonic() > end:
+            raise AssertionError(f"nothing happened within {PATIENCE:g} s")
+        time.sleep(every)
+    return answer
+
+
+def configure(folder: Path, base_url: str, *, account: Mapping[str, Any] | None = None, **sections: Any) -> Path:
+    """A configuration file of one account, `acme`, that is polled every second."""
+    document = {
+        "accounts": [
+            {
+                "name": "acme",
+                "base_url": base_url,
+                "api_key": {"env": "ACME_KEY"},
+                "requests_per_hour": 100000,
+                **(account or {}),
+            }
+        ],
+        "poll": {"interval": "1s", **sections.pop("poll", {})},
+        "state": {"path": str(folder / "ledger.db")},
+        **sections,
+    }
+    file = folder / "config.yaml"
+    file.write_text(yaml.safe_dump(document))
+    return file
+
+
+class Exporter:
+    """`python exporter.py serve` with this configuration, listening on a port that the system chooses."""
+
+    def __init__(self, config: Path, *flags: str, environ: Mapping[str, str] | None = None) -> None:
+        self.log = config.with_name("exporter.log")
+        self._from = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "exporter.py", f"--config.file={config}", "--web.listen-address=127.0.0.1:0", *flags],
+                cwd=ROOT,
+                env={**os.environ, "ACME_KEY": KEY, **(environ or {})},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    @property
+    def logged(self) -> str:
+        """What it has logged so far."""
+        return self.log.read_bytes()[self._from :].decode()
+
+    @property
+    def url(self) -> str:
+        """Where it listens, once it does."""
+
+        def port() -> re.Match[str] | None:
+            assert self.process.poll() is None, self.logged
+            return re.search(r"event=listening.* port=(\d+)", self.logged)
+
+        return f"http://127.0.0.1:{wait_for(port)[1]}"
+
+    def terminate(self) -> tuple[int, float]:
+        """SIGTERM; the exit code and the seconds that it took."""
+        began = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE), time.monotonic() - began
+
+    def kill(self) -> None:
+        """SIGKILL: nothing is tidied up."""
+        self.process.kill()
+        self.process.wait()
+
+
+def once(config: Path) -> subprocess.CompletedProcess[str]:
+    """`exporter.py once` with this configuration."""
+    return subprocess.run(
+        [sys.executable, "exporter.py", "once", f"--config.file={config}"],
+        cwd=ROOT,
+        env={**os.environ, "ACME_KEY": KEY},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE * 2,
+        check=False,
+    )
+
+
+def finished(text: str) -> dict[tuple[str, str, str], float]:
+    """Counted record results by schedule, flow and outcome, those at 0 left out."""
+    return {
+        (s.labels["schedule"], s.labels["flow"], s.labels["outcome"]): s.value
+        for s in samples(text, "runtype_records_finished_total")
+        if s.value
+    }
+
+
+def samples(text: str, name: str) -> list[Any]:
+    """The samples of this name in a text exposition."""
+    return [
+        sample for family in text_string_to_metric_families(text) for sample in family.samples if sample.name == name
+    ]
+
+
+def scrape(url: str) -> str:
+    """One scrape as text."""
+    answer = httpx.get(f"{url}/metrics", trust_env=False, headers={"Accept": "text/plain"})
+    answer.raise_for_status()
+    return answer.text

@@ -1,0 +1,275 @@
+"""One account's polling against the simulator in virtual time: everything real but the network and the clock.
+
+`Rig` starts, stops and kills it, waits, and compares what the ledger counted with what the simulator knows to be true.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import yaml
+
+from runtype_exporter import catalogue
+from runtype_exporter.config import Config, load
+from runtype_exporter.ledger import Ledger
+from runtype_exporter.model import Attempt, Batch, BatchRef, BatchView, HistogramValue, LabelValues
+from runtype_exporter.polling import Account, Statuses
+from runtype_exporter.runtype import Budget, Client
+from runtype_exporter.simulator.access import Key
+from runtype_exporter.simulator.faults import Faults
+from runtype_exporter.simulator.routes import simulator_app
+from runtype_exporter.simulator.values import WorldSettings
+from runtype_exporter.simulator.world import World
+from tests.support.virtual import VirtualClock
+
+START = 1_780_272_000.0
+"""2026-06-01T00:00:00Z."""
+KEY = "rt_test_rig"
+
+
+class Heard:
+    """Telemetry that remembers."""
+
+    def __init__(self) -> None:
+        self.attempts: list[Attempt] = []
+        self.cycles: list[str] = []
+        self.sweeps: list[str] = []
+        self.ups: list[bool] = []
+        self.collectors: dict[str, tuple[bool, str]] = {}
+        self.waiting: list[int] = []
+        self.throttles: list[float] = []
+
+    def attempt(self, attempt: Attempt) -> None:
+        self.attempts.append(attempt)
+
+    def budget(self, account: str, limit: int, remaining: float) -> None:
+        pass
+
+    def throttled(self, account: str, until: float) -> None:
+        self.throttles.append(until)
+
+    def skew(self, account: str, seconds: float) -> None:
+        pass
+
+    def cycle(self, account: str, seconds: float, at: float, failure: str) -> None:
+        self.cycles.append(failure)
+
+    def up(self, account: str, *, up: bool) -> None:
+        self.ups.append(up)
+
+    def collector(self, account: str, collector: str, *, up: bool, failure: str) -> None:
+        self.collectors[collector] = (up, failure)
+
+    def sweep(self, account: str, failure: str) -> None:
+        self.sweeps.append(failure)
+
+    def pending(self, account: str, sweeps: int, oldest: float | None) -> None:
+        self.waiting.append(sweeps)
+
+    def forget(self, account: str) -> None:
+        pass
+
+
+class Shown:
+    """Pictures that remember."""
+
+    def __init__(self) -> None:
+        self.batches: dict[BatchRef, BatchView] = {}
+        self.finds: dict[str, bool] = {}
+
+    def show(self, view: BatchView) -> None:
+        self.batches[view.ref] = view
+
+    def found(self, account: str, name: str, *, found: bool) -> None:
+        self.finds[name] = found
+
+    def forget(self, account: str) -> None:
+        self.batches.clear()
+
+
+class Distant(httpx.AsyncBaseTransport):
+    """The API at a distance: an answer is made `latency` seconds after it was asked for and arrives as long after that."""
+
+    def __init__(self, app: Any, latency: float) -> None:
+        self._near = httpx.ASGITransport(app=app)
+        self._latency = latency
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(self._latency)
+        response = await self._near.handle_async_request(request)
+        await asyncio.sleep(self._latency)
+        return response
+
+
+class Rig:
+    """One account whose API is a simulated world.
+
+    `account` and `sections` are what its configuration says otherwise than the default, `scopes` are its key's. `latency` is in
+    seconds, each way: without it no time passes within a cycle. An account `beside` another shares its world, ledger and clock.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: WorldSettings | None = None,
+        *,
+        account: Mapping[str, Any] | None = None,
+        sections: Mapping[str, Any] | None = None,
+        scopes: tuple[str, ...] = ("*",),
+        seed: int = 1,
+        latency: float = 0.0,
+        beside: Rig | None = None,
+    ) -> None:
+        self.beside = beside
+        if beside is None:
+            self.clock = VirtualClock(asyncio.get_running_loop(), START)
+            self.world = World(settings or WorldSettings(start=START), seed, self.clock)
+            self.faults = Faults()
+            self.app = simulator_app(self.world, keys=[Key(KEY, scopes)], faults=self.faults)
+        else:
+            self.clock, self.world, self.faults, self.app = beside.clock, beside.world, beside.faults, beside.app
+        self.key = KEY
+        self.path = folder / "ledger.db"
+        self.latency = latency
+        self.config = configured(folder, account or {}, sections or {})
+        self.heard = Heard()
+        self.shown = Shown()
+        self.ledger: Ledger
+        self.account: Account
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    def build(self) -> Account:
+        """Open the ledger and put an account together, not yet polling."""
+        config = self.config.accounts[0]
+        if self.beside is None:
+            self._held: dict[str, dict[LabelValues, Any]] = {}
+            self.ledger = Ledger.open(self.path, clock=self.clock, boundaries=catalogue.boundaries())
+        else:
+            self._held, self.ledger = self.beside._held, self.beside.ledger
+        self.budget = Budget(config.name, config.requests_per_hour, self.ledger, self.clock, self.heard)
+        self.client = Client(
+            config.name,
+            config.base_url,
+            lambda: self.key,
+            budget=self.budget,
+            telemetry=self.heard,
+            clock=self.clock,
+            timeout=config.timeout,
+            page_size=config.page_size,
+            transport=Distant(self.app, self.latency),
+            jitter=lambda: 0.5,
+        )
+        self.account = Account(
+            config=config,
+            poll=self.config.poll,
+            retention=self.config.state.retention,
+            batches_per_schedule=1,
+            client=self.client,
+            budget=self.budget,
+            ledger=self.ledger,
+            statuses=Statuses(self.config.metrics.status_map),
+            telemetry=self.heard,
+            pictures=self.shown,
+            clock=self.clock,
+        )
+        return self.account
+
+    def start(self) -> None:
+        """Start polling, in the very ledger where a rig before left off."""
+        self.build()
+        self._task = asyncio.create_task(self.account.run())
+
+    async def stop(self) -> None:
+        """Stop in an orderly way. Stopping twice does no harm."""
+        await self._cancel()
+        self.budget.close()
+        if self.beside is None:
+            self.ledger.close()
+
+    async def kill(self) -> None:
+        """Stop as a power cut would: what the files hold at this instant is all that is left."""
+        folder = self.path.parent / "after"
+        folder.mkdir(exist_ok=True)
+        kept = [Path(shutil.copy(file, folder)) for file in self.path.parent.glob("ledger.db*")]
+        await self.stop()
+        for file in self.path.parent.glob("ledger.db*"):
+            file.unlink()
+        for file in kept:
+            file.rename(self.path.parent / file.name)
+
+    async def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        await self.client.aclose()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass; a polling task that died says so."""
+        await asyncio.sleep(seconds)
+        if self._task is not None and self._task.done():
+            self._task.result()
+
+    def counted(self, metric: str = "runtype_records_finished_total") -> dict[LabelValues, float]:
+        """A counter's series that are not 0, the account's label left out."""
+        return {labels: value for labels, value in self.series(metric).items() if value}
+
+    def series(self, metric: str) -> dict[LabelValues, float]:
+        """A counter's series, or a histogram's counts, the account's label left out."""
+        for name, changed in self.ledger.snapshot().families.items():
+            held = self._held.setdefault(name, {})
+            for labels, sample in changed.items():
+                assert sample is not None, "the ledger ends no series"
+                held[labels] = sum(sample.value.counts) if isinstance(sample.value, HistogramValue) else sample.value
+        return {labels[1:]: value for labels, value in self._held.get(metric, {}).items()}
+
+    def truth(self) -> dict[LabelValues, float]:
+        """What the world knows of final results, in the shape of `counted`."""
+        return {tuple(key): float(count) for key, count in self.world.truth(self.clock.now()).items() if count}
+
+    def run_truth(self) -> dict[LabelValues, float]:
+        """What the world knows of runs that ended, in the shape of `counted`."""
+        return {tuple(key): float(count) for key, count in self.world.truth_runs(self.clock.now()).items()}
+
+    def held(self, batch_id: str) -> Batch:
+        """A batch as the ledger holds it."""
+        return self.ledger.lookup((batch_id,))[batch_id]
+
+    def view(self, batch_id: str) -> BatchView:
+        """A batch as its gauges show it."""
+        return self.shown.batches[BatchRef(self.config.accounts[0].name, batch_id)]
+
+    def open(self) -> set[str]:
+        """The batches that are followed."""
+        return {batch.ref.id for batch in self.ledger.open_batches(self.config.accounts[0].name)}
+
+    def requests(self) -> Counter[str]:
+        """Requests by operation that the simulator has been asked so far."""
+        return Counter(self.app.state.requests.counts)
+
+    async def asked(self, seconds: float) -> Counter[str]:
+        """Let time pass. The requests of that time by operation."""
+        before = self.requests()
+        await self.sleep(seconds)
+        return self.requests() - before
+
+
+def configured(folder: Path, account: Mapping[str, Any], sections: Mapping[str, Any]) -> Config:
+    """A configuration of one account on loopback, loaded the way the exporter loads it."""
+    usual = {"name": "acme", "base_url": "http://127.0.0.1:1", "api_key": {"env": "KEY"}, "requests_per_hour": 100_000}
+    file = folder / "config.yaml"
+    file.write_text(yaml.safe_dump({"accounts": [{**usual, **account}], **sections}))
+    return load(file, environ={"KEY": KEY})
