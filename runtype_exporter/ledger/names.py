@@ -47,7 +47,7 @@ class Names:
         """Make a choice the truth; the label that the id had before is free again."""
         account, kind, id_, label = fixed
         before = self._labels.get((account, kind, id_))
-        if before is not None and self._holders[account, kind, before] == id_:
+        if before is not None and self._holders.get((account, kind, before)) == id_:
             del self._holders[account, kind, before]
         self._labels[account, kind, id_] = label
         self._holders.setdefault((account, kind, label), id_)

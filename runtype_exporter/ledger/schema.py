@@ -167,7 +167,8 @@ def _read_only(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def _beside(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
+    real = path.resolve()  # SQLite puts its files beside what a link leads to
+    return real.with_name(real.name + suffix)
 
 
 def _size(path: Path) -> int:

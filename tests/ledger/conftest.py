@@ -9,6 +9,8 @@ import pytest
 
 from runtype_exporter import catalogue
 from runtype_exporter.ledger import Ledger
+from runtype_exporter.ledger.counting import count_page
+from runtype_exporter.ledger.identities import Page, record_identity, result_identity
 from runtype_exporter.model import Batch, BatchRef, Labels, Result, Seen, Series, Sweep
 
 
@@ -113,3 +115,65 @@ def totals() -> Callable[[Ledger], dict[Series, Any]]:
         return found
 
     return read
+
+
+class Remembered:
+    """The ledger's table in memory: pages are counted one after another, each on what those before it left."""
+
+    def __init__(self) -> None:
+        self.rows = {}
+        self.added = 0
+
+    def count(self, batch, *results, count: bool = True):
+        ids = [record_identity(row.record_key) if row.key is None else result_identity(row.key) for row in results]
+        records = {row.record_key: record_identity(row.record_key) for row in results if row.key is not None}
+        delta, changes = count_page(batch, results, Page(ids, dict(self.rows), records), 1_000.0, count=count)
+        before = len(self.rows)
+        self.rows = {id_: row for id_, row in {**self.rows, **changes.written}.items() if id_ not in changes.deleted}
+        assert changes.added == len(self.rows) - before
+        return delta
+
+    def finished(self, batch, *results, **options) -> dict[str, float]:
+        """What a page adds to the finished records, by outcome; zeros left out."""
+        increments = self.count(batch, *results, **options).increments
+        return {
+            labels[-1]: step
+            for (name, labels), step in increments.items()
+            if step and name == "runtype_records_finished_total"
+        }
+
+    def changes(self, batch, *results) -> dict[tuple[str, ...], float]:
+        increments = self.count(batch, *results).increments
+        return {
+            labels[-2:]: step
+            for (name, labels), step in increments.items()
+            if name == "runtype_record_outcome_changes_total"
+        }
+
+
+@pytest.fixture
+def table() -> Remembered:
+    return Remembered()
+
+
+@pytest.fixture
+def reopened(open_ledger: Callable[..., Ledger]) -> Callable[..., Ledger]:
+    """Closes a ledger and opens its file again."""
+
+    def reopen(ledger: Ledger, **options: Any) -> Ledger:
+        ledger.close()
+        return open_ledger(**options)
+
+    return reopen
+
+
+@pytest.fixture
+def break_down() -> Callable[[Ledger, str], None]:
+    """Lets every insert into a table fail, as a full disk would, until the trigger `broken` is dropped."""
+
+    def break_(ledger: Ledger, table: str) -> None:
+        ledger._database._connection.execute(
+            f"CREATE TEMP TRIGGER broken BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'disk'); END"
+        )
+
+    return break_

@@ -4,52 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from runtype_exporter.ledger.counting import count_page
-from runtype_exporter.ledger.identities import Page, record_identity, result_identity
 from runtype_exporter.model import Observation, Probe, Seen
 
 NOW = 1_000.0
 FLOW = ("production", "nightly", "enrich")
 PROBES = {"run": Probe("completed", 1, 1, 0)}
-
-
-class Remembered:
-    """The ledger's table in memory: pages are counted one after another, each on what those before it left."""
-
-    def __init__(self) -> None:
-        self.rows = {}
-        self.added = 0
-
-    def count(self, batch, *results, count: bool = True):
-        ids = [record_identity(row.record_key) if row.key is None else result_identity(row.key) for row in results]
-        records = {row.record_key: record_identity(row.record_key) for row in results if row.key is not None}
-        delta, changes = count_page(batch, results, Page(ids, dict(self.rows), records), NOW, count=count)
-        before = len(self.rows)
-        self.rows = {id_: row for id_, row in {**self.rows, **changes.written}.items() if id_ not in changes.deleted}
-        assert changes.added == len(self.rows) - before
-        return delta
-
-    def finished(self, batch, *results, **options) -> dict[str, float]:
-        """What a page adds to the finished records, by outcome; zeros left out."""
-        increments = self.count(batch, *results, **options).increments
-        return {
-            labels[-1]: step
-            for (name, labels), step in increments.items()
-            if step and name == "runtype_records_finished_total"
-        }
-
-    def changes(self, batch, *results) -> dict[tuple[str, ...], float]:
-        increments = self.count(batch, *results).increments
-        return {
-            labels[-2:]: step
-            for (name, labels), step in increments.items()
-            if name == "runtype_record_outcome_changes_total"
-        }
-
-
-@pytest.fixture
-def table() -> Remembered:
-    return Remembered()
 
 
 # --- what a page adds -------------------------------------------------------------------------------------------------
@@ -180,15 +139,11 @@ def test_a_retry_is_another_result_of_the_same_record(table, a_batch, a_result):
     assert shown == [{"failure": 1}, {"success": 1}]
 
 
-def test_the_known_words_are_told_apart(a_batch, a_result):
+def test_the_known_words_are_told_apart(table, a_batch, a_result):
     words = ["completed", "success", "succeeded", "failed", "error", "errored", "timeout", "timed_out"]
     words += ["cancelled", "canceled", "skipped"]
-    stored = set()
-    for word in words:
-        table = Remembered()
-        table.count(a_batch(), a_result("k1", status=word))
-        stored |= {row[1] for row in table.rows.values()}
-    assert len(stored) == len(words)
+    table.count(a_batch(), *(a_result(word, status=word) for word in words))
+    assert len({row[1] for row in table.rows.values()}) == len(words)
 
 
 def test_a_word_that_changed_its_meaning_recounts_nothing(table, a_batch, a_result):
@@ -207,62 +162,6 @@ def test_a_synonym_is_no_change_and_the_newest_word_is_the_one_remembered(table,
 def test_a_word_that_came_to_mean_an_end_counts_the_results_that_wait_with_it(table, a_batch, a_result):
     table.count(a_batch(), a_result("k1", outcome=None, status="needs_review"))
     assert table.finished(a_batch(), a_result("k1", outcome="failure", status="needs_review")) == {"failure": 1}
-
-
-# --- records without a result id --------------------------------------------------------------------------------------
-
-
-def test_a_record_without_a_result_id_goes_by_its_own(table, a_batch, a_result):
-    shown = [table.finished(a_batch(), a_result(None, "r1"), a_result(None, "r2")) for _ in range(2)]
-    assert shown == [{"success": 2}, {}]
-
-
-def test_a_result_id_and_a_record_id_that_are_alike_are_two(table, a_batch, a_result):
-    assert table.finished(a_batch(), a_result("x", "r1"), a_result(None, "x")) == {"success": 2}
-
-
-def test_the_first_result_id_adopts_a_record_that_was_counted(table, a_batch, a_result):
-    shown = [table.finished(a_batch(), a_result(key, "r1")) for key in (None, "k1", "k1", "k2")]
-    assert shown == [{"success": 1}, {}, {}, {"success": 1}]
-
-
-def test_a_stale_page_that_shows_an_adopted_record_counts_nothing_whatever_it_shows(table, a_batch, a_result):
-    for key in (None, "k1"):
-        table.count(a_batch(), a_result(key, "r1"))
-    assert table.finished(a_batch(), a_result(None, "r1")) == {}
-    assert table.finished(a_batch(), a_result(None, "r1", outcome="failure")) == {}
-    assert table.finished(a_batch(), a_result("k1", "r1")) == {}
-
-
-def test_the_first_result_id_adopts_a_record_that_waits(table, a_batch, a_result):
-    table.count(a_batch(), a_result(None, "r1", outcome=None))
-    assert table.finished(a_batch(), a_result("k1", "r1")) == {"success": 1}
-    assert list(table.rows) == [result_identity("k1")]
-
-
-def test_a_record_that_waits_again_is_adopted_by_the_next_result_id(table, a_batch, a_result):
-    page = [a_result("k1", "r1", outcome="failure"), a_result(None, "r1", outcome=None)]
-    shown = [table.finished(a_batch(), *page), table.finished(a_batch(), a_result("k2", "r1"))]
-    assert shown == [{"failure": 1}, {"success": 1}]
-    assert set(table.rows) == {result_identity("k1"), result_identity("k2")}
-
-
-def test_adopting_an_other_outcome_is_a_change(table, a_batch, a_result):
-    table.count(a_batch(), a_result(None, "r1", outcome="failure"))
-    assert table.changes(a_batch(), a_result("k1", "r1")) == {("failure", "success"): 1}
-
-
-def test_adoption_within_one_page_is_taken_in_order(table, a_batch, a_result):
-    assert table.finished(a_batch(), a_result(None, "r1", outcome=None), a_result("k1", "r1")) == {"success": 1}
-    assert list(table.rows) == [result_identity("k1")]
-    assert table.finished(a_batch(), a_result(None, "r2"), a_result("k2", "r2"), a_result(None, "r2")) == {"success": 1}
-
-
-def test_a_record_that_waits_is_adopted_and_waits_again_within_one_page(table, a_batch, a_result):
-    waiting = a_result(None, "r1", outcome=None)
-    table.count(a_batch(), waiting)
-    table.count(a_batch(), a_result("k1", "r1"), waiting)
-    assert set(table.rows) == {result_identity("k1"), record_identity("r1")}
 
 
 # --- the guard: what was final before the first start -----------------------------------------------------------------
@@ -356,19 +255,3 @@ def test_a_counted_result_that_runs_again_is_unfinished_now(table, a_batch, a_re
     table.count(a_batch(), a_result("k1"))
     seen = table.count(a_batch(walk=2), a_result("k1", outcome=None, created=950.0)).seen
     assert (seen.distinct, seen.unfinished, seen.oldest_unfinished) == (1, 1, 950.0)
-
-
-@pytest.mark.parametrize("outcome", [None, "success"])
-def test_a_record_and_its_adopter_are_one_row_of_a_walk(outcome, table, a_batch, a_result):
-    seen = [
-        table.count(a_batch(walk=walk), a_result(key, "r1", outcome=outcome)).seen.distinct
-        for walk, key in ((1, None), (1, "k1"), (2, "k1"))
-    ]
-    assert seen == [1, 0, 1]
-
-
-def test_a_stale_row_stands_for_its_adopter_in_the_walk(table, a_batch, a_result):
-    for key in (None, "k1"):
-        table.count(a_batch(), a_result(key, "r1"))
-    seen = [table.count(a_batch(walk=2), a_result(key, "r1")).seen.distinct for key in (None, "k1", None)]
-    assert seen == [1, 0, 0]

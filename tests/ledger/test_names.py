@@ -52,6 +52,11 @@ def test_an_id_that_is_another_ones_name_shares_the_label_and_does_not_take_it_o
     assert use(names, "f3", "f2") == "f3"
 
 
+def test_a_label_that_two_ids_shared_can_be_given_up_by_both(names: Names):
+    assert [use(names, "f1", "f2"), use(names, "f2", None)] == ["f2", "f2"]
+    assert [use(names, "f1", "one"), use(names, "f2", "two"), use(names, "f3", "one")] == ["one", "two", "f3"]
+
+
 def test_choosing_alone_changes_nothing(names: Names):
     names.choose("a", "flow", "f1", "enrich")
     assert names.known("a", "flow", "f1") is None

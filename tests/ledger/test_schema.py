@@ -227,6 +227,18 @@ def test_a_ledger_with_rows_that_cannot_be_read_is_refused(statement: str, fille
     assert "Restore it from a backup" in refused(open_ledger, filled, LedgerDamaged)
 
 
+def test_a_log_is_found_beside_what_a_link_leads_to(filled: Path, open_ledger: OpenLedger, tmp_path: Path, a_batch):
+    ledger = open_ledger()
+    ledger.save(a_batch("b2"))
+    crashed = crash(filled, tmp_path / "crashed")
+    log = crashed.with_name("ledger.db-wal").stat().st_size
+    link = tmp_path / "link.db"
+    link.symlink_to(crashed)
+    linked = open_ledger(link)
+    assert list(linked.lookup(["b2"])) == ["b2"]
+    assert linked.size() >= crashed.stat().st_size + log > crashed.stat().st_size
+
+
 @pytest.mark.parametrize("rest", [None, b""])
 def test_a_log_without_its_ledger_is_refused(rest: bytes | None, open_ledger: OpenLedger, path: Path):
     path.with_name("ledger.db-wal").write_bytes(b"what is left of a ledger")

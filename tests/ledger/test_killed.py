@@ -1,0 +1,36 @@
+"""A real process that counts pages, killed without warning: what it counted is what it remembers."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from runtype_exporter.ledger import Ledger
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from runtype_exporter.clock import SystemClock
+from runtype_exporter.ledger import Ledger
+from runtype_exporter.model import Batch, BatchRef, Labels, Result, Seen, Sweep
+
+ledger = Ledger.open(Path(sys.argv[1]), clock=SystemClock(), boundaries={})
+walk = Sweep(number=1, full=True, again=False, offset=0, seen=Seen(), total=0, pages=0, before={}, began=0.0, growing=True)
+batch = Batch(ref=BatchRef("production", "b1"), seen=0.0, labels=Labels("nightly", "enrich"), sweeps=1, sweep=walk)
+first = ledger.rows()
+for start in range(first, first + 1_000_000, 50):
+    keys = range(max(0, start - 25), start + 50)
+    ledger.apply(batch, [Result(f"k{key}", f"r{key}", "completed", "success", 1.0, 2.0, "") for key in keys], lambda _: batch)
+    print(start + 50, flush=True)
+"""
+
+
+def test_what_was_counted_is_what_is_remembered_and_nothing_acknowledged_is_lost(open_ledger, path: Path, totals):
+    for pages in (1, 3, 7, 20, 60):
+        command = [sys.executable, "-c", PROGRAM, str(path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            acknowledged = [int(process.stdout.readline()) for _ in range(pages)][-1]
+            process.kill()
+        ledger: Ledger = open_ledger()
+        finished = totals(ledger)["runtype_records_finished_total", ("production", "nightly", "enrich", "success")]
+        assert finished == ledger.rows() >= acknowledged
+        ledger.close()
