@@ -31,7 +31,7 @@ _WORDS: Final = {
     "int_type": "must be a whole number, not {there}",
     "bool_type": "must be true or false, not {there}",
     "tuple_type": "must be a list, not {there}",
-    "mapping_type": "must be a mapping (key: value), not {there}",
+    "dict_type": "must be a mapping (key: value), not {there}",
     "model_type": "must be a mapping (key: value), not {there}",
     "greater_than_equal": "must be at least {ge}, not {there}",
     "less_than_equal": "must be at most {le}, not {there}",

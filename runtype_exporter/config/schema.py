@@ -135,7 +135,7 @@ def _secret(value: Any, info: ValidationInfo) -> Secret:
                 return Secret(env=name, environ=reading.environ)
             case ("file", str(path)) if path.strip() and "\0" not in path:
                 return Secret(file=reading.folder / path, environ=reading.environ)
-    raise ValueError("must be {env: NAME} or {file: PATH}" if isinstance(value, dict) else _INLINE)
+    raise ValueError(_INLINE if isinstance(value, str) else "must be {env: NAME} or {file: PATH}")
 
 
 def _accounts(accounts: tuple[Account, ...]) -> tuple[Account, ...]:
