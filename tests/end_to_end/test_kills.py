@@ -9,8 +9,8 @@ from runtype_exporter.clock import SystemClock
 from runtype_exporter.simulator.access import Key
 from runtype_exporter.simulator.presets import small_world
 from runtype_exporter.simulator.routes import simulator_app
-from runtype_exporter.simulator.values import Api, RecordPlan, Traffic
-from tests.support.process import KEY, Exporter, configure, finished, once, served, wait_for
+from runtype_exporter.simulator.values import Api, RecordPlan
+from tests.support.process import KEY, Exporter, Served, configure, finished, once, wait_for
 
 KILLS = 30
 
@@ -30,35 +30,36 @@ def test_thirty_kills_neither_lose_nor_repeat_a_result(tmp_path):
     rng = random.Random(7)
     clock = SystemClock()
     world = small_world(clock, api=Api(page_cap=20, results_order="updated", result_ids="when_final"))
-    with served(simulator_app(world, keys=[Key(KEY)])) as url:
-        config = configure(tmp_path, url)
+    with Served(simulator_app(world, keys=[Key(KEY)])) as api:
+        config = configure(tmp_path, api.url)
         assert once(config).returncode == 0  # the horizon is fixed before anything ends
         for kill in range(KILLS):
             if kill % 3 == 0:
-                world.add_batch(plans(rng, 120, 25.0), at=clock.now(), schedule="nightly")
-                world.add_batch(plans(rng, 30, 3.0), at=clock.now(), flow="import")
+                api.call(lambda: world.add_batch(plans(rng, 120, 15.0), at=clock.now(), schedule="nightly"))
+                api.call(lambda: world.add_adhoc(plans(rng, 30, 3.0), at=clock.now(), flow="import"))
             with Exporter(config) as exporter:
-                time.sleep(rng.uniform(0.4, 2.0))  # not a wait for anything: the moment of death is what is varied
+                time.sleep(rng.uniform(0.4, 1.6))  # not a wait for anything: the moment of death is what is varied
                 exporter.kill()
-        wait_for(lambda: world.quiet(clock.now()))
+        wait_for(lambda: api.call(lambda: world.quiet(clock.now())), every=0.2)
         done = once(config)
         for _ in range(3):  # an ad-hoc batch shows itself in the summary only, and is believed at the third read
             done = once(config)
         assert done.returncode == 0, done.stderr
-        assert finished(done.stdout) == truth(world)
+        assert finished(done.stdout) == api.call(lambda: truth(world))
 
 
 def test_what_finished_while_the_exporter_was_down_is_counted_when_it_is_back(tmp_path):
     rng = random.Random(8)
     clock = SystemClock()
     world = small_world(clock)
-    with served(simulator_app(world, keys=[Key(KEY)])) as url:
-        config = configure(tmp_path, url)
-        world.add_batch(plans(rng, 250, 3.0), at=clock.now(), schedule="nightly")
+    with Served(simulator_app(world, keys=[Key(KEY)])) as api:
+        config = configure(tmp_path, api.url)
+        assert once(config).returncode == 0  # the horizon
+        api.call(lambda: world.add_batch(plans(rng, 250, 3.0), at=clock.now(), schedule="nightly"))
         assert once(config).returncode == 0
-        world.add_batch(plans(rng, 150, 2.0), at=clock.now(), schedule="nightly", traffic=Traffic())
-        wait_for(lambda: world.quiet(clock.now()))
+        api.call(lambda: world.add_batch(plans(rng, 150, 2.0), at=clock.now(), schedule="nightly"))
+        wait_for(lambda: api.call(lambda: world.quiet(clock.now())), every=0.2)
         done = once(config)
         assert done.returncode == 0, done.stderr
-        assert finished(done.stdout) == truth(world)
+        assert finished(done.stdout) == api.call(lambda: truth(world))
         assert sum(finished(done.stdout).values()) == 400

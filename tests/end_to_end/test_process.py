@@ -19,7 +19,7 @@ from runtype_exporter.simulator.faults import Fault, Faults
 from runtype_exporter.simulator.presets import small_world
 from runtype_exporter.simulator.routes import simulator_app
 from runtype_exporter.simulator.values import MARKER, Api, RecordPlan
-from tests.support.process import KEY, ROOT, Exporter, configure, once, samples, scrape, served, wait_for
+from tests.support.process import KEY, ROOT, Exporter, Served, configure, once, samples, scrape, wait_for
 
 RECORDS = [RecordPlan(0.0, 0.1, 0.2, "failure" if n % 5 == 0 else "success") for n in range(40)]
 
@@ -30,36 +30,44 @@ def asked(url: str, path: str, method: str = "GET") -> httpx.Response:
 
 def test_sigterm_ends_the_process_with_exit_0_within_5_seconds_also_while_the_api_hangs(tmp_path):
     faults = Faults(Fault(kind="hang"))
-    with served(simulator_app(small_world(SystemClock()), keys=[Key(KEY)], faults=faults)) as url:
-        with Exporter(configure(tmp_path, url)) as exporter:
-            wait_for(lambda: asked(exporter.url, "/-/healthy").status_code == 200)
-            assert asked(exporter.url, "/-/ready").status_code == 503
-            scrape(exporter.url)
-            wait_for(faults.fired)
-            code, seconds = exporter.terminate()
-            assert code == 0, exporter.logged
-            assert seconds < 5
+    with (
+        Served(simulator_app(small_world(SystemClock()), keys=[Key(KEY)], faults=faults)) as api,
+        Exporter(configure(tmp_path, api.url)) as exporter,
+    ):
+        wait_for(lambda: asked(exporter.url, "/-/healthy").status_code == 200)
+        assert asked(exporter.url, "/-/ready").status_code == 503
+        scrape(exporter.url)
+        wait_for(faults.fired)
+        code, seconds = exporter.terminate()
+        assert code == 0, exporter.logged
+        assert seconds < 5
 
 
 def test_a_bad_file_is_refused_on_reload_and_a_good_one_taken_up(tmp_path):
     """SIGHUP and POST /-/reload: the old configuration stays in force, the gauge says so, and no count is lost."""
     world = small_world(SystemClock())
-    with served(simulator_app(world, keys=[Key(KEY)])) as url:
-        config = configure(tmp_path, url)
+    with Served(simulator_app(world, keys=[Key(KEY)])) as api:
+        config = configure(tmp_path, api.url)
         good = config.read_text()
         with Exporter(config, "--web.enable-lifecycle") as exporter:
             wait_for(lambda: asked(exporter.url, "/-/ready").status_code == 200)
-            world.add_batch(RECORDS, at=time.time(), schedule="nightly")
-            counted = lambda: sum(s.value for s in samples(scrape(exporter.url), "runtype_records_finished_total"))  # noqa: E731
+            api.call(lambda: world.add_batch(RECORDS, at=time.time(), schedule="nightly"))
+
+            def counted() -> float:
+                return sum(s.value for s in samples(scrape(exporter.url), "runtype_records_finished_total"))
+
+            def reloaded() -> list[float]:
+                return [
+                    s.value for s in samples(scrape(exporter.url), "runtype_exporter_config_last_reload_successful")
+                ]
+
             wait_for(lambda: counted() == 40)
 
             config.write_text(good.replace("interval", "intervall"))
             refused = asked(exporter.url, "/-/reload", "POST")
             assert refused.status_code == 500
             assert "intervall" in refused.text
-            assert [
-                s.value for s in samples(scrape(exporter.url), "runtype_exporter_config_last_reload_successful")
-            ] == [0.0]
+            wait_for(lambda: reloaded() == [0.0])
 
             moved = yaml.safe_load(good)
             moved["state"]["path"] = str(tmp_path / "elsewhere.db")
@@ -70,16 +78,15 @@ def test_a_bad_file_is_refused_on_reload_and_a_good_one_taken_up(tmp_path):
             renamed["poll"]["interval"] = "2s"
             config.write_text(yaml.safe_dump(renamed))
             exporter.process.send_signal(signal.SIGHUP)
-            reloaded = "runtype_exporter_config_last_reload_successful"
-            wait_for(lambda: [s.value for s in samples(scrape(exporter.url), reloaded)] == [1.0])
-            world.add_batch(RECORDS, at=time.time(), schedule="nightly")
+            wait_for(lambda: reloaded() == [1.0])
+            api.call(lambda: world.add_batch(RECORDS, at=time.time(), schedule="nightly"))
             wait_for(lambda: counted() == 80)
 
 
 def test_reload_over_http_is_off_unless_it_is_switched_on(tmp_path):
     with (
-        served(simulator_app(small_world(SystemClock()), keys=[Key(KEY)])) as url,
-        Exporter(configure(tmp_path, url)) as exporter,
+        Served(simulator_app(small_world(SystemClock()), keys=[Key(KEY)])) as api,
+        Exporter(configure(tmp_path, api.url)) as exporter,
     ):
         refused = asked(exporter.url, "/-/reload", "POST")
         assert refused.status_code == 403
@@ -87,8 +94,8 @@ def test_reload_over_http_is_off_unless_it_is_switched_on(tmp_path):
 
 
 def test_a_second_process_on_the_same_ledger_is_refused(tmp_path):
-    with served(simulator_app(small_world(SystemClock()), keys=[Key(KEY)])) as url:
-        config = configure(tmp_path, url)
+    with Served(simulator_app(small_world(SystemClock()), keys=[Key(KEY)])) as api:
+        config = configure(tmp_path, api.url)
         with Exporter(config) as exporter:
             wait_for(lambda: asked(exporter.url, "/-/ready").status_code == 200)
             second = once(config)
@@ -113,8 +120,8 @@ def test_healthcheck_tells_a_running_exporter_from_none(tmp_path):
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     with (
-        served(simulator_app(small_world(SystemClock()), keys=[Key(KEY)])) as url,
-        Exporter(configure(tmp_path, url)) as exporter,
+        Served(simulator_app(small_world(SystemClock()), keys=[Key(KEY)])) as api,
+        Exporter(configure(tmp_path, api.url)) as exporter,
     ):
         address = exporter.url.removeprefix("http://")
         assert healthcheck(address).returncode == 0
@@ -132,11 +139,11 @@ def test_neither_the_key_nor_customer_data_gets_anywhere(tmp_path):
         Fault(kind="set", operation="batch_results", path="data.*.recordId", value=[MARKER], times=1),
         Fault(kind="status", operation="runs", value=500, times=1),
     )
-    with served(simulator_app(world, keys=[Key(KEY)], faults=faults)) as url:
-        config = configure(tmp_path, url)
+    with Served(simulator_app(world, keys=[Key(KEY)], faults=faults)) as api:
+        config = configure(tmp_path, api.url)
         with Exporter(config, "--log.level=debug") as exporter:
             wait_for(lambda: asked(exporter.url, "/-/ready").status_code == 200)
-            world.add_batch(RECORDS, at=time.time(), schedule="nightly")
+            api.call(lambda: world.add_batch(RECORDS, at=time.time(), schedule="nightly"))
             wait_for(
                 lambda: sum(s.value for s in samples(scrape(exporter.url), "runtype_records_finished_total")) == 40
             )

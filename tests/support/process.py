@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import re
 import signal
@@ -11,9 +10,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx
 import uvicorn
@@ -22,16 +21,18 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
 ROOT = Path(__file__).parents[2]
+T = TypeVar("T")
+
 KEY = "rt_test_process_secret"
 PATIENCE = 30.0
 """Real seconds after which something that should have happened is taken for broken."""
 
 
-@contextlib.contextmanager
-def served(app: Starlette) -> Iterator[str]:
-    """The application on a loopback port of its own, in a thread. Its base URL."""
-    server = uvicorn.Server(
-        uvicorn.Config(
+class Served:
+    """An application on a loopback port of its own, served by a thread of its own."""
+
+    def __init__(self, app: Starlette) -> None:
+        config = uvicorn.Config(
             app,
             host="127.0.0.1",
             port=0,
@@ -40,16 +41,28 @@ def served(app: Starlette) -> Iterator[str]:
             date_header=False,
             timeout_graceful_shutdown=1,
         )
-    )
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
-    thread.start()
-    wait_for(lambda: server.started)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(PATIENCE)
+        self._server = uvicorn.Server(config)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._server.serve()), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        wait_for(lambda: self._server.started)
+        self.url = f"http://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(PATIENCE)
+        self._loop.close()
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Call something in the thread that serves, where the world lives."""
+
+        async def called() -> T:
+            return function()
+
+        return asyncio.run_coroutine_threadsafe(called(), self._loop).result(PATIENCE)
 
 
 def wait_for(condition: Any, *, every: float = 0.02) -> Any:
