@@ -164,7 +164,9 @@ class Discovery:
                 and before.batch == run.batch
             ):
                 continue
-            fresh.append(run if before is None or before.outcome is None else replace(before, batch=run.batch))
+            kept = run if before is None or before.outcome is None else replace(before, batch=run.batch)
+            stored[run.id] = kept  # the page may show it twice
+            fresh.append(kept)
             ended_unseen = before is None or before.outcome is None
             if included and ended_unseen and (run.ended is None or run.ended >= horizon.at or before is not None):
                 label = self.labels.schedule(run.schedule, self._names.get(run.schedule))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -93,6 +93,10 @@ class Shown:
         self.batches.clear()
 
 
+def _nothing(_: float) -> None:
+    """Hear and do nothing."""
+
+
 class Distant(httpx.AsyncBaseTransport):
     """The API at a distance: an answer is made `latency` seconds after it was asked for and arrives as long after that."""
 
@@ -143,6 +147,7 @@ class Rig:
         self.ledger: Ledger
         self.account: Account
         self._task: asyncio.Task[None] | None = None
+        self._committed: Callable[[float], None] = _nothing
 
     async def __aenter__(self) -> Self:
         self.start()
@@ -156,7 +161,12 @@ class Rig:
         config = self.config.accounts[0]
         if self.beside is None:
             self._held: dict[str, dict[LabelValues, Any]] = {}
-            self.ledger = Ledger.open(self.path, clock=self.clock, boundaries=catalogue.boundaries())
+            self.ledger = Ledger.open(
+                self.path,
+                clock=self.clock,
+                boundaries=catalogue.boundaries(),
+                on_commit=self._on_commit,
+            )
         else:
             self._held, self.ledger = self.beside._held, self.beside.ledger
         self.budget = Budget(config.name, config.requests_per_hour, self.ledger, self.clock, self.heard)
@@ -199,16 +209,40 @@ class Rig:
         if self.beside is None:
             self.ledger.close()
 
-    async def kill(self) -> None:
-        """Stop as a power cut would: what the files hold at this instant is all that is left."""
-        folder = self.path.parent / "after"
-        folder.mkdir(exist_ok=True)
-        kept = [Path(shutil.copy(file, folder)) for file in self.path.parent.glob("ledger.db*")]
+    async def kill(self, commits: int = 0) -> None:
+        """Stop as a power cut would, once the ledger has committed so many transactions more.
+
+        What its files hold at that instant is all that is left.
+        """
+        if commits:
+            cut = asyncio.Event()
+
+            def committed(_: float) -> None:
+                self._commits += 1
+                if self._commits == commits:
+                    self._copy()
+                    cut.set()
+
+            self._commits = 0
+            self._committed = committed
+            await cut.wait()
+            self._committed = _nothing
+        else:
+            self._copy()
         await self.stop()
         for file in self.path.parent.glob("ledger.db*"):
             file.unlink()
-        for file in kept:
+        for file in (self.path.parent / "after").iterdir():
             file.rename(self.path.parent / file.name)
+
+    def _on_commit(self, seconds: float) -> None:
+        self._committed(seconds)
+
+    def _copy(self) -> None:
+        folder = self.path.parent / "after"
+        folder.mkdir(exist_ok=True)
+        for file in self.path.parent.glob("ledger.db*"):
+            shutil.copy(file, folder)
 
     async def _cancel(self) -> None:
         if self._task is not None:

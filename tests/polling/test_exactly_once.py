@@ -1,0 +1,178 @@
+"""Whatever order, words and counting the API has, whatever fails and whenever the process dies: each result is counted once."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from runtype_exporter.simulator.faults import Fault
+from runtype_exporter.simulator.values import AdhocSpec, Api, RecordPlan, ScheduleSpec, Traffic, WorldSettings
+from tests.support.rig import START, Rig
+
+RETRIES = Traffic(retry_share=0.4, failure_share=0.1)
+SYNONYMS = {
+    "pending": "Queued",
+    "running": "processing",
+    "success": "success",
+    "failure": "error",
+    "cancelled": "canceled",
+}
+QUICK = {"poll": {"interval": "2m", "settle_time": "5m"}}
+
+OPTIONS = {
+    "as the simulator guesses": (Api(), RETRIES),
+    "runs oldest first": (Api(runs_order="oldest"), RETRIES),
+    "runs shuffled": (Api(runs_order="shuffled"), RETRIES),
+    "new runs shift the pages of a walk": (Api(offset_cursors=True), RETRIES),
+    "results newest first": (Api(results_order="newest"), Traffic(retry_share=0.4, failure_share=0.1, as_created=True)),
+    "results by last change": (Api(results_order="updated"), Traffic(retry_share=0.4, as_created=True)),
+    "ids only of final results": (Api(result_ids="when_final"), RETRIES),
+    "no ids at all": (Api(result_ids="never"), Traffic(failure_share=0.1)),
+    "counts move by 25": (Api(flush=25), RETRIES),
+    "pages of 7": (Api(page_cap=7, default_limit=7), RETRIES),
+    "other words, failures not processed": (
+        Api(record_words=SYNONYMS, batch_words=SYNONYMS, run_words=SYNONYMS, processed_includes_failed=False),
+        Traffic(cancelled_share=0.1, cancelled_batches=0.2),
+    ),
+    "a short summary": (Api(recent_window=400, recent_limit=3), RETRIES),
+    "records stuck for ever": (Api(), Traffic(stuck_share=0.02)),
+    "batches held by stuck records": (Api(), Traffic(stuck_share=0.02, stuck_holds_batch=True)),
+}
+
+
+def account_of(api: Api, traffic: Traffic) -> WorldSettings:
+    return WorldSettings(
+        start=START,
+        api=api,
+        schedules=(
+            ScheduleSpec(key="a", name="nightly", cron="*/7 * * * *", records=(0, 60), traffic=traffic),
+            ScheduleSpec(key="b", cron="*/16 * * * *", records=180, flow="score", traffic=traffic),
+            ScheduleSpec(key="c", name="agent", kind="agent", cron="*/10 * * * *"),
+        ),
+        adhoc=(AdhocSpec(key="x", cron="*/13 * * * *", records=(1, 30), traffic=traffic),),
+    )
+
+
+async def to_rest(rig: Rig, seconds: float = 1200) -> None:
+    """Let what is under way end, and be counted."""
+    rig.world.stop(rig.clock.now())
+    while not rig.world.quiet(rig.clock.now()):
+        await rig.sleep(60)
+    await rig.sleep(seconds)
+
+
+def assert_exact(rig: Rig) -> None:
+    assert rig.truth() == rig.counted()
+    assert rig.run_truth() == rig.counted("runtype_schedule_runs_finished_total")
+
+
+def assert_never_too_many(rig: Rig) -> None:
+    truth = rig.truth()
+    assert {key: value for key, value in rig.counted().items() if value > truth.get(key, 0.0)} == {}
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+async def test_whatever_the_api_chooses_the_totals_are_the_truth(tmp_path, option):
+    async with Rig(tmp_path, account_of(*OPTIONS[option]), sections=QUICK, latency=0.2) as rig:
+        await rig.sleep(3000)
+        assert_never_too_many(rig)
+        await to_rest(rig)
+        assert_exact(rig)
+        held = {batch.id for batch in rig.world.batches(rig.clock.now()) if batch.stuck_holds and batch.work.stuck}
+        assert held == rig.open()
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+async def test_whenever_the_power_fails_the_totals_are_the_truth(tmp_path, option):
+    random = Random(option)
+    async with Rig(tmp_path, account_of(*OPTIONS[option]), sections=QUICK, latency=0.4) as rig:
+        while rig.clock.now() < START + 3000:
+            await rig.sleep(random.choice([random.uniform(0, 8), random.uniform(0, 400)]))
+            assert_never_too_many(rig)
+            await rig.kill()
+            await rig.sleep(random.choice([0, random.uniform(0, 200)]))
+            rig.start()
+        await to_rest(rig)
+        assert_exact(rig)
+
+
+async def test_a_power_cut_between_any_two_transactions_loses_and_repeats_nothing(tmp_path):
+    settings = WorldSettings(start=START, api=Api(page_cap=250), schedules=(ScheduleSpec(key="a", name="nightly"),))
+    records = [RecordPlan(finished=float(second % 7)) for second in range(300)]
+    stood_at = set()
+    async with Rig(tmp_path, settings, account={"page_size": 250}) as rig:
+        await rig.sleep(1)
+        for commits in range(1, 16):
+            rig.world.add_batch(records, schedule="a", at=rig.clock.now())
+            await rig.kill(commits)
+            rig.build()
+            stood_at |= {batch.sweep and batch.sweep.offset for batch in rig.ledger.open_batches("acme")}
+            await rig.stop()
+            await rig.sleep(3)
+            rig.start()
+        await to_rest(rig)
+        assert_exact(rig)
+    assert stood_at == {None, 0, 200, 250, 300}
+
+
+PAGING = [
+    Fault(kind="shift", operation="batch_results", value=7),
+    Fault(kind="shift", operation="batch_results", value=-7),
+    Fault(kind="stuck", operation="batch_results"),
+    Fault(kind="duplicate", operation="batch_results"),
+    Fault(kind="short", operation="batch_results", value=3),
+    Fault(kind="set", operation="batch_results", path="pagination.total", value=5),
+    Fault(kind="set", operation="batch_results", path="pagination.total", value=5000),
+    Fault(kind="set", operation="batch_results", path="pagination.hasMore", value=False),
+    Fault(kind="set", operation="batch_results", path="pagination.hasMore", value=True),
+    Fault(kind="set", operation="batch_results", path="pagination.offset", value=50),
+    Fault(kind="set", operation="batch_results", path="data", value=[]),
+    Fault(kind="status", operation="batch_results", value=500, match="offset=100"),
+    Fault(kind="status", operation="batch_results", value=429, headers={"Retry-After": "40"}, nth=(2, 3, 5)),
+    Fault(kind="status", operation="batch_results", value=429, nth=(2, 3, 5)),
+    Fault(kind="truncate", operation="batch_results", probability=0.5),
+    Fault(kind="reset", operation="batch_results", probability=0.5),
+    Fault(kind="html", operation="batch_results", probability=0.5),
+    Fault(kind="hang", operation="batch_results", probability=0.3),
+    Fault(kind="oversize", operation="batch_results", match="offset=100", value=17 << 20, times=3),
+    Fault(kind="drop", operation="batch_results", path="pagination"),
+    Fault(kind="redirect", operation="batch_results"),
+    Fault(kind="shift", operation="runs", value=7),
+    Fault(kind="stuck", operation="runs"),
+    Fault(kind="repeat_cursor", operation="runs"),
+    Fault(kind="duplicate", operation="runs"),
+    Fault(kind="short", operation="runs", value=3, times=1),
+    Fault(kind="status", operation="runs", value=503),
+    Fault(kind="truncate", operation="summary"),
+    Fault(kind="status", operation="summary", value=500),
+    Fault(kind="status", operation="schedules", value=500),
+    Fault(kind="nulls", operation="runs", value=["totalRecords", "processedRecords", "failedRecords", "startedAt"]),
+    Fault(kind="status", value=401),
+    Fault(kind="status", value=500, probability=0.5),
+    Fault(kind="html", value=502),
+]
+
+
+@pytest.mark.parametrize(
+    "fault", PAGING, ids=lambda fault: f"{fault.kind} {fault.path or fault.value} {fault.operation}"
+)
+async def test_no_fault_of_the_api_makes_a_count_too_high_or_a_picture_partial_and_afterwards_all_is_counted(
+    tmp_path, fault
+):
+    # The summary must show what ended while the fault was on, and no batch may be given up meanwhile.
+    settings = account_of(Api(recent_window=3600), Traffic(retry_share=0.4, failure_share=0.1, latency=12))
+    async with Rig(tmp_path, settings, sections={"poll": {"interval": "2m"}}, latency=0.2) as rig:
+        await rig.sleep(700)
+        rig.faults.add(fault)
+        for _ in range(20):
+            await rig.sleep(57)
+            assert_never_too_many(rig)
+            for view in rig.shown.batches.values():
+                picture = view.picture
+                assert picture is None or picture.seen.distinct >= picture.total
+        assert rig.faults.fired()
+        rig.faults.clear()
+        await to_rest(rig, 2500)
+        assert_exact(rig)
+        assert rig.open() == set()
