@@ -16,7 +16,8 @@ from pydantic_core import ErrorDetails
 
 from runtype_exporter.config import document
 from runtype_exporter.config.errors import ConfigError, Problem
-from runtype_exporter.config.schema import Config, Reading, repeated
+from runtype_exporter.config.fields import Reading
+from runtype_exporter.config.schema import Config, repeated
 
 DEFAULT_FILE: Final = Path("config.yaml")
 MAX_FILE: Final = 4 * 1024 * 1024

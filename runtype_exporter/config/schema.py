@@ -14,25 +14,26 @@ from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
 import httpx
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    Strict,
-    ValidationInfo,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo
 
 from runtype_exporter.catalogue import LATENCY_BUCKETS
-from runtype_exporter.config.durations import parse_duration
+from runtype_exporter.config.fields import (
+    Count,
+    Duration,
+    Flag,
+    Label,
+    Optional,
+    Reading,
+    Section,
+    Span,
+    Text,
+    listed,
+)
 from runtype_exporter.config.secrets import Secret
 from runtype_exporter.model import Outcome
 
 DEFAULT_BASE_URL: Final = "https://api.runtype.com"
 """Runtype's API (documented)."""
-MAX_LABEL: Final = 64
 MAX_ID: Final = 512
 MAX_PAGE_SIZE: Final = 1000
 MIN_REQUESTS_PER_HOUR: Final = 10
@@ -45,47 +46,6 @@ _INLINE = (
     "must not stand in the file itself, which ends up in repositories and backups; "
     "write {env: RUNTYPE_API_KEY} or {file: /run/secrets/runtype}"
 )
-
-
-class _Section(BaseModel):
-    """A mapping of the file: no key that does nothing, and nothing that changes later."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class Reading:
-    """How a file is read, as against values made in Python: durations need a unit, and this is where secrets are looked for."""
-
-    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
-        """Paths of key files start at `folder`."""
-        self.folder = folder
-        self.environ = environ
-
-
-def _duration(value: Any, info: ValidationInfo) -> float:
-    if isinstance(value, str):
-        return parse_duration(value)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if info.context is None:
-            return float(value)
-        raise ValueError(f"{value} has no unit; write {value}s for seconds, or m, h, d")
-    raise ValueError("must be a duration like 30s, 10m, 1h30m or 7d")
-
-
-def _positive(seconds: float) -> float:
-    if seconds <= 0:
-        raise ValueError("must be longer than 0s")
-    return seconds
-
-
-def _label(text: str) -> str:
-    if not text.strip():
-        raise ValueError("must not be empty")
-    if not text.isprintable():
-        raise ValueError("must not hold control characters or line breaks")
-    if len(text) > MAX_LABEL:
-        raise ValueError(f"must not be longer than {MAX_LABEL} characters; it has {len(text)}")
-    return text
 
 
 def _identity(text: str) -> str:
@@ -165,30 +125,11 @@ def _status_map(words: Mapping[str, Meaning]) -> Mapping[str, Meaning]:
     return MappingProxyType(folded)
 
 
-def _section(value: Any) -> Any:
-    """A heading whose keys are all commented out is a section of defaults."""
-    return {} if value is None else value
-
-
-def _list(value: Any) -> Any:
-    """So is one whose items are."""
-    return () if value is None else value
-
-
-_Text = Annotated[str, Strict()]
-_Count = Annotated[int, Strict()]
-_Flag = Annotated[bool, Strict()]
-_Label = Annotated[_Text, AfterValidator(_label)]
-_Duration = Annotated[float, BeforeValidator(_duration)]
-_Span = Annotated[_Duration, AfterValidator(_positive)]
-_Optional = BeforeValidator(_section)
-
-
-class Globs(_Section):
+class Globs(Section):
     """Which schedules are followed: those that match one of `include` and none of `exclude`, by name or id."""
 
-    include: tuple[_Label, ...] = ("*",)
-    exclude: tuple[_Label, ...] = ()
+    include: tuple[Label, ...] = ("*",)
+    exclude: tuple[Label, ...] = ()
 
     def matches(self, name: str | None, schedule_id: str) -> bool:
         """Whether a schedule is followed. Upper and lower case differ; a schedule may have no name."""
@@ -200,71 +141,74 @@ def _any(texts: list[str], patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(text, pattern) for text in texts for pattern in patterns)
 
 
-class ConfiguredBatch(_Section):
+class ConfiguredBatch(Section):
     """A batch that is always followed, found or not. `name` stands for its id in labels; `status` asks for such results only."""
 
-    id: Annotated[_Text, AfterValidator(_identity)]
-    name: _Label | None = None
-    status: _Label | None = None
+    id: Annotated[Text, AfterValidator(_identity)]
+    name: Label | None = None
+    status: Label | None = None
 
 
-class Collectors(_Section):
-    """Which lists are read."""
+class Collectors(Section):
+    """What is read besides results. Sparklines are read of the schedules that `schedules` lists."""
 
-    schedules: _Flag = True
-    runs: _Flag = True
-    summary: _Flag = True
+    schedules: Flag = True
+    runs: Flag = True
+    summary: Flag = True
+    cost: Flag = True
+    sparklines: Flag = True
+    usage: Flag = True
 
 
-class Account(_Section):
+class Account(Section):
     """One account of Runtype. `timeout` in seconds; `name` is the label `account`."""
 
-    name: _Label
+    name: Label
     api_key: Annotated[Secret, PlainValidator(_secret)]
-    base_url: Annotated[_Text, AfterValidator(_base_url)] = DEFAULT_BASE_URL
-    requests_per_hour: Annotated[_Count, Field(ge=MIN_REQUESTS_PER_HOUR)] = 1000
-    page_size: Annotated[_Count, Field(ge=1, le=MAX_PAGE_SIZE)] = 100
-    timeout: _Span = 30.0
-    schedules: Annotated[Globs, _Optional] = Globs()
-    adhoc_batches: _Flag = True
-    batches: Annotated[tuple[ConfiguredBatch, ...], BeforeValidator(_list)] = ()
-    collectors: Annotated[Collectors, _Optional] = Collectors()
+    base_url: Annotated[Text, AfterValidator(_base_url)] = DEFAULT_BASE_URL
+    requests_per_hour: Annotated[Count, Field(ge=MIN_REQUESTS_PER_HOUR)] = 1000
+    page_size: Annotated[Count, Field(ge=1, le=MAX_PAGE_SIZE)] = 100
+    timeout: Span = 30.0
+    schedules: Annotated[Globs, Optional] = Globs()
+    adhoc_batches: Flag = True
+    batches: Annotated[tuple[ConfiguredBatch, ...], BeforeValidator(listed)] = ()
+    collectors: Annotated[Collectors, Optional] = Collectors()
 
 
-class Poll(_Section):
+class Poll(Section):
     """When the API is read; all durations in seconds."""
 
-    interval: _Span = 60.0
-    discovery_interval: _Span = 600.0
-    lookback: _Duration = 0.0
-    settle_time: _Duration = 1800.0
-    max_concurrency: Annotated[_Count, Field(ge=1, le=64)] = 4
+    interval: Span = 60.0
+    discovery_interval: Span = 600.0
+    lookback: Duration = 0.0
+    settle_time: Duration = 1800.0
+    max_concurrency: Annotated[Count, Field(ge=1, le=64)] = 4
 
 
-class State(_Section):
+class State(Section):
     """The ledger's file, and for how many seconds what is gone is remembered."""
 
     path: Annotated[Path, BeforeValidator(_path)] = Path("runtype-exporter.db")
-    retention: _Span = 604800.0
+    retention: Span = 604800.0
 
 
-class Metrics(_Section):
+class Metrics(Section):
     """What is counted how. `latency_buckets` in seconds; `status_map` in folded case."""
 
-    latency_buckets: Annotated[tuple[_Span, ...], AfterValidator(_buckets)] = LATENCY_BUCKETS
-    batches_per_schedule: Annotated[_Count, Field(ge=0)] = 1
-    status_map: Annotated[Mapping[_Text, Meaning], AfterValidator(_status_map), _Optional] = Field(
+    latency_buckets: Annotated[tuple[Span, ...], AfterValidator(_buckets)] = LATENCY_BUCKETS
+    batches_per_schedule: Annotated[Count, Field(ge=0)] = 1
+    status_map: Annotated[Mapping[Text, Meaning], AfterValidator(_status_map), Optional] = Field(
         default_factory=lambda: MappingProxyType({})
     )
 
 
-class Config(_Section):
+class Config(Section):
     """The whole file."""
 
     accounts: Annotated[tuple[Account, ...], AfterValidator(_accounts)]
-    poll: Annotated[Poll, _Optional] = Poll()
-    state: Annotated[State, _Optional] = State()
-    metrics: Annotated[Metrics, _Optional] = Field(default_factory=Metrics)
+    poll: Annotated[Poll, Optional] = Poll()
+    state: Annotated[State, Optional] = State()
+    metrics: Annotated[Metrics, Optional] = Field(default_factory=Metrics)
 
 
 def repeated(data: Any) -> list[tuple[tuple[str | int, ...], str]]:
