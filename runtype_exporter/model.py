@@ -72,6 +72,9 @@ class Observation(NamedTuple):
 Series = tuple[str, LabelValues]
 """A metric's name in the catalogue and one set of its label values."""
 
+OVERFLOW = "__overflow__"
+"""The `schedule` and `flow` of whatever came when the exposition had no room for another label set."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -144,11 +147,14 @@ class Batch:
     `probes` are the readings of the last cycle that read any; `swept` what each source read before the last complete sweep.
     `labels` is None until they freeze. `drift` is |total - distinct rows| of the last walk that reached the end, `picture` changes only
     when that walk lacked nothing. `ended` is when the status was first seen final, `closed` when following stopped.
+    `run` is the run whose records these are where the API gives no batch id: such a batch is the exporter's own, and no read but that of
+    the run's results knows it. `cost` in dollars; while `cost_due` it is still to be had, and `failures` and `retry_at` speak of that.
     """
 
     ref: BatchRef
     seen: float
     schedule: str = ""
+    run: str = ""
     unclaimed: int = 0
     flow_id: str = ""
     flow_name: str = ""
@@ -170,6 +176,8 @@ class Batch:
     missing_since: float | None = None
     failures: int = 0
     retry_at: float = 0.0
+    cost: float | None = None
+    cost_due: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +266,7 @@ class BatchView:
     closed: float | None
     picture: Picture | None
     drift: int
+    cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,8 +366,24 @@ class Pictures(Protocol):
         """Whether the API knows a configured batch."""
         ...
 
+    def family(self, account: str, collector: str, samples: Mapping[Series, float]) -> None:
+        """Show these gauges of an account's collector, in place of all that it showed before. Empty: they are withdrawn."""
+        ...
+
     def forget(self, account: str) -> None:
         """The account is stopped or starts anew: show nothing of it."""
+        ...
+
+
+class Room(Protocol):
+    """Whatever knows how many series there may still be."""
+
+    def room(self, promised: int = 0) -> bool:
+        """Whether another label set may have counters of its own, besides `promised` ones that the ledger does not hold yet."""
+        ...
+
+    def overflowed(self) -> None:
+        """A label set went into the one that is kept for all beyond the limit."""
         ...
 
 

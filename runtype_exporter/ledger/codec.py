@@ -16,6 +16,7 @@ from runtype_exporter.model import Batch, BatchRef, Labels, Picture, Prefix, Pro
 _SCALARS = (
     "seen",
     "schedule",
+    "run",
     "unclaimed",
     "flow_id",
     "flow_name",
@@ -29,6 +30,8 @@ _SCALARS = (
     "missing_since",
     "failures",
     "retry_at",
+    "cost",
+    "cost_due",
 )
 _DEFAULTS = {field.name: field.default for field in fields(Batch)}
 _SEEN_DEFAULTS = {field.name: field.default for field in fields(Seen)}

@@ -4,7 +4,7 @@ It must not know what the answers are for: no metric, no ledger, no batch that i
 """
 
 from runtype_exporter.runtype.budget import Budget, Priority
-from runtype_exporter.runtype.client import Client
+from runtype_exporter.runtype.client import MAX_SPARKLINES, Client
 from runtype_exporter.runtype.errors import (
     ApiError,
     ClientError,
@@ -22,8 +22,10 @@ from runtype_exporter.runtype.errors import (
 )
 from runtype_exporter.runtype.paging import cursor_walk, next_offset
 from runtype_exporter.runtype.responses import (
+    BatchCost,
     BatchStatus,
     CursorPagination,
+    Day,
     OffsetPagination,
     ResultRow,
     ResultsPage,
@@ -31,18 +33,25 @@ from runtype_exporter.runtype.responses import (
     RunsPage,
     ScheduleRow,
     SchedulesPage,
+    Sparkline,
+    Sparklines,
     Summary,
     SummaryRow,
+    Usage,
+    UsageBlock,
 )
 from runtype_exporter.runtype.timestamps import Unparseable, parse_timestamp
 
 __all__ = [
+    "MAX_SPARKLINES",
     "ApiError",
+    "BatchCost",
     "BatchStatus",
     "Budget",
     "Client",
     "ClientError",
     "CursorPagination",
+    "Day",
     "DecodeError",
     "Forbidden",
     "NetworkError",
@@ -59,12 +68,16 @@ __all__ = [
     "ScheduleRow",
     "SchedulesPage",
     "ServerError",
+    "Sparkline",
+    "Sparklines",
     "Summary",
     "SummaryRow",
     "Throttled",
     "TimedOut",
     "Unauthorised",
     "Unparseable",
+    "Usage",
+    "UsageBlock",
     "cursor_walk",
     "next_offset",
     "parse_timestamp",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Final, Self, TypeVar
 from urllib.parse import quote
@@ -37,6 +37,8 @@ MAX_RESPONSE: Final = 16 * 1024 * 1024
 """The largest answer taken, bytes after inflating."""
 MAX_LIST_PAGE: Final = 100
 """The documented maximum of `GET /v1/schedules`; that of the run list is not documented."""
+MAX_SPARKLINES: Final = 100
+"""The documented maximum of `GET /v1/schedules/sparklines`."""
 MAX_REDIRECTS: Final = 3
 MAX_ID: Final = 512
 ATTEMPTS: Final = 3
@@ -146,6 +148,32 @@ class Client:
         if status is not None:
             parameters["status"] = status
         return await self._get(responses.RESULTS, path, parameters, priority)
+
+    async def run_results(
+        self, run_id: str, offset: int, *, priority: Priority = Priority.RUNNING
+    ) -> responses.ResultsPage:
+        """One page of a run's results from row `offset`. Whether the API heeds the offset is not documented."""
+        path = f"v1/schedules/runs/{_segment('run_results', run_id)}/results"
+        parameters = {"limit": str(self._page_size), "offset": str(offset)}
+        return await self._get(responses.RUN_RESULTS, path, parameters, priority)
+
+    async def cost(self, batch_id: str, *, priority: Priority = Priority.EXTRA) -> responses.BatchCost:
+        """What a batch cost."""
+        return await self._get(responses.COST, f"v1/batch/{_segment('cost', batch_id)}/cost", {}, priority)
+
+    async def sparklines(self, ids: Sequence[str], *, priority: Priority = Priority.EXTRA) -> responses.Sparklines:
+        """The last seven days of these schedules, `MAX_SPARKLINES` at the most.
+
+        Raises:
+            ValueError: the ids are too many, none, or one of them holds a comma, which is what separates them.
+        """
+        if not 0 < len(ids) <= MAX_SPARKLINES or any("," in identity for identity in ids):
+            raise ValueError(f"sparklines are asked for 1 to {MAX_SPARKLINES} ids without commas")
+        return await self._get(responses.SPARKLINES, "v1/schedules/sparklines", {"ids": ",".join(ids)}, priority)
+
+    async def usage(self, *, priority: Priority = Priority.EXTRA) -> responses.Usage:
+        """What of the plan is used up."""
+        return await self._get(responses.USAGE, "v1/usage-limits/daily", {}, priority)
 
     def _list(self, cursor: str | None) -> dict[str, str]:
         parameters = {"limit": str(min(self._page_size, MAX_LIST_PAGE))}

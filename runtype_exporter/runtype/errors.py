@@ -29,7 +29,8 @@ class ApiError(Exception):
     """A read of the API that failed.
 
     Attributes:
-        operation: the read, one fixed word (`schedules`, `runs`, `summary`, `status`, `results`).
+        operation: the read, one fixed word (`schedules`, `runs`, `summary`, `status`, `results`, `run_results`, `cost`,
+            `sparklines`, `usage`).
         code: the HTTP status as text, or one word where there was no status or the status is not what failed.
         reason: one fixed word for a metric's label.
         retryable: whether the same request may succeed when it is simply asked again a little later.

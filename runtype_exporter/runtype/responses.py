@@ -18,6 +18,10 @@ from runtype_exporter.runtype.errors import DecodeError
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """A number of records: never negative, and within what JSON numbers hold exactly."""
+Dollars = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+"""A cost: more than a million for one batch is a mistake, and a counter cannot take it back."""
+Amount = Annotated[float, msgspec.Meta(ge=0)]
+"""A quantity that is documented as a number, not as a whole one."""
 Id = Annotated[str, msgspec.Meta(min_length=1)]
 """An opaque identity."""
 Timestamp = Any
@@ -46,11 +50,19 @@ class OffsetPagination(_Struct, frozen=True):
 
 
 class ScheduleRow(_Struct, frozen=True):
-    """A schedule."""
+    """A schedule. `trigger_type` is documented as `recurring` or `one_time` elsewhere in the API, here as plain text."""
 
     id: Id
     name: str | None = None
     enabled: bool = True
+    trigger_type: str | None = None
+    cron: str | None = None
+    timezone: str | None = None
+    run_at: Timestamp = None
+    next_run_at: Timestamp = None
+    last_run_at: Timestamp = None
+    flow_id: str | None = None
+    agent_id: str | None = None
 
 
 class RunRow(_Struct, frozen=True):
@@ -130,10 +142,53 @@ class BatchStatus(_Struct, frozen=True):
 
 
 class ResultsPage(_Struct, frozen=True):
-    """One page of `GET /v1/schedules/batch/{id}/results`. Its order is not documented."""
+    """One page of `GET /v1/schedules/batch/{id}/results` or `…/runs/{id}/results`. Their order is not documented."""
 
     data: list[ResultRow]
     pagination: OffsetPagination
+
+
+class BatchCost(_Struct, frozen=True):
+    """`GET /v1/batch/{id}/cost`: everything that the batch's records cost, in dollars."""
+
+    total_cost_usd: Dollars
+
+
+class Day(_Struct, frozen=True):
+    """A schedule's runs of one UTC day. How the day is written is not documented."""
+
+    runs: Count
+    failed: Count
+
+
+class Sparkline(_Struct, frozen=True):
+    """One schedule's last seven days. Whether days without a run are among them is not documented."""
+
+    schedule_id: Id
+    last7_days: list[Day] = msgspec.field(name="last7Days")
+
+
+class Sparklines(_Struct, frozen=True):
+    """`GET /v1/schedules/sparklines`."""
+
+    data: list[Sparkline]
+
+
+class UsageBlock(_Struct, frozen=True):
+    """One period of the plan's usage. Its fields are documented as required, but nothing is counted by them: any may be absent."""
+
+    executions_used: Amount | None = None
+    execution_limit: float | None = None
+    is_unlimited: bool = False
+    in_slow_mode: bool | None = None
+    resets_at: Timestamp = None
+
+
+class Usage(_Struct, frozen=True):
+    """`GET /v1/usage-limits/daily`: a daily block, a monthly one, or both, by plan."""
+
+    daily: UsageBlock | None = None
+    monthly: UsageBlock | None = None
 
 
 _ESCAPE: Final = re.compile(
@@ -181,3 +236,7 @@ RUNS: Final = Decoder("runs", RunsPage)
 SUMMARY: Final = Decoder("summary", Summary)
 STATUS: Final = Decoder("status", BatchStatus)
 RESULTS: Final = Decoder("results", ResultsPage)
+RUN_RESULTS: Final = Decoder("run_results", ResultsPage)
+COST: Final = Decoder("cost", BatchCost)
+SPARKLINES: Final = Decoder("sparklines", Sparklines)
+USAGE: Final = Decoder("usage", Usage)

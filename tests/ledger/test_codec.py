@@ -46,6 +46,7 @@ batches = st.builds(
     ref=st.builds(BatchRef, words, words),
     seen=times,
     schedule=words,
+    run=words,
     unclaimed=counts,
     flow_id=words,
     flow_name=words,
@@ -67,6 +68,8 @@ batches = st.builds(
     missing_since=maybe_time,
     failures=counts,
     retry_at=times,
+    cost=maybe_time,
+    cost_due=st.booleans(),
 )
 
 
