@@ -21,8 +21,8 @@ HOUR: Final = 3600.0
 MAX_PAUSE: Final = HOUR
 """The longest pause believed, seconds: a broken header must not stop polling for a day."""
 
-_CAPACITY_SHARE: Final = 0.1
-_DISCOVERY_SHARE: Final = 0.25
+CAPACITY_SHARE: Final = 0.1
+DISCOVERY_SHARE: Final = 0.25
 _LARGEST_BLOCK: Final = 10
 _GUARANTEE: Final = 20
 """A class that waits gets at least one grant in this many."""
@@ -61,7 +61,7 @@ class Budget:
         self._store = store
         self._clock = clock
         self._telemetry = telemetry
-        self._capacity = max(1.0, limit_per_hour * _CAPACITY_SHARE)
+        self._capacity = max(1.0, limit_per_hour * CAPACITY_SHARE)
         # With a limit of 1 nothing would be left to refill; so short of a whole token, one takes a little over an hour to come back.
         self._rate = max(limit_per_hour - self._capacity, 0.99) / HOUR
         self._block = min(_LARGEST_BLOCK, math.ceil(self._capacity / 4))
@@ -93,7 +93,7 @@ class Budget:
 
     def share_interval(self, cost: int) -> float:
         """The shortest interval in seconds between cycles of `cost` requests that takes at most a quarter of the limit."""
-        return cost * HOUR / (self._limit * _DISCOVERY_SHARE)
+        return cost * HOUR / (self._limit * DISCOVERY_SHARE)
 
     async def spend(self, priority: Priority) -> None:
         """Wait until one request may be sent, and spend it.
