@@ -17,6 +17,7 @@ from runtype_exporter.config.schema import (
     State,
 )
 from runtype_exporter.config.secrets import Secret, SecretError
+from runtype_exporter.config.slos import Slo
 
 __all__ = [
     "Account",
@@ -31,6 +32,7 @@ __all__ = [
     "Problem",
     "Secret",
     "SecretError",
+    "Slo",
     "State",
     "load",
 ]

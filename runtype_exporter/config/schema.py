@@ -30,6 +30,7 @@ from runtype_exporter.config.fields import (
     listed,
 )
 from runtype_exporter.config.secrets import Secret
+from runtype_exporter.config.slos import DEFAULT_SLOS, Slo
 from runtype_exporter.model import Outcome
 
 DEFAULT_BASE_URL: Final = "https://api.runtype.com"
@@ -37,6 +38,7 @@ DEFAULT_BASE_URL: Final = "https://api.runtype.com"
 MAX_ID: Final = 512
 MAX_PAGE_SIZE: Final = 1000
 MIN_REQUESTS_PER_HOUR: Final = 10
+MIN_SERIES: Final = 1000
 MAX_BUCKETS: Final = 50
 
 Meaning = Literal[Outcome, "unfinished"]
@@ -193,10 +195,11 @@ class State(Section):
 
 
 class Metrics(Section):
-    """What is counted how. `latency_buckets` in seconds; `status_map` in folded case."""
+    """What is counted how. `latency_buckets` in seconds; `max_series` lines of the exposition; `status_map` in folded case."""
 
     latency_buckets: Annotated[tuple[Span, ...], AfterValidator(_buckets)] = LATENCY_BUCKETS
     batches_per_schedule: Annotated[Count, Field(ge=0)] = 1
+    max_series: Annotated[Count, Field(ge=MIN_SERIES)] = 50_000
     status_map: Annotated[Mapping[Text, Meaning], AfterValidator(_status_map), Optional] = Field(
         default_factory=lambda: MappingProxyType({})
     )
@@ -209,6 +212,13 @@ class Config(Section):
     poll: Annotated[Poll, Optional] = Poll()
     state: Annotated[State, Optional] = State()
     metrics: Annotated[Metrics, Optional] = Field(default_factory=Metrics)
+    slos: Annotated[tuple[Slo, ...], BeforeValidator(listed)] = DEFAULT_SLOS
+
+    @property
+    def latency_boundaries(self) -> tuple[float, ...]:
+        """The boundaries of record latencies: the configured buckets, and every threshold that latencies are held to."""
+        thresholds = {slo.threshold for slo in self.slos if slo.threshold is not None}
+        return tuple(sorted({*self.metrics.latency_buckets, *thresholds}))
 
 
 def repeated(data: Any) -> list[tuple[tuple[str | int, ...], str]]:
@@ -219,7 +229,8 @@ def repeated(data: Any) -> list[tuple[tuple[str | int, ...], str]]:
         batches = account.get("batches") if isinstance(account, dict) else None
         for key in ("id", "name"):
             found += _repeated(batches, ("accounts", index, "batches"), key)
-    return found
+    slos = data.get("slos") if isinstance(data, dict) else None
+    return found + _repeated(slos, ("slos",), "name")
 
 
 def _repeated(items: Any, path: tuple[str | int, ...], key: str) -> list[tuple[tuple[str | int, ...], str]]:

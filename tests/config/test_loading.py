@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from runtype_exporter.config import (
     Poll,
     Problem,
     Secret,
+    Slo,
     State,
     load,
 )
@@ -74,7 +76,19 @@ def test_every_key_reaches_its_attribute():
         metrics=Metrics(
             latency_buckets=(0.1, 1.0, 60.0),
             batches_per_schedule=0,
+            max_series=1000,
             status_map={"needs_review": "unfinished", "no": "failure", "7": "unknown"},
+        ),
+        slos=(
+            Slo(
+                name="nightly-succeeds",
+                type="success",
+                schedule="nightly-*",
+                objective=Decimal("99.95"),
+                window=604800.0,
+            ),
+            Slo(name="imports-fast", type="latency", schedule="", objective=Decimal(50), threshold=90.0),
+            Slo(name="on-time", type="freshness", objective=Decimal("9.5"), max_delay=0.0),
         ),
     )
     assert expected == load(FIXTURES / "everything.good.yaml")
@@ -83,6 +97,13 @@ def test_every_key_reaches_its_attribute():
 @pytest.mark.parametrize("name", ["nothing", "empty_sections"])
 def test_what_is_left_out_is_the_default(name: str):
     assert BUILT_IN == load(FIXTURES / f"{name}.good.yaml")
+
+
+@pytest.mark.parametrize("text", ["slos:\n", "slos: []\n"])
+def test_an_empty_list_of_objectives_is_none_at_all(tmp_path: Path, text: str):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    assert () == load(path).slos
 
 
 def test_an_alias_means_what_its_anchor_says():
@@ -96,7 +117,7 @@ def test_the_shipped_file_says_what_is_built_in():
 
 def test_the_shipped_file_shows_every_key():
     text = SHIPPED.read_text()
-    models = (Config, Account, ConfiguredBatch, Globs, Collectors, Poll, State, Metrics)
+    models = (Config, Account, ConfiguredBatch, Globs, Collectors, Poll, State, Metrics, Slo)
     missing = {f"{key}:" for model in models for key in model.model_fields if f"{key}:" not in text}
     assert set() == missing
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from runtype_exporter.catalogue import LATENCY_BUCKETS
-from runtype_exporter.config import Account, Config, ConfiguredBatch, Globs, Metrics, Poll, Secret, State
+from runtype_exporter.config import Account, Config, ConfiguredBatch, Globs, Metrics, Poll, Secret, Slo, State
 
 ACCOUNT = Account(name="a", api_key=Secret(env="A"))
 
@@ -23,6 +24,13 @@ def test_the_path_of_the_ledger_may_be_a_path():
 
 def test_the_default_buckets_are_the_catalogues():
     assert LATENCY_BUCKETS == Metrics().latency_buckets
+
+
+def test_every_threshold_of_latencies_is_a_boundary_too():
+    fast = Slo(name="fast", type="latency", objective=Decimal(95), threshold=45.0)
+    config = Config(accounts=(ACCOUNT,), metrics=Metrics(latency_buckets=(1.0, 60.0)), slos=(fast,))
+    assert (1.0, 45.0, 60.0) == config.latency_boundaries
+    assert LATENCY_BUCKETS == Config(accounts=(ACCOUNT,)).latency_boundaries
 
 
 def test_an_account_needs_a_name_and_a_key_only():

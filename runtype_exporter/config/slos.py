@@ -1,0 +1,85 @@
+"""Service level objectives as a person writes them: which events count, for which schedules, and how many of them must be good.
+
+It must not know how events are judged, nor which rules follow from an objective.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
+
+from runtype_exporter.config.fields import MAX_LABEL, Duration, Section, Span, Text
+
+SloType = Literal["success", "latency", "freshness"]
+"""What an objective judges: results, the latencies of successes, or due starts."""
+
+_NAME: Final = re.compile(rf"[a-z0-9-]{{1,{MAX_LABEL}}}", re.ASCII)
+_PERCENTAGE: Final = re.compile(r"\d{1,2}(\.\d{1,10})?%", re.ASCII)
+
+
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError(f"must be 1 to {MAX_LABEL} of the characters a-z, 0-9 and -, like records-succeed")
+    return text
+
+
+def _schedules(text: str, info: ValidationInfo) -> str:
+    if not text and info.data.get("type") == "freshness":
+        raise ValueError("must not be empty here: ad-hoc batches are never due")
+    if not text.isprintable():
+        raise ValueError("must not hold control characters or line breaks")
+    if len(text) > MAX_LABEL:
+        raise ValueError(f"must not be longer than {MAX_LABEL} characters; it has {len(text)}")
+    return text
+
+
+def _objective(value: Any) -> Decimal:
+    """The percentage, exactly as it is written: 99.9% is no float."""
+    if isinstance(value, Decimal):
+        return value
+    if not isinstance(value, str) or not _PERCENTAGE.fullmatch(value):
+        raise ValueError("must be a percentage above 0% and below 100%, like 99% or 99.95%")
+    if not (percentage := Decimal(value.removesuffix("%"))):
+        raise ValueError("must be above 0%: nothing can miss that")
+    return percentage
+
+
+def _for(type_: SloType, example: str) -> AfterValidator:
+    """A key that one type needs and the others do not have."""
+
+    def check(value: float | None, info: ValidationInfo) -> float | None:
+        actual = info.data.get("type")  # None: what stands there is wrong already
+        if value is None and actual == type_:
+            raise ValueError(f"is missing: type {type_} needs it, like {example}")
+        if value is not None and actual not in {None, type_}:
+            raise ValueError(f"belongs to type {type_}, and this one is of type {actual}; remove it or change the type")
+        return value
+
+    return AfterValidator(check)
+
+
+class Slo(Section):
+    """One objective: `objective` percent of its events within `window` seconds are good.
+
+    `schedule` is a glob on schedules' labels (a name, or an id where there is none); ad-hoc batches match "" alone. `threshold` and
+    `max_delay` in seconds, None in types that have none.
+    """
+
+    name: Annotated[Text, AfterValidator(_name)]
+    type: SloType
+    objective: Annotated[Decimal, PlainValidator(_objective)]
+    schedule: Annotated[Text, AfterValidator(_schedules)] = "*"
+    window: Span = 30 * 86400.0
+    threshold: Annotated[Span | None, _for("latency", "60s"), Field(validate_default=True)] = None
+    max_delay: Annotated[Duration | None, _for("freshness", "15m"), Field(validate_default=True)] = None
+
+
+DEFAULT_SLOS: Final = (
+    Slo(name="records-succeed", type="success", objective=Decimal(99)),
+    Slo(name="records-fast", type="latency", objective=Decimal(95), threshold=60.0),
+    Slo(name="runs-on-time", type="freshness", objective=Decimal(99), max_delay=900.0),
+)
+"""The objectives of a file that names none."""
