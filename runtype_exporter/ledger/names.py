@@ -6,6 +6,7 @@ It must not know which metrics use the labels.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection, Iterable
 from typing import Literal, NamedTuple
 
 Kind = Literal["schedule", "flow"]
@@ -52,6 +53,21 @@ class Names:
         self._labels[account, kind, id_] = label
         self._holders.setdefault((account, kind, label), id_)
 
+    def unused(self, account: str, kind: Kind, *, labels: Collection[str], ids: Collection[str]) -> list[Fixed]:
+        """An account's labels that are none of these, of ids that are none of these; nothing is changed yet."""
+        return [
+            Fixed(account, kind, id_, label)
+            for (owner, what, id_), label in self._labels.items()
+            if owner == account and what == kind and label not in labels and id_ not in ids
+        ]
+
+    def drop(self, unused: Iterable[Fixed]) -> None:
+        """Let go of ids and their labels."""
+        for account, kind, id_, label in unused:
+            del self._labels[account, kind, id_]
+            if self._holders.get((account, kind, label)) == id_:
+                del self._holders[account, kind, label]
+
     def _free(self, account: str, kind: Kind, id_: str, name: str) -> bool:
         return self._holders.get((account, kind, name), id_) == id_ and (
             name == id_ or self.known(account, kind, name) is None
@@ -66,3 +82,10 @@ def read(connection: sqlite3.Connection) -> list[Fixed]:
 def write(connection: sqlite3.Connection, fixed: Fixed) -> None:
     """Insert or update a label."""
     connection.execute("INSERT OR REPLACE INTO names (account, kind, id, label) VALUES (?, ?, ?, ?)", fixed)
+
+
+def delete(connection: sqlite3.Connection, unused: Iterable[Fixed]) -> None:
+    """Delete labels."""
+    connection.executemany(
+        "DELETE FROM names WHERE account = ? AND kind = ? AND id = ?", [fixed[:3] for fixed in unused]
+    )

@@ -12,10 +12,20 @@ from collections.abc import Iterable, Mapping
 from runtype_exporter.ledger.codec import decode, encode
 from runtype_exporter.ledger.identities import chunks
 from runtype_exporter.ledger.totals import Samples
-from runtype_exporter.model import Batch, BatchRef, BudgetState, HistogramValue, Horizon, Run, Sample
+from runtype_exporter.model import (
+    Batch,
+    BatchRef,
+    BudgetState,
+    HistogramValue,
+    Horizon,
+    LabelValues,
+    Run,
+    Sample,
+    Series,
+)
 
 _BATCH = "SELECT num, id, account, created, closed, body FROM batches"
-_RUN = "SELECT account, id, schedule, batch, created, outcome, ended FROM runs"
+_RUN = "SELECT account, id, schedule, batch, created, started, outcome, ended FROM runs"
 
 
 def created(connection: sqlite3.Connection) -> float:
@@ -85,6 +95,12 @@ def recently_closed(connection: sqlite3.Connection, account: str, per_label: int
     return [batch for _, batch in map(_batch, rows)]
 
 
+def costs_due(connection: sqlite3.Connection, account: str) -> list[Batch]:
+    """The batches whose cost is due, the longest closed first. The condition is that of the index, letter by letter."""
+    rows = connection.execute(f"{_BATCH} WHERE account = ? AND instr(body, '\"cost_due\":true') ORDER BY closed", (account,))
+    return [batch for _, batch in map(_batch, rows)]
+
+
 def write_run(connection: sqlite3.Connection, run: Run) -> None:
     """Insert or update a run.
 
@@ -95,8 +111,8 @@ def write_run(connection: sqlite3.Connection, run: Run) -> None:
     if owner not in {None, (run.account,)}:
         raise ValueError("another account owns this run")
     connection.execute(
-        "INSERT OR REPLACE INTO runs (account, id, schedule, batch, created, outcome, ended) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (run.account, run.id, run.schedule, run.batch, run.created, run.outcome, run.ended),
+        "INSERT OR REPLACE INTO runs (account, id, schedule, batch, created, started, outcome, ended) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (run.account, run.id, run.schedule, run.batch, run.created, run.started, run.outcome, run.ended),
     )
 
 
@@ -111,6 +127,12 @@ def runs(connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, Run]:
 def unfinished_runs(connection: sqlite3.Connection, account: str) -> list[Run]:
     """An account's runs without an outcome."""
     return [_run(row) for row in connection.execute(f"{_RUN} WHERE account = ? AND outcome IS NULL", (account,))]
+
+
+def runs_since(connection: sqlite3.Connection, account: str, at: float) -> list[Run]:
+    """An account's runs that were created at a moment or later, in that order."""
+    order = f"{_RUN} WHERE account = ? AND created >= ? ORDER BY created, id"
+    return [_run(row) for row in connection.execute(order, (account, at))]
 
 
 def boundaries(connection: sqlite3.Connection) -> dict[str, tuple[float, ...]]:
@@ -148,7 +170,20 @@ def samples(connection: sqlite3.Connection) -> Samples:
     return found
 
 
-def write_samples(connection: sqlite3.Connection, planned: Samples) -> None:
+def changes(connection: sqlite3.Connection) -> dict[Series, float]:
+    """When each series last changed."""
+    rows = connection.execute("SELECT metric, labels, changed FROM series")
+    return {(metric, tuple(json.loads(labels))): changed for metric, labels, changed in rows}
+
+
+def delete_samples(connection: sqlite3.Connection, ended: Iterable[Series]) -> None:
+    """Delete series."""
+    connection.executemany(
+        "DELETE FROM series WHERE metric = ? AND labels = ?", [(metric, _labels(labels)) for metric, labels in ended]
+    )
+
+
+def write_samples(connection: sqlite3.Connection, planned: Samples, now: float) -> None:
     """Insert or update series."""
     rows = []
     for (metric, labels), sample in planned.items():
@@ -156,9 +191,10 @@ def write_samples(connection: sqlite3.Connection, planned: Samples) -> None:
         if isinstance(state, HistogramValue):
             counts = json.dumps(state.counts, separators=(",", ":"))
             state = state.sum
-        rows.append((metric, json.dumps(labels, ensure_ascii=False), sample.created, state, counts))
+        rows.append((metric, _labels(labels), sample.created, state, counts, now))
     connection.executemany(
-        "INSERT OR REPLACE INTO series (metric, labels, created, value, counts) VALUES (?, ?, ?, ?, ?)", rows
+        "INSERT OR REPLACE INTO series (metric, labels, created, value, counts, changed) VALUES (?, ?, ?, ?, ?, ?)",
+        rows,
     )
 
 
@@ -189,19 +225,24 @@ def write_budget(connection: sqlite3.Connection, account: str, state: BudgetStat
     )
 
 
+def _labels(labels: LabelValues) -> str:
+    return json.dumps(labels, ensure_ascii=False)
+
+
 def _batch(row: tuple[int, str, str, float | None, float | None, str]) -> tuple[int, Batch]:
     num, id_, account, began, closed, body = row
     return num, decode(BatchRef(account, id_), began, closed, body)
 
 
-def _run(row: tuple[str, str, str, str, float | None, str | None, float | None]) -> Run:
-    account, id_, schedule, batch, began, outcome, ended = row
+def _run(row: tuple[str, str, str, str, float | None, float | None, str | None, float | None]) -> Run:
+    account, id_, schedule, batch, began, started, outcome, ended = row
     return Run(
         account=account,
         id=id_,
         schedule=schedule,
         batch=batch,
         created=began,
+        started=started,
         outcome=outcome,  # type: ignore[arg-type]  # only outcomes were stored
         ended=ended,
     )

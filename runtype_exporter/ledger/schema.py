@@ -37,6 +37,7 @@ CREATE TABLE batches (
   body TEXT NOT NULL
 );
 CREATE INDEX batches_closed ON batches (account, closed) WHERE closed IS NOT NULL;
+CREATE INDEX batches_cost_due ON batches (account) WHERE instr(body, '"cost_due":true');
 CREATE TABLE results (
   batch INTEGER NOT NULL,
   id BLOB NOT NULL,
@@ -52,10 +53,13 @@ CREATE TABLE runs (
   schedule TEXT NOT NULL,
   batch TEXT NOT NULL,
   created REAL,
+  started REAL,
   outcome TEXT,
   ended REAL
 ) WITHOUT ROWID;
+CREATE INDEX runs_created ON runs (account, created);
 CREATE INDEX runs_unfinished ON runs (account) WHERE outcome IS NULL;
+CREATE TABLE schedules (id TEXT PRIMARY KEY, account TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE families (metric TEXT PRIMARY KEY, bounds TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE series (
   metric TEXT NOT NULL,
@@ -63,6 +67,7 @@ CREATE TABLE series (
   created REAL NOT NULL,
   value REAL NOT NULL,
   counts TEXT,
+  changed REAL NOT NULL,
   PRIMARY KEY (metric, labels)
 ) WITHOUT ROWID;
 CREATE TABLE names (

@@ -18,7 +18,19 @@ from runtype_exporter.ledger import forgetting, identities, names, rows, schema
 from runtype_exporter.ledger.counting import count_page, required
 from runtype_exporter.ledger.database import Database
 from runtype_exporter.ledger.totals import Samples, Totals
-from runtype_exporter.model import Batch, BudgetState, Delta, Horizon, Result, Run, Seen, Snapshot
+from runtype_exporter.model import (
+    OVERFLOW,
+    Batch,
+    BudgetState,
+    Delta,
+    Horizon,
+    LabelValues,
+    Result,
+    Run,
+    Seen,
+    Series,
+    Snapshot,
+)
 
 MOST_FORGOTTEN = 10_000
 """Rows that one call of `forget` deletes at the most."""
@@ -26,37 +38,6 @@ MOST_FORGOTTEN = 10_000
 
 def _ignore(*_: object) -> None:
     """Hear and do nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Contents:
-    """What of the file is also kept in memory."""
-
-    created: float
-    open: dict[int, Batch]
-    horizons: dict[str, Horizon]
-    names: list[names.Fixed]
-    samples: Samples
-    boundaries: dict[str, tuple[float, ...]]
-    results: int
-
-
-def _read(connection: sqlite3.Connection) -> _Contents:
-    (results,) = connection.execute("SELECT count(*) FROM results").fetchone()
-    return _Contents(
-        rows.created(connection),
-        rows.open_batches(connection),
-        rows.horizons(connection),
-        names.read(connection),
-        rows.samples(connection),
-        rows.boundaries(connection),
-        results,
-    )
-
-
-def _try_reading(connection: sqlite3.Connection) -> None:
-    rows.all_batches(connection)
-    _read(connection)
 
 
 class Ledger:
@@ -74,7 +55,7 @@ class Ledger:
         self._open = {batch.ref.id: (num, batch) for num, batch in contents.open.items()}
         self._horizons = contents.horizons
         self._names = names.Names(contents.names)
-        self._totals = Totals(contents.samples, contents.boundaries)
+        self._totals = Totals(contents.samples, contents.boundaries, contents.changed)
         self._results = contents.results
 
     @classmethod
@@ -164,6 +145,11 @@ class Ledger:
         with self._database.reading() as connection:
             return rows.recently_closed(connection, account, per_label)
 
+    def costs_due(self, account: str) -> list[Batch]:
+        """An account's batches whose cost is still to be had, the longest closed first."""
+        with self._database.reading() as connection:
+            return rows.costs_due(connection, account)
+
     def save(self, *batches: Batch) -> None:
         """Keep batches as they stand.
 
@@ -194,9 +180,9 @@ class Ledger:
         with self._database.transaction() as connection:
             number = rows.write_batch(connection, after)
             identities.write(connection, number, changes)
-            rows.write_samples(connection, planned)
+            rows.write_samples(connection, planned, now)
         self._keep(number, after)
-        self._totals.adopt(planned)
+        self._totals.adopt(planned, now)
         self._results += changes.added
         return after
 
@@ -206,15 +192,16 @@ class Ledger:
         Raises:
             ValueError: another account owns one of them, a series is none of the ledger's, or a counter would go down.
         """
-        planned = self._totals.plan(delta, self._clock.now())
+        now = self._clock.now()
+        planned = self._totals.plan(delta, now)
         with self._database.transaction() as connection:
             numbers = [rows.write_batch(connection, batch) for batch in batches]
             for run in runs:
                 rows.write_run(connection, run)
-            rows.write_samples(connection, planned)
+            rows.write_samples(connection, planned, now)
         for number, batch in zip(numbers, batches, strict=True):
             self._keep(number, batch)
-        self._totals.adopt(planned)
+        self._totals.adopt(planned, now)
 
     def runs(self, ids: Iterable[str]) -> dict[str, Run]:
         """Those runs that are held, whichever account owns them."""
@@ -258,6 +245,37 @@ class Ledger:
         self._results -= results
         return results + others
 
+    def end_series(self, account: str, schedules: Collection[str], *, before: float) -> int:
+        """End an account's series of schedules that are gone, all or nothing; how many ended.
+
+        Those go whose schedule label is none of `schedules` and no open batch's, and that last changed before a moment. Ad-hoc batches'
+        and pooled ones stay. A schedule that comes back begins anew at 0. Names that no series and no open batch uses go as well.
+        """
+        batches = self.open_batches(account)
+        alive = {"", OVERFLOW, *schedules}
+        alive |= {self._names.known(account, "schedule", batch.schedule) or batch.schedule for batch in batches}
+        alive |= {batch.labels.schedule for batch in batches if batch.labels is not None}
+        ended = frozenset(self._totals.stale(account, alive, before))
+        used = {name: self._totals.used(account, name, but=ended) for name in ("schedule", "flow")}
+        unused = self._names.unused(account, "schedule", labels=alive | used["schedule"], ids=())
+        flows = {batch.flow_id for batch in batches}
+        unused += self._names.unused(account, "flow", labels=used["flow"], ids=flows)
+        if ended or unused:
+            with self._database.transaction() as connection:
+                rows.delete_samples(connection, ended)
+                names.delete(connection, unused)
+            self._totals.end(ended)
+            self._names.drop(unused)
+        return len(ended)
+
+    def has_series(self, metric: str, labels: LabelValues) -> bool:
+        """Whether a durable series exists."""
+        return (metric, labels) in self._totals
+
+    def lines(self) -> int:
+        """How many lines all durable series take in OpenMetrics, the longer of the two formats."""
+        return self._totals.lines
+
     def load_budget(self, account: str) -> BudgetState | None:
         """An account's request budget as last saved, None for an account never seen."""
         with self._database.reading() as connection:
@@ -276,11 +294,12 @@ class Ledger:
         """Use these bounds, by metric, in seconds. A histogram whose bounds differ starts again at zero, as created now."""
         if boundaries.items() <= self._totals.boundaries.items():
             return
-        planned = self._totals.restart(boundaries, self._clock.now())
+        now = self._clock.now()
+        planned = self._totals.restart(boundaries, now)
         with self._database.transaction() as connection:
             rows.write_boundaries(connection, boundaries)
-            rows.write_samples(connection, planned)
-        self._totals.adopt(planned, boundaries)
+            rows.write_samples(connection, planned, now)
+        self._totals.adopt(planned, now, boundaries)
 
     def _number(self, connection: sqlite3.Connection, id_: str) -> int | None:
         held = self._open.get(id_)

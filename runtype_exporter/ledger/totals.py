@@ -6,10 +6,11 @@ It must not know where the changes come from, nor how they are stored.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from runtype_exporter import catalogue
 from runtype_exporter.model import Delta, Exemplar, HistogramValue, LabelValues, Observation, Sample, Series, Snapshot
+from runtype_exporter.objectives import Objectives
 
 EXEMPLAR_CHARACTERS = 128
 """An exemplar's label names and values together may have no more (OpenMetrics 1.0)."""
@@ -20,25 +21,39 @@ Samples = dict[Series, Sample]
 class Totals:
     """Every durable series, and which of them changed since the last snapshot."""
 
-    def __init__(self, samples: Samples, boundaries: Mapping[str, tuple[float, ...]]) -> None:
+    def __init__(
+        self, samples: Samples, boundaries: Mapping[str, tuple[float, ...]], changed_at: Mapping[Series, float]
+    ) -> None:
         self._samples = samples
         self._boundaries = dict(boundaries)
+        self._changed_at = dict(changed_at)
         self._changed = set(samples)
+        self._lines = sum(map(_lines, samples.values()))
         self._version = 0
+        self.objectives = Objectives()
 
     @property
     def boundaries(self) -> Mapping[str, tuple[float, ...]]:
         """Each histogram's bounds, ascending, without infinity."""
         return self._boundaries
 
+    @property
+    def lines(self) -> int:
+        """How many lines all series take in OpenMetrics, the longer of the two formats."""
+        return self._lines
+
+    def __contains__(self, series: object) -> bool:
+        """Whether the series exists."""
+        return series in self._samples
+
     def plan(self, delta: Delta, now: float) -> Samples:
-        """The samples that a delta makes new or different; nothing is changed yet.
+        """The samples that a delta, and the objectives' events in it, make new or different; nothing is changed yet.
 
         Raises:
             ValueError: an increment is negative, or a series is none that the catalogue gives to the ledger.
         """
         planned: Samples = {}
-        for series, step in delta.increments.items():
+        for series, step in (*delta.increments.items(), *self.objectives.events(delta).items()):
             before = self._samples.get(series)
             if before is None:
                 _check(series, "counter")
@@ -67,24 +82,65 @@ class Totals:
             if series[0] in changed
         }
 
-    def adopt(self, planned: Samples, boundaries: Mapping[str, tuple[float, ...]] | None = None) -> None:
+    def adopt(self, planned: Samples, now: float, boundaries: Mapping[str, tuple[float, ...]] | None = None) -> None:
         """Make a plan the truth, and these boundaries those of every histogram from now on."""
         self._boundaries.update(boundaries or {})
+        for series, sample in planned.items():
+            before = self._samples.get(series)
+            self._lines += _lines(sample) - (0 if before is None else _lines(before))
         self._samples.update(planned)
         self._changed.update(planned)
+        self._changed_at.update(dict.fromkeys(planned, now))
+
+    def stale(self, account: str, schedules: Collection[str], before: float) -> list[Series]:
+        """An account's series of other schedules than these that last changed before a moment; nothing is changed yet."""
+        return [
+            series
+            for series, at in self._changed_at.items()
+            if at < before
+            and (schedule := label(series, "schedule")) is not None
+            and schedule not in schedules
+            and label(series, "account") == account
+        ]
+
+    def used(self, account: str, name: str, *, but: Collection[Series]) -> set[str]:
+        """The values that a label has in an account's series, those left out that are in `but`."""
+        return {
+            value
+            for series in self._samples.keys() - but
+            if (value := label(series, name)) is not None and label(series, "account") == account
+        }
+
+    def end(self, ended: Collection[Series]) -> None:
+        """Let go of series; the next snapshot says so."""
+        for series in ended:
+            self._lines -= _lines(self._samples.pop(series))
+            del self._changed_at[series]
+        self._changed.update(ended)
 
     def snapshot(self) -> Snapshot:
         """The series that changed since the snapshot before; the first time all."""
         self._version += 1
         families: dict[str, dict[LabelValues, Sample | None]] = {}
         for series in self._changed:
-            families.setdefault(series[0], {})[series[1]] = self._samples[series]
+            families.setdefault(series[0], {})[series[1]] = self._samples.get(series)
         self._changed = set()
         return Snapshot(self._version, families)
 
     def _empty(self, metric: str) -> HistogramValue:
         bounds = self._boundaries[metric]
         return HistogramValue(bounds, (0,) * (len(bounds) + 1), 0.0)
+
+
+def label(series: Series, name: str) -> str | None:
+    """The value of one of a series' labels, None where its metric has no such label."""
+    names = catalogue.BY_NAME[series[0]].labels
+    return series[1][names.index(name)] if name in names else None
+
+
+def _lines(sample: Sample) -> int:
+    """A counter and when it began; a histogram's buckets, count, sum and when it began."""
+    return len(sample.value.counts) + 3 if isinstance(sample.value, HistogramValue) else 2
 
 
 def _check(series: Series, kind: catalogue.MetricType) -> None:

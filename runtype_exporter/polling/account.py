@@ -12,12 +12,12 @@ from runtype_exporter.clock import Clock
 from runtype_exporter.config import Account as AccountConfig
 from runtype_exporter.config import Poll
 from runtype_exporter.ledger import Ledger, LedgerError
-from runtype_exporter.model import AccountStatus, Batch, Pictures, Telemetry
+from runtype_exporter.model import AccountStatus, Batch, Pictures, Room, Telemetry
 from runtype_exporter.polling import batches
 from runtype_exporter.polling.collectors import Collectors
 from runtype_exporter.polling.discovery import Discovery
 from runtype_exporter.polling.endings import Endings
-from runtype_exporter.polling.labels import LabelTable
+from runtype_exporter.polling.labels import LabelTable, Unlimited
 from runtype_exporter.polling.queue import SweepQueue
 from runtype_exporter.polling.reading import Statuses
 from runtype_exporter.polling.sweep import Sweeper
@@ -56,6 +56,7 @@ class Account:
     telemetry: Telemetry
     pictures: Pictures
     clock: Clock
+    room: Room = field(default_factory=Unlimited)
     _collectors: Collectors = field(init=False)
     _labels: LabelTable = field(init=False)
     _endings: Endings = field(init=False)
@@ -77,7 +78,7 @@ class Account:
             if not getattr(self.config.collectors, collector)
         ]
         self._collectors = Collectors(name, off, self.telemetry, self.clock)
-        self._labels = LabelTable(name, self.ledger)
+        self._labels = LabelTable(name, self.ledger, self.room)
         self._endings = Endings(
             account=name,
             configured=frozenset(entry.id for entry in self.config.batches),

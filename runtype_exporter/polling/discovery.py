@@ -141,6 +141,7 @@ class Discovery:
         fresh: list[Run] = []
         deltas: list[Delta] = []
         opened: dict[str, Batch] = {}
+        labels: set[str] = set()
         for row in rows:
             run = run_of(self.account.name, row, self.statuses)
             if run.created is None:
@@ -169,7 +170,7 @@ class Discovery:
             fresh.append(kept)
             ended_unseen = before is None or before.outcome is None
             if included and ended_unseen and (run.ended is None or run.ended >= horizon.at or before is not None):
-                label = self.labels.schedule(run.schedule, self._names.get(run.schedule))
+                label = self.labels.run(run.schedule, self._names.get(run.schedule), labels)
                 deltas.append(ended_run(self.account.name, label, row, run.outcome, self.clock.now()))
         if fresh or opened:
             self.ledger.settle(together(deltas), batches=tuple(opened.values()), runs=tuple(fresh))
@@ -269,6 +270,8 @@ class Discovery:
         listed = {*self._readings, *self._undated, *self.endings.configured}
         while self.ledger.forget(self.account.name, listed=listed, retention=self.retention):  # noqa: ASYNC110  # it yields, it waits for nothing
             await asyncio.sleep(0)
+        if self.collectors.open("schedules") and began < self._schedules_due:  # the last read of them was whole
+            self.ledger.end_series(self.account.name, self.labels.listed(self._names), before=began - self.retention)
         self._whole_due = max(self._whole_due, began + self.poll.discovery_interval)
 
     def _open(
