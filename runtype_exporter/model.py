@@ -182,15 +182,46 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A schedule's run as last seen: remembered so that its end is counted once. `outcome` is None while unfinished."""
+    """A schedule's run as last seen: remembered so that its end is counted once. `outcome` is None while unfinished.
+
+    `started` is when its work began (its creation, where the API does not tell), None where it has not or never did.
+    """
 
     account: str
     id: str
     schedule: str
     batch: str = ""
     created: float | None = None
+    started: float | None = None
     outcome: Outcome | None = None
     ended: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """A schedule as last observed, and which of its starts are still to be judged: all that must survive a restart.
+
+    Its due times up to `until` are known: those not judged yet are `due`, in order. `taken` are the runs that judged ones took. A
+    one-time schedule has `run_at` alone; `vanished` means that it is gone or disabled since it fell due, as it may be once it has run.
+    """
+
+    account: str
+    id: str
+    until: float = 0.0
+    listed: bool = True
+    enabled: bool = True
+    cron: str = ""
+    timezone: str = ""
+    run_at: float | None = None
+    next_run: float | None = None
+    due: tuple[float, ...] = ()
+    taken: tuple[str, ...] = ()
+    vanished: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing of it is left to be remembered."""
+        return not self.listed and not self.due
 
 
 @dataclass(frozen=True, slots=True)

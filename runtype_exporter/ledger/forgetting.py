@@ -10,6 +10,9 @@ import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass
 
+MOST = 10_000
+"""Rows that one call deletes at the most, where it says nothing else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:

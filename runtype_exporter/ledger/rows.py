@@ -97,7 +97,9 @@ def recently_closed(connection: sqlite3.Connection, account: str, per_label: int
 
 def costs_due(connection: sqlite3.Connection, account: str) -> list[Batch]:
     """The batches whose cost is due, the longest closed first. The condition is that of the index, letter by letter."""
-    rows = connection.execute(f"{_BATCH} WHERE account = ? AND instr(body, '\"cost_due\":true') ORDER BY closed", (account,))
+    rows = connection.execute(
+        f"{_BATCH} WHERE account = ? AND instr(body, '\"cost_due\":true') ORDER BY closed", (account,)
+    )
     return [batch for _, batch in map(_batch, rows)]
 
 

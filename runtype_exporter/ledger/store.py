@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 
 from runtype_exporter import catalogue
 from runtype_exporter.clock import Clock
-from runtype_exporter.ledger import forgetting, identities, names, rows, schema
+from runtype_exporter.ledger import forgetting, identities, names, rows, schedules, schema
+from runtype_exporter.ledger.contents import Contents, read, try_reading
 from runtype_exporter.ledger.counting import count_page, required
 from runtype_exporter.ledger.database import Database
-from runtype_exporter.ledger.totals import Samples, Totals
+from runtype_exporter.ledger.totals import Totals
 from runtype_exporter.model import (
     OVERFLOW,
     Batch,
@@ -27,13 +27,11 @@ from runtype_exporter.model import (
     LabelValues,
     Result,
     Run,
+    Schedule,
     Seen,
-    Series,
     Snapshot,
 )
-
-MOST_FORGOTTEN = 10_000
-"""Rows that one call of `forget` deletes at the most."""
+from runtype_exporter.objectives import Objectives
 
 
 def _ignore(*_: object) -> None:
@@ -46,7 +44,7 @@ class Ledger:
     Every method raises LedgerFailed where SQLite fails; then neither the file nor memory has changed.
     """
 
-    def __init__(self, database: Database, clock: Clock, contents: _Contents) -> None:
+    def __init__(self, database: Database, clock: Clock, contents: Contents) -> None:
         """Use `open`."""
         self.path = database.path
         self.created = contents.created
@@ -56,33 +54,37 @@ class Ledger:
         self._horizons = contents.horizons
         self._names = names.Names(contents.names)
         self._totals = Totals(contents.samples, contents.boundaries, contents.changed)
+        self._schedules = contents.schedules
         self._results = contents.results
 
     @classmethod
-    def open(
+    def open(  # noqa: PLR0913  # all but the path are named
         cls,
         path: Path,
         *,
         clock: Clock,
         boundaries: Mapping[str, tuple[float, ...]],
+        objectives: Objectives | None = None,
         on_commit: Callable[[float], None] = _ignore,
         on_failure: Callable[[], None] = _ignore,
     ) -> Ledger:
         """Open the ledger, creating it where there is none, and keep every other process out until it is closed.
 
-        `boundaries` are the bounds of histograms by metric, in seconds; where one is left out, the catalogue's own. `on_commit` hears
-        how many seconds each transaction took, `on_failure` of each operation that failed.
+        `boundaries` are the bounds of histograms by metric, in seconds; where one is left out, the catalogue's own. `objectives` judge
+        what is counted, in the very transaction that counts it. `on_commit` hears how many seconds each transaction took, `on_failure`
+        of each operation that failed.
 
         Raises:
             LedgerRefused: LedgerLocked, LedgerForeign, LedgerNewer, LedgerDamaged or LedgerUnusable; the file is as it was.
             LedgerFailed: the file is whole, but the disk failed.
         """
-        connection = schema.connect(path, now=clock.now(), try_reading=_try_reading)
+        connection = schema.connect(path, now=clock.now(), try_reading=try_reading)
         database = Database(connection, path, on_commit, on_failure)
         try:
             with database.reading():
-                contents = _read(connection)
+                contents = read(connection)
             ledger = cls(database, clock, contents)
+            ledger.set_objectives(objectives or Objectives())
             ledger.set_boundaries({**catalogue.boundaries(), **boundaries})
         except BaseException:
             connection.close()
@@ -186,8 +188,15 @@ class Ledger:
         self._results += changes.added
         return after
 
-    def settle(self, delta: Delta, *, batches: Sequence[Batch] = (), runs: Sequence[Run] = ()) -> None:
-        """Add a delta to the totals and keep these batches and runs, all or nothing. `delta.seen` is not looked at.
+    def settle(
+        self,
+        delta: Delta,
+        *,
+        batches: Sequence[Batch] = (),
+        runs: Sequence[Run] = (),
+        observed: Sequence[Schedule] = (),
+    ) -> None:
+        """Add a delta to the totals and keep these batches, runs and schedules, all or nothing. `delta.seen` is not looked at.
 
         Raises:
             ValueError: another account owns one of them, a series is none of the ledger's, or a counter would go down.
@@ -198,15 +207,27 @@ class Ledger:
             numbers = [rows.write_batch(connection, batch) for batch in batches]
             for run in runs:
                 rows.write_run(connection, run)
+            schedules.write(connection, observed)
             rows.write_samples(connection, planned, now)
         for number, batch in zip(numbers, batches, strict=True):
             self._keep(number, batch)
+        self._schedules = schedules.merge(self._schedules, observed)
         self._totals.adopt(planned, now)
+
+    @property
+    def schedules(self) -> Mapping[str, Schedule]:
+        """Every schedule that is held, by id, whichever account owns it."""
+        return self._schedules
 
     def runs(self, ids: Iterable[str]) -> dict[str, Run]:
         """Those runs that are held, whichever account owns them."""
         with self._database.reading() as connection:
             return rows.runs(connection, ids)
+
+    def runs_since(self, account: str, at: float) -> list[Run]:
+        """An account's runs that were created at a moment or later, in that order; runs of unknown creation left out."""
+        with self._database.reading() as connection:
+            return rows.runs_since(connection, account, at)
 
     def unfinished_runs(self, account: str) -> list[Run]:
         """An account's runs that have no outcome yet."""
@@ -229,7 +250,7 @@ class Ledger:
         """The label of a schedule or flow, None before its first use."""
         return self._names.known(account, kind, id)
 
-    def forget(self, account: str, *, listed: Collection[str], retention: float, most: int = MOST_FORGOTTEN) -> int:
+    def forget(self, account: str, *, listed: Collection[str], retention: float, most: int = forgetting.MOST) -> int:
         """Delete what is no longer needed, after a discovery that read everything; how many rows were deleted.
 
         Identities go `retention` seconds after their batch closed. A closed batch or ended run goes after as long, if it was created
@@ -289,6 +310,15 @@ class Ledger:
     def snapshot(self) -> Snapshot:
         """The durable series that changed since the last snapshot, the first time all of them."""
         return self._totals.snapshot()
+
+    @property
+    def objectives(self) -> Objectives:
+        """The objectives that judge what is counted from now on."""
+        return self._totals.objectives
+
+    def set_objectives(self, objectives: Objectives) -> None:
+        """Judge by these from now on. What was judged before stays as it is."""
+        self._totals.objectives = objectives
 
     def set_boundaries(self, boundaries: Mapping[str, tuple[float, ...]]) -> None:
         """Use these bounds, by metric, in seconds. A histogram whose bounds differ starts again at zero, as created now."""

@@ -1,0 +1,54 @@
+"""Schedules as last observed, one short JSON text each: which due times are still to be judged, over restarts. Statements and nothing else.
+
+It must not know how a due time is found or judged.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+
+from runtype_exporter.model import Schedule
+
+_DEFAULTS = {field.name: field.default for field in fields(Schedule) if field.name not in {"account", "id"}}
+
+
+def read(connection: sqlite3.Connection) -> dict[str, Schedule]:
+    """Every schedule, by its id.
+
+    Raises:
+        ValueError, TypeError, LookupError, AttributeError: a text is not what `write` writes.
+    """
+    rows = connection.execute("SELECT account, id, body FROM schedules")
+    return {id_: _decode(account, id_, body) for account, id_, body in rows}
+
+
+def write(connection: sqlite3.Connection, schedules: Iterable[Schedule]) -> None:
+    """Insert or update schedules. One that is neither listed nor has anything left to judge is deleted."""
+    for schedule in schedules:
+        if schedule.over:
+            connection.execute("DELETE FROM schedules WHERE id = ?", (schedule.id,))
+        else:
+            connection.execute(
+                "INSERT OR REPLACE INTO schedules (id, account, body) VALUES (?, ?, ?)",
+                (schedule.id, schedule.account, _encode(schedule)),
+            )
+
+
+def merge(held: Mapping[str, Schedule], schedules: Iterable[Schedule]) -> dict[str, Schedule]:
+    """What the table holds after `write`, given what it held before."""
+    merged = {**held, **{schedule.id: schedule for schedule in schedules}}
+    return {id_: schedule for id_, schedule in merged.items() if not schedule.over}
+
+
+def _encode(schedule: Schedule) -> str:
+    body = {name: value for name, default in _DEFAULTS.items() if (value := getattr(schedule, name)) != default}
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+
+
+def _decode(account: str, id_: str, text: str) -> Schedule:
+    body = json.loads(text)
+    due, taken = tuple(body.pop("due", ())), tuple(body.pop("taken", ()))
+    return Schedule(account=account, id=id_, due=due, taken=taken, **body)
