@@ -22,7 +22,7 @@ from runtype_exporter.clock import Clock, SystemClock
 from runtype_exporter.config import Account as AccountConfig
 from runtype_exporter.config import Config, ConfigError, SecretError
 from runtype_exporter.ledger import Ledger
-from runtype_exporter.metrics import Gauges, OwnMetrics, Publisher
+from runtype_exporter.metrics import Bounds, Gauges, OwnMetrics, Publisher, label_set_lines
 from runtype_exporter.model import Snapshot, Status
 from runtype_exporter.polling import Account, Statuses
 from runtype_exporter.runtype import Budget, Client
@@ -85,7 +85,6 @@ class Exporter:
         metrics = self._config.metrics
         self._statuses = Statuses(metrics.status_map)
         self._own = OwnMetrics()
-        self._gauges = Gauges(batches_per_schedule=metrics.batches_per_schedule, known_words=self._statuses.known)
         self._ledger = Ledger.open(
             self._path,
             clock=self._clock,
@@ -93,11 +92,21 @@ class Exporter:
             on_commit=self._own.commit,
             on_failure=self._own.ledger_failed,
         )
+        self._bounds = Bounds(
+            metrics.max_series,
+            label_set=_label_set(self._config),
+            durable=self._ledger.lines,
+            on_dropped=self._own.dropped,
+        )
+        self._gauges = Gauges(
+            batches_per_schedule=metrics.batches_per_schedule, known_words=self._statuses.known, bounds=self._bounds
+        )
         self._accounts: dict[str, _Running] = {}
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._own.build_info(__version__, platform.python_version())
         self._own.leader(leads=True)
+        self._own.series_limit(metrics.max_series)
         self._own.reloaded(self._clock.now(), successful=True)
 
     def status(self) -> Status:
@@ -182,6 +191,8 @@ class Exporter:
                 self._gauges.forget(gone)
             self._config = config
             self._statuses = Statuses(config.metrics.status_map)
+            self._bounds.configure(config.metrics.max_series, label_set=_label_set(config))
+            self._own.series_limit(config.metrics.max_series)
             self._gauges.configure(
                 batches_per_schedule=config.metrics.batches_per_schedule, known_words=self._statuses.known
             )
@@ -200,7 +211,12 @@ class Exporter:
 
     def _publisher(self, *, gate: bool) -> Publisher:
         publisher = Publisher(
-            ledger=self._snapshot, pictures=self._gauges.snapshot, own=self._own, clock=self._clock, gate=gate
+            ledger=self._snapshot,
+            pictures=self._gauges.snapshot,
+            own=self._own,
+            clock=self._clock,
+            gate=gate,
+            bounds=self._bounds,
         )
         publisher.publish_now()  # what was restored, before anything is counted
         return publisher
@@ -240,6 +256,7 @@ class Exporter:
             telemetry=self._own,
             pictures=self._gauges,
             clock=self._clock,
+            room=self._bounds,
         )
         return _Running(account, client, budget)
 
@@ -252,6 +269,11 @@ class Exporter:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, lambda: self._tasks.create_task(self.reload()))
+
+
+def _label_set(config: Config) -> int:
+    """How many lines the counters of one schedule and flow may take."""
+    return label_set_lines(catalogue.boundaries(config.metrics.latency_buckets), len(config.slos))
 
 
 def _key(account: AccountConfig) -> str:

@@ -3,6 +3,7 @@
 It must not know the API, polling, the ledger's file or HTTP: it is handed snapshots and views, and hands out chunks.
 """
 
+from runtype_exporter.metrics.bounds import Bounds, label_set_lines
 from runtype_exporter.metrics.gauges import Gauges
 from runtype_exporter.metrics.gzipping import Body
 from runtype_exporter.metrics.own import OwnMetrics
@@ -12,6 +13,7 @@ from runtype_exporter.metrics.text import Format
 
 __all__ = [
     "Body",
+    "Bounds",
     "Encoding",
     "Exposition",
     "Format",
@@ -20,4 +22,5 @@ __all__ = [
     "Publisher",
     "Renderer",
     "Variant",
+    "label_set_lines",
 ]

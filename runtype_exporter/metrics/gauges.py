@@ -9,9 +9,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import nlargest
+from math import inf
 
 from runtype_exporter import catalogue
 from runtype_exporter.catalogue import Metric
+from runtype_exporter.metrics.bounds import Bounds, choose
 from runtype_exporter.metrics.words import Words
 from runtype_exporter.model import BatchRef, BatchView, LabelValues, Sample, Series, Snapshot
 
@@ -21,10 +23,15 @@ Group = tuple[str, str]
 
 @dataclass(slots=True)
 class _Shown:
-    """A view and the samples made of it."""
+    """A view and the samples made of it. `visible`: whether they are shown, None as long as that was never decided."""
 
     view: BatchView
     samples: Mapping[Series, float]
+    visible: bool | None = None
+
+    @property
+    def lines(self) -> int:
+        return len(self.samples)
 
 
 Slot = tuple[str, str]
@@ -44,9 +51,12 @@ class Gauges:
 
     `batches_per_schedule`: how many closed batches of a schedule are shown besides the open and the configured ones.
     `known_words`: the status words that have a series of their own; of others, the first 20 do and the rest are `other`.
+    `bounds`: how many lines the batches may take together. Closed ones go first, then open, then configured ones, each the oldest first.
     """
 
-    def __init__(self, *, batches_per_schedule: int, known_words: frozenset[str]) -> None:
+    def __init__(self, *, batches_per_schedule: int, known_words: frozenset[str], bounds: Bounds | None = None) -> None:
+        self._bounds = bounds or Bounds()
+        self._room: tuple[int, int] | None = None
         self._batches_per_schedule = batches_per_schedule
         self._words = Words(known_words)
         self._groups: dict[Group, _Group] = {}
@@ -54,6 +64,8 @@ class Gauges:
         self._touched: dict[Group, None] = {}
         self._found: dict[LabelValues, float] = {}
         self._found_published: dict[LabelValues, float] = {}
+        self._collected: dict[tuple[str, str], Mapping[Series, float]] = {}
+        self._collected_published: dict[tuple[str, str], Mapping[Series, float]] = {}
         self._version = 0
 
     def configure(self, *, batches_per_schedule: int, known_words: frozenset[str]) -> None:
@@ -69,17 +81,22 @@ class Gauges:
         """Show a batch, in place of what was shown of it before."""
         key = view.ref.account, view.labels.schedule
         before = self._group_of.get(view.ref)
-        if before is not None and before != key:
-            del self._groups[before].batches[view.ref]
+        shown = _Shown(view, dict(_samples(view, self._words)))
+        if before is not None:
+            shown.visible = self._groups[before].batches.pop(view.ref).visible
             self._touched[before] = None
         group = self._groups.setdefault(key, _Group())
-        group.batches[view.ref] = _Shown(view, dict(_samples(view, self._words)))
+        group.batches[view.ref] = shown
         self._group_of[view.ref] = key
         self._touched[key] = None
 
     def found(self, account: str, name: str, *, found: bool) -> None:
         """Whether the API knows a configured batch."""
         self._found[account, name] = float(found)
+
+    def family(self, account: str, collector: str, samples: Mapping[Series, float]) -> None:
+        """Show these gauges of an account's collector, in place of all that it showed before. Empty: they are withdrawn."""
+        self._collected[account, collector] = dict(samples)
 
     def forget(self, account: str) -> None:
         """The account is stopped or starts anew: show nothing of it."""
@@ -89,14 +106,19 @@ class Gauges:
             self._touched[key] = None
         for labels in [labels for labels in self._found if labels[0] == account]:
             del self._found[labels]
+        for key in [key for key in self._collected if key[0] == account]:
+            del self._collected[key]
 
     def snapshot(self) -> Snapshot:
         """The gauges that changed since the last call."""
         families: dict[str, dict[LabelValues, Sample | None]] = {}
         for key in self._touched:
+            self._prune(self._groups[key])
+        self._share()
+        for key in self._touched:
             group = self._groups[key]
-            self._prune(group)
-            slots, totals = _by_slot(group.batches.values()), _totals(group.batches.values(), key)
+            visible = (shown for shown in group.batches.values() if shown.visible)
+            slots, totals = _by_slot(visible), _totals(group.batches.values(), key)
             for slot in {**group.published, **slots}:
                 before, now = group.published.get(slot, {}), slots.get(slot, {})
                 if before is not now:
@@ -110,8 +132,30 @@ class Gauges:
         found = {(name, labels): value for labels, value in self._found.items()}
         _changes({(name, labels): value for labels, value in self._found_published.items()}, found, families)
         self._found_published = dict(self._found)
+        for collector in {**self._collected_published, **self._collected}:
+            before, samples = (held.get(collector, {}) for held in (self._collected_published, self._collected))
+            if before is not samples:
+                _changes(before, samples, families)
+        self._collected_published = dict(self._collected)
         self._version += bool(families)
         return Snapshot(self._version, families)
+
+    def _share(self) -> None:
+        """Decide which batches are shown, wherever that may have changed."""
+        room = self._bounds.batches, self._bounds.reluctance
+        if room == self._room and not self._touched:
+            return
+        self._room = room
+        batches = [shown for group in self._groups.values() for shown in group.batches.values()]
+        if sum(shown.lines for shown in batches) > room[0] or any(shown.visible is False for shown in batches):
+            batches.sort(key=_worth, reverse=True)
+        dropped = 0
+        for shown, visible in choose(batches, self._bounds):
+            shown.visible = visible
+            dropped += not visible
+            self._touched[self._group_of[shown.view.ref]] = None
+        if dropped:
+            self._bounds.dropped(dropped)
 
     def _prune(self, group: _Group) -> None:
         """Let go of closed batches but the newest."""
@@ -129,6 +173,13 @@ def _closing(view: BatchView) -> tuple[float, str]:
 
 def _age(shown: _Shown) -> tuple[float, str]:
     return shown.view.started or 0.0, shown.view.ref.id
+
+
+def _worth(shown: _Shown) -> tuple[bool, bool, float, str]:
+    """Which of two batches keeps its lines: the greater. An open one that has not started is the newest there is."""
+    view = shown.view
+    since = inf if view.started is None else view.started
+    return view.configured, view.open, since if view.open else view.closed or 0.0, view.ref.id
 
 
 def _by_slot(batches: Iterable[_Shown]) -> dict[Slot, Mapping[Series, float]]:
@@ -164,6 +215,7 @@ def _samples(view: BatchView, words: Words) -> Iterator[tuple[Series, float]]:
         (catalogue.BATCH_LAST_RESULT, seen.last_finished if seen else None),
         (catalogue.BATCH_OLDEST_UNFINISHED, seen.oldest_unfinished if seen else None),
         (catalogue.BATCH_LAST_SWEEP, view.picture.at if view.picture else None),
+        (catalogue.BATCH_COST, view.cost),
     )
     for metric, figure in figures:
         if figure is not None:

@@ -50,6 +50,8 @@ class OwnMetrics:
         self._children: dict[tuple[str, LabelValues], Instrument] = {}
         self._taken: tuple[CollectedFamily, ...] = ()
         self._changed = True
+        self.begun = 0
+        """How many lines OpenMetrics has more than `refresh` counted."""
 
     # --- what is counted: model.Telemetry -----------------------------------------------------------------------------
     def attempt(self, attempt: Attempt) -> None:
@@ -147,6 +149,16 @@ class OwnMetrics:
         """A ledger operation failed."""
         self._count(catalogue.LEDGER_FAILURES)
 
+    def series_limit(self, limit: int) -> None:
+        """How many lines the exposition may have."""
+        self._set(catalogue.SERIES_LIMIT, limit)
+        for kind in ("batch", "overflow"):
+            self.dropped(kind, 0)
+
+    def dropped(self, kind: str, label_sets: int) -> None:
+        """So many label sets of a kind were given no series of their own."""
+        self._count(catalogue.SERIES_DROPPED, kind, by=label_sets)
+
     # --- what is shown ------------------------------------------------------------------------------------------------
     @property
     def changed(self) -> bool:
@@ -158,6 +170,7 @@ class OwnMetrics:
         self._changed = False
         families = [family for family in self._registry.collect() if family.samples]
         total = lines + 1 + sum(len(_without_created(family).samples) for family in families)
+        self.begun = lines + 1 + sum(len(family.samples) for family in families) - total
         self._taken = (*families, GaugeMetricFamily(SERIES.name, SERIES.help, value=total))
         return total
 

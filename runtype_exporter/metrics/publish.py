@@ -13,6 +13,7 @@ from typing import NoReturn, Protocol
 
 from runtype_exporter.catalogue import CATALOGUE
 from runtype_exporter.clock import Clock
+from runtype_exporter.metrics.bounds import PER_BATCH, UNKNOWN_OWN, Bounds
 from runtype_exporter.metrics.gate import Change, Gate
 from runtype_exporter.metrics.gzipping import Body
 from runtype_exporter.metrics.shards import Assembler, Piece, Renderer, Variant, make_piece
@@ -41,6 +42,11 @@ class Own(Protocol):
         """Take the numbers as they are now; `lines` others stand beside them. Returns the lines of all."""
         ...
 
+    @property
+    def begun(self) -> int:
+        """How many lines OpenMetrics has more: when each counter and histogram began."""
+        ...
+
     def chunk(self, format_: Format) -> bytes:
         """The text of what was taken, and the exposition's end."""
         ...
@@ -61,7 +67,7 @@ class Publisher:
     Publish once after the ledger was opened and before anything is counted: the first snapshot's values pass for restored ones.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each is a neighbour, named where it is given
         self,
         *,
         ledger: Callable[[], Snapshot],
@@ -69,12 +75,15 @@ class Publisher:
         own: Own,
         clock: Clock,
         gate: bool = True,
+        bounds: Bounds | None = None,
     ) -> None:
         self._ledger = ledger
         self._pictures = pictures
         self._own = own
         self._clock = clock
         self._gate = Gate(open_=not gate)
+        self._bounds = bounds or Bounds()
+        self._own_lines = UNKNOWN_OWN
         self._renderer = Renderer(metric for metric in CATALOGUE if metric.owner != "process")
         self._assemblers: dict[Variant, Assembler] = {}
         self._demand: dict[Variant, float] = {}
@@ -140,6 +149,12 @@ class Publisher:
     def _changes(self, version: int, now: float) -> Iterator[Change]:
         yield from self._gate.release(now)
         yield from self._gate.admit(self._ledger(), version, now)
+        yield from self._gauges()
+
+    def _gauges(self) -> Iterator[Change]:
+        """What changed about the gauges, now that all else has the lines it needs."""
+        rest = self._renderer.lines + self._renderer.begun - self._renderer.lines_of(PER_BATCH)
+        self._bounds.take(rest + self._own_lines)
         for name, family in self._pictures().families.items():
             for labels, sample in family.items():
                 yield name, labels, sample
@@ -147,11 +162,21 @@ class Publisher:
     def _swap(self) -> None:
         """Publish the renderer's state. A variant that is new joins the same version."""
         if not self._own_pieces:  # the first swap of this version, or nobody asked for any so far
-            self._lines = self._own.refresh(self._renderer.lines)
+            self._refresh()
+            lines = self._renderer.lines + self._renderer.begun + self._own_lines
+            if lines > self._bounds.limit and self._renderer.lines_of(PER_BATCH):
+                for name, labels, sample in self._gauges():  # the rest grew, after the batches were given what it left
+                    self._renderer.update(name, labels, sample)
+                self._refresh()
             self._own_at = self._clock.now()
         known = self._current.bodies if self._current.version == self._version else {}
         bodies = {variant: known.get(variant) or self._assemble(variant) for variant in self._demand}
         self._current = Exposition(self._version, self._lines, MappingProxyType(bodies))
+
+    def _refresh(self) -> None:
+        lines = self._renderer.lines
+        self._lines = self._own.refresh(lines)
+        self._own_lines = self._lines - lines + self._own.begun
 
     def _assemble(self, variant: Variant) -> Body:
         format_, encoding = variant

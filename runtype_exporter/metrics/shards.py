@@ -73,6 +73,7 @@ class _Family:
         self._holes = False
         self.shards: list[_Shard] = []
         self.lines = 0
+        self.begun = 0
 
     def update(self, labels: LabelValues, sample: Sample | None) -> bool:
         shard = self._where.get(labels)
@@ -88,9 +89,11 @@ class _Family:
             if before == sample:
                 return False
             self.lines -= count_lines(before)
+            self.begun -= before.created is not None
         shard.series[labels] = prefix, sample
         shard.pieces.clear()
         self.lines += count_lines(sample)
+        self.begun += sample.created is not None
         return True
 
     def _remove(self, shard: _Shard, labels: LabelValues) -> bool:
@@ -98,6 +101,7 @@ class _Family:
         del self._where[labels]
         shard.pieces.clear()
         self.lines -= count_lines(before)
+        self.begun -= before.created is not None
         self._holes = True
         return True
 
@@ -150,6 +154,15 @@ class Renderer:
     def lines(self) -> int:
         """Lines in the text format, comments left out."""
         return sum(family.lines for family in self._families.values())
+
+    @property
+    def begun(self) -> int:
+        """How many lines OpenMetrics has more: when each counter and histogram began."""
+        return sum(family.begun for family in self._families.values())
+
+    def lines_of(self, names: Iterable[str]) -> int:
+        """Lines that these metrics take in the text format."""
+        return sum(self._families[name].lines for name in names)
 
     def update(self, name: str, labels: LabelValues, sample: Sample | None) -> bool:
         """Show a series with this sample, None: no longer; tell whether that changes anything.

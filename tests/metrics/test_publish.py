@@ -36,6 +36,7 @@ class OwnNumbers:
     def __init__(self):
         self.changed = False
         self.refreshed = 0
+        self.begun = 0
         self.failing = False
 
     def refresh(self, lines):
