@@ -14,9 +14,13 @@ import httpx
 
 from runtype_exporter import __version__, logs
 from runtype_exporter.app import Options, catch_up, serve
+from runtype_exporter.clock import SystemClock
 from runtype_exporter.config import Config, ConfigError, SecretError, load
 from runtype_exporter.demo import Demo
+from runtype_exporter.forecast import ASSUMED, Holding, forecast_text, survey
 from runtype_exporter.ledger import LedgerError
+from runtype_exporter.metrics import OwnMetrics
+from runtype_exporter.runtype import ApiError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -107,13 +111,30 @@ def once_command(**flags: Any) -> None:
 
 @main.command("check-config")
 @_config_flags
-def check_config_command(config_file: Path | None, state_path: Path | None) -> None:
-    """Check the configuration and show every error with its line."""
+@_flag(
+    "live",
+    is_flag=True,
+    help="Ask the API what the accounts hold: a few requests, which a running exporter does not know of.",
+)
+def check_config_command(config_file: Path | None, state_path: Path | None, *, live: bool) -> None:
+    """Check the configuration: every error with its line, or a forecast of requests and series."""
     config = _load(config_file)
-    path = state_path or config.state.path
-    click.echo(f"the configuration is good: {len(config.accounts)} account(s), ledger at {path}")
-    for account in config.accounts:
-        click.echo(f"  {account.name}: {account.base_url}, {account.requests_per_hour} requests an hour")
+    click.echo(f"the configuration is good; ledger at {state_path or config.state.path}\n")
+
+    async def look() -> dict[str, Holding]:
+        clock, telemetry = SystemClock(), OwnMetrics()
+        return {
+            account.name: await survey(account, config.state, clock=clock, telemetry=telemetry)
+            for account in config.accounts
+        }
+
+    try:
+        holdings = (
+            asyncio.run(look()) if live else dict.fromkeys((account.name for account in config.accounts), ASSUMED)
+        )
+    except (ApiError, SecretError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(forecast_text(config, holdings), nl=False)
 
 
 @main.command("healthcheck")

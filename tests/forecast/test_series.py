@@ -1,0 +1,111 @@
+"""Series and lines by metric, held against what a scrape of the exporter really shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from runtype_exporter.catalogue import CATALOGUE
+from runtype_exporter.config import Account, Collectors, Config, ConfiguredBatch, Metrics, Secret
+from runtype_exporter.forecast import ASSUMED, Row, label_sets, series
+from runtype_exporter.forecast.series import Counts
+
+ONE = replace(ASSUMED, listed=1, schedules=1, flows=1, adhoc_flows=1)
+COUNTS = Counts(
+    schedules=3,
+    flows=5,
+    followed=2,
+    closed=4,
+    configured=1,
+    objectives=6,
+    collectors=frozenset({"schedules", "runs", "summary", "cost", "sparklines", "usage"}),
+)
+
+
+def config(metrics: dict[str, Any] | None = None, **account: Any) -> Config:
+    usual = {"name": "acme", "api_key": Secret(env="KEY")}
+    return Config(accounts=(Account(**{**usual, **account}),), metrics=Metrics(**(metrics or {})))
+
+
+def row(rows: list[Row], metric: str) -> Row | None:
+    return next((row for row in rows if row.metric == metric), None)
+
+
+@pytest.mark.parametrize(
+    ("metric", "found"),
+    [
+        ("runtype_records_finished_total", 10),
+        ("runtype_records_abandoned_total", 5),
+        ("runtype_record_latency_seconds", 10),
+        ("runtype_record_detection_lag_seconds", 1),
+        ("runtype_record_outcome_changes_total", 0),
+        ("runtype_slo_events_total", 12),
+        ("runtype_batch_total_records", 6),
+        ("runtype_batch_state", 12),
+        ("runtype_batch_records", 18),
+        ("runtype_batch_completed_timestamp_seconds", 4),
+        ("runtype_batch_found", 1),
+        ("runtype_schedule_starts_total", 12),
+        ("runtype_schedule_runs_finished_total", 6),
+        ("runtype_schedule_info", 3),
+        ("runtype_usage_executions", 2),
+        ("runtype_collector_up", 6),
+        ("runtype_api_requests_total", 7),
+        ("runtype_up", 1),
+        ("runtype_poll_failures_total", 0),
+    ],
+)
+def test_label_sets_follow_from_the_labels(metric: str, found: int):
+    assert found == label_sets(next(m for m in CATALOGUE if m.name == metric), COUNTS)
+
+
+@pytest.mark.parametrize("metric", CATALOGUE, ids=lambda metric: metric.name)
+def test_nothing_a_metric_counts_by_grows_without_a_thing_to_count(metric):
+    nothing = Counts(schedules=0, flows=0, followed=0, closed=0, configured=0, objectives=0, collectors=frozenset())
+    assert label_sets(metric, nothing) <= label_sets(metric, COUNTS)
+    if {"schedule", "slo", "batch"} & set(metric.labels):
+        assert 0 == label_sets(metric, nothing)
+
+
+def test_a_histogram_takes_a_line_a_bucket_and_three_more():
+    rows = series(config({"latency_buckets": (1, 2)}), {"acme": ONE})
+    # 1 s, 2 s, 60 s (the threshold of an objective), +Inf, sum, count
+    assert Row("runtype_record_latency_seconds", 4, 24) == row(rows, "runtype_record_latency_seconds")
+
+
+def test_a_collector_that_is_off_feeds_nothing():
+    off = Collectors(cost=False, sparklines=False, usage=False)
+    names = {row.metric for row in series(config(collectors=off), {"acme": ONE})}
+    assert not {name for name in names if "cost" in name or "usage" in name or "recent" in name}
+
+
+def test_more_batches_a_schedule_are_more_series_of_batches_alone():
+    def lines(shown: int) -> dict[str, int]:
+        return {row.metric: row.lines for row in series(config({"batches_per_schedule": shown}), {"acme": ONE})}
+
+    one, five = lines(1), lines(5)
+    assert 5 * one["runtype_batch_total_records"] == five["runtype_batch_total_records"]
+    assert {name for name in one if five[name] != one[name]} == {
+        name for name in one if name.startswith("runtype_batch_")
+    } - {
+        "runtype_batch_late_changes_total",
+        "runtype_batch_duration_seconds",
+        "runtype_batch_sweeps_total",
+    }
+
+
+def test_configured_batches_are_followed():
+    rows = series(config(batches=(ConfiguredBatch(id="b1"),)), {"acme": ONE})
+    assert Row("runtype_batch_state", 6, 6) == row(rows, "runtype_batch_state")
+    assert Row("runtype_batch_found", 1, 1) == row(rows, "runtype_batch_found")
+    assert row(series(config(), {"acme": ONE}), "runtype_batch_found") is None
+
+
+def test_accounts_add_up_and_the_process_stands_once():
+    accounts = tuple(Account(name=name, api_key=Secret(env="KEY")) for name in ("a", "b"))
+    rows = series(Config(accounts=accounts), {"a": ONE, "b": replace(ONE, schedules=2)})
+    assert Row("runtype_schedule_enabled", 3, 3) == row(rows, "runtype_schedule_enabled")
+    assert Row("runtype_up", 2, 2) == row(rows, "runtype_up")
+    assert Row("runtype_exporter_leader", 1, 1) == row(rows, "runtype_exporter_leader")
