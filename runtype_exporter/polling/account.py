@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import structlog
 
@@ -13,10 +14,12 @@ from runtype_exporter.config import Account as AccountConfig
 from runtype_exporter.config import Poll
 from runtype_exporter.ledger import Ledger, LedgerError
 from runtype_exporter.model import AccountStatus, Batch, Pictures, Room, Telemetry
-from runtype_exporter.polling import batches
+from runtype_exporter.polling import batches, inline
 from runtype_exporter.polling.collectors import Collectors
+from runtype_exporter.polling.costs import Costs
 from runtype_exporter.polling.discovery import Discovery
 from runtype_exporter.polling.endings import Endings
+from runtype_exporter.polling.extras import Extras
 from runtype_exporter.polling.labels import LabelTable, Unlimited
 from runtype_exporter.polling.queue import SweepQueue
 from runtype_exporter.polling.reading import Statuses
@@ -60,6 +63,7 @@ class Account:
     _collectors: Collectors = field(init=False)
     _labels: LabelTable = field(init=False)
     _endings: Endings = field(init=False)
+    _extras: Extras = field(init=False)
     _discovery: Discovery = field(init=False)
     _sweeper: Sweeper = field(init=False)
     _queue: SweepQueue = field(init=False)
@@ -72,12 +76,8 @@ class Account:
     def __post_init__(self) -> None:
         """Put the parts together."""
         name = self.config.name
-        off = [
-            collector
-            for collector in ("schedules", "runs", "summary")
-            if not getattr(self.config.collectors, collector)
-        ]
-        self._collectors = Collectors(name, off, self.telemetry, self.clock)
+        off = [collector for collector, on in self.config.collectors if not on]
+        self._collectors = Collectors(name, off, self.telemetry, self.clock, withdraw=self._withdraw)
         self._labels = LabelTable(name, self.ledger, self.room)
         self._endings = Endings(
             account=name,
@@ -86,6 +86,17 @@ class Account:
             ledger=self.ledger,
             labels=self._labels,
             statuses=self.statuses,
+            clock=self.clock,
+            costs=partial(self._collectors.open, "cost"),
+        )
+        self._extras = Extras(
+            account=name,
+            interval=self.poll.discovery_interval,
+            client=self.client,
+            collectors=self._collectors,
+            costs=Costs(name, self.client, self.ledger, self._collectors, self.clock, self._show),
+            pictures=self.pictures,
+            label=self._labels.schedule,
             clock=self.clock,
         )
         self._discovery = Discovery(
@@ -99,6 +110,7 @@ class Account:
             collectors=self._collectors,
             endings=self._endings,
             clock=self.clock,
+            listed=self._extras.listed,
         )
         self._sweeper = Sweeper(self.client, self.ledger, self._labels, self.statuses, self.clock)
         self._queue = SweepQueue(self._urgency)
@@ -121,6 +133,7 @@ class Account:
         async with asyncio.TaskGroup() as tasks:
             for _ in range(self.poll.max_concurrency):
                 tasks.create_task(self._work())
+            tasks.create_task(self._extras.run(self._authorised))
             tasks.create_task(self._cycles())
 
     async def catch_up(self) -> bool:
@@ -134,6 +147,7 @@ class Account:
                 await self._queue.drained()
                 unclaimed = any(batch.unclaimed for batch in self.ledger.open_batches(self.config.name))
                 if not well or not (added or unclaimed):
+                    await self._extras.read()
                     return well and not self._last_error
         finally:
             for worker in workers:
@@ -146,6 +160,7 @@ class Account:
             started = loop.time()
             await self._cycle()
             self._enqueue()
+            self._extras.wake()
             interval = max(self.poll.interval, self.budget.share_interval(self._discovery.requests))
             if not self._authorised.is_set():
                 interval = max(interval, UNAUTHORISED_INTERVAL)
@@ -208,9 +223,10 @@ class Account:
         """Let every batch that wants a sweep wait for one. How many were added."""
         added = 0
         now = self.clock.now()
-        if self._authorised.is_set() and self._collectors.open("results"):
+        if self._authorised.is_set():
             for batch in self.ledger.open_batches(self.config.name):
-                if batches.wants_sweep(batch, self.poll.settle_time, now):
+                wanted = batches.wants_sweep(batch, self.poll.settle_time, now)
+                if wanted and self._collectors.open(inline.read_of(batch)):
                     added += self._queue.add(batch.ref.id, now)
         self._tell_pending()
         return added
@@ -271,6 +287,7 @@ class Account:
         priority = Priority.CLOSING if ended else Priority.RUNNING
         walked = await self._sweeper.walk(batch_id, priority, full=ended, status=status)
         if walked is not None:
+            self._collectors.answered(inline.read_of(batch))
             self._show((self._endings.conclude(*walked, count=status is None),))
         return walked is not None
 
@@ -280,7 +297,7 @@ class Account:
         if isinstance(error, Unauthorised):
             self._refused(error)
         elif isinstance(error, Forbidden):
-            self._collectors.forbid("results", error)
+            self._collectors.forbid(error.operation, error)
         elif not isinstance(error, NetworkError):  # an API out of reach says nothing about this batch
             batch = self._endings.failed(batch_id, error.reason, str(error), missing=isinstance(error, NotFound))
             self._show(() if batch is None else (batch,))
@@ -313,7 +330,7 @@ class Account:
             known = bool(batch.probes) or batch.swept is not None
             if configured and (known or batch_id in self._endings.missing):
                 self.pictures.found(self.config.name, entries[batch_id], found=batch_id not in self._endings.missing)
-            if batch.unclaimed or (batch.closed is not None and batch.labels is None):
+            if batch.run or batch.unclaimed or (batch.closed is not None and batch.labels is None):
                 continue
             labels = self._labels.shown(batch)
             self.pictures.show(
@@ -321,6 +338,9 @@ class Account:
                     batch, self.statuses, name=entries.get(batch_id, batch_id), configured=configured, labels=labels
                 )
             )
+
+    def _withdraw(self, collector: str) -> None:
+        self.pictures.family(self.config.name, collector, {})
 
     def _tell_pending(self) -> None:
         self.telemetry.pending(self.config.name, len(self._queue), self._queue.oldest)

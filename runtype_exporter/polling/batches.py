@@ -127,7 +127,7 @@ def lost(batch: Batch, now: float) -> bool:
 def close(batch: Batch, outcome: BatchOutcome, abandoned: int, now: float) -> tuple[Batch, Delta]:
     """The batch closed, and what that adds. Its labels must be frozen.
 
-    A batch that ended before its guard is remembered, not counted.
+    A batch that ended before its guard is remembered, not counted. One that stands for a run's results is no batch to count.
     """
     labels = batch.labels
     if labels is None:
@@ -137,6 +137,8 @@ def close(batch: Batch, outcome: BatchOutcome, abandoned: int, now: float) -> tu
     if batch.guard is not None and batch.completed is not None and batch.completed < batch.guard:
         return closed, Delta()
     key = (batch.ref.account, *labels)
+    if batch.run:
+        return closed, Delta(increments={(RECORDS_ABANDONED.name, key): float(abandoned)})
     increments: dict[Series, float] = {
         (BATCHES_FINISHED.name, (*key, "success")): 0.0,
         (BATCHES_FINISHED.name, (*key, "failure")): 0.0,
@@ -193,6 +195,7 @@ def view(batch: Batch, statuses: Statuses, *, name: str, configured: bool, label
         closed=batch.closed,
         picture=batch.picture,
         drift=batch.drift,
+        cost=batch.cost,
     )
 
 

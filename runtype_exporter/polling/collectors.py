@@ -21,6 +21,10 @@ FAILURES_TO_WITHDRAW = 3
 _log = structlog.get_logger()
 
 
+def _nothing(_: str) -> None:
+    """Hear and do nothing."""
+
+
 @dataclass(slots=True)
 class _State:
     failures: int = 0
@@ -36,6 +40,8 @@ class Collectors:
     off: Collection[str]
     telemetry: Telemetry
     clock: Clock
+    withdraw: Callable[[str], None] = _nothing
+    """Hears of each read whose gauges are no longer to be trusted."""
     reached: bool = False
     failure: str = ""
     _states: dict[str, _State] = field(default_factory=dict, init=False)
@@ -69,33 +75,56 @@ class Collectors:
             if isinstance(error, Unauthorised | Throttled | NetworkError):
                 raise
             return False
+        self.reached = True
+        self.answered(name)
+        return True
+
+    async def aside(self, name: str, reader: Callable[[], Awaitable[None]]) -> ApiError | None:
+        """Ask beside the cycles, if that is open; a failure, which is handed back, is none of a cycle's."""
+        if not self.open(name):
+            return None
+        try:
+            await reader()
+        except ApiError as error:
+            self._count(name, error)
+            return error
+        self.answered(name)
+        return None
+
+    def answered(self, name: str) -> None:
+        """The read works."""
         state = self._state(name)
         state.failures = 0
         state.answered = True
-        self.reached = True
         self.telemetry.collector(self.account, name, up=True, failure="")
-        return True
 
     def forbid(self, name: str, error: ApiError) -> None:
         """The key's scopes do not cover the read: leave it alone for an hour."""
         state = self._state(name)
         state.forbidden_until = self.clock.now() + FORBIDDEN_RETRY
-        self.reached = True
+        self._tell(name, error, up=False)
         _log.warning(
             "collector forbidden, asked again in an hour", account=self.account, collector=name, error=str(error)
         )
 
     def _failed(self, name: str, error: ApiError) -> None:
+        self._count(name, error)
+        self.reached = self.reached or isinstance(error, Forbidden | Throttled)
+        self.failure = self.failure or error.reason
+
+    def _count(self, name: str, error: ApiError) -> None:
         state = self._state(name)
         state.failures += 1
         if isinstance(error, Forbidden):
             self.forbid(name, error)
         else:
-            self.reached = self.reached or isinstance(error, Throttled)
             _log.warning("read failed", account=self.account, collector=name, reason=error.reason, error=str(error))
-        self.failure = self.failure or error.reason
-        up = not isinstance(error, Forbidden) and state.failures < FAILURES_TO_WITHDRAW
+            self._tell(name, error, up=state.failures < FAILURES_TO_WITHDRAW)
+
+    def _tell(self, name: str, error: ApiError, *, up: bool) -> None:
         self.telemetry.collector(self.account, name, up=up, failure=error.reason)
+        if not up:
+            self.withdraw(name)
 
     def _state(self, name: str) -> _State:
         return self._states.setdefault(name, _State())

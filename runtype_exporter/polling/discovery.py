@@ -6,7 +6,7 @@ What it finds goes into the ledger (batches, runs, labels); which batches want a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -16,14 +16,14 @@ from runtype_exporter.clock import Clock
 from runtype_exporter.config import Account, Poll
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.model import Batch, BatchRef, Delta, Horizon, Probe, Run, Source
-from runtype_exporter.polling import batches
+from runtype_exporter.polling import batches, inline
 from runtype_exporter.polling.batches import Reading
 from runtype_exporter.polling.collectors import Collectors
 from runtype_exporter.polling.endings import Endings
 from runtype_exporter.polling.labels import LabelTable
 from runtype_exporter.polling.reading import Statuses, fold, time
 from runtype_exporter.polling.runs import RunList, ended_run, run_of, together
-from runtype_exporter.runtype import BatchStatus, Client, NotFound, RunRow, Summary, cursor_walk
+from runtype_exporter.runtype import BatchStatus, Client, NotFound, RunRow, ScheduleRow, Summary, cursor_walk
 
 READS_TO_CLAIM = 2
 """How many reads of the run list must leave a batch of the summary unclaimed before it passes for ad hoc."""
@@ -47,6 +47,8 @@ class Discovery:
     collectors: Collectors
     endings: Endings
     clock: Clock
+    listed: Callable[[Sequence[ScheduleRow]], None]
+    """Hears of the schedules that are followed, each time that all were read."""
     requests: int = field(default=0, init=False)
     """Requests that the last cycle asked for, retries left out."""
     touched: dict[str, Batch] = field(default_factory=dict, init=False)
@@ -91,14 +93,15 @@ class Discovery:
             await self._forget(began)
 
     async def _schedules(self) -> None:
-        names: dict[str, str | None] = {}
+        rows: dict[str, ScheduleRow] = {}
         async for page in cursor_walk(self.client.schedules):
             self.requests += 1
-            names |= {row.id: row.name or None for row in page.data}
-        for schedule_id, name in names.items():
-            if self.account.schedules.matches(name, schedule_id):
-                self.labels.schedule(schedule_id, name)
-        self._names = names
+            rows |= {row.id: row for row in page.data}
+        followed = [row for row in rows.values() if self.account.schedules.matches(row.name or None, row.id)]
+        for row in followed:
+            self.labels.schedule(row.id, row.name or None)
+        self._names = {row.id: row.name or None for row in rows.values()}
+        self.listed(followed)
         self._schedules_due = self.clock.now() + self.poll.discovery_interval
 
     async def _summary(self) -> None:
@@ -136,7 +139,8 @@ class Discovery:
     def _take(self, rows: Sequence[RunRow]) -> bool:
         """Keep one page of runs. Whether it told nothing new."""
         stored = self.ledger.runs(row.id for row in rows)
-        followed = self.ledger.lookup(row.batch_execution_id for row in rows if row.batch_execution_id)
+        keys = (key for row in rows for key in (row.batch_execution_id, inline.key_of(row.id)) if key)
+        followed = self.ledger.lookup(keys)
         horizon = self._horizon()
         fresh: list[Run] = []
         deltas: list[Delta] = []
@@ -156,7 +160,8 @@ class Discovery:
             if run.batch:
                 self._read_run(row, run.batch)
                 batch = opened.get(run.batch, followed.get(run.batch))
-                claimed = self._claimed(batch, run, row, horizon, included=included)
+                counted = inline.key_of(run.id) in followed  # before the run had a batch id
+                claimed = self._claimed(batch, run, row, horizon, included=included and not counted)
                 if claimed is not None:
                     opened[run.batch] = claimed
             if (
@@ -172,6 +177,8 @@ class Discovery:
             if included and ended_unseen and (run.ended is None or run.ended >= horizon.at or before is not None):
                 label = self.labels.run(run.schedule, self._names.get(run.schedule), labels)
                 deltas.append(ended_run(self.account.name, label, row, run.outcome, self.clock.now()))
+                own = self._new(inline.key_of(run.id), horizon, created=run.created)
+                opened |= inline.owed(own, run, row, self.clock.now())
         if fresh or opened:
             self.ledger.settle(together(deltas), batches=tuple(opened.values()), runs=tuple(fresh))
             self.touched |= opened
@@ -222,7 +229,7 @@ class Discovery:
     async def _unlisted(self) -> None:
         """Probe each open batch that no list showed."""
         for batch in self.ledger.open_batches(self.account.name):
-            if batch.ref.id not in self._readings and batch.retry_at <= self.clock.now():
+            if not batch.run and batch.ref.id not in self._readings and batch.retry_at <= self.clock.now():
                 await self.collectors.read("status", partial(self._status, batch.ref.id))
 
     async def _status(self, batch_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -10,6 +11,7 @@ from runtype_exporter.clock import Clock
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.model import Batch, BatchOutcome, Picture, Sweep
 from runtype_exporter.polling import batches
+from runtype_exporter.polling.costs import owing
 from runtype_exporter.polling.labels import LabelTable
 from runtype_exporter.polling.reading import Statuses
 
@@ -27,6 +29,8 @@ class Endings:
     labels: LabelTable
     statuses: Statuses
     clock: Clock
+    costs: Callable[[], bool]
+    """Whether the costs of batches can be asked for."""
     missing: set[str] = field(default_factory=set, init=False)
     """Batches that the API denied when last asked."""
 
@@ -97,6 +101,8 @@ class Endings:
         if batch.labels is None:
             batch = self.labels.freeze(batch)
         closed, delta = batches.close(batch, outcome, abandoned, self.clock.now())
+        if self.costs():
+            closed, delta = owing(closed, delta)
         self.ledger.settle(delta, batches=(closed,))
         if abandoned:
             _log.warning("records abandoned", account=self.account, batch=batch.ref.id, records=abandoned)

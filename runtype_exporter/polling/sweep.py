@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from runtype_exporter.clock import Clock
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.model import Batch, Picture, Prefix, Result, Seen, Sweep
+from runtype_exporter.polling import inline
 from runtype_exporter.polling.labels import LabelTable
 from runtype_exporter.polling.reading import Statuses
 from runtype_exporter.runtype import Client, PagingError, Priority, next_offset
@@ -143,7 +144,7 @@ class Sweeper:
             if batch.sweep is None:
                 self.ledger.save(batch := begin(batch, self.clock.now(), full=full))
             try:
-                last = await self._page(batch_id, _under_way(batch), priority, status)
+                last = await self._page(batch, _under_way(batch), priority, status)
             except PagingError:
                 if (batch := self._current(batch_id)) is not None:
                     self.ledger.save(
@@ -160,9 +161,10 @@ class Sweeper:
             self.ledger.save(ended)
         return None
 
-    async def _page(self, batch_id: str, walk: Sweep, priority: Priority, status: str | None) -> bool:
+    async def _page(self, asked: Batch, walk: Sweep, priority: Priority, status: str | None) -> bool:
         """Read one page and apply it chunk by chunk. Whether it was the last one."""
-        page = await self.client.results(batch_id, walk.offset, priority=priority, status=status)
+        batch_id = asked.ref.id
+        page = await inline.read_page(self.client, asked, walk.offset, priority=priority, status=status)
         count = status is None
         known = (
             walk.seen.distinct if walk.pages else walk.offset
@@ -191,7 +193,8 @@ class Sweeper:
                 batch = self.labels.freeze(batch, page.data)
             self._apply(batch, chunk, page.pagination.total, first=start == 0, count=count)
             await asyncio.sleep(0)
-        return following is None
+        after = self._current(batch_id)
+        return following is None or (after is not None and inline.comes_again(after, walk))
 
     def _apply(self, batch: Batch, results: Sequence[Result], total: int, *, first: bool, count: bool) -> None:
         walk = _under_way(batch)

@@ -18,7 +18,7 @@ import yaml
 from runtype_exporter import catalogue
 from runtype_exporter.config import Config, load
 from runtype_exporter.ledger import Ledger
-from runtype_exporter.model import Attempt, Batch, BatchRef, BatchView, HistogramValue, LabelValues
+from runtype_exporter.model import Attempt, Batch, BatchRef, BatchView, HistogramValue, LabelValues, Series
 from runtype_exporter.polling import Account, Statuses
 from runtype_exporter.runtype import Budget, Client
 from runtype_exporter.simulator.access import Key
@@ -82,6 +82,7 @@ class Shown:
     def __init__(self) -> None:
         self.batches: dict[BatchRef, BatchView] = {}
         self.finds: dict[str, bool] = {}
+        self.families: dict[str, dict[Series, float]] = {}
 
     def show(self, view: BatchView) -> None:
         self.batches[view.ref] = view
@@ -89,8 +90,12 @@ class Shown:
     def found(self, account: str, name: str, *, found: bool) -> None:
         self.finds[name] = found
 
+    def family(self, account: str, collector: str, samples: Mapping[Series, float]) -> None:
+        self.families[collector] = dict(samples)
+
     def forget(self, account: str) -> None:
         self.batches.clear()
+        self.families.clear()
 
 
 def _nothing(_: float) -> None:
