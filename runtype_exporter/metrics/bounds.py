@@ -55,7 +55,7 @@ class Bounds:
         self._durable = durable
         self._on_dropped = on_dropped
         self._others = UNKNOWN_OWN
-        self._taken = UNKNOWN_OWN
+        self._taken = 0
 
     def configure(self, limit: int, *, label_set: int) -> None:
         """Take over a reloaded configuration."""
@@ -72,10 +72,10 @@ class Bounds:
         """How many of them must stay free where a batch that lost its lines is to get them back."""
         return int(self.limit * RELUCTANCE)
 
-    def take(self, lines: int) -> None:
-        """Everything but the gauges of single batches takes so many lines."""
-        self._taken = lines
-        self._others = lines - self._durable()
+    def take(self, lines: int, *, own: int | None) -> None:
+        """Counters and gauges take so many lines, those of single batches left out, and the process's own numbers `own` (None: unknown)."""
+        self._taken = lines + (own or 0)
+        self._others = lines - self._durable() + (UNKNOWN_OWN if own is None else own)
 
     def room(self, promised: int = 0) -> bool:
         """Whether another label set may have counters of its own, besides `promised` ones that the ledger does not hold yet."""

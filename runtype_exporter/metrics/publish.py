@@ -13,7 +13,7 @@ from typing import NoReturn, Protocol
 
 from runtype_exporter.catalogue import CATALOGUE
 from runtype_exporter.clock import Clock
-from runtype_exporter.metrics.bounds import PER_BATCH, UNKNOWN_OWN, Bounds
+from runtype_exporter.metrics.bounds import PER_BATCH, Bounds
 from runtype_exporter.metrics.gate import Change, Gate
 from runtype_exporter.metrics.gzipping import Body
 from runtype_exporter.metrics.shards import Assembler, Piece, Renderer, Variant, make_piece
@@ -83,7 +83,7 @@ class Publisher:
         self._clock = clock
         self._gate = Gate(open_=not gate)
         self._bounds = bounds or Bounds()
-        self._own_lines = UNKNOWN_OWN
+        self._own_lines: int | None = None
         self._renderer = Renderer(metric for metric in CATALOGUE if metric.owner != "process")
         self._assemblers: dict[Variant, Assembler] = {}
         self._demand: dict[Variant, float] = {}
@@ -154,7 +154,7 @@ class Publisher:
     def _gauges(self) -> Iterator[Change]:
         """What changed about the gauges, now that all else has the lines it needs."""
         rest = self._renderer.lines + self._renderer.begun - self._renderer.lines_of(PER_BATCH)
-        self._bounds.take(rest + self._own_lines)
+        self._bounds.take(rest, own=self._own_lines)
         for name, family in self._pictures().families.items():
             for labels, sample in family.items():
                 yield name, labels, sample
@@ -162,9 +162,7 @@ class Publisher:
     def _swap(self) -> None:
         """Publish the renderer's state. A variant that is new joins the same version."""
         if not self._own_pieces:  # the first swap of this version, or nobody asked for any so far
-            self._refresh()
-            lines = self._renderer.lines + self._renderer.begun + self._own_lines
-            if lines > self._bounds.limit and self._renderer.lines_of(PER_BATCH):
+            if self._refresh() > self._bounds.limit and self._renderer.lines_of(PER_BATCH):
                 for name, labels, sample in self._gauges():  # the rest grew, after the batches were given what it left
                     self._renderer.update(name, labels, sample)
                 self._refresh()
@@ -173,10 +171,12 @@ class Publisher:
         bodies = {variant: known.get(variant) or self._assemble(variant) for variant in self._demand}
         self._current = Exposition(self._version, self._lines, MappingProxyType(bodies))
 
-    def _refresh(self) -> None:
+    def _refresh(self) -> int:
+        """Take the process's own numbers as they are now. The lines of all in the longer format."""
         lines = self._renderer.lines
         self._lines = self._own.refresh(lines)
         self._own_lines = self._lines - lines + self._own.begun
+        return self._lines + self._own.begun + self._renderer.begun
 
     def _assemble(self, variant: Variant) -> Body:
         format_, encoding = variant

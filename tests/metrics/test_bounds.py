@@ -1,0 +1,248 @@
+"""However much there is to show, a scrape has no more lines than it may have, and what gives way is what is worth least."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runtype_exporter import catalogue
+from runtype_exporter.metrics.bounds import UNKNOWN_OWN, Bounds, label_set_lines
+from runtype_exporter.metrics.gauges import Gauges
+from runtype_exporter.metrics.publish import Publisher
+from runtype_exporter.model import BatchRef, BatchView, HistogramValue, Labels, Picture, Sample, Seen, Snapshot
+
+FORMATS = ("text", "openmetrics")
+
+
+class Clock:
+    def now(self):
+        return 1000.0
+
+
+class Own:
+    """The process's own numbers: as many lines as it is told, half of them counters."""
+
+    def __init__(self):
+        self.changed = True
+        self.lines = 0
+        self.begun = 0
+
+    def refresh(self, lines):
+        self.begun = self.lines // 2
+        return lines + self.lines
+
+    def chunk(self, format_):
+        return b"own 1\n" * (self.lines + (self.begun if format_ == "openmetrics" else 0))
+
+
+class House:
+    def __init__(self, limit, label_set=0):
+        self.durable = {}
+        self.changes = {}
+        self.dropped = []
+        self.bounds = Bounds(
+            limit,
+            label_set=label_set,
+            durable=lambda: sum(2 if name.endswith("_total") else 6 for name, _ in self.durable),
+            on_dropped=lambda kind, count: self.dropped.append((kind, count)),
+        )
+        self.gauges = Gauges(batches_per_schedule=2, known_words=frozenset({"completed"}), bounds=self.bounds)
+        self.own = Own()
+        self.publisher = Publisher(
+            ledger=self.snapshot,
+            pictures=self.gauges.snapshot,
+            own=self.own,
+            clock=Clock(),
+            gate=False,
+            bounds=self.bounds,
+        )
+
+    def count(self, name, labels, value):
+        self.durable[name, labels] = value
+        self.changes.setdefault(name, {})[labels] = Sample(value, 1.0)
+
+    def snapshot(self):
+        changes, self.changes = self.changes, {}
+        return Snapshot(1, changes)
+
+    def scrape(self, format_="text"):
+        self.publisher.publish_now()
+        _, body = self.publisher.body((format_, "identity"))
+        return [line for line in b"".join(body.chunks).decode().splitlines() if not line.startswith("#")]
+
+    def batches(self):
+        lines = self.scrape()
+        return {line.split('batch="')[1].split('"')[0] for line in lines if 'batch="' in line}
+
+
+def view(number, *, schedule="s", open_=True, configured=False, words=0):
+    """A batch of 11 lines, if it is open, and one more a word."""
+    picture = Picture(5.0, 1, Seen(1, 0, {f"w{word}": 1 for word in range(words)})) if words else None
+    return BatchView(
+        ref=BatchRef("a", f"b{number}"),
+        name=f"b{number}",
+        labels=Labels(schedule, "f"),
+        configured=configured,
+        open=open_,
+        state="running",
+        total=3,
+        processed=2,
+        failed=1,
+        started=float(number),
+        completed=9.0,
+        closed=None if open_ else float(number),
+        picture=picture,
+        drift=0,
+    )
+
+
+NUMBERS = st.integers(0, 60)
+STEPS = st.one_of(
+    st.tuples(st.just("show"), NUMBERS, st.booleans(), st.booleans(), st.integers(0, 30), st.sampled_from("stu")),
+    st.tuples(st.just("burst"), NUMBERS, st.integers(1, 60)),
+    st.tuples(st.just("count"), st.integers(0, 99)),
+    st.tuples(st.just("own"), st.integers(0, 60)),
+    st.tuples(st.just("forget")),
+    st.tuples(st.just("scrape"), st.sampled_from(FORMATS)),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(300, 700), st.lists(STEPS, min_size=5, max_size=40))
+def test_a_scrape_never_has_more_lines_than_it_may(limit, steps):  # noqa: C901  # one case a kind of step
+    house = House(limit, label_set=8)
+    for step in steps:
+        match step:
+            case ("show", number, open_, configured, words, schedule):
+                house.gauges.show(view(number, schedule=schedule, open_=open_, configured=configured, words=words))
+            case ("burst", first, count):
+                for number in range(first, first + count):
+                    house.gauges.show(view(number))
+            case ("count", number):
+                labels = ("a", f"schedule {number}", "f")
+                if (catalogue.COST.name, labels) in house.durable or house.bounds.room():
+                    house.count(catalogue.COST.name, labels, 1.0)
+                    value = HistogramValue((1.0, 2.0), (1, 0, 0), 1.0)
+                    house.count(catalogue.SCHEDULE_RUN_QUEUE.name, labels[:2], value)
+            case ("own", lines):
+                house.own.lines, house.own.changed = lines, True
+            case ("forget",):
+                house.gauges.forget("a")
+            case ("scrape", format_):
+                assert len(house.scrape(format_)) <= limit
+    for format_ in FORMATS:
+        assert len(house.scrape(format_)) <= limit
+
+
+def room_for(batches):
+    """A house in which so many open batches of one schedule have room."""
+    return House(2 + 11 * batches)
+
+
+def test_closed_batches_give_way_before_open_ones_the_oldest_first():
+    house = House(2 + 3 * 11)  # a closed one takes 5
+    for number in (1, 2):
+        house.gauges.show(view(number, open_=False))
+    house.gauges.show(view(3))
+    house.gauges.show(view(4))
+    assert house.batches() == {"b1", "b2", "b3", "b4"}
+    house.gauges.show(view(4, words=5))
+    assert house.batches() == {"b2", "b3", "b4"}
+    house.gauges.show(view(4))
+    house.gauges.show(view(5))
+    assert house.batches() == {"b3", "b4", "b5"}
+    house.gauges.show(view(6))
+    assert house.batches() == {"b4", "b5", "b6"}
+
+
+def test_configured_batches_are_the_last_to_go():
+    house = room_for(1)
+    house.gauges.show(view(1, configured=True))
+    house.gauges.show(view(2))
+    assert house.batches() == {"b1"}
+
+
+def test_a_batch_that_waits_for_its_start_is_the_newest():
+    house = room_for(1)
+    house.gauges.show(replace(view(0), started=None, completed=9.0, total=None))
+    house.gauges.show(view(1))
+    house.scrape()
+    assert house.batches() == {"b0"}
+
+
+def test_all_are_counted_whatever_is_shown():
+    house = room_for(2)
+    for number in range(300):
+        house.gauges.show(view(number))
+    lines = house.scrape()
+    assert 'runtype_batches_open{account="a",flow="f",schedule="s"} 300.0' in lines
+    assert len(house.batches()) == 2
+
+
+def test_who_lost_its_lines_gets_them_back_when_there_is_room_to_spare_and_nothing_flaps():
+    house = room_for(100)
+    for number in range(100):
+        house.gauges.show(view(number))
+    assert len(house.batches()) == 100
+    house.own.lines, house.own.changed = 1, True
+    assert house.batches() == {f"b{number}" for number in range(1, 100)}
+    for lines in (0, 1) * 10:
+        house.own.lines, house.own.changed = lines, True
+        assert house.batches() == {f"b{number}" for number in range(1, 100)}
+    assert house.dropped == [("batch", 1)]
+    house.own.lines, house.own.changed = 0, True
+    house.gauges.show(view(50, open_=False))
+    house.gauges.show(view(51, open_=False))
+    house.gauges.show(view(52, open_=False))
+    house.gauges.show(view(53, open_=False))
+    assert "b0" in house.batches()
+
+
+def test_a_batch_that_ends_while_it_has_no_lines_is_not_counted_again():
+    house = room_for(1)
+    for number in (1, 2):
+        house.gauges.show(view(number))
+    house.scrape()
+    for words in (1, 2, 3):
+        house.gauges.show(view(1, words=words))
+        house.scrape()
+    assert house.dropped == [("batch", 1)]
+
+
+def test_a_lower_limit_takes_effect_with_the_next_publication():
+    house = room_for(50)
+    for number in range(50):
+        house.gauges.show(view(number))
+    assert len(house.batches()) == 50
+    house.bounds.configure(2 + 11 * 10, label_set=0)
+    house.own.changed = True
+    assert len(house.batches()) == 10
+
+
+def test_room_ends_near_the_limit_and_counts_what_was_promised():
+    durable = 0
+    bounds = Bounds(1000, label_set=100, durable=lambda: durable)
+    bounds.take(500, own=0)
+    assert [bounds.room(promised) for promised in (0, 3, 4)] == [True, True, False]
+    durable = 300
+    assert [bounds.room(promised) for promised in (0, 1)] == [True, False]
+    bounds.take(800, own=100)
+    assert not bounds.room()
+
+
+def test_until_they_are_read_the_process_s_own_numbers_are_reckoned_with():
+    assert Bounds(UNKNOWN_OWN * 10 // 9 + 1).room()
+    assert not Bounds(UNKNOWN_OWN * 10 // 9 - 1).room()
+    assert Bounds().room()
+
+
+@pytest.mark.parametrize("slos", [0, 3])
+def test_a_label_set_takes_no_more_lines_than_it_is_reckoned_to(slos):
+    """Made of the catalogue: 14 + 1 lines of the latency of each of four outcomes, and so on."""
+    bounds = {**catalogue.boundaries(), catalogue.RECORD_LATENCY.name: (1.0,)}
+    grown = label_set_lines({**bounds, catalogue.RECORD_LATENCY.name: (1.0, 2.0)}, slos) - label_set_lines(bounds, slos)
+    assert grown == len(catalogue.OUTCOMES)
+    assert label_set_lines(bounds, slos) - label_set_lines(bounds, 0) == slos * 4
