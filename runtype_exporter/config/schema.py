@@ -1,6 +1,7 @@
 """What can be configured: frozen values with their defaults and limits, which the other rooms read as attributes.
 
-It must not know files. Durations are seconds here and text with a unit in the file.
+It must not know files. Durations are seconds here and text with a unit in the file, status words in folded case. What a key means is said
+below it, for the page of the documentation too.
 """
 
 from __future__ import annotations
@@ -131,7 +132,9 @@ class Globs(Section):
     """Which schedules are followed: those that match one of `include` and none of `exclude`, by name or id."""
 
     include: tuple[Label, ...] = ("*",)
+    """Followed are schedules whose name or id matches one of these globs. Example: `["nightly-*"]`."""
     exclude: tuple[Label, ...] = ()
+    """Of those, schedules that match one of these are left out: none of their runs and batches is counted. Example: `["*-test"]`."""
 
     def matches(self, name: str | None, schedule_id: str) -> bool:
         """Whether a schedule is followed. Upper and lower case differ; a schedule may have no name."""
@@ -144,75 +147,119 @@ def _any(texts: list[str], patterns: tuple[str, ...]) -> bool:
 
 
 class ConfiguredBatch(Section):
-    """A batch that is always followed, found or not. `name` stands for its id in labels; `status` asks for such results only."""
+    """A batch that is always followed, found or not."""
 
     id: Annotated[Text, AfterValidator(_identity)]
+    """The batch's id, as the API gives it. Example: `batch_01jv`."""
     name: Label | None = None
+    """What stands in the label `batch` in place of the id. Example: `backfill`."""
     status: Label | None = None
+    """Ask for results with this status word only. Such a batch feeds its own gauges and no counter. Example: `failed`."""
 
 
 class Collectors(Section):
-    """What is read besides results. Sparklines are read of the schedules that `schedules` lists."""
+    """What is read besides results."""
 
     schedules: Flag = True
+    """The list of schedules: their names, due times, and whether they are enabled. Example: `false`."""
     runs: Flag = True
+    """The list of runs: batches, the runs' durations, results of runs without a batch. Example: `false`."""
     summary: Flag = True
+    """The summary of batches at work, which alone shows those that no schedule started. Example: `false`."""
     cost: Flag = True
+    """What a batch cost, asked for once when it closes. Example: `false`."""
     sparklines: Flag = True
+    """The API's own counts of each listed schedule's last seven days. Example: `false`."""
     usage: Flag = True
+    """What of the plan is used up. Example: `false`."""
 
 
 class Account(Section):
-    """One account of Runtype. `timeout` in seconds; `name` is the label `account`."""
+    """One account of Runtype."""
 
     name: Label
+    """The label `account`. Counters and the request budget are kept under it, so a new name starts anew. Example: `production`."""
     api_key: Annotated[Secret, PlainValidator(_secret)]
+    """Where the API key is read from, before each request: an environment variable, or a file (relative to this one).
+
+    Never the key itself. Example: `{file: /run/secrets/runtype}`.
+    """
     base_url: Annotated[Text, AfterValidator(_base_url)] = DEFAULT_BASE_URL
+    """Where the API is: https, or http on this machine only. Example: `https://api.runtype.com`."""
     requests_per_hour: Annotated[Count, Field(ge=MIN_REQUESTS_PER_HOUR)] = 1000
+    """Never exceeded in any hour, retries and restarts included; work waits for its turn instead. Example: `5000`."""
     page_size: Annotated[Count, Field(ge=1, le=MAX_PAGE_SIZE)] = 100
+    """Results asked for with one request; the API may answer with fewer. Lists are never asked for more than 100. Example: `1000`."""
     timeout: Span = 30.0
+    """Of one request, to the last byte of its answer. Example: `90s`."""
     schedules: Annotated[Globs, Optional] = Globs()
+    """Which schedules are followed."""
     adhoc_batches: Flag = True
+    """Whether batches that no schedule started are followed too. Example: `false`."""
     batches: Annotated[tuple[ConfiguredBatch, ...], BeforeValidator(listed)] = ()
+    """Batches that are always followed, whether a list shows them or not."""
     collectors: Annotated[Collectors, Optional] = Collectors()
+    """What is read besides results. A read that the key may not make switches itself off and is tried again each hour."""
 
 
 class Poll(Section):
-    """When the API is read; all durations in seconds."""
+    """When the API is read."""
 
     interval: Span = 60.0
+    """Between two looks at the lists of runs and batches.
+
+    It is stretched where they would take over a quarter of the budget. Example: `30s`.
+    """
     discovery_interval: Span = 600.0
+    """Between two looks at schedules, sparklines and usage, and between two walks over the whole list of runs. Example: `1h`."""
     lookback: Duration = 0.0
+    """At the very first start, also count results that became final this long before it. Example: `24h`."""
     settle_time: Duration = 1800.0
+    """How long an ended batch may take to show its last results; what is missing then is counted as abandoned. Example: `1h`."""
     max_concurrency: Annotated[Count, Field(ge=1, le=64)] = 4
+    """How many batches of an account are read at the same time. Example: `8`."""
 
 
 class State(Section):
-    """The ledger's file, and for how many seconds what is gone is remembered."""
+    """What must survive a restart."""
 
     path: Annotated[Path, BeforeValidator(_path)] = Path("runtype-exporter.db")
+    """The ledger's file; `--state.path` overrides it. It takes a restart to change. Example: `/data/ledger.db`."""
     retention: Span = 604800.0
+    """How long closed batches are remembered, and the counters of a schedule that is gone are shown. Example: `14d`."""
 
 
 class Metrics(Section):
-    """What is counted how. `latency_buckets` in seconds; `max_series` lines of the exposition; `status_map` in folded case."""
+    """What is counted how."""
 
     latency_buckets: Annotated[tuple[Span, ...], AfterValidator(_buckets)] = LATENCY_BUCKETS
+    """Boundaries of `runtype_record_latency_seconds`, rising; the thresholds of objectives join them.
+
+    A change starts that histogram anew. Example: `[100ms, 1s, 1m]`.
+    """
     batches_per_schedule: Annotated[Count, Field(ge=0)] = 1
+    """How many closed batches of each schedule keep their gauges. Example: `3`."""
     max_series: Annotated[Count, Field(ge=MIN_SERIES)] = 50_000
+    """Lines of the exposition. Beyond it the gauges of single batches go first, then new label sets are pooled. Example: `100000`."""
     status_map: Annotated[Mapping[Text, Meaning], AfterValidator(_status_map), Optional] = Field(
         default_factory=lambda: MappingProxyType({})
     )
+    """What further status words mean; upper and lower case are the same. Example: `{needs_review: unfinished}`."""
 
 
 class Config(Section):
     """The whole file."""
 
     accounts: Annotated[tuple[Account, ...], AfterValidator(_accounts)]
+    """The accounts to follow, one at least."""
     poll: Annotated[Poll, Optional] = Poll()
+    """When the API is read."""
     state: Annotated[State, Optional] = State()
+    """What must survive a restart."""
     metrics: Annotated[Metrics, Optional] = Field(default_factory=Metrics)
+    """What is counted how."""
     slos: Annotated[tuple[Slo, ...], BeforeValidator(listed)] = DEFAULT_SLOS
+    """Service level objectives, judged into `runtype_slo_events_total`; `[]` for none."""
 
     @property
     def latency_boundaries(self) -> tuple[float, ...]:

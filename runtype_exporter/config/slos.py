@@ -62,19 +62,29 @@ def _for(type_: SloType, example: str) -> AfterValidator:
 
 
 class Slo(Section):
-    """One objective: `objective` percent of its events within `window` seconds are good.
-
-    `schedule` is a glob on schedules' labels (a name, or an id where there is none); ad-hoc batches match "" alone. `threshold` and
-    `max_delay` in seconds, None in types that have none.
-    """
+    """One objective: so much of its events within so long is good."""
 
     name: Annotated[Text, AfterValidator(_name)]
+    """The label `slo`: a-z, 0-9 and -. Example: `records-fast`."""
     type: SloType
+    """What is judged.
+
+    `success`: results; good is success, bad are failure, unknown and abandoned, cancelled is neither. `latency`: of the successes, good
+    are those within `threshold`. `freshness`: due starts; good is on time, bad are late, missed and failed. Example: `latency`.
+    """
     objective: Annotated[Decimal, PlainValidator(_objective)]
+    """How much of the events within `window` must be good: above 0% and below 100%. Example: `99.5%`."""
     schedule: Annotated[Text, AfterValidator(_schedules)] = "*"
+    """A glob on the label `schedule`. `""` matches ad-hoc batches, which nothing else matches. Example: `"nightly-*"`."""
     window: Span = 30 * 86400.0
+    """Over which the objective holds. Example: `7d`."""
     threshold: Annotated[Span | None, _for("latency", "60s"), Field(validate_default=True)] = None
+    """Type `latency` only, and needed there: the longest good latency. It becomes a boundary of the latency histogram. Example: `60s`."""
     max_delay: Annotated[Duration | None, _for("freshness", "15m"), Field(validate_default=True)] = None
+    """Type `freshness` only, and needed there: a run that starts later is late; one that is not there by then is missed.
+
+    Example: `15m`.
+    """
 
 
 DEFAULT_SLOS: Final = (
