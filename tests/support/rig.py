@@ -271,7 +271,9 @@ class Rig:
         for name, changed in self.ledger.snapshot().families.items():
             held = self._held.setdefault(name, {})
             for labels, sample in changed.items():
-                assert sample is not None, "the ledger ends no series"
+                if sample is None:
+                    del held[labels]
+                    continue
                 held[labels] = sum(sample.value.counts) if isinstance(sample.value, HistogramValue) else sample.value
         return {labels[1:]: value for labels, value in self._held.get(metric, {}).items()}
 
