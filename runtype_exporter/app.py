@@ -24,6 +24,7 @@ from runtype_exporter.config import Config, ConfigError, SecretError
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.metrics import Bounds, Gauges, OwnMetrics, Publisher, label_set_lines
 from runtype_exporter.model import Snapshot, Status
+from runtype_exporter.objectives import Objective, Objectives
 from runtype_exporter.polling import Account, Statuses
 from runtype_exporter.runtype import Budget, Client
 from runtype_exporter.web import Server, create_app
@@ -88,7 +89,8 @@ class Exporter:
         self._ledger = Ledger.open(
             self._path,
             clock=self._clock,
-            boundaries=catalogue.boundaries(metrics.latency_buckets),
+            boundaries=catalogue.boundaries(self._config.latency_boundaries),
+            objectives=_objectives(self._config),
             on_commit=self._own.commit,
             on_failure=self._own.ledger_failed,
         )
@@ -196,7 +198,8 @@ class Exporter:
             self._gauges.configure(
                 batches_per_schedule=config.metrics.batches_per_schedule, known_words=self._statuses.known
             )
-            self._ledger.set_boundaries(catalogue.boundaries(config.metrics.latency_buckets))
+            self._ledger.set_boundaries(catalogue.boundaries(config.latency_boundaries))
+            self._ledger.set_objectives(_objectives(config))
             for account in config.accounts:
                 self._start(account)
             self._own.reloaded(self._clock.now(), successful=True)
@@ -283,6 +286,14 @@ def _key(account: AccountConfig) -> str:
     except SecretError as error:
         _log.error("the API key cannot be read", account=account.name, error=str(error))
         return ""
+
+
+def _objectives(config: Config) -> Objectives:
+    """What of the configured objectives decides how events are judged."""
+    return Objectives([
+        Objective(name=slo.name, type=slo.type, schedule=slo.schedule, threshold=slo.threshold, max_delay=slo.max_delay)
+        for slo in config.slos
+    ])  # fmt: skip
 
 
 def _checked(config: Config) -> Config:

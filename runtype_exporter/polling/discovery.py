@@ -23,6 +23,7 @@ from runtype_exporter.polling.endings import Endings
 from runtype_exporter.polling.labels import LabelTable
 from runtype_exporter.polling.reading import Statuses, fold, time
 from runtype_exporter.polling.runs import RunList, ended_run, run_of, together
+from runtype_exporter.polling.starts import Starts
 from runtype_exporter.runtype import BatchStatus, Client, NotFound, RunRow, ScheduleRow, Summary, cursor_walk
 
 READS_TO_CLAIM = 2
@@ -54,6 +55,7 @@ class Discovery:
     touched: dict[str, Batch] = field(default_factory=dict, init=False)
     """The batches that the last cycle changed, as they stand."""
     _runs: RunList = field(init=False)
+    _starts: Starts = field(init=False)
     _readings: dict[str, dict[Source, Reading]] = field(default_factory=dict, init=False)
     _undated: set[str] = field(default_factory=set, init=False)
     """Runs of this cycle whose creation is not known: nothing but their being listed tells that they must not be forgotten."""
@@ -65,6 +67,7 @@ class Discovery:
     def __post_init__(self) -> None:
         """Start with an unread run list."""
         self._runs = RunList(self.client)
+        self._starts = Starts(self.account.name, self.retention, self.ledger, self.labels)
 
     async def cycle(self) -> None:
         """Read what changed.
@@ -89,10 +92,13 @@ class Discovery:
         self._configured()
         await self._unlisted()
         self._observe()
+        if runs:
+            self._starts.judge(read=began, now=self.clock.now())
         if (runs or not self.collectors.open("runs")) and (summary or not self.collectors.open("summary")) and whole:
             await self._forget(began)
 
     async def _schedules(self) -> None:
+        began = self.clock.now()
         rows: dict[str, ScheduleRow] = {}
         async for page in cursor_walk(self.client.schedules):
             self.requests += 1
@@ -102,6 +108,7 @@ class Discovery:
             self.labels.schedule(row.id, row.name or None)
         self._names = {row.id: row.name or None for row in rows.values()}
         self.listed(followed)
+        self._starts.observe(followed if self.account.collectors.runs else (), began=began, now=self.clock.now())
         self._schedules_due = self.clock.now() + self.poll.discovery_interval
 
     async def _summary(self) -> None:
@@ -164,11 +171,7 @@ class Discovery:
                 claimed = self._claimed(batch, run, row, horizon, included=included and not counted)
                 if claimed is not None:
                     opened[run.batch] = claimed
-            if (
-                before is not None
-                and (before.outcome is not None or before.outcome == run.outcome)
-                and before.batch == run.batch
-            ):
+            if _unchanged(before, run):
                 continue
             kept = run if before is None or before.outcome is None else replace(before, batch=run.batch)
             stored[run.id] = kept  # the page may show it twice
@@ -306,6 +309,13 @@ class Discovery:
             _log.warning(
                 f"{what} is counted by another account already", account=self.account.name, owner=owner, **{what: key}
             )
+
+
+def _unchanged(before: Run | None, run: Run) -> bool:
+    """Whether a run tells nothing that is not held of it. One that has ended may still be given its batch."""
+    if before is None or before.batch != run.batch:
+        return False
+    return before.outcome is not None or (run.outcome is None and run.started == before.started)
 
 
 def _taken_up(run: Run, horizon: Horizon) -> bool:

@@ -98,9 +98,24 @@ def run_of(account: str, row: RunRow, statuses: Statuses) -> Run:
         schedule=row.schedule_id,
         batch=row.batch_execution_id or "",
         created=time(row.created_at),
+        started=_started(row, statuses, outcome),
         outcome=outcome,
         ended=completed if outcome is not None else None,
     )
+
+
+def _started(row: RunRow, statuses: Statuses, outcome: Outcome | None) -> float | None:
+    """When a run's work began. One that failed without a batch, an agent or any record never came to that, whatever startedAt says."""
+    started = time(row.started_at)
+    if (
+        outcome == "failure"
+        and not row.batch_execution_id
+        and (started is None or not (row.agent_id or row.total_records))
+    ):
+        return None
+    if started is None and statuses.state(fold(row.status), ended=outcome is not None) != "queued":
+        return time(row.created_at)
+    return started
 
 
 def ended_run(account: str, label: str, row: RunRow, outcome: Outcome | None, now: float) -> Delta:
