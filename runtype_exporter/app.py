@@ -276,7 +276,7 @@ class Exporter:
 
 def _label_set(config: Config) -> int:
     """How many lines the counters of one schedule and flow may take."""
-    return label_set_lines(catalogue.boundaries(config.metrics.latency_buckets), len(config.slos))
+    return label_set_lines(catalogue.boundaries(config.latency_boundaries), len(config.slos))
 
 
 def _key(account: AccountConfig) -> str:

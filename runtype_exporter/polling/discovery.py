@@ -93,7 +93,7 @@ class Discovery:
         await self._unlisted()
         self._observe()
         if runs:
-            self._starts.judge(read=began, now=self.clock.now())
+            await self._starts.judge(read=began, now=self.clock.now())
         if (runs or not self.collectors.open("runs")) and (summary or not self.collectors.open("summary")) and whole:
             await self._forget(began)
 
@@ -108,7 +108,7 @@ class Discovery:
             self.labels.schedule(row.id, row.name or None)
         self._names = {row.id: row.name or None for row in rows.values()}
         self.listed(followed)
-        self._starts.observe(followed if self.account.collectors.runs else (), began=began, now=self.clock.now())
+        await self._starts.observe(followed if self.account.collectors.runs else (), began=began, now=self.clock.now())
         self._schedules_due = self.clock.now() + self.poll.discovery_interval
 
     async def _summary(self) -> None:

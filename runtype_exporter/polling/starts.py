@@ -6,6 +6,7 @@ a due time or judges it twice. It must not know how schedules and runs are read.
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -67,13 +68,14 @@ def judge(
     """
     ready = sum(at + delay <= read for at in schedule.due)
     expected = [*schedule.due, *due_times(schedule, now + SKEW)]
-    matched = match(expected, [run for run in runs if run.id not in schedule.taken], reach=2 * delay)
+    before = set(schedule.taken)
+    matched = match(expected, [run for run in runs if run.id not in before], reach=2 * delay)
     results: Counter[StartResult] = Counter()
     for at in schedule.due[:ready]:
         if at in matched or not schedule.vanished:
             results[verdict(matched.get(at), at + delay)] += 1
     left = schedule.due[ready:]
-    taken = {*schedule.taken, *(matched[at].id for at in schedule.due[:ready] if at in matched)}
+    taken = {*before, *(matched[at].id for at in schedule.due[:ready] if at in matched)}
     oldest = (left[0] if left else schedule.until) - EARLY
     still = tuple(run.id for run in runs if run.id in taken and run.created is not None and run.created >= oldest)
     return replace(schedule, due=left, taken=still), results
@@ -88,8 +90,10 @@ class Starts:
     ledger: Ledger
     labels: LabelTable
 
-    def observe(self, rows: Sequence[ScheduleRow], *, began: float, now: float) -> None:
+    async def observe(self, rows: Sequence[ScheduleRow], *, began: float, now: float) -> None:
         """Take in a whole read of the schedules that are followed, which lasted from one moment to another.
+
+        It yields after each schedule: after a long downtime, what fell due meanwhile takes a while to work out.
 
         Raises:
             LedgerError: nothing was taken in.
@@ -106,6 +110,7 @@ class Starts:
                 before = None
             after = observe(before, self.account, row, began=began, now=now)
             observed.append(after)
+            await asyncio.sleep(0)
             if after.cron or after.run_at is not None:
                 increments |= self._increments(row.id, {}, promised)
         listed = {row.id for row in rows}
@@ -113,8 +118,8 @@ class Starts:
         observed += [gone(schedule, now) for schedule in lost]
         self.ledger.settle(Delta(increments=increments), observed=observed)
 
-    def judge(self, *, read: float, now: float) -> None:
-        """Judge what was to have started by the moment at which a read of the runs began.
+    async def judge(self, *, read: float, now: float) -> None:
+        """Judge what was to have started by the moment at which a read of the runs began. It yields after each schedule.
 
         Raises:
             LedgerError: nothing was judged.
@@ -137,6 +142,7 @@ class Starts:
             for series, step in self._increments(schedule.id, results, promised).items():
                 increments[series] = increments.get(series, 0.0) + step  # schedules without room share a label
             self._tell(schedule.id, results)
+            await asyncio.sleep(0)
         self.ledger.settle(Delta(increments=increments), observed=judged)
 
     def _own(self, schedules: Mapping[str, Schedule]) -> list[Schedule]:
