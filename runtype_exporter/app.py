@@ -226,7 +226,9 @@ class Exporter:
 
     def _snapshot(self) -> Snapshot:
         self._own.ledger(self._ledger.rows(), self._ledger.size(), self._ledger.created)
-        return self._ledger.snapshot()
+        snapshot = self._ledger.snapshot()
+        self._gauges.retire(snapshot)
+        return snapshot
 
     def _start(self, config: AccountConfig) -> None:
         running = self._build(config)

@@ -109,6 +109,17 @@ class Gauges:
         for key in [key for key in self._collected if key[0] == account]:
             del self._collected[key]
 
+    def retire(self, changes: Snapshot) -> None:
+        """Counters that ended take the closed batches of their schedule and flow with them: nothing newer will push those out."""
+        for labels, sample in changes.families.get(catalogue.RECORDS_ABANDONED.name, {}).items():
+            account, schedule, flow = labels
+            group = self._groups.get((account, schedule)) if sample is None else None
+            for ref, shown in list(group.batches.items()) if group else ():
+                view = shown.view
+                if view.labels.flow == flow and not (view.open or view.configured):
+                    del self._groups[account, schedule].batches[ref], self._group_of[ref]
+                    self._touched[account, schedule] = None
+
     def snapshot(self) -> Snapshot:
         """The gauges that changed since the last call."""
         families: dict[str, dict[LabelValues, Sample | None]] = {}

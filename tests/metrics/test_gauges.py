@@ -8,7 +8,7 @@ import pytest
 
 from runtype_exporter.metrics.gauges import Gauges
 from runtype_exporter.metrics.words import OTHERS
-from runtype_exporter.model import BatchRef, BatchView, Labels, Picture, Sample, Seen
+from runtype_exporter.model import BatchRef, BatchView, Labels, Picture, Sample, Seen, Snapshot
 
 KNOWN = frozenset({"pending", "running", "completed", "failed"})
 
@@ -270,3 +270,20 @@ def test_an_account_that_is_forgotten_and_shown_again_at_once_does_not_flicker(g
     gauges.forget("a")
     gauges.show(replace(view(), processed=7))
     assert gauges.snapshot().families == {"runtype_batch_processed_records": {("a", "s", "f", "b1"): Sample(7.0)}}
+
+
+def test_counters_that_ended_take_the_closed_batches_of_their_schedule_and_flow_with_them(gauges, screen):
+    gauges.show(view("open"))
+    gauges.show(closed("configured", 1.0, configured=True))
+    gauges.show(closed("elsewhere", 1.0, schedule="t"))
+    gauges.show(closed("gone", 9.0))
+    assert screen.batches() == {"open", "configured", "elsewhere", "gone"}
+    name, other = "runtype_records_abandoned_total", "runtype_batches_finished_total"
+    gauges.retire(
+        Snapshot(1, {name: {("a", "s", "g"): None, ("a", "u", "f"): None, ("a", "t", "f"): Sample(1.0, 1.0)}})
+    )
+    gauges.retire(Snapshot(2, {other: {("a", "t", "f", "success"): None}}))
+    assert screen.batches() == {"open", "configured", "elsewhere", "gone"}
+    gauges.retire(Snapshot(3, {name: {("a", "s", "f"): None, ("a", "t", "f"): None}}))
+    assert screen.batches() == {"open", "configured"}
+    assert set(gauges._groups) == {("a", "s")}

@@ -18,8 +18,9 @@ import yaml
 from runtype_exporter import catalogue
 from runtype_exporter.config import Config, load
 from runtype_exporter.ledger import Ledger
-from runtype_exporter.model import Attempt, Batch, BatchRef, BatchView, HistogramValue, LabelValues, Series
+from runtype_exporter.model import Attempt, Batch, BatchRef, BatchView, HistogramValue, LabelValues, Room, Series
 from runtype_exporter.polling import Account, Statuses
+from runtype_exporter.polling.labels import Unlimited
 from runtype_exporter.runtype import Budget, Client
 from runtype_exporter.simulator.access import Key
 from runtype_exporter.simulator.faults import Faults
@@ -148,7 +149,8 @@ class Rig:
         self.latency = latency
         self.config = configured(folder, account or {}, sections or {})
         self.heard = Heard()
-        self.shown = Shown()
+        self.shown: Any = Shown()
+        self.room: Room = Unlimited()
         self.ledger: Ledger
         self.account: Account
         self._task: asyncio.Task[None] | None = None
@@ -199,6 +201,7 @@ class Rig:
             telemetry=self.heard,
             pictures=self.shown,
             clock=self.clock,
+            room=self.room,
         )
         return self.account
 
