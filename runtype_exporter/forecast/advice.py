@@ -31,14 +31,14 @@ def largest(holding: Holding) -> int:
 
 def _advice(account: Account, poll: Poll, holding: Holding, taken: Requests) -> Iterator[str]:
     if taken.usual > taken.sustained:
-        enough = _round_up(_enough(account, poll, holding))
+        enough = round_up(_enough(account, poll, holding))
         yield (
             f"batches end faster than the budget can read them: {taken.usual:,.0f} requests an hour are wanted, {taken.sustained:,.0f} "
             "granted, so counting falls behind for ever. "
             f"Set requests_per_hour to {enough:,} or more{_or_larger_pages(account)}, or exclude schedules"
         )
     elif (seconds := taken.freshness(largest(holding))) > STALE_AFTER:
-        more = _round_up(account.requests_per_hour * seconds / STALE_AFTER)
+        more = round_up(account.requests_per_hour * seconds / STALE_AFTER)
         yield (
             f"while it runs, a batch of {largest(holding):,} records is seen anew every {duration(seconds)} only; nothing is lost by that. "
             f"For half an hour set requests_per_hour to {more:,}{_or_larger_pages(account)}"
@@ -47,7 +47,7 @@ def _advice(account: Account, poll: Poll, holding: Holding, taken: Requests) -> 
         often = round(taken.interval * account.requests_per_hour / poll.interval)
         yield (
             f"cycles come every {duration(taken.interval)} instead of every {duration(poll.interval)}, for looking takes at most a quarter "
-            f"of the limit. Set requests_per_hour to {_round_up(often):,}, or poll.interval to {duration(taken.interval)}"
+            f"of the limit. Set requests_per_hour to {round_up(often):,}, or poll.interval to {duration(taken.interval)}"
         )
     if not holding.ordered:
         yield (
@@ -79,7 +79,7 @@ def _or_larger_pages(account: Account) -> str:
     )
 
 
-def _round_up(number: float) -> int:
+def round_up(number: float) -> int:
     """To two digits that count."""
     unit = int(10 ** max(0, math.floor(math.log10(max(1.0, number))) - 1))
     return math.ceil(number / unit) * unit

@@ -8,40 +8,43 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from runtype_exporter.config import Account, Poll
 from runtype_exporter.forecast.holding import Holding
 from runtype_exporter.polling.discovery import WHOLE_WALK_SHARE
-from runtype_exporter.runtype.budget import CAPACITY_SHARE, DISCOVERY_SHARE, HOUR
+from runtype_exporter.runtype import MAX_SPARKLINES
+from runtype_exporter.runtype.budget import CAPACITY_SHARE, DISCOVERY_SHARE, GUARANTEE, HOUR
 from runtype_exporter.runtype.client import MAX_LIST_PAGE
-
-MAX_SPARKLINE_IDS: Final = 100
-"""How many schedules one read of the sparklines may name (documented)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requests:
     """What one account takes, in requests an hour unless said otherwise.
 
-    `sustained` is what the budget grants hour after hour, the burst left out. `reads` are those at rest by operation. `interval` is the
-    time between two cycles in seconds: the configured one, or longer where a quarter of the limit does not carry it. `ending` is what it
-    takes to read each ending batch whole once and ask for its cost; `changing`, on top of all, what it would take to sweep every batch now
-    at work in every cycle.
+    `lists` are the reads of discovery by operation, `beside` those that give way to sweeps (sparklines, usage). `interval` is the time
+    between two cycles in seconds: the configured one, or longer where a quarter of the limit does not carry it. `ending` is what it takes
+    to read each ending batch whole once and ask for its cost; `changing`, on top of all, what it would take to sweep every batch now at
+    work in every cycle.
     """
 
     read: bool
     limit: int
     page_size: int
     interval: float
-    reads: Mapping[str, float]
+    lists: Mapping[str, float]
+    beside: Mapping[str, float]
     ending: float
     changing: float
 
     @property
     def sustained(self) -> float:
-        """Granted hour after hour."""
+        """Granted hour after hour, the burst left out."""
         return self.limit * (1 - CAPACITY_SHARE)
+
+    @property
+    def reads(self) -> Mapping[str, float]:
+        """Taken while no batch changes, by operation."""
+        return {**self.lists, **self.beside}
 
     @property
     def at_rest(self) -> float:
@@ -65,8 +68,8 @@ class Requests:
 
     @property
     def left(self) -> float:
-        """Left for sweeps."""
-        return self.sustained - self.at_rest
+        """Left for sweeps. While they want all of it, what is read beside them keeps its guaranteed share alone."""
+        return self.sustained - sum(self.lists.values()) - min(sum(self.beside.values()), self.sustained / GUARANTEE)
 
     def freshness(self, records: int) -> float:
         """Seconds between two whole sweeps of a batch of this many records while it alone runs and changes all the time."""
@@ -83,26 +86,27 @@ def requests(account: Account, poll: Poll, holding: Holding) -> Requests:
     on = account.collectors
     limit = account.requests_per_hour
     list_page = min(account.page_size, MAX_LIST_PAGE)
-    each_cycle = {name: 1 for name in ("summary", "runs") if getattr(on, name)}
-    now_and_then: dict[str, int] = {}
-    if on.schedules:
-        now_and_then["schedules"] = pages(holding.listed, list_page)
-    if on.sparklines and holding.schedules:
-        now_and_then["sparklines"] = pages(holding.schedules, MAX_SPARKLINE_IDS)
-    if on.usage:
-        now_and_then["usage"] = 1
+    often = {name: 1 for name in ("summary", "runs") if getattr(on, name)}
+    seldom = pages(holding.listed, list_page) if on.schedules else 0
 
-    often, seldom = sum(each_cycle.values()), sum(now_and_then.values())
-    interval = max(poll.interval, _shared(often, limit))
-    long_interval = max(interval, _shared(often + seldom, limit))
+    interval = max(poll.interval, _shared(len(often), limit))
+    long_interval = max(interval, _shared(len(often) + seldom, limit))
     period = max(poll.discovery_interval, long_interval)
     rounds = HOUR / period
     cycles = rounds * (1 + (period - long_interval) / interval)
-    reads = {name: cost * cycles for name, cost in each_cycle.items()}
-    reads |= {name: cost * rounds for name, cost in now_and_then.items()}
+    lists = dict.fromkeys(often, cycles)
+    if on.schedules:
+        lists["schedules"] = seldom * rounds
     if on.runs:
         walks = HOUR / max(poll.discovery_interval, holding.run_pages * HOUR / (WHOLE_WALK_SHARE * limit))
-        reads["runs"] += walks * (holding.run_pages - 1)
+        lists["runs"] += walks * (holding.run_pages - 1)
+
+    asides = HOUR / max(poll.discovery_interval, interval)
+    beside: dict[str, float] = {}
+    if on.sparklines and on.schedules and holding.schedules:
+        beside["sparklines"] = pages(holding.schedules, MAX_SPARKLINES) * asides
+    if on.usage:
+        beside["usage"] = asides
 
     per_ended = int(on.cost)
     ended = sum(pages(records, account.page_size) + per_ended for records in holding.ended)
@@ -112,7 +116,8 @@ def requests(account: Account, poll: Poll, holding: Holding) -> Requests:
         limit=limit,
         page_size=account.page_size,
         interval=interval,
-        reads=reads,
+        lists=lists,
+        beside=beside,
         ending=ended / holding.hours,
         changing=swept * HOUR / interval,
     )

@@ -15,12 +15,15 @@ from runtype_exporter.catalogue import BATCH_LABELS, CATALOGUE, FLOW_LABELS, REC
 from runtype_exporter.config import Account, Config
 from runtype_exporter.forecast.holding import Holding
 
-PROCESS_LINES: Final = 17
+PROCESS_LINES: Final = 16
 """Lines of `process_*` and `python_*` on Linux."""
 OUTCOMES_USUAL: Final = 2
 """Success and failure are there from the start, the other outcomes from their first count on."""
-STATUSES_USUAL: Final = 3
-"""Status words of a batch's records that usually stand beside each other: unfinished, completed, failed."""
+STATUSES_USUAL: Final = 2
+"""Status words that a batch's records usually end with."""
+
+ALWAYS_READ: Final = ("results", "run_results", "status")
+"""What is read besides that which can be switched off."""
 
 _UNUSUAL: Final = frozenset(
     metric.name
@@ -65,7 +68,7 @@ _CLOSED_ONLY: Final = frozenset({catalogue.BATCH_COST.name, catalogue.BATCH_COMP
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One metric's series, and the lines that they take in a scrape: a histogram's series take one a bucket and three more."""
+    """One metric's series, and the lines that they take in OpenMetrics, the longer of the two formats, which the limit is about."""
 
     metric: str
     series: int
@@ -128,10 +131,8 @@ def _values(metric: Metric, label: str, counts: Counts) -> int:
             return OUTCOMES_USUAL
         case "status":
             return STATUSES_USUAL
-        case "collector":
-            return len(counts.collectors)
-        case "operation":
-            return len(counts.collectors) + 1  # the results' pages
+        case "collector" | "operation":
+            return len(counts.collectors) + len(ALWAYS_READ)
     return len(dict(metric.values).get(label, ("",)))
 
 
@@ -143,7 +144,7 @@ def _counts(account: Account, config: Config, holding: Holding) -> Counts:
         schedules=holding.schedules,
         flows=holding.flows + (holding.adhoc_flows if adhoc else 0),
         followed=len(holding.open) + len(account.batches),
-        closed=(holding.schedules + int(adhoc)) * per_schedule,
+        closed=(min(holding.schedules, holding.flows) + int(adhoc)) * per_schedule,
         configured=len(account.batches),
         objectives=sum(matched),
         collectors=frozenset(name for name, on in account.collectors if on),
@@ -151,7 +152,9 @@ def _counts(account: Account, config: Config, holding: Holding) -> Counts:
 
 
 def _lines_each(metric: Metric, config: Config) -> int:
-    if metric.type != "histogram":
+    if metric.type == "gauge":
         return 1
+    if metric.type == "counter":
+        return 2  # its value, and since when
     buckets = config.latency_boundaries if metric is RECORD_LATENCY else metric.buckets
-    return len(buckets) + 3  # +Inf, sum, count
+    return len(buckets) + 4  # +Inf, sum, count, and since when

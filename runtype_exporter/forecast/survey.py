@@ -132,7 +132,9 @@ def _holding(account: Account, state: State, now: float, found: _Read) -> Holdin
     adhoc = [row for row in (*found.summary.batches, *found.summary.recent) if row.id not in theirs]
     schedules = {row.id for row in found.schedules if followed(row.id)}
     schedules |= {run.schedule_id for run in found.runs if followed(run.schedule_id)}
-    flows = {(run.schedule_id, run.flow_id) for run in found.runs if followed(run.schedule_id)}
+    with_records = [run for run in found.runs if run.batch_execution_id or run.total_records]
+    flows = {(run.schedule_id, run.flow_id) for run in with_records if followed(run.schedule_id)}
+    unseen = {row.id for row in found.schedules if not row.agent_id and followed(row.id)} - {flow[0] for flow in flows}
     hours = _span([at for run in found.runs if (at := time(run.created_at)) is not None], now, more=found.more_runs)
     an_hour = len(found.runs) / hours
     in_retention = round(an_hour * state.retention / HOUR) if found.more_runs else len(found.runs)
@@ -140,7 +142,7 @@ def _holding(account: Account, state: State, now: float, found: _Read) -> Holdin
         read=True,
         listed=len(found.schedules),
         schedules=len(schedules),
-        flows=max(len(schedules), len(flows)),
+        flows=len(flows) + len(unseen),
         adhoc_flows=max(1, len({row.flow_name for row in adhoc})),
         open=tuple(
             row.total_records or 0
@@ -148,9 +150,7 @@ def _holding(account: Account, state: State, now: float, found: _Read) -> Holdin
             if (followed(theirs[row.id]) if row.id in theirs else account.adhoc_batches)
         ),
         runs_an_hour=an_hour,
-        ended=tuple(
-            run.total_records or 0 for run in found.runs if run.batch_execution_id and followed(run.schedule_id)
-        ),
+        ended=tuple(run.total_records or 0 for run in with_records if followed(run.schedule_id)),
         hours=hours,
         run_pages=pages(in_retention, min(account.page_size, MAX_LIST_PAGE)),
         ordered=not found.more_runs or _in_order(found.runs),

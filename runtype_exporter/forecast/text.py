@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from runtype_exporter.config import Account, Config
-from runtype_exporter.forecast.advice import advice, duration, largest
+from runtype_exporter.forecast.advice import advice, duration, largest, round_up
 from runtype_exporter.forecast.holding import Holding
 from runtype_exporter.forecast.requests import Requests, pages, requests
 from runtype_exporter.forecast.series import Row, series
+from runtype_exporter.metrics.bounds import NEARLY
 
 SMALL_BATCH: Final = 100
 """Records of the batch that stands for the usual one."""
@@ -93,10 +94,10 @@ def _series(config: Config, rows: Sequence[Row]) -> Iterator[str]:
         yield f"{row.metric:<{width}} {row.series:>9,} {row.lines:>9,}"
     yield f"{'together':<{width}} {sum(row.series for row in rows):>9,} {lines:>9,}"
     yield f"{'at most (metrics.max_series)':<{width + 10}} {limit:>9,}"
-    if lines > limit:
+    if lines > limit * NEARLY:
         yield (
-            f"advice: set metrics.max_series to {lines * 5 // 4:,} or more; or lower metrics.batches_per_schedule, or exclude schedules: "
-            "beyond the limit per-batch gauges go first, then new schedules share one label set"
+            f"advice: set metrics.max_series to {round_up(lines / NEARLY):,} or more; or lower metrics.batches_per_schedule, or exclude "
+            "schedules: near the limit the gauges of single batches go first, then new schedules share one label set"
         )
 
 

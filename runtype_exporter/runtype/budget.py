@@ -24,7 +24,7 @@ MAX_PAUSE: Final = HOUR
 CAPACITY_SHARE: Final = 0.1
 DISCOVERY_SHARE: Final = 0.25
 _LARGEST_BLOCK: Final = 10
-_GUARANTEE: Final = 20
+GUARANTEE: Final = 20
 """A class that waits gets at least one grant in this many."""
 _SHORTEST_WAIT: Final = 0.001
 """Rounding must not make the loop spin on a token that is a hair from complete, seconds."""
@@ -180,13 +180,13 @@ class Budget:
         if not present:
             return None
         overdue = max(present, key=self._credit.__getitem__)
-        return overdue if self._credit[overdue] >= _GUARANTEE - 1 else present[0]
+        return overdue if self._credit[overdue] >= GUARANTEE - 1 else present[0]
 
     def _credit_others(self, served: Priority) -> None:
         for priority, waiting in self._waiting.items():
             if waiting and priority is not served:
                 self._credit[priority] += 1
-        self._credit[served] = max(0, self._credit[served] - (_GUARANTEE - 1))
+        self._credit[served] = max(0, self._credit[served] - (GUARANTEE - 1))
 
     def _delay(self) -> float:
         """Seconds until one request may be granted, 0 or less for now."""

@@ -26,7 +26,7 @@ def test_the_defaults_fit():
 def test_batches_that_end_faster_than_they_can_be_read_are_the_first_worry():
     (said,) = advice(account(), Poll(), BUSY)
     assert said == (
-        "batches end faster than the budget can read them: 1,236 requests an hour are wanted, 900 granted, so counting falls behind for "
+        "batches end faster than the budget can read them: 1,238 requests an hour are wanted, 900 granted, so counting falls behind for "
         "ever. Set requests_per_hour to 1,400 or more, or page_size to 1,000 (the API may answer with fewer), or exclude schedules"
     )
 

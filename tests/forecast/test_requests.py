@@ -112,10 +112,10 @@ def test_more_budget_never_makes_freshness_worse_nor_cycles_rarer(holding, poll,
 @given(HOLDINGS, POLLS, st.integers(10, 20_000))
 def test_what_is_taken_at_rest_leaves_most_of_the_budget_to_sweeps_and_the_limit_is_the_worst(holding, poll, limit):
     taken = requests(account(requests_per_hour=limit), poll, holding)
-    assert taken.at_rest <= 0.36 * limit
+    assert sum(taken.lists.values()) <= 0.36 * limit
+    assert taken.left >= 0.49 * limit
     assert taken.at_rest <= taken.usual <= taken.wanted
     assert taken.worst <= limit
-    assert taken.left > 0
 
 
 def test_what_ended_of_late_is_read_once_and_its_cost_asked():
@@ -140,7 +140,7 @@ def test_pages(rows: int, size: int, count: int):
     assert count == pages(rows, size)
 
 
-SETTLED = 7200.0
+SETTLED = 3600.0
 """By then everything that was found at the start has been closed, seconds."""
 
 
@@ -151,8 +151,8 @@ async def test_an_account_at_rest_asks_as_often_as_forecast(tmp_path, limit):
     on = {"cost": False, "sparklines": False, "usage": False}
     async with Rig(tmp_path, settings, account={"requests_per_hour": limit, "collectors": on}) as rig:
         await rig.sleep(SETTLED)
-        asked = await rig.asked(36_000)
+        asked = await rig.asked(5 * 3600)
         config = rig.config
     holding = replace(ASSUMED, listed=120, schedules=120)
     forecast = requests(config.accounts[0], config.poll, holding)
-    assert {name: 10 * amount for name, amount in forecast.reads.items()} == pytest.approx(dict(asked), rel=0.02)
+    assert {name: 5 * amount for name, amount in forecast.reads.items()} == pytest.approx(dict(asked), rel=0.04)

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
-from runtype_exporter.catalogue import CATALOGUE
-from runtype_exporter.config import Account, Collectors, Config, ConfiguredBatch, Metrics, Secret
-from runtype_exporter.forecast import ASSUMED, Row, label_sets, series
+from runtype_exporter.app import Options, catch_up
+from runtype_exporter.catalogue import BY_NAME, CATALOGUE
+from runtype_exporter.clock import ScaledClock, SystemClock
+from runtype_exporter.config import Account, Collectors, Config, ConfiguredBatch, Metrics, Secret, load
+from runtype_exporter.forecast import ASSUMED, PROCESS_LINES, Row, label_sets, series, survey
 from runtype_exporter.forecast.series import Counts
+from runtype_exporter.metrics import OwnMetrics
+from runtype_exporter.simulator.access import Key
+from runtype_exporter.simulator.faults import Faults
+from runtype_exporter.simulator.routes import simulator_app
+from runtype_exporter.simulator.values import AdhocSpec, ScheduleSpec, WorldSettings
+from runtype_exporter.simulator.world import World
+from tests.support.process import Served
+from tests.support.rig import KEY, START
 
 ONE = replace(ASSUMED, listed=1, schedules=1, flows=1, adhoc_flows=1)
 COUNTS = Counts(
@@ -44,15 +58,15 @@ def row(rows: list[Row], metric: str) -> Row | None:
         ("runtype_slo_events_total", 12),
         ("runtype_batch_total_records", 6),
         ("runtype_batch_state", 12),
-        ("runtype_batch_records", 18),
+        ("runtype_batch_records", 12),
         ("runtype_batch_completed_timestamp_seconds", 4),
         ("runtype_batch_found", 1),
         ("runtype_schedule_starts_total", 12),
         ("runtype_schedule_runs_finished_total", 6),
         ("runtype_schedule_info", 3),
         ("runtype_usage_executions", 2),
-        ("runtype_collector_up", 6),
-        ("runtype_api_requests_total", 7),
+        ("runtype_collector_up", 9),
+        ("runtype_api_requests_total", 9),
         ("runtype_up", 1),
         ("runtype_poll_failures_total", 0),
     ],
@@ -69,10 +83,12 @@ def test_nothing_a_metric_counts_by_grows_without_a_thing_to_count(metric):
         assert 0 == label_sets(metric, nothing)
 
 
-def test_a_histogram_takes_a_line_a_bucket_and_three_more():
+def test_a_histogram_takes_a_line_a_bucket_and_four_more_a_counter_two_and_a_gauge_one():
     rows = series(config({"latency_buckets": (1, 2)}), {"acme": ONE})
-    # 1 s, 2 s, 60 s (the threshold of an objective), +Inf, sum, count
-    assert Row("runtype_record_latency_seconds", 4, 24) == row(rows, "runtype_record_latency_seconds")
+    # 1 s, 2 s, 60 s (the threshold of an objective), +Inf, sum, count, created
+    assert Row("runtype_record_latency_seconds", 4, 28) == row(rows, "runtype_record_latency_seconds")
+    assert Row("runtype_records_finished_total", 4, 8) == row(rows, "runtype_records_finished_total")
+    assert Row("runtype_schedule_enabled", 1, 1) == row(rows, "runtype_schedule_enabled")
 
 
 def test_a_collector_that_is_off_feeds_nothing():
@@ -109,3 +125,60 @@ def test_accounts_add_up_and_the_process_stands_once():
     assert Row("runtype_schedule_enabled", 3, 3) == row(rows, "runtype_schedule_enabled")
     assert Row("runtype_up", 2, 2) == row(rows, "runtype_up")
     assert Row("runtype_exporter_leader", 1, 1) == row(rows, "runtype_exporter_leader")
+
+
+DEMO = """\
+accounts:
+  - name: demo
+    base_url: "{url}"
+    requests_per_hour: 100000
+    api_key: {{env: KEY}}
+    collectors: {{cost: false, sparklines: false, usage: false}}
+poll: {{lookback: 24h}}
+state: {{path: {folder}/ledger.db}}
+"""
+
+
+SCHEDULES = (
+    ScheduleSpec(key="often", name="often", cron="*/10 * * * *"),
+    ScheduleSpec(key="hourly", name="hourly", flow="summarise", cron="5 * * * *"),
+    ScheduleSpec(key="agent", name="agent", kind="agent", cron="15 * * * *"),
+    ScheduleSpec(key="inline", name="inline", flow="clean", kind="inline", cron="20 * * * *", records=(5, 15)),
+)
+IMPORTS = (AdhocSpec(key="import", cron="*/4 * * * *"),)
+
+
+def shown(text: str) -> Counter[str]:
+    """The series of each metric in a scrape, and the lines of `process_*` and `python_*` together."""
+    found: Counter[str] = Counter()
+    for family in text_string_to_metric_families(text):
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        sets = {tuple(value for label, value in sample.labels.items() if label != "le") for sample in family.samples}
+        found[name if name in BY_NAME else "process_*, python_*"] += len(sets)
+    return found
+
+
+def test_a_forecast_after_a_look_is_about_what_a_scrape_shows(tmp_path: Path):
+    """A few hours of a small company. What departs is what a forecast cannot know, such as batches that have yet to be closed."""
+    system = SystemClock()
+    clock = ScaledClock(base=system, origin=system.now(), start=START + 4 * 3600 + 150, speed=1.0)
+    world = World(WorldSettings(start=START, schedules=SCHEDULES, adhoc=IMPORTS), 1, clock)
+    with Served(simulator_app(world, keys=[Key(KEY)], faults=Faults())) as served:
+        file = tmp_path / "config.yaml"
+        file.write_text(DEMO.format(url=served.url, folder=tmp_path))
+        config = load(file, environ={"KEY": KEY})
+        _, text = asyncio.run(catch_up(Options(load=lambda: config, clock=clock)))
+        look = survey(config.accounts[0], config.state, clock=clock, telemetry=OwnMetrics())
+        holding = asyncio.run(look)
+    real = shown(text)
+    forecast = {row.metric: row.series for row in series(config, {"demo": holding})}
+    assert PROCESS_LINES == real["process_*, python_*"]
+    assert sum(real.values()) == pytest.approx(sum(forecast.values()), rel=0.2)
+    assert {} == {
+        name: (count, real[name])
+        for name, count in forecast.items()
+        if real[name] > 1
+        and name in BY_NAME
+        and BY_NAME[name].owner == "ledger"
+        and not 0.6 <= real[name] / count <= 1.5
+    }

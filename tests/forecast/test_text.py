@@ -42,15 +42,15 @@ def test_after_a_look_it_says_what_is_held():
     )
     assert held in lines
     assert "                usage: the key may not read this" in lines
-    assert "  as of late    140 requests an hour, with each batch that ends read once" in lines
-    assert "  at the worst  380 requests an hour, with each batch at work swept in every cycle" in lines
+    assert "  as of late    142 requests an hour, with each batch that ends read once" in lines
+    assert "  at the worst  382 requests an hour, with each batch at work swept in every cycle" in lines
     assert "                the 2 batches at work now, all changing: every 60 s" in lines
 
 
 def test_more_than_the_limit_is_told_as_what_is_wanted():
     lines = told(replace(ASSUMED, read=True, open=(100_000,)))
     assert (
-        "  at the worst  1,000 requests an hour: 60,136 are wanted; the limit is never exceeded, work waits for its turn"
+        "  at the worst  1,000 requests an hour: 60,138 are wanted; the limit is never exceeded, work waits for its turn"
         in lines
     )
 
