@@ -131,10 +131,9 @@ def unfinished_runs(connection: sqlite3.Connection, account: str) -> list[Run]:
     return [_run(row) for row in connection.execute(f"{_RUN} WHERE account = ? AND outcome IS NULL", (account,))]
 
 
-def runs_since(connection: sqlite3.Connection, account: str, at: float) -> list[Run]:
-    """An account's runs that were created at a moment or later, in that order."""
-    order = f"{_RUN} WHERE account = ? AND created >= ? ORDER BY created, id"
-    return [_run(row) for row in connection.execute(order, (account, at))]
+def runs_since(connection: sqlite3.Connection, at: float) -> list[Run]:
+    """The runs that were created at a moment or later, in that order."""
+    return [_run(row) for row in connection.execute(f"{_RUN} WHERE created >= ? ORDER BY created, id", (at,))]
 
 
 def boundaries(connection: sqlite3.Connection) -> dict[str, tuple[float, ...]]:

@@ -57,7 +57,7 @@ CREATE TABLE runs (
   outcome TEXT,
   ended REAL
 ) WITHOUT ROWID;
-CREATE INDEX runs_created ON runs (account, created);
+CREATE INDEX runs_created ON runs (created);
 CREATE INDEX runs_unfinished ON runs (account) WHERE outcome IS NULL;
 CREATE TABLE schedules (id TEXT PRIMARY KEY, account TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE families (metric TEXT PRIMARY KEY, bounds TEXT NOT NULL) WITHOUT ROWID;

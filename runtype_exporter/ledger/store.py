@@ -224,10 +224,10 @@ class Ledger:
         with self._database.reading() as connection:
             return rows.runs(connection, ids)
 
-    def runs_since(self, account: str, at: float) -> list[Run]:
-        """An account's runs that were created at a moment or later, in that order; runs of unknown creation left out."""
+    def runs_since(self, at: float) -> list[Run]:
+        """Every account's runs that were created at a moment or later, in that order; those of unknown creation left out."""
         with self._database.reading() as connection:
-            return rows.runs_since(connection, account, at)
+            return rows.runs_since(connection, at)
 
     def unfinished_runs(self, account: str) -> list[Run]:
         """An account's runs that have no outcome yet."""

@@ -130,7 +130,7 @@ class Starts:
         if not waiting:
             return
         runs: dict[str, list[Run]] = {schedule.id: [] for schedule in waiting}
-        for run in self.ledger.runs_since(self.account, min(schedule.due[0] for schedule in waiting) - EARLY):
+        for run in self.ledger.runs_since(min(schedule.due[0] for schedule in waiting) - EARLY):
             if run.schedule in runs:
                 runs[run.schedule].append(run)
         judged: list[Schedule] = []
