@@ -15,10 +15,19 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from runtype_exporter import catalogue
 from runtype_exporter.ledger import Ledger, LedgerFailed
-from runtype_exporter.model import Batch, BatchRef, Labels, Probe, Result, Seen, Sweep
+from runtype_exporter.model import Batch, BatchRef, Delta, Labels, Probe, Result, Seen, Sweep
+from runtype_exporter.objectives import Objective, Objectives
 
 GUARD = 100.0
 RETENTION = 50.0
+THRESHOLD = 10.0
+"""Of a record created 10 s before the guard: one that ended at the guard was just fast enough."""
+OBJECTIVES = Objectives([
+    Objective(name="succeed", type="success"),
+    Objective(name="fast", type="latency", threshold=THRESHOLD),
+    Objective(name="fresh", type="freshness", max_delay=1.0),
+])  # fmt: skip
+VERDICTS = {"success": "good", "failure": "bad", "unknown": "bad"}
 WORDS = {"running": None, "completed": "success", "succeeded": "success", "failed": "failure", "odd": "unknown"}
 
 batches = st.sampled_from(["b1", "b2"])
@@ -39,6 +48,7 @@ class Model:
     finished: Counter = field(default_factory=Counter)
     changes: Counter = field(default_factory=Counter)
     latencies: int = 0
+    events: Counter = field(default_factory=Counter)
     known: dict = field(default_factory=dict)  # (batch, identity) -> [outcome or None, counted, its word]
     adopters: dict = field(default_factory=dict)  # (batch, record) -> the result id that adopted it
     walks: dict = field(default_factory=dict)  # batch -> identities met by the walk
@@ -76,6 +86,9 @@ class Model:
             row[:] = [outcome, counted or not old, word]
             if row[1]:
                 self.finished[outcome] += 1
+                self.events["succeed", VERDICTS[outcome]] += 1
+                if outcome == "success" and end is not None:
+                    self.events["fast", "good" if end <= GUARD else "bad"] += 1
                 self.latencies += end is not None
                 self.changes[before, outcome] += counted
 
@@ -120,7 +133,7 @@ class ExactlyOnce(RuleBasedStateMachine):
 
     def open(self, path: Path) -> Ledger:
         self.published: Counter = Counter()
-        return Ledger.open(path, clock=self.clock, boundaries=catalogue.boundaries())
+        return Ledger.open(path, clock=self.clock, boundaries=catalogue.boundaries(), objectives=OBJECTIVES)
 
     def teardown(self) -> None:
         self.ledger.close()
@@ -165,6 +178,16 @@ class ExactlyOnce(RuleBasedStateMachine):
         self.batches[id_] = replace(batch, sweeps=number, sweep=replace(batch.sweep, number=number), swept=probes)
         self.ledger.save(self.batches[id_])
         self.model.walks[id_] = set()
+
+    @rule(abandoned=st.integers(0, 3), start=st.sampled_from(["on_time", "late", "missed", "failed"]))
+    def settle_what_is_judged_too(self, abandoned, start) -> None:
+        increments = {
+            ("runtype_records_abandoned_total", ("a", "s", "f")): abandoned,
+            ("runtype_schedule_starts_total", ("a", "s", start)): 1,
+        }
+        self.ledger.settle(Delta(increments=increments))
+        self.model.events["succeed", "bad"] += abandoned
+        self.model.events["fresh", "good" if start == "on_time" else "bad"] += 1
 
     @rule(meaning=st.sampled_from([None, "failure", "unknown", "success"]))
     def give_a_word_another_meaning(self, meaning) -> None:
@@ -244,6 +267,11 @@ class ExactlyOnce(RuleBasedStateMachine):
             for (name, labels), sample in self.published.items()
             if name == "runtype_record_outcome_changes_total"
         }
+        events = {
+            (labels[0], labels[-1]): sample.value
+            for (name, labels), sample in self.published.items()
+            if name == "runtype_slo_events_total"
+        }
         latencies = sum(
             sum(sample.value.counts)
             for (name, _), sample in self.published.items()
@@ -252,6 +280,7 @@ class ExactlyOnce(RuleBasedStateMachine):
         assert Counter(finished) == self.model.finished
         assert Counter(changes) == self.model.changes
         assert latencies == self.model.latencies
+        assert Counter(events) == self.model.events
         assert self.ledger.rows() == len(self.model.known) + len(self.model.adopters)
 
 

@@ -47,11 +47,22 @@ def a_run(id_: str = "run1", account: str = "production", **fields) -> Run:
 
 
 def test_runs_are_kept_and_found_whoever_owns_them(ledger, reopened):
-    runs = [a_run(), a_run("run2", batch="b1", created=5.0, outcome="failure", ended=7.0), a_run("run3", "staging")]
+    runs = [
+        a_run(),
+        a_run("run2", batch="b1", created=5.0, started=6.0, outcome="failure", ended=7.0),
+        a_run("run3", "staging"),
+    ]
     ledger.settle(Delta(), runs=runs)
     ledger = reopened(ledger)
     assert ledger.runs(["run1", "run2", "run3", "run4"]) == {run.id: run for run in runs}
     assert ledger.unfinished_runs("production") == [a_run()]
+
+
+def test_the_runs_since_a_moment_come_in_order_whoever_owns_them(ledger):
+    runs = [a_run("run3", created=7.0), a_run(created=5.0, started=6.0), a_run("run2", "staging", created=6.0)]
+    ledger.settle(Delta(), runs=[*runs, a_run("run4", created=4.9), a_run("run5")])
+    assert [run.id for run in ledger.runs_since(5.0)] == ["run1", "run2", "run3"]
+    assert ledger.runs_since(7.0) == [runs[0]]
 
 
 def test_a_run_that_ends_is_unfinished_no_more(ledger):
