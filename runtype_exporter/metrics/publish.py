@@ -15,7 +15,7 @@ from runtype_exporter.catalogue import CATALOGUE
 from runtype_exporter.clock import Clock
 from runtype_exporter.metrics.gate import Change, Gate
 from runtype_exporter.metrics.gzipping import Body
-from runtype_exporter.metrics.shards import Assembler, Piece, Renderer, Variant, make_piece
+from runtype_exporter.metrics.shards import Assembler, Renderer, Variant, make_piece
 from runtype_exporter.metrics.text import Format
 from runtype_exporter.model import Snapshot
 
@@ -78,7 +78,6 @@ class Publisher:
         self._renderer = Renderer(metric for metric in CATALOGUE if metric.owner != "process")
         self._assemblers: dict[Variant, Assembler] = {}
         self._demand: dict[Variant, float] = {}
-        self._own_pieces: dict[Variant, Piece] = {}
         self._own_at = float("-inf")
         self._lines = 0
         self._version = 0
@@ -135,7 +134,6 @@ class Publisher:
             changed |= self._renderer.update(name, labels, sample)
         if changed or (self._demand and (self._own.changed or now - self._own_at >= OWN_AGE)):
             self._version = version
-            self._own_pieces.clear()
 
     def _changes(self, version: int, now: float) -> Iterator[Change]:
         yield from self._gate.release(now)
@@ -146,25 +144,22 @@ class Publisher:
 
     def _swap(self) -> None:
         """Publish the renderer's state. A variant that is new joins the same version."""
-        if not self._own_pieces:  # the first swap of this version, or nobody asked for any so far
+        known = self._current.bodies if self._current.version == self._version else {}
+        if not known:  # a new version, or the first to ask for this one
             self._lines = self._own.refresh(self._renderer.lines)
             self._own_at = self._clock.now()
-        known = self._current.bodies if self._current.version == self._version else {}
         bodies = {variant: known.get(variant) or self._assemble(variant) for variant in self._demand}
         self._current = Exposition(self._version, self._lines, MappingProxyType(bodies))
 
     def _assemble(self, variant: Variant) -> Body:
         format_, encoding = variant
-        own = self._own_pieces.get(variant)
-        if own is None:
-            own = self._own_pieces[variant] = make_piece(self._own.chunk(format_), encoding)
+        own = make_piece(self._own.chunk(format_), encoding)
         assembler = self._assemblers.setdefault(variant, Assembler())
         return assembler.body([*self._renderer.pieces(variant), own])
 
     def _forget_demand(self, now: float) -> None:
         for variant in [variant for variant, at in self._demand.items() if now - at >= DEMAND]:
             del self._demand[variant]
-            self._own_pieces.pop(variant, None)
             self._assemblers.pop(variant, None)
             self._renderer.drop(variant)
             bodies = {key: body for key, body in self._current.bodies.items() if key != variant}
