@@ -36,7 +36,8 @@ from runtype_exporter.runtype import (
 UNAUTHORISED_INTERVAL = 60.0
 """A key that is refused is tried once in this time, seconds."""
 LEDGER_PAUSE = 5.0
-"""How long polling pauses after the ledger failed, seconds."""
+"""How long a worker pauses after the ledger failed, seconds; doubled up to `LONGEST_LEDGER_PAUSE` while it goes on failing."""
+LONGEST_LEDGER_PAUSE = 60.0
 
 _log = structlog.get_logger()
 
@@ -66,6 +67,9 @@ class Account:
     _up: bool | None = field(default=None, init=False)
     _last_poll: float | None = field(default=None, init=False)
     _last_error: str = field(default="", init=False)
+    _failing: bool = field(default=False, init=False)
+    """Whether the last cycle failed."""
+    _ledger_pause: float = field(default=LEDGER_PAUSE, init=False)
     _warned: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
@@ -160,7 +164,7 @@ class Account:
             await self._discovery.cycle()
             self._show(self._discovery.touched.values())
             failure = self._collectors.failure
-            if self._last_error and not failure:
+            if self._failing and not failure:
                 self._recover()
         except ApiError as error:
             failure, error_text = error.reason, str(error)
@@ -172,10 +176,12 @@ class Account:
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the other accounts' polling
             failure, error_text = "internal", type(error).__name__
             _log.exception("cycle failed", account=name)
-        reached = self._collectors.reached
-        if reached and failure != "unauthorised":
-            self._authorised.set()
-        self._up = reached and failure != "unauthorised"
+        self._failing = bool(failure)
+        if self._collectors.asked:  # else nothing was to be asked, and it is as it was
+            self._up = self._collectors.reached and failure != "unauthorised"
+            if self._up:
+                self._authorised.set()
+        self._up = bool(self._up)
         self.telemetry.up(name, up=self._up)
         now = self.clock.now()
         self.telemetry.cycle(name, now - began, now, failure)
@@ -240,7 +246,8 @@ class Account:
         except LedgerError as error:
             self.telemetry.sweep(self.config.name, "ledger")
             _log.warning("polling pauses: the ledger failed", account=self.config.name, error=str(error))
-            await asyncio.sleep(LEDGER_PAUSE)
+            pause, self._ledger_pause = self._ledger_pause, min(2 * self._ledger_pause, LONGEST_LEDGER_PAUSE)
+            await asyncio.sleep(pause)
             return True
 
     async def _attempt(self, batch_id: str) -> bool:
@@ -263,7 +270,7 @@ class Account:
 
     async def _walk(self, batch_id: str) -> bool:
         batch = self.ledger.lookup((batch_id,)).get(batch_id)
-        if batch is None or batch.closed is not None:
+        if batch is None or batch.closed is not None or not self._collectors.open("results"):
             return False
         ended = batch.ended is not None
         status = self._filter(batch)
@@ -271,6 +278,7 @@ class Account:
         walked = await self._sweeper.walk(batch_id, priority, full=ended, status=status)
         if walked is not None:
             self._show((self._endings.conclude(*walked, count=status is None),))
+            self._ledger_pause = LEDGER_PAUSE
         return walked is not None
 
     def _meet(self, batch_id: str, error: ApiError) -> None:

@@ -23,7 +23,19 @@ from runtype_exporter.polling.endings import Endings
 from runtype_exporter.polling.labels import LabelTable
 from runtype_exporter.polling.reading import Statuses, fold, time
 from runtype_exporter.polling.runs import RunList, ended_run, run_of, together
-from runtype_exporter.runtype import BatchStatus, Client, NotFound, RunRow, Summary, cursor_walk
+from runtype_exporter.runtype import (
+    ApiError,
+    BatchStatus,
+    Client,
+    Forbidden,
+    NetworkError,
+    NotFound,
+    RunRow,
+    Summary,
+    Throttled,
+    Unauthorised,
+    cursor_walk,
+)
 
 READS_TO_CLAIM = 2
 """How many reads of the run list must leave a batch of the summary unclaimed before it passes for ad hoc."""
@@ -85,7 +97,8 @@ class Discovery:
         runs = await self.collectors.read("runs", partial(self._run_list, whole=whole))
         self._claim(read=runs)
         self._configured()
-        await self._unlisted()
+        if summary or runs or not (self.collectors.open("summary") or self.collectors.open("runs")):
+            await self._unlisted()  # an API that fails its lists is not asked about each batch as well
         self._observe()
         if (runs or not self.collectors.open("runs")) and (summary or not self.collectors.open("summary")) and whole:
             await self._forget(began)
@@ -228,9 +241,14 @@ class Discovery:
         self.requests += 1
         try:
             status: BatchStatus = await self.client.status(batch_id)
-        except NotFound as error:
-            if (batch := self.endings.failed(batch_id, error.reason, str(error), missing=True)) is not None:
+        except (Unauthorised, Forbidden, Throttled, NetworkError):
+            raise
+        except ApiError as error:
+            missing = isinstance(error, NotFound)
+            if (batch := self.endings.failed(batch_id, error.reason, str(error), missing=missing)) is not None:
                 self.touched[batch_id] = batch
+            if not missing:
+                self.collectors.failed_alone("status", error)
             return
         probe = Probe(fold(status.status), status.total_records, status.processed_records, status.failed_records)
         reading = Reading(probe, time(status.started_at), time(status.completed_at))

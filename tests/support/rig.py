@@ -141,7 +141,7 @@ class Rig:
         self.key = KEY
         self.path = folder / "ledger.db"
         self.latency = latency
-        self.config = configured(folder, account or {}, sections or {})
+        self.configure(account, sections)
         self.heard = Heard()
         self.shown = Shown()
         self.ledger: Ledger
@@ -155,6 +155,10 @@ class Rig:
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
+
+    def configure(self, account: Mapping[str, Any] | None = None, sections: Mapping[str, Any] | None = None) -> None:
+        """What the next start is to go by."""
+        self.config = configured(self.path.parent, account or {}, sections or {})
 
     def build(self) -> Account:
         """Open the ledger and put an account together, not yet polling."""
