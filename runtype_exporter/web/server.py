@@ -37,9 +37,9 @@ class _Uvicorn(uvicorn.Server):
 
 
 class Server:
-    """Serves an application from `run` until `stop`."""
+    """Serves an application from `run` until `stop`. `date_header`: whether to add one, for an application that sends none."""
 
-    def __init__(self, app: ASGIApp, sockets: Sequence[socket]) -> None:
+    def __init__(self, app: ASGIApp, sockets: Sequence[socket], *, date_header: bool = True) -> None:
         self._sockets = list(sockets)
         self._server = _Uvicorn(
             uvicorn.Config(
@@ -51,6 +51,7 @@ class Server:
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                date_header=date_header,
                 proxy_headers=False,
                 timeout_keep_alive=KEEP_ALIVE,
                 timeout_graceful_shutdown=2,

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import socket
 
+import httpx
 import pytest
 
 from runtype_exporter.web import Server
@@ -153,3 +154,19 @@ async def test_signals_are_left_alone(house):
     async with house.open() as client:
         await client.get("/-/healthy")
         assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_the_date_header_is_left_to_an_application_that_sends_its_own(wanted):
+    async def app(_scope, _receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = Server(app, [listener], date_header=wanted)
+    running = asyncio.create_task(server.run())
+    async with httpx.AsyncClient(base_url="http://{}:{}".format(*listener.getsockname())) as client:
+        answer = await client.get("/")
+    server.stop()
+    await running
+    assert ("date" in answer.headers) is wanted

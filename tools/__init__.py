@@ -1,0 +1,1 @@
+"""What is run on a checkout, not shipped: generators of committed files."""
