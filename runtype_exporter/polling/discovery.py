@@ -68,6 +68,8 @@ class Discovery:
     _undated: set[str] = field(default_factory=set, init=False)
     """Runs of this cycle whose creation is not known: nothing but their being listed tells that they must not be forgotten."""
     _names: dict[str, str | None] = field(default_factory=dict, init=False)
+    _strangers: set[str] = field(default_factory=set, init=False)
+    """Schedules that runs named before any list of schedules did: deleted ones stay strangers, and are looked up once."""
     _schedules_due: float = field(default=0.0, init=False)
     _whole_due: float = field(default=0.0, init=False)
     _warned: set[str] = field(default_factory=set, init=False)
@@ -88,6 +90,7 @@ class Discovery:
         self._readings.clear()
         self._undated.clear()
         began = self.clock.now()
+        self._horizon()  # fixed by the first start, whatever fails then
         if began >= self._schedules_due:
             await self.collectors.read("schedules", self._schedules)
         if self.collectors.pending("schedules"):
@@ -130,19 +133,17 @@ class Discovery:
                 self._open(item.id, horizon, created=started, flow_name=item.flow_name or "", unclaimed=READS_TO_CLAIM)
 
     async def _run_list(self, *, whole: bool) -> None:
-        unnamed: set[str] = set()
-
         async def take(rows: Sequence[RunRow]) -> bool:
             self.requests += 1
-            strangers = {row.schedule_id for row in rows if row.schedule_id not in self._names} - unnamed
-            if strangers and any(not self.labels.named(stranger) for stranger in strangers):
-                unnamed.update(strangers)
+            strangers = {row.schedule_id for row in rows if row.schedule_id not in self._names} - self._strangers
+            if any(not self.labels.named(stranger) for stranger in strangers):
+                self._strangers |= strangers
                 await self.collectors.read("schedules", self._schedules)
             return self._take(rows)
 
         started = self.clock.now()
-        walked_whole = await self._runs.read(take, self._oldest_unfinished, self._horizon().at, whole=whole)
-        if walked_whole:
+        await self._runs.read(take, self._oldest_unfinished, self._horizon().at, whole=whole)
+        if whole:
             stretched = self._runs.pages * 3600.0 / (WHOLE_WALK_SHARE * self.account.requests_per_hour)
             self._whole_due = started + max(self.poll.discovery_interval, stretched)
 
@@ -162,7 +163,8 @@ class Discovery:
             if before is not None and before.account != run.account:
                 self._warn_owned(before.account, "run", run.id)
                 continue
-            if before is None and run.batch not in followed and not _taken_up(run, horizon):
+            taken_up = before is not None or _taken_up(run, horizon)
+            if not taken_up and run.batch not in followed:
                 continue
             included = self.account.schedules.matches(self._names.get(run.schedule), run.schedule)
             if run.batch:
@@ -181,7 +183,7 @@ class Discovery:
             stored[run.id] = kept  # the page may show it twice
             fresh.append(kept)
             ended_unseen = before is None or before.outcome is None
-            if included and ended_unseen and (run.ended is None or run.ended >= horizon.at or before is not None):
+            if included and taken_up and ended_unseen and (before is not None or _within(run, horizon)):
                 label = self.labels.schedule(run.schedule, self._names.get(run.schedule))
                 deltas.append(ended_run(self.account.name, label, row, run.outcome, self.clock.now()))
         if fresh or opened:
@@ -211,7 +213,11 @@ class Discovery:
             created=run.created or batch.created,
             unclaimed=0,
         )
-        return claimed if included or run.batch in self.endings.configured else replace(claimed, closed=now)
+        if run.batch in self.endings.configured:
+            self.labels.schedule(run.schedule, self._names.get(run.schedule))
+        elif not included:
+            return replace(claimed, closed=now)
+        return claimed
 
     def _claim(self, *, read: bool) -> None:
         """One more read of the run list left these batches unclaimed, or none can ever claim them."""
@@ -281,7 +287,6 @@ class Discovery:
 
     async def _forget(self, began: float) -> None:
         """After a whole walk: all that is listed is held, so what was created long before it and is not held will never be counted."""
-        self._horizon()
         self.ledger.opened(self.account.name)
         self.ledger.advance(self.account.name, began - self.retention)
         listed = {*self._readings, *self._undated, *self.endings.configured}
@@ -314,6 +319,10 @@ class Discovery:
             _log.warning(
                 f"{what} is counted by another account already", account=self.account.name, owner=owner, **{what: key}
             )
+
+
+def _within(run: Run, horizon: Horizon) -> bool:
+    return run.ended is None or run.ended >= horizon.at
 
 
 def _taken_up(run: Run, horizon: Horizon) -> bool:

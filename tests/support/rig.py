@@ -266,13 +266,16 @@ class Rig:
         return {labels: value for labels, value in self.series(metric).items() if value}
 
     def series(self, metric: str) -> dict[LabelValues, float]:
-        """A counter's series, or a histogram's counts, the account's label left out."""
+        """A counter's series, or a histogram's counts, the account's label left out and accounts pooled."""
         for name, changed in self.ledger.snapshot().families.items():
             held = self._held.setdefault(name, {})
             for labels, sample in changed.items():
                 assert sample is not None, "the ledger ends no series"
                 held[labels] = sum(sample.value.counts) if isinstance(sample.value, HistogramValue) else sample.value
-        return {labels[1:]: value for labels, value in self._held.get(metric, {}).items()}
+        pooled: Counter[LabelValues] = Counter()
+        for labels, value in self._held.get(metric, {}).items():
+            pooled[labels[1:]] += value
+        return dict(pooled)
 
     def truth(self) -> dict[LabelValues, float]:
         """What the world knows of final results, in the shape of `counted`."""
