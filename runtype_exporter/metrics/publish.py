@@ -6,16 +6,16 @@ Only what somebody asks for is kept rendered. It knows neither HTTP nor where th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import NoReturn, Protocol
 
 from runtype_exporter.catalogue import CATALOGUE
 from runtype_exporter.clock import Clock
-from runtype_exporter.metrics.gate import Change, Gate
+from runtype_exporter.metrics.gate import Gate
 from runtype_exporter.metrics.gzipping import Body
-from runtype_exporter.metrics.shards import Assembler, Renderer, Variant, make_piece
+from runtype_exporter.metrics.shards import Assembler, Piece, Renderer, Variant, make_piece
 from runtype_exporter.metrics.text import Format
 from runtype_exporter.model import Snapshot
 
@@ -78,7 +78,9 @@ class Publisher:
         self._renderer = Renderer(metric for metric in CATALOGUE if metric.owner != "process")
         self._assemblers: dict[Variant, Assembler] = {}
         self._demand: dict[Variant, float] = {}
+        self._own_pieces: dict[Variant, Piece] = {}
         self._own_at = float("-inf")
+        self._beside = 0  # lines that stood beside the process's own when those were taken
         self._lines = 0
         self._version = 0
         self._current = Exposition(0)
@@ -130,36 +132,38 @@ class Publisher:
         self._forget_demand(now)
         version = self._version + 1
         changed = not self._version
-        for name, labels, sample in self._changes(version, now):
-            changed |= self._renderer.update(name, labels, sample)
-        if changed or (self._demand and (self._own.changed or now - self._own_at >= OWN_AGE)):
-            self._version = version
-
-    def _changes(self, version: int, now: float) -> Iterator[Change]:
-        yield from self._gate.release(now)
-        yield from self._gate.admit(self._ledger(), version, now)
+        for changes in (self._gate.release(now), self._gate.admit(self._ledger(), version, now)):
+            for name, labels, sample in changes:
+                changed |= self._renderer.update(name, labels, sample)
         for name, family in self._pictures().families.items():
-            for labels, sample in family.items():
-                yield name, labels, sample
+            changed |= self._renderer.update_family(name, family)
+        if self._own.changed or now - self._own_at >= OWN_AGE or self._renderer.lines != self._beside:
+            self._own_pieces.clear()
+            changed |= bool(self._demand)
+        if changed:
+            self._version = version
 
     def _swap(self) -> None:
         """Publish the renderer's state. A variant that is new joins the same version."""
         known = self._current.bodies if self._current.version == self._version else {}
-        if not known:  # a new version, or the first to ask for this one
-            self._lines = self._own.refresh(self._renderer.lines)
-            self._own_at = self._clock.now()
+        if not self._own_pieces:
+            self._beside, self._own_at = self._renderer.lines, self._clock.now()
+            self._lines = self._own.refresh(self._beside)
         bodies = {variant: known.get(variant) or self._assemble(variant) for variant in self._demand}
         self._current = Exposition(self._version, self._lines, MappingProxyType(bodies))
 
     def _assemble(self, variant: Variant) -> Body:
         format_, encoding = variant
-        own = make_piece(self._own.chunk(format_), encoding)
+        own = self._own_pieces.get(variant)
+        if own is None:
+            own = self._own_pieces[variant] = make_piece(self._own.chunk(format_), encoding)
         assembler = self._assemblers.setdefault(variant, Assembler())
         return assembler.body([*self._renderer.pieces(variant), own])
 
     def _forget_demand(self, now: float) -> None:
         for variant in [variant for variant, at in self._demand.items() if now - at >= DEMAND]:
             del self._demand[variant]
+            self._own_pieces.pop(variant, None)
             self._assemblers.pop(variant, None)
             self._renderer.drop(variant)
             bodies = {key: body for key, body in self._current.bodies.items() if key != variant}
