@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from socket import socket
+from socket import AF_INET, AF_INET6, IPPROTO_TCP, TCP_NODELAY, socket
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -41,6 +41,12 @@ class Server:
 
     def __init__(self, app: ASGIApp, sockets: Sequence[socket], *, date_header: bool = True) -> None:
         self._sockets = list(sockets)
+        for listener in self._sockets:
+            if listener.family in (
+                AF_INET,
+                AF_INET6,
+            ):  # connections inherit it; asyncio sets it only where proto is given
+                listener.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
         self._server = _Uvicorn(
             uvicorn.Config(
                 app,

@@ -170,3 +170,30 @@ async def test_the_date_header_is_left_to_an_application_that_sends_its_own(want
     server.stop()
     await running
     assert ("date" in answer.headers) is wanted
+
+
+async def test_small_writes_go_out_at_once(house):
+    async with house.open() as client:
+        await client.get("/-/healthy")
+        [connection] = house.server._server.server_state.connections
+        accepted = connection.transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), (
+            "or a scrape waits 40 ms for an acknowledgement"
+        )
+
+
+async def test_a_socket_of_another_kind_serves_as_well(tmp_path):
+    async def app(_scope, _receive, send):
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "socket"))
+    server = Server(app, [listener])
+    running = asyncio.create_task(server.run())
+    while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it
+        await asyncio.sleep(0)
+    async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(tmp_path / "socket"))) as client:
+        assert (await client.get("http://local/")).status_code == 204
+    server.stop()
+    await running
