@@ -10,6 +10,8 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python;
 BIN := .venv/bin
 STAMP := .venv/.installed
 UV := 0.13.9
+LOCK := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links
 
 .PHONY: help
 help:  ## Show what there is
@@ -47,9 +49,6 @@ lock:  ## Resolve the requirements anew, for every supported Python
 	build/lock/bin/$(LOCK) --output-file requirements.txt pyproject.toml
 	build/lock/bin/$(LOCK) --output-file requirements-dev.txt --constraint requirements.txt --extra dev pyproject.toml
 
-LOCK := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	--no-emit-index-url --no-emit-find-links
-
 # A Python that is too old, or Debian's without python3-venv, fails here with the remedy and not halfway through.
 $(STAMP): requirements-dev.txt pyproject.toml
 	@if [ -z "$(PYTHON)" ] || ! "$(PYTHON)" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
@@ -57,7 +56,7 @@ $(STAMP): requirements-dev.txt pyproject.toml
 		echo "Debian and Ubuntu: apt-get install python3-venv. Elsewhere: install Python 3.11 or newer, or name one: make PYTHON=/path/to/python" >&2; \
 		exit 1; \
 	fi
-	"$(PYTHON)" -m venv --clear .venv
+	"$(PYTHON)" -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
