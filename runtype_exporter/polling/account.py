@@ -69,6 +69,10 @@ class Account:
     _last_error: str = field(default="", init=False)
     _failing: bool = field(default=False, init=False)
     """Whether the last cycle failed."""
+    _stumbled: bool = field(default=False, init=False)
+    """Whether any sweep failed since the start."""
+    _patient: bool = field(default=True, init=False)
+    """Whether what a failing ledger held up is tried again."""
     _ledger_pause: float = field(default=LEDGER_PAUSE, init=False)
     _warned: set[str] = field(default_factory=set, init=False)
 
@@ -127,8 +131,9 @@ class Account:
             tasks.create_task(self._cycles())
 
     async def catch_up(self) -> bool:
-        """Poll until a cycle adds nothing and nothing waits. Whether all went well."""
+        """Poll until a cycle adds nothing and nothing waits, trying nothing twice. Whether all went well."""
         self._show_all()
+        self._patient = self._stumbled = False
         workers = [asyncio.create_task(self._work()) for _ in range(self.poll.max_concurrency)]
         try:
             while True:
@@ -136,8 +141,8 @@ class Account:
                 added = self._enqueue()
                 await self._queue.drained()
                 unclaimed = any(batch.unclaimed for batch in self.ledger.open_batches(self.config.name))
-                if not well or not (added or unclaimed):
-                    return well and not self._last_error
+                if not well or not (unclaimed or (added and not self._stumbled)):
+                    return well and not self._stumbled
         finally:
             for worker in workers:
                 worker.cancel()
@@ -247,8 +252,9 @@ class Account:
             self.telemetry.sweep(self.config.name, "ledger")
             _log.warning("polling pauses: the ledger failed", account=self.config.name, error=str(error))
             pause, self._ledger_pause = self._ledger_pause, min(2 * self._ledger_pause, LONGEST_LEDGER_PAUSE)
-            await asyncio.sleep(pause)
-            return True
+            self._stumbled = True
+            await asyncio.sleep(pause if self._patient else 0.0)
+            return self._patient
 
     async def _attempt(self, batch_id: str) -> bool:
         name = self.config.name
@@ -259,10 +265,12 @@ class Account:
             self.telemetry.sweep(name, error.reason)
             if isinstance(error, Throttled):
                 return True
+            self._stumbled = True
             self._meet(batch_id, error)
         except LedgerError:
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours in one batch must not stop the others
+            self._stumbled = True
             self.telemetry.sweep(name, "internal")
             _log.exception("sweep failed", account=name, batch=batch_id)
             self._endings.failed(batch_id, "internal", type(error).__name__, missing=False)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from runtype_exporter.simulator.faults import Fault
-from runtype_exporter.simulator.values import Api, RecordPlan, ScheduleSpec, WorldSettings
+from runtype_exporter.simulator.values import Api, RecordPlan, ScheduleSpec, Traffic, WorldSettings
 from tests.support.rig import START, Rig
 
 NIGHTLY = ScheduleSpec(key="a", name="nightly")
@@ -16,7 +18,7 @@ DONE = [RecordPlan(finished=1.0)] * 3
 
 
 def world_of(*schedules: ScheduleSpec, **more) -> WorldSettings:
-    return WorldSettings(start=START, schedules=schedules or (NIGHTLY,), **more)
+    return WorldSettings(**{"start": START, "schedules": schedules or (NIGHTLY,), **more})
 
 
 # --- what it costs ----------------------------------------------------------------------------------------------------
@@ -25,12 +27,12 @@ async def test_a_fleet_at_rest_costs_two_requests_a_cycle_however_many_batches_w
     api = Api(runs_order=order)
     async with Rig(tmp_path, world_of(api=api), sections={"poll": {"discovery_interval": "1h"}}) as rig:
         await rig.sleep(1)
-        for second in range(150):
+        for second in range(110):
             rig.world.add_batch(DONE, schedule="a", at=START + 2 + second)
         await rig.sleep(1000)
         assert rig.open() == set()
-        assert rig.counted() == {("nightly", "enrich", "success"): 450.0}
-        assert await rig.asked(1200) == {"summary": 20, "runs": 20}
+        assert rig.counted() == {("nightly", "enrich", "success"): 330.0}
+        assert await rig.asked(600) == {"summary": 10, "runs": 10}
 
 
 async def test_unfinished_batches_whose_counts_stand_still_are_not_paged(tmp_path):
@@ -197,6 +199,42 @@ async def test_an_api_out_of_reach_is_not_held_against_the_batch(tmp_path, kind)
         assert rig.counted() == rig.truth()
 
 
+async def test_a_batch_that_left_the_ledger_while_it_waited_is_not_asked_for(tmp_path):
+    async with Rig(tmp_path, world_of()) as rig:
+        await rig.sleep(1)
+        rig.account._queue.add("forgotten", START)
+        assert (await rig.asked(30)).total() == 0
+        assert rig.heard.sweeps == []
+        assert rig.heard.waiting[-1] == 0
+
+
+@pytest.mark.parametrize("moment", range(1, 7))
+async def test_a_batch_that_is_closed_while_it_is_walked_stays_closed(tmp_path, moment):
+    api = Api(page_cap=1000)
+    async with Rig(tmp_path, world_of(api=api), account={"page_size": 300}, latency=0.5) as rig:
+        await rig.sleep(10)
+        batch_id = rig.world.add_batch([RecordPlan(finished=1.0)] * 450, schedule="a", at=START + 20).batch.id
+        commits = 0
+
+        def close() -> None:
+            rig.ledger.save(replace(rig.held(batch_id), closed=rig.clock.now(), sweep=None))
+
+        def committed(_: float) -> None:
+            nonlocal commits
+            batch = rig.ledger.lookup((batch_id,)).get(batch_id)
+            commits += batch is not None and batch.sweep is not None
+            if batch is not None and batch.sweep is not None and commits == moment:
+                asyncio.get_running_loop().call_soon(close)
+
+        rig._committed = committed
+        await rig.sleep(300)
+        assert commits >= moment
+        assert rig.held(batch_id).closed is not None
+        assert rig.held(batch_id).sweep is None
+        assert rig.open() == set()
+        assert rig.heard.sweeps == []
+
+
 async def test_a_429_in_a_sweep_pauses_it_and_it_goes_on_where_it_stood(tmp_path):
     async with Rig(tmp_path, world_of()) as rig:
         await rig.sleep(1)
@@ -306,3 +344,100 @@ async def test_configured_batches_are_followed_with_every_discovery_switched_off
         assert rig.open() == set()
         await rig.sleep(600)
         assert rig.account.status().up is True
+
+
+# --- once -------------------------------------------------------------------------------------------------------------
+async def test_catching_up_ends_when_nothing_is_left_to_do(tmp_path):
+    rig = Rig(tmp_path, world_of(start=START - 7200), sections={"poll": {"lookback": "1d"}})
+    rig.world.add_batch(250, schedule="a", at=START - 3600)
+    rig.world.add_adhoc(30, at=START - 300)
+    assert await rig.build().catch_up()
+    assert rig.counted() == rig.truth()
+    assert rig.clock.now() == START
+    assert rig.account.status().last_poll == START
+    await rig.stop()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(kind="status", operation="runs", value=500),
+        Fault(kind="status", operation="batch_results", value=404),
+        Fault(kind="status", operation="batch_results", value=401),
+        Fault(kind="hang", operation="batch_results"),
+        Fault(kind="status", operation="*", value=401),
+    ],
+)
+async def test_catching_up_tells_when_something_failed(tmp_path, fault):
+    rig = Rig(tmp_path, world_of(start=START - 7200), sections={"poll": {"lookback": "1d"}})
+    rig.world.add_batch(250, schedule="a", at=START - 3600)
+    rig.faults.add(fault)
+    assert not await asyncio.wait_for(rig.build().catch_up(), 600)
+    await rig.stop()
+
+
+async def test_catching_up_waits_out_a_pause_that_the_api_asks_for(tmp_path):
+    rig = Rig(tmp_path, world_of(start=START - 7200), sections={"poll": {"lookback": "1d"}})
+    rig.world.add_batch(250, schedule="a", at=START - 3600)
+    rig.faults.add(Fault(kind="status", operation="batch_results", value=429, headers={"Retry-After": "600"}, times=1))
+    assert await rig.build().catch_up()
+    assert rig.clock.now() == START + 600
+    assert rig.counted() == rig.truth()
+    await rig.stop()
+
+
+async def test_catching_up_does_not_wait_for_a_ledger_that_fails(tmp_path):
+    rig = Rig(tmp_path, world_of(start=START - 7200), sections={"poll": {"lookback": "1d"}})
+    rig.world.add_batch(250, schedule="a", at=START - 3600)
+    account = rig.build()
+    with failing(rig, "results"):
+        assert not await asyncio.wait_for(account.catch_up(), 600)
+    await rig.stop()
+
+
+async def test_a_batch_closed_while_a_page_is_read_that_contradicts_itself_stays_closed(tmp_path):
+    async with Rig(tmp_path, world_of(), latency=0.5) as rig:
+        await rig.sleep(10)
+        rig.faults.add(Fault(kind="set", operation="batch_results", path="pagination.offset", value=7))
+        batch_id = rig.world.add_batch(DONE, schedule="a", at=START + 20).batch.id
+        while rig.requests()["batch_results"] == 0:
+            await rig.sleep(0.1)
+        rig.ledger.save(replace(rig.held(batch_id), closed=rig.clock.now()))
+        await rig.sleep(200)
+        assert rig.heard.sweeps == ["paging"]
+        assert rig.held(batch_id).failures == 0
+        assert rig.open() == set()
+
+
+async def test_what_was_shown_before_a_restart_is_shown_after_it(tmp_path):
+    async with Rig(tmp_path, world_of()) as rig:
+        await rig.sleep(1)
+        for second in (2, 3):
+            closed = rig.world.add_batch(DONE, schedule="a", at=START + second).batch
+        running = rig.world.add_batch([RecordPlan(finished=9e5)], schedule="a", at=START + 4).batch
+        await rig.sleep(90)
+        shown = dict(rig.shown.batches)
+        await rig.stop()
+        rig.shown.batches.clear()
+        rig.start()
+        await rig.sleep(0.1)
+        assert set(rig.shown.batches) <= {
+            batch.ref for batch in rig.ledger.lookup([closed.id, running.id]).values()
+        } | set(shown)
+        assert rig.view(running.id) == shown[rig.held(running.id).ref]
+        assert len([view for view in rig.shown.batches.values() if not view.open]) == 1
+
+
+async def test_no_customer_data_and_no_key_reach_the_logs_or_the_ledger(tmp_path, logs):
+    settings = world_of(ScheduleSpec(key="a", name="nightly", cron="*/5 * * * *", traffic=Traffic(failure_share=0.5)))
+    async with Rig(tmp_path, settings) as rig:
+        for kind in ("hostile", "truncate", "times", "words"):
+            rig.faults.add(Fault(kind=kind, value="odd" if kind == "words" else None))
+            await rig.sleep(900)
+            rig.faults.clear()
+        await rig.sleep(600)
+        content = b"".join(file.read_bytes() for file in tmp_path.glob("ledger.db*"))
+    assert logs
+    for secret in ("CUSTOMER-SECRET", "rt_test_rig"):
+        assert secret not in str(logs)
+        assert secret.encode() not in content

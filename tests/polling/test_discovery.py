@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from runtype_exporter.simulator.faults import Fault
@@ -254,6 +256,36 @@ async def test_where_nothing_else_is_asked_a_failing_status_is_the_cycles_failur
         assert rig.account.status().up is True
 
 
+@pytest.mark.parametrize(("code", "up"), [(401, False), (403, True), (429, True)])
+async def test_a_status_read_that_is_refused_as_such_does_not_count_against_the_batch(tmp_path, code, up):
+    async with Rig(tmp_path, world_of()) as rig:
+        await rig.sleep(1)
+        batch = rig.world.add_adhoc([RecordPlan(finished=1e5)], at=START + 2)
+        await rig.sleep(200)
+        for part in ("batches", "recent"):
+            rig.faults.add(Fault(kind="set", operation="summary", path=part, value=[]))
+        rig.faults.add(Fault(kind="status", operation="batch_status", value=code))
+        await rig.sleep(50)
+        assert rig.held(batch.id).failures == 0
+        assert rig.account.status().up is up
+
+
+async def test_a_batch_that_closes_while_its_status_is_read_stays_closed(tmp_path):
+    async with Rig(tmp_path, world_of(), latency=1.0) as rig:
+        await rig.sleep(1)
+        batch = rig.world.add_adhoc([RecordPlan(finished=1e5)], at=START + 10)
+        await rig.sleep(200)
+        for part in ("batches", "recent"):
+            rig.faults.add(Fault(kind="set", operation="summary", path=part, value=[]))
+        rig.faults.add(Fault(kind="status", operation="batch_status", value=404))
+        while rig.requests()["batch_status"] == 0:
+            await rig.sleep(0.5)
+        rig.ledger.save(replace(rig.held(batch.id), closed=rig.clock.now()))
+        await rig.sleep(90)
+        assert rig.held(batch.id).failures == 0
+        assert rig.requests()["batch_status"] == 1
+
+
 # --- accounts ---------------------------------------------------------------------------------------------------------
 async def test_a_batch_that_two_accounts_see_is_counted_once_and_the_other_warns_once(tmp_path, logs):
     settings = world_of(
@@ -275,6 +307,21 @@ async def test_a_batch_that_two_accounts_see_is_counted_once_and_the_other_warns
         assert len(warned) > 4
         after = [entry for entry in logs if "another account" in entry["event"] and entry.get("batch") == extra.id]
         assert len(after) <= 2
+
+
+async def test_the_batch_of_another_accounts_run_stays_the_others(tmp_path, logs):
+    first = Rig(tmp_path, world_of())
+    batch = first.world.add_batch(DONE, schedule="a", at=START + 100).batch
+    off = {"runs": False, "summary": False, "schedules": False}
+    first.configure({"batches": [{"id": batch.id}], "collectors": off})
+    second = Rig(tmp_path, beside=first, account={"name": "second"}, latency=1.0)
+    async with first:
+        await first.sleep(30)
+        async with second:
+            await first.sleep(400)
+        assert first.counted() == {("", "enrich", "success"): 3.0}
+        assert first.counted(RUNS) == {("nightly", "success"): 1.0}
+        assert {entry.get("batch") for entry in logs if "another account" in entry["event"]} == {batch.id}
 
 
 # --- names ------------------------------------------------------------------------------------------------------------
