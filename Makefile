@@ -1,4 +1,4 @@
-# What a developer does here. Everything runs in .venv, which is made at first use and made anew when the requirements change.
+# What a developer does here. Everything runs in .venv, which is made at first use and brought up to date when the requirements change.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
