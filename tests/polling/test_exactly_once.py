@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
+from tempfile import mkdtemp
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -228,10 +230,10 @@ STEPS = st.lists(
 )
 @given(api=APIS, traffic=TRAFFIC, steps=STEPS, seed=st.integers(0, 9))
 def test_any_interleaving_of_faults_restarts_and_choices_of_the_api_gives_the_truth(
-    tmp_path_factory, api, traffic, steps, seed
+    tmp_path, api, traffic, steps, seed
 ):
     async def scenario() -> None:
-        folder = tmp_path_factory.mktemp("any")
+        folder = Path(mkdtemp(dir=tmp_path))
         sections = {"poll": {"interval": "90s"}}
         async with Rig(folder, account_of(api, traffic), sections=sections, latency=0.3, seed=seed) as rig:
             for kind, value in steps:
