@@ -9,6 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python;
 	"$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
 BIN := .venv/bin
 STAMP := .venv/.installed
+WHERE := -c 'import sys; print(sys.base_prefix)'
 UV := 0.13.9
 LOCK := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links
@@ -23,7 +24,7 @@ demo: $(STAMP)  ## Run the exporter against a simulated account: no credentials,
 
 .PHONY: test
 test: $(STAMP)  ## Run the tests with coverage
-	$(BIN)/pytest --cov --cov-report=term
+	$(BIN)/pytest --cov --cov-report=term --durations=10
 
 .PHONY: lint
 lint: $(STAMP)  ## Check style and formatting
@@ -50,13 +51,14 @@ lock:  ## Resolve the requirements anew, for every supported Python
 	build/lock/bin/$(LOCK) --output-file requirements-dev.txt --constraint requirements.txt --extra dev pyproject.toml
 
 # A Python that is too old, or Debian's without python3-venv, fails here with the remedy and not halfway through.
+# An environment of another Python is cleared: made over, it would keep its old interpreter.
 $(STAMP): requirements-dev.txt pyproject.toml
 	@if [ -z "$(PYTHON)" ] || ! "$(PYTHON)" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 		echo "No Python of 3.11 or newer that can make virtual environments$(if $(PYTHON), ($(PYTHON) cannot))." >&2; \
 		echo "Debian and Ubuntu: apt-get install python3-venv. Elsewhere: install Python 3.11 or newer, or name one: make PYTHON=/path/to/python" >&2; \
 		exit 1; \
 	fi
-	"$(PYTHON)" -m venv .venv
+	@"$(PYTHON)" -m venv $$([ "$$($(BIN)/python $(WHERE) 2>/dev/null)" = "$$("$(PYTHON)" $(WHERE))" ] || echo --clear) .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
