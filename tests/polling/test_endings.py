@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from runtype_exporter.model import Batch, BatchRef, Probe, Seen, Sweep
 from runtype_exporter.simulator.faults import Fault
 from runtype_exporter.simulator.values import Api, RecordPlan, ScheduleSpec, WorldSettings
 from runtype_exporter.simulator.values import Attempt as Try
@@ -119,6 +122,45 @@ async def test_a_summary_that_says_the_end_a_little_later_than_the_run_is_no_lat
         await rig.sleep(900)
         assert rig.open() == set()
         assert rig.counted(LATE) == {}
+
+
+FINAL = {"run": Probe("completed", 3, 3, 0)}
+WALK = Sweep(
+    number=1,
+    full=True,
+    again=False,
+    offset=3,
+    seen=Seen(distinct=3),
+    total=3,
+    pages=1,
+    before=FINAL,
+    began=START,
+    growing=True,
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "closed"),
+    [
+        ({}, True),
+        ({"before": {"run": Probe("running", 3, 3, 0)}}, False),
+        ({"full": False}, False),
+        ({"seen": Seen(distinct=3, unfinished=1)}, False),
+        ({"seen": Seen(distinct=3, unfinished=1), "began": START + 3599}, False),
+        ({"seen": Seen(distinct=3, unfinished=1), "began": START + 3600}, True),
+    ],
+)
+async def test_only_a_walk_over_all_rows_that_began_after_the_end_or_the_settle_time_closes_a_batch(
+    tmp_path, changes, closed
+):
+    rig = Rig(tmp_path, WORLD, sections={"poll": {"settle_time": "1h"}})
+    endings = rig.build()._endings
+    await rig.sleep(4000)
+    batch = Batch(ref=BatchRef("acme", "b1"), seen=START, probes=FINAL, ended=START)
+    concluded = endings.conclude(batch, replace(WALK, **changes), count=True)
+    assert (concluded.closed is not None) is closed
+    assert rig.held("b1") == concluded
+    await rig.stop()
 
 
 # --- 404 --------------------------------------------------------------------------------------------------------------

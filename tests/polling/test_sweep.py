@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from runtype_exporter.model import Batch, BatchRef, Labels, Picture, Probe, Result, Seen
 from runtype_exporter.polling import sweep
+from runtype_exporter.polling.batches import dirty
 from runtype_exporter.simulator.faults import Fault
 from runtype_exporter.simulator.values import Api, RecordPlan, ScheduleSpec, WorldSettings
 from tests.support.rig import START, Rig
@@ -113,6 +116,14 @@ def test_a_complete_walk_is_the_new_picture():
     ended = sweep.finish(walked(batch, results("abc"), total=2), 6.0)
     assert (ended.picture, ended.drift) == (Picture(at=6.0, total=2, seen=Seen(distinct=3)), 1)
     assert ended.swept == {"summary": Probe("running", 1, 1, 0), **BATCH.probes}
+
+
+def test_what_a_cycle_reads_during_a_walk_is_not_taken_for_swept():
+    batch = sweep.begin(BATCH, 5.0, full=True)
+    read_since = replace(batch, probes={"run": Probe("running", 9, 5, 0)})
+    ended = sweep.finish(walked(read_since, results("abc"), total=3), 6.0)
+    assert ended.swept == BATCH.probes
+    assert dirty(ended)
 
 
 def test_only_a_walk_under_way_can_advance():
