@@ -136,5 +136,8 @@ def _is_section(kind: Any) -> bool:
 
 
 def _written(path: document.Path) -> str:
-    """A path as people write it: accounts[0].timeout."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+    """A path as people write it, on one line: accounts[0].timeout."""
+    parts = (
+        f"[{part}]" if isinstance(part, int) else f".{part if part.isprintable() else repr(part)}" for part in path
+    )
+    return "".join(parts).removeprefix(".")

@@ -6,7 +6,7 @@ Only what somebody asks for is kept rendered. It knows neither HTTP nor where th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import NoReturn, Protocol
@@ -14,7 +14,7 @@ from typing import NoReturn, Protocol
 from runtype_exporter.catalogue import CATALOGUE
 from runtype_exporter.clock import Clock
 from runtype_exporter.metrics.bounds import PER_BATCH, Bounds
-from runtype_exporter.metrics.gate import Change, Gate
+from runtype_exporter.metrics.gate import Gate
 from runtype_exporter.metrics.gzipping import Body
 from runtype_exporter.metrics.shards import Assembler, Piece, Renderer, Variant, make_piece
 from runtype_exporter.metrics.text import Format
@@ -89,6 +89,7 @@ class Publisher:
         self._demand: dict[Variant, float] = {}
         self._own_pieces: dict[Variant, Piece] = {}
         self._own_at = float("-inf")
+        self._beside = 0  # lines that stood beside the process's own when those were taken
         self._lines = 0
         self._version = 0
         self._current = Exposition(0)
@@ -140,34 +141,33 @@ class Publisher:
         self._forget_demand(now)
         version = self._version + 1
         changed = not self._version
-        for name, labels, sample in self._changes(version, now):
-            changed |= self._renderer.update(name, labels, sample)
-        if changed or (self._demand and (self._own.changed or now - self._own_at >= OWN_AGE)):
-            self._version = version
+        for changes in (self._gate.release(now), self._gate.admit(self._ledger(), version, now)):
+            for name, labels, sample in changes:
+                changed |= self._renderer.update(name, labels, sample)
+        changed |= self._gauges()
+        if self._own.changed or now - self._own_at >= OWN_AGE or self._renderer.lines != self._beside:
             self._own_pieces.clear()
+            changed |= bool(self._demand)
+        if changed:
+            self._version = version
 
-    def _changes(self, version: int, now: float) -> Iterator[Change]:
-        yield from self._gate.release(now)
-        yield from self._gate.admit(self._ledger(), version, now)
-        yield from self._gauges()
-
-    def _gauges(self) -> Iterator[Change]:
-        """What changed about the gauges, now that all else has the lines it needs."""
+    def _gauges(self) -> bool:
+        """Bring the gauges to the newest state, now that all else has the lines it needs. Whether any changed."""
         rest = self._renderer.lines + self._renderer.begun - self._renderer.lines_of(PER_BATCH)
         self._bounds.take(rest, own=self._own_lines)
+        changed = False
         for name, family in self._pictures().families.items():
-            for labels, sample in family.items():
-                yield name, labels, sample
+            changed |= self._renderer.update_family(name, family)
+        return changed
 
     def _swap(self) -> None:
         """Publish the renderer's state. A variant that is new joins the same version."""
-        if not self._own_pieces:  # the first swap of this version, or nobody asked for any so far
-            if self._refresh() > self._bounds.limit and self._renderer.lines_of(PER_BATCH):
-                for name, labels, sample in self._gauges():  # the rest grew, after the batches were given what it left
-                    self._renderer.update(name, labels, sample)
-                self._refresh()
-            self._own_at = self._clock.now()
         known = self._current.bodies if self._current.version == self._version else {}
+        if not self._own_pieces:
+            if self._refresh() > self._bounds.limit and self._renderer.lines_of(PER_BATCH):
+                self._gauges()  # the rest grew, after the batches were given what it left
+                self._refresh()
+            self._beside, self._own_at = self._renderer.lines, self._clock.now()
         bodies = {variant: known.get(variant) or self._assemble(variant) for variant in self._demand}
         self._current = Exposition(self._version, self._lines, MappingProxyType(bodies))
 

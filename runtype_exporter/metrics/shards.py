@@ -6,7 +6,7 @@ nothing of where they come from, nor of when an exposition is published.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from runtype_exporter.catalogue import Metric
@@ -46,18 +46,27 @@ class Assembler:
         return Body(plain, sum(map(len, plain)))
 
 
+class _Series:
+    __slots__ = ("prefix", "sample", "shard")
+
+    def __init__(self, shard: _Shard, prefix: Prefix, sample: Sample) -> None:
+        self.shard = shard
+        self.prefix = prefix
+        self.sample = sample
+
+
 class _Shard:
     __slots__ = ("pieces", "series")
 
     def __init__(self) -> None:
-        self.series: dict[LabelValues, tuple[Prefix, Sample]] = {}
+        self.series: dict[LabelValues, _Series] = {}
         self.pieces: dict[Variant, Piece] = {}
 
     def piece(self, writer: Writer, variant: Variant) -> Piece:
         piece = self.pieces.get(variant)
         if piece is None:
             lines, format_ = writer.lines, variant[0]
-            text = "".join([lines(prefix, sample, format_) for prefix, sample in self.series.values()])
+            text = "".join([lines(series.prefix, series.sample, format_) for series in self.series.values()])
             # "replace": a lone surrogate in a label must not cost the scrape
             piece = self.pieces[variant] = make_piece(text.encode("utf-8", "replace"), variant[1])
         return piece
@@ -67,8 +76,9 @@ class _Family:
     def __init__(self, metric: Metric) -> None:
         self._metric = metric
         self._writer = Writer(metric)
-        self._capacity = SHARD_HISTOGRAMS if metric.type == "histogram" else SHARD_SERIES
-        self._where: dict[LabelValues, _Shard] = {}
+        self._histogram = metric.type == "histogram"
+        self._capacity = SHARD_HISTOGRAMS if self._histogram else SHARD_SERIES
+        self._series: dict[LabelValues, _Series] = {}
         self._headers: dict[Variant, Piece] = {}
         self._holes = False
         self.shards: list[_Shard] = []
@@ -76,32 +86,38 @@ class _Family:
         self.begun = 0
 
     def update(self, labels: LabelValues, sample: Sample | None) -> bool:
-        shard = self._where.get(labels)
+        series = self._series.get(labels)
+        if series is None:
+            return sample is not None and self._add(labels, sample)
         if sample is None:
-            return shard is not None and self._remove(shard, labels)
-        if shard is None:
-            if not self.shards or len(self.shards[-1].series) >= self._capacity:
-                self.shards.append(_Shard())
-            shard, prefix = self.shards[-1], self._writer.prefix(labels)
-            self._where[labels] = shard
-        else:
-            prefix, before = shard.series[labels]
-            if before == sample:
-                return False
-            self.lines -= count_lines(before)
-            self.begun -= before.created is not None
-        shard.series[labels] = prefix, sample
+            return self._remove(labels, series)
+        before = series.sample
+        if before.value == sample.value and before.created == sample.created:
+            return False
+        series.sample = sample
+        series.shard.pieces.clear()
+        if self._histogram:
+            self.lines += count_lines(sample) - count_lines(before)
+        self.begun += (sample.created is not None) - (before.created is not None)
+        return True
+
+    def _add(self, labels: LabelValues, sample: Sample) -> bool:
+        prefix = self._writer.prefix(labels)
+        if not self.shards or len(self.shards[-1].series) >= self._capacity:
+            self.shards.append(_Shard())
+        shard = self.shards[-1]
+        shard.series[labels] = self._series[labels] = _Series(shard, prefix, sample)
         shard.pieces.clear()
         self.lines += count_lines(sample)
         self.begun += sample.created is not None
         return True
 
-    def _remove(self, shard: _Shard, labels: LabelValues) -> bool:
-        _, before = shard.series.pop(labels)
-        del self._where[labels]
-        shard.pieces.clear()
-        self.lines -= count_lines(before)
-        self.begun -= before.created is not None
+    def _remove(self, labels: LabelValues, series: _Series) -> bool:
+        del series.shard.series[labels]
+        del self._series[labels]
+        series.shard.pieces.clear()
+        self.lines -= count_lines(series.sample)
+        self.begun -= series.sample.created is not None
         self._holes = True
         return True
 
@@ -117,7 +133,8 @@ class _Family:
             if kept and len(kept[-1].series) + len(shard.series) <= self._capacity:
                 kept[-1].series.update(shard.series)
                 kept[-1].pieces.clear()
-                self._where.update(dict.fromkeys(shard.series, kept[-1]))
+                for series in shard.series.values():
+                    series.shard = kept[-1]
             else:
                 kept.append(shard)
         self.shards = kept
@@ -172,6 +189,14 @@ class Renderer:
             ValueError: the label values don't match the metric's labels.
         """
         return self._families[name].update(labels, sample)
+
+    def update_family(self, name: str, changes: Mapping[LabelValues, Sample | None]) -> bool:
+        """`update` for many series of one metric; tell whether any of that changes anything."""
+        update = self._families[name].update
+        changed = False
+        for labels, sample in changes.items():
+            changed |= update(labels, sample)
+        return changed
 
     def render(self, variants: Iterable[Variant]) -> Iterator[None]:
         """Make what changed anew, ahead of `pieces`, with a halt after each shard."""

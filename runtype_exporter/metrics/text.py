@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isnan
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 from runtype_exporter.catalogue import Metric
 from runtype_exporter.model import Exemplar, HistogramValue, LabelValues, Sample
@@ -26,9 +26,9 @@ class Prefix(NamedTuple):
 
 def format_value(number: float) -> str:
     """A sample's value as Go writes it: `1.0`, `1e+06`, `+Inf`, `NaN`."""
+    if -1e6 < number < 1e6:
+        return repr(float(number))
     value = float(number)
-    if -1e6 < value < 1e6:
-        return repr(value)
     if value == float("inf"):
         return "+Inf"
     if value == float("-inf"):
@@ -67,7 +67,8 @@ class Writer:
     """Writes the series of one metric."""
 
     def __init__(self, metric: Metric) -> None:
-        self._metric = metric
+        self._name = metric.name
+        self._labels = metric.labels
         order = sorted(range(len(metric.labels)), key=metric.labels.__getitem__)
         self._before = tuple(index for index in order if metric.labels[index] < "le")
         self._after = tuple(index for index in order if metric.labels[index] > "le")
@@ -81,10 +82,10 @@ class Writer:
         Raises:
             ValueError: there are more or fewer values than the catalogue names labels.
         """
-        names = self._metric.labels
+        names = self._labels
         if len(labels) != len(names):
             raise ValueError(
-                f"{self._metric.name}: {len(labels)} label values for the labels {names}; "
+                f"{self._name}: {len(labels)} label values for the labels {names}; "
                 f"give one for each, in the order of the catalogue"
             )
         before, after = (
@@ -100,11 +101,12 @@ class Writer:
 
     def lines(self, prefix: Prefix, sample: Sample, format_: Format) -> str:
         """A series' lines. A format's own extras: OpenMetrics shows when a series began, and exemplars."""
-        if self._metric.type == "histogram":
-            text = self._histogram(prefix, cast(HistogramValue, sample.value), format_)
+        value = sample.value
+        if isinstance(value, HistogramValue):
+            text = self._histogram(prefix, value, format_)
         else:
-            text = f"{self._metric.name}{prefix.labels} {format_value(cast(float, sample.value))}\n"
-        if format_ == "openmetrics" and sample.created is not None:
+            text = f"{self._name}{prefix.labels} {format_value(value)}\n"
+        if sample.created is not None and format_ == "openmetrics":
             text += f"{self._created}{prefix.labels} {format_value(sample.created)}\n"
         return text
 
@@ -112,7 +114,7 @@ class Writer:
         if value.bounds != self._bounds:
             self._bounds = value.bounds
             self._edges = tuple(f'le="{format_value(bound)}"' for bound in (*value.bounds, float("inf")))
-        name, total = self._metric.name, 0
+        name, total = self._name, 0
         bucket, after = f"{name}_bucket{prefix.before}", prefix.after
         exemplars: Mapping[int, Exemplar] = value.exemplars if format_ == "openmetrics" else {}
         lines: list[str] = []

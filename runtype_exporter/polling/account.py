@@ -39,7 +39,8 @@ from runtype_exporter.runtype import (
 UNAUTHORISED_INTERVAL = 60.0
 """A key that is refused is tried once in this time, seconds."""
 LEDGER_PAUSE = 5.0
-"""How long polling pauses after the ledger failed, seconds."""
+"""How long a worker pauses after the ledger failed, seconds; doubled up to `LONGEST_LEDGER_PAUSE` while it goes on failing."""
+LONGEST_LEDGER_PAUSE = 60.0
 
 _log = structlog.get_logger()
 
@@ -71,6 +72,13 @@ class Account:
     _up: bool | None = field(default=None, init=False)
     _last_poll: float | None = field(default=None, init=False)
     _last_error: str = field(default="", init=False)
+    _failing: bool = field(default=False, init=False)
+    """Whether the last cycle failed."""
+    _stumbled: bool = field(default=False, init=False)
+    """Whether any sweep failed since the start."""
+    _patient: bool = field(default=True, init=False)
+    """Whether what a failing ledger held up is tried again."""
+    _ledger_pause: float = field(default=LEDGER_PAUSE, init=False)
     _warned: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
@@ -137,8 +145,9 @@ class Account:
             tasks.create_task(self._cycles())
 
     async def catch_up(self) -> bool:
-        """Poll until a cycle adds nothing and nothing waits. Whether all went well."""
+        """Poll until a cycle adds nothing and nothing waits, trying nothing twice. Whether all went well."""
         self._show_all()
+        self._patient = self._stumbled = False
         workers = [asyncio.create_task(self._work()) for _ in range(self.poll.max_concurrency)]
         try:
             while True:
@@ -146,9 +155,9 @@ class Account:
                 added = self._enqueue()
                 await self._queue.drained()
                 unclaimed = any(batch.unclaimed for batch in self.ledger.open_batches(self.config.name))
-                if not well or not (added or unclaimed):
+                if not well or not (unclaimed or (added and not self._stumbled)):
                     await self._extras.read()
-                    return well and not self._last_error
+                    return well and not self._stumbled
         finally:
             for worker in workers:
                 worker.cancel()
@@ -176,7 +185,7 @@ class Account:
             await self._discovery.cycle()
             self._show(self._discovery.touched.values())
             failure = self._collectors.failure
-            if self._last_error and not failure:
+            if self._failing and not failure:
                 self._recover()
         except ApiError as error:
             failure, error_text = error.reason, str(error)
@@ -188,10 +197,12 @@ class Account:
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the other accounts' polling
             failure, error_text = "internal", type(error).__name__
             _log.exception("cycle failed", account=name)
-        reached = self._collectors.reached
-        if reached and failure != "unauthorised":
-            self._authorised.set()
-        self._up = reached and failure != "unauthorised"
+        self._failing = bool(failure)
+        if self._collectors.asked:  # else nothing was to be asked, and it is as it was
+            self._up = self._collectors.reached and failure != "unauthorised"
+            if self._up:
+                self._authorised.set()
+        self._up = bool(self._up)
         self.telemetry.up(name, up=self._up)
         now = self.clock.now()
         self.telemetry.cycle(name, now - began, now, failure)
@@ -257,8 +268,10 @@ class Account:
         except LedgerError as error:
             self.telemetry.sweep(self.config.name, "ledger")
             _log.warning("polling pauses: the ledger failed", account=self.config.name, error=str(error))
-            await asyncio.sleep(LEDGER_PAUSE)
-            return True
+            pause, self._ledger_pause = self._ledger_pause, min(2 * self._ledger_pause, LONGEST_LEDGER_PAUSE)
+            self._stumbled = True
+            await asyncio.sleep(pause if self._patient else 0.0)
+            return self._patient
 
     async def _attempt(self, batch_id: str) -> bool:
         name = self.config.name
@@ -269,10 +282,12 @@ class Account:
             self.telemetry.sweep(name, error.reason)
             if isinstance(error, Throttled):
                 return True
+            self._stumbled = True
             self._meet(batch_id, error)
         except LedgerError:
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours in one batch must not stop the others
+            self._stumbled = True
             self.telemetry.sweep(name, "internal")
             _log.exception("sweep failed", account=name, batch=batch_id)
             self._endings.failed(batch_id, "internal", type(error).__name__, missing=False)
@@ -280,7 +295,7 @@ class Account:
 
     async def _walk(self, batch_id: str) -> bool:
         batch = self.ledger.lookup((batch_id,)).get(batch_id)
-        if batch is None or batch.closed is not None:
+        if batch is None or batch.closed is not None or not self._collectors.open("results"):
             return False
         ended = batch.ended is not None
         status = self._filter(batch)
@@ -289,6 +304,7 @@ class Account:
         if walked is not None:
             self._collectors.answered(inline.read_of(batch))
             self._show((self._endings.conclude(*walked, count=status is None),))
+            self._ledger_pause = LEDGER_PAUSE
         return walked is not None
 
     def _meet(self, batch_id: str, error: ApiError) -> None:

@@ -59,10 +59,15 @@ def observe(batch: Batch, readings: Mapping[Source, Reading], statuses: Statuses
         probes={source: reading.probe for source, reading in readings.items()},
         started=_first(batch.started, *(reading.started for reading in read)),
         completed=_first(*(reading.completed for reading in read), batch.completed),
-        missing_since=None,
     )
     final = ending(seen, statuses) is not None
-    return replace(seen, ended=(now if batch.ended is None else batch.ended) if final else None)
+    return replace(
+        seen,
+        ended=(now if batch.ended is None else batch.ended) if final else None,
+        missing_since=batch.missing_since
+        if dirty(seen)
+        else None,  # its results, once they are read, may be denied yet
+    )
 
 
 def ending(batch: Batch, statuses: Statuses) -> Outcome | None:

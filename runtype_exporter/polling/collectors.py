@@ -42,13 +42,17 @@ class Collectors:
     clock: Clock
     withdraw: Callable[[str], None] = _nothing
     """Hears of each read whose gauges are no longer to be trusted."""
-    reached: bool = False
-    failure: str = ""
+    asked: bool = field(default=False, init=False)
+    """Whether this cycle asked for anything."""
+    reached: bool = field(default=False, init=False)
+    """Whether this cycle met an API that answers."""
+    failure: str = field(default="", init=False)
+    """The reason of this cycle's first failure, "" for none."""
     _states: dict[str, _State] = field(default_factory=dict, init=False)
 
     def start_cycle(self) -> None:
         """Forget what the cycle before met."""
-        self.reached = False
+        self.asked = self.reached = False
         self.failure = ""
 
     def open(self, name: str) -> bool:
@@ -68,6 +72,7 @@ class Collectors:
         """
         if not self.open(name):
             return False
+        self.asked = True
         try:
             await reader()
         except ApiError as error:
@@ -106,6 +111,16 @@ class Collectors:
         _log.warning(
             "collector forbidden, asked again in an hour", account=self.account, collector=name, error=str(error)
         )
+
+    def failed_alone(self, name: str, error: ApiError) -> None:
+        """A read failed for one thing: that is no failure of the cycle, unless nothing else has answered.
+
+        Raises:
+            ApiError: the very error, if this may be everybody's failure.
+        """
+        if not self.reached:
+            raise error
+        self.telemetry.collector(self.account, name, up=True, failure=error.reason)
 
     def _failed(self, name: str, error: ApiError) -> None:
         self._count(name, error)

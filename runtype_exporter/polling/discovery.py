@@ -24,7 +24,20 @@ from runtype_exporter.polling.labels import LabelTable
 from runtype_exporter.polling.reading import Statuses, fold, time
 from runtype_exporter.polling.runs import RunList, ended_run, run_of, together
 from runtype_exporter.polling.starts import Starts
-from runtype_exporter.runtype import BatchStatus, Client, NotFound, RunRow, ScheduleRow, Summary, cursor_walk
+from runtype_exporter.runtype import (
+    ApiError,
+    BatchStatus,
+    Client,
+    Forbidden,
+    NetworkError,
+    NotFound,
+    RunRow,
+    ScheduleRow,
+    Summary,
+    Throttled,
+    Unauthorised,
+    cursor_walk,
+)
 
 READS_TO_CLAIM = 2
 """How many reads of the run list must leave a batch of the summary unclaimed before it passes for ad hoc."""
@@ -60,6 +73,8 @@ class Discovery:
     _undated: set[str] = field(default_factory=set, init=False)
     """Runs of this cycle whose creation is not known: nothing but their being listed tells that they must not be forgotten."""
     _names: dict[str, str | None] = field(default_factory=dict, init=False)
+    _strangers: set[str] = field(default_factory=set, init=False)
+    """Schedules that runs named before any list of schedules did: deleted ones stay strangers, and are looked up once."""
     _schedules_due: float = field(default=0.0, init=False)
     _whole_due: float = field(default=0.0, init=False)
     _warned: set[str] = field(default_factory=set, init=False)
@@ -81,6 +96,7 @@ class Discovery:
         self._readings.clear()
         self._undated.clear()
         began = self.clock.now()
+        self._horizon()  # fixed by the first start, whatever fails then
         if began >= self._schedules_due:
             await self.collectors.read("schedules", self._schedules)
         if self.collectors.pending("schedules"):
@@ -90,7 +106,8 @@ class Discovery:
         runs = await self.collectors.read("runs", partial(self._run_list, whole=whole))
         self._claim(read=runs)
         self._configured()
-        await self._unlisted()
+        if summary or runs or not (self.collectors.open("summary") or self.collectors.open("runs")):
+            await self._unlisted()  # an API that fails its lists is not asked about each batch as well
         self._observe()
         if runs:
             await self._starts.judge(read=began, now=self.clock.now())
@@ -127,19 +144,17 @@ class Discovery:
                 self._open(item.id, horizon, created=started, flow_name=item.flow_name or "", unclaimed=READS_TO_CLAIM)
 
     async def _run_list(self, *, whole: bool) -> None:
-        unnamed: set[str] = set()
-
         async def take(rows: Sequence[RunRow]) -> bool:
             self.requests += 1
-            strangers = {row.schedule_id for row in rows if row.schedule_id not in self._names} - unnamed
-            if strangers and any(not self.labels.named(stranger) for stranger in strangers):
-                unnamed.update(strangers)
+            strangers = {row.schedule_id for row in rows if row.schedule_id not in self._names} - self._strangers
+            if any(not self.labels.named(stranger) for stranger in strangers):
+                self._strangers |= strangers
                 await self.collectors.read("schedules", self._schedules)
             return self._take(rows)
 
         started = self.clock.now()
-        walked_whole = await self._runs.read(take, self._oldest_unfinished, self._horizon().at, whole=whole)
-        if walked_whole:
+        await self._runs.read(take, self._oldest_unfinished, self._horizon().at, whole=whole)
+        if whole:
             stretched = self._runs.pages * 3600.0 / (WHOLE_WALK_SHARE * self.account.requests_per_hour)
             self._whole_due = started + max(self.poll.discovery_interval, stretched)
 
@@ -161,7 +176,8 @@ class Discovery:
             if before is not None and before.account != run.account:
                 self._warn_owned(before.account, "run", run.id)
                 continue
-            if before is None and run.batch not in followed and not _taken_up(run, horizon):
+            taken_up = before is not None or _taken_up(run, horizon)
+            if not taken_up and run.batch not in followed:
                 continue
             included = self.account.schedules.matches(self._names.get(run.schedule), run.schedule)
             if run.batch:
@@ -177,7 +193,7 @@ class Discovery:
             stored[run.id] = kept  # the page may show it twice
             fresh.append(kept)
             ended_unseen = before is None or before.outcome is None
-            if included and ended_unseen and (run.ended is None or run.ended >= horizon.at or before is not None):
+            if included and taken_up and ended_unseen and (before is not None or _within(run, horizon)):
                 label = self.labels.run(run.schedule, self._names.get(run.schedule), labels)
                 deltas.append(ended_run(self.account.name, label, row, run.outcome, self.clock.now()))
                 own = self._new(inline.key_of(run.id), horizon, created=run.created)
@@ -209,7 +225,11 @@ class Discovery:
             created=run.created or batch.created,
             unclaimed=0,
         )
-        return claimed if included or run.batch in self.endings.configured else replace(claimed, closed=now)
+        if run.batch in self.endings.configured:
+            self.labels.schedule(run.schedule, self._names.get(run.schedule))
+        elif not included:
+            return replace(claimed, closed=now)
+        return claimed
 
     def _claim(self, *, read: bool) -> None:
         """One more read of the run list left these batches unclaimed, or none can ever claim them."""
@@ -239,9 +259,14 @@ class Discovery:
         self.requests += 1
         try:
             status: BatchStatus = await self.client.status(batch_id)
-        except NotFound as error:
-            if (batch := self.endings.failed(batch_id, error.reason, str(error), missing=True)) is not None:
+        except (Unauthorised, Forbidden, Throttled, NetworkError):
+            raise
+        except ApiError as error:
+            missing = isinstance(error, NotFound)
+            if (batch := self.endings.failed(batch_id, error.reason, str(error), missing=missing)) is not None:
                 self.touched[batch_id] = batch
+            if not missing:
+                self.collectors.failed_alone("status", error)
             return
         probe = Probe(fold(status.status), status.total_records, status.processed_records, status.failed_records)
         reading = Reading(probe, time(status.started_at), time(status.completed_at))
@@ -274,7 +299,6 @@ class Discovery:
 
     async def _forget(self, began: float) -> None:
         """After a whole walk: all that is listed is held, so what was created long before it and is not held will never be counted."""
-        self._horizon()
         self.ledger.opened(self.account.name)
         self.ledger.advance(self.account.name, began - self.retention)
         listed = {*self._readings, *self._undated, *self.endings.configured}
@@ -316,6 +340,10 @@ def _unchanged(before: Run | None, run: Run) -> bool:
     if before is None or before.batch != run.batch:
         return False
     return before.outcome is not None or (run.outcome is None and run.started == before.started)
+
+
+def _within(run: Run, horizon: Horizon) -> bool:
+    return run.ended is None or run.ended >= horizon.at
 
 
 def _taken_up(run: Run, horizon: Horizon) -> bool:

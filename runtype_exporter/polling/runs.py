@@ -44,8 +44,8 @@ class RunList:
 
     async def read(
         self, take: Take, oldest_unfinished: Callable[[], float | None], horizon: float, *, whole: bool
-    ) -> bool:
-        """Hand every page that may hold something new to `take`. Whether the walk was whole: nothing that matters was left out.
+    ) -> None:
+        """Hand every page that may hold something new to `take`; a walk that is `whole` leaves nothing out that matters.
 
         Runs created before `horizon` matter only as long as one of them is unfinished, even to a whole walk.
 
@@ -59,7 +59,6 @@ class RunList:
         except ApiError:
             self._cursor = None  # it may have gone stale: the next read starts at the first page
             raise
-        return whole
 
     async def _read(
         self, take: Take, oldest_unfinished: Callable[[], float | None], horizon: float, *, whole: bool

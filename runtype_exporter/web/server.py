@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from socket import socket
+from socket import AF_INET, AF_INET6, IPPROTO_TCP, TCP_NODELAY, socket
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -37,10 +37,16 @@ class _Uvicorn(uvicorn.Server):
 
 
 class Server:
-    """Serves an application from `run` until `stop`."""
+    """Serves an application from `run` until `stop`. `date_header`: whether to add one, for an application that sends none."""
 
-    def __init__(self, app: ASGIApp, sockets: Sequence[socket]) -> None:
+    def __init__(self, app: ASGIApp, sockets: Sequence[socket], *, date_header: bool = True) -> None:
         self._sockets = list(sockets)
+        for listener in self._sockets:
+            if listener.family in (
+                AF_INET,
+                AF_INET6,
+            ):  # connections inherit it; asyncio sets it only where proto is given
+                listener.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
         self._server = _Uvicorn(
             uvicorn.Config(
                 app,
@@ -51,6 +57,7 @@ class Server:
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                date_header=date_header,
                 proxy_headers=False,
                 timeout_keep_alive=KEEP_ALIVE,
                 timeout_graceful_shutdown=2,

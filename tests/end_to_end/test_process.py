@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from typing import Any
 
 import httpx
 import yaml
@@ -134,15 +135,23 @@ def test_neither_the_key_nor_customer_data_gets_anywhere(tmp_path):
     """Marker strings in every field of a customer's, errors of every kind, logs at debug level: nothing shows or keeps them."""
     world = small_world(SystemClock(), api=Api(payload=200))
     faults = Faults(
-        Fault(kind="truncate", operation="batch_results", times=1),
         Fault(kind="html", operation="summary", times=1),
-        Fault(kind="set", operation="batch_results", path="data.*.recordId", value=[MARKER], times=1),
         Fault(kind="status", operation="runs", value=500, times=1),
     )
+
+    def spoil(kind: str, **fault: Any) -> None:
+        """A batch whose results cannot be read."""
+        batch = world.add_batch(RECORDS, at=time.time(), schedule="nightly").batch
+        faults.add(Fault(kind=kind, operation="batch_results", match=batch.id, **fault))
+
     with Served(simulator_app(world, keys=[Key(KEY)], faults=faults)) as api:
         config = configure(tmp_path, api.url)
         with Exporter(config, "--log.level=debug") as exporter:
             wait_for(lambda: asked(exporter.url, "/-/ready").status_code == 200)
+            api.call(lambda: spoil("truncate"))
+            api.call(lambda: spoil("set", path="data.*.recordId", value=[MARKER]))
+            api.call(lambda: spoil("set", path="data.*.status", value={MARKER: MARKER}))
+            wait_for(lambda: exporter.logged.count("batch cannot be read") == 3)
             api.call(lambda: world.add_batch(RECORDS, at=time.time(), schedule="nightly"))
             wait_for(
                 lambda: sum(s.value for s in samples(scrape(exporter.url), "runtype_records_finished_total")) == 40

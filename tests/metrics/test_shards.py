@@ -106,8 +106,8 @@ def test_series_that_come_and_go_leave_nothing_behind():
             renderer.update("gauges", (str(number - SHARD_SERIES),), None)
     family = renderer._families["gauges"]
     renderer.pieces(("text", "identity"))
-    assert len(family._where) == sum(len(shard.series) for shard in family.shards)
-    assert len(family.shards) <= 2 * len(family._where) / SHARD_SERIES + 1
+    assert len(family._series) == sum(len(shard.series) for shard in family.shards)
+    assert len(family.shards) <= 2 * len(family._series) / SHARD_SERIES + 1
 
 
 def test_a_variant_that_is_dropped_is_let_go():

@@ -1,9 +1,15 @@
-"""Polling is tested in virtual time: a loop that advances instead of sleeping, and logs that are kept instead of printed."""
+"""Polling is tested in virtual time: a loop that advances instead of sleeping, and logs that are kept instead of printed.
+
+Ledgers lie in memory where the system has a place for that, since thousands of virtual cycles would wait for the disk in real time.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -16,6 +22,13 @@ def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     return {"virtual": VirtualLoop}
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(autouse=True)

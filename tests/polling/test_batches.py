@@ -109,7 +109,12 @@ def test_a_batch_is_lost_after_a_day_of_404():
     batch = batches.failed(batch, 5000.0, missing=True)
     assert not batches.lost(batch, 1000.0 + 86399)
     assert batches.lost(batch, 1000.0 + 86400)
-    assert not batches.lost(observed(batch, run=RUNNING), 1000.0 + 86400)
+
+
+def test_a_batch_that_is_listed_again_is_not_lost_unless_its_results_are_still_to_be_read():
+    batch = batches.failed(BATCH, 1000.0, missing=True)
+    assert observed(batch, run=RUNNING).missing_since == 1000.0
+    assert observed(replace(batch, swept={"run": RUNNING}), run=RUNNING).missing_since is None
 
 
 def test_closing_counts_the_batch_its_duration_and_what_was_abandoned():

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
+from tempfile import mkdtemp
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from runtype_exporter.simulator.faults import Fault
 from runtype_exporter.simulator.values import AdhocSpec, Api, RecordPlan, ScheduleSpec, Traffic, WorldSettings
 from tests.support.rig import START, Rig
+from tests.support.virtual import run
 
 RETRIES = Traffic(retry_share=0.4, failure_share=0.1)
 SYNONYMS = {
@@ -55,11 +60,14 @@ def account_of(api: Api, traffic: Traffic) -> WorldSettings:
 
 
 async def to_rest(rig: Rig, seconds: float = 1200) -> None:
-    """Let what is under way end, and be counted."""
+    """Let what is under way end and be counted, which must not take longer than this, and then some cycles more."""
     rig.world.stop(rig.clock.now())
     while not rig.world.quiet(rig.clock.now()):
         await rig.sleep(60)
-    await rig.sleep(seconds)
+    deadline = rig.clock.now() + seconds
+    while rig.open() and rig.clock.now() < deadline:
+        await rig.sleep(120)
+    await rig.sleep(300)
 
 
 def assert_exact(rig: Rig) -> None:
@@ -98,10 +106,10 @@ async def test_whenever_the_power_fails_the_totals_are_the_truth(tmp_path, optio
 
 
 async def test_a_power_cut_between_any_two_transactions_loses_and_repeats_nothing(tmp_path):
-    settings = WorldSettings(start=START, api=Api(page_cap=250), schedules=(ScheduleSpec(key="a", name="nightly"),))
+    world = WorldSettings(start=START, api=Api(page_cap=250), schedules=(ScheduleSpec(key="a", name="nightly"),))
     records = [RecordPlan(finished=float(second % 7)) for second in range(300)]
     stood_at = set()
-    async with Rig(tmp_path, settings, account={"page_size": 250}) as rig:
+    async with Rig(tmp_path, world, account={"page_size": 250}) as rig:
         await rig.sleep(1)
         for commits in range(1, 16):
             rig.world.add_batch(records, schedule="a", at=rig.clock.now())
@@ -144,6 +152,8 @@ PAGING = [
     Fault(kind="duplicate", operation="runs"),
     Fault(kind="short", operation="runs", value=3, times=1),
     Fault(kind="status", operation="runs", value=503),
+    Fault(kind="hang", operation="runs"),
+    Fault(kind="status", operation="runs", value=429, headers={"Retry-After": "200"}, nth=(1, 4)),
     Fault(kind="truncate", operation="summary"),
     Fault(kind="status", operation="summary", value=500),
     Fault(kind="status", operation="schedules", value=500),
@@ -161,12 +171,12 @@ async def test_no_fault_of_the_api_makes_a_count_too_high_or_a_picture_partial_a
     tmp_path, fault
 ):
     # The summary must show what ended while the fault was on, and no batch may be given up meanwhile.
-    settings = account_of(Api(recent_window=3600), Traffic(retry_share=0.4, failure_share=0.1, latency=12))
-    async with Rig(tmp_path, settings, sections={"poll": {"interval": "2m"}}, latency=0.2) as rig:
+    world = account_of(Api(recent_window=3600), Traffic(retry_share=0.4, failure_share=0.1, latency=12))
+    async with Rig(tmp_path, world, sections={"poll": {"interval": "2m"}}, latency=0.2) as rig:
         await rig.sleep(700)
         rig.faults.add(fault)
-        for _ in range(20):
-            await rig.sleep(57)
+        for _ in range(10):
+            await rig.sleep(73)
             assert_never_too_many(rig)
             for view in rig.shown.batches.values():
                 picture = view.picture
@@ -176,3 +186,73 @@ async def test_no_fault_of_the_api_makes_a_count_too_high_or_a_picture_partial_a
         await to_rest(rig, 2500)
         assert_exact(rig)
         assert rig.open() == set()
+
+
+# --- any interleaving -------------------------------------------------------------------------------------------------
+APIS = st.builds(
+    Api,
+    runs_order=st.sampled_from(["newest", "oldest", "shuffled"]),
+    results_order=st.sampled_from(["oldest", "newest", "updated"]),
+    result_ids=st.sampled_from(["always", "when_final"]),
+    offset_cursors=st.booleans(),
+    processed_includes_failed=st.booleans(),
+    flush=st.sampled_from([1, 25]),
+    page_cap=st.sampled_from([9, 40, 100]),
+    recent_window=st.just(3600.0),
+)
+TRAFFIC = st.builds(
+    Traffic,
+    latency=st.sampled_from([1.0, 12.0]),
+    failure_share=st.just(0.2),
+    retry_share=st.sampled_from([0.0, 0.5]),
+    as_created=st.booleans(),
+    cancelled_batches=st.sampled_from([0.0, 0.3]),
+)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("wait"), st.floats(1, 400)),
+        st.tuples(st.just("kill"), st.floats(0, 300)),
+        st.tuples(st.just("restart"), st.floats(0, 300)),
+        st.tuples(st.just("fault"), st.sampled_from(range(len(PAGING)))),
+        st.tuples(st.just("mend"), st.just(0)),
+    ),
+    min_size=3,
+    max_size=10,
+)
+
+
+@settings(
+    max_examples=15,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(api=APIS, traffic=TRAFFIC, steps=STEPS, seed=st.integers(0, 9))
+def test_any_interleaving_of_faults_restarts_and_choices_of_the_api_gives_the_truth(
+    tmp_path, api, traffic, steps, seed
+):
+    async def scenario() -> None:
+        folder = Path(mkdtemp(dir=tmp_path))
+        sections = {"poll": {"interval": "90s"}}
+        async with Rig(folder, account_of(api, traffic), sections=sections, latency=0.3, seed=seed) as rig:
+            for kind, value in steps:
+                match kind:
+                    case "wait":
+                        await rig.sleep(value)
+                    case "fault":
+                        rig.faults.add(PAGING[value])
+                        await rig.sleep(150)
+                    case "mend":
+                        rig.faults.clear()
+                    case _:
+                        await (rig.kill() if kind == "kill" else rig.stop())
+                        await rig.sleep(value)
+                        rig.start()
+                assert_never_too_many(rig)
+            rig.faults.clear()
+            await to_rest(rig, 5000)
+            assert_exact(rig)
+            assert rig.open() == set()
+
+    run(scenario())

@@ -147,7 +147,7 @@ class Rig:
         self.key = KEY
         self.path = folder / "ledger.db"
         self.latency = latency
-        self.config = configured(folder, account or {}, sections or {})
+        self.configure(account, sections)
         self.heard = Heard()
         self.shown: Any = Shown()
         self.room: Room = Unlimited()
@@ -162,6 +162,10 @@ class Rig:
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
+
+    def configure(self, account: Mapping[str, Any] | None = None, sections: Mapping[str, Any] | None = None) -> None:
+        """What the next start is to go by."""
+        self.config = configured(self.path.parent, account or {}, sections or {})
 
     def build(self) -> Account:
         """Open the ledger and put an account together, not yet polling."""
@@ -270,7 +274,7 @@ class Rig:
         return {labels: value for labels, value in self.series(metric).items() if value}
 
     def series(self, metric: str) -> dict[LabelValues, float]:
-        """A counter's series, or a histogram's counts, the account's label left out."""
+        """A counter's series, or a histogram's counts, the account's label left out and accounts pooled."""
         for name, changed in self.ledger.snapshot().families.items():
             held = self._held.setdefault(name, {})
             for labels, sample in changed.items():
@@ -278,7 +282,10 @@ class Rig:
                     del held[labels]
                     continue
                 held[labels] = sum(sample.value.counts) if isinstance(sample.value, HistogramValue) else sample.value
-        return {labels[1:]: value for labels, value in self._held.get(metric, {}).items()}
+        pooled: Counter[LabelValues] = Counter()
+        for labels, value in self._held.get(metric, {}).items():
+            pooled[labels[1:]] += value
+        return dict(pooled)
 
     def truth(self) -> dict[LabelValues, float]:
         """What the world knows of final results, in the shape of `counted`."""

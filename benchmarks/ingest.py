@@ -1,0 +1,268 @@
+"""How fast a backlog is taken in: `python -m benchmarks.ingest [records]`.
+
+Three paths over the same pages in the same run, medians: in memory (decode, read, count; the ledger's look-up apart), with the ledger's
+look-up and durable commit, and over HTTP from a server in a process of its own. The peer is the straightforward script that one would
+write first: `json`, a set of ids, `datetime`, prometheus-client's `labels().inc()`; it keeps nothing over a restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import socket
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from runtype_exporter import catalogue
+from runtype_exporter.clock import SystemClock
+from runtype_exporter.ledger import Ledger
+from runtype_exporter.ledger.counting import count_page
+from runtype_exporter.ledger.identities import Page, result_identity
+from runtype_exporter.metrics import OwnMetrics
+from runtype_exporter.model import Batch, BatchRef, Labels, Seen
+from runtype_exporter.polling import Statuses
+from runtype_exporter.polling.sweep import CHUNK, advance, begin
+from runtype_exporter.runtype import Budget, Client
+from runtype_exporter.runtype.responses import RESULTS
+
+RECORDS = 20_000
+ROUNDS = 5
+BOUNDS = catalogue.RECORD_LATENCY.buckets
+
+
+def body(offset: int, size: int, total: int, payload: int = 0) -> bytes:
+    """One page as the API documents it, some 460 bytes a record without a payload."""
+    rows = []
+    for number in range(offset, min(offset + size, total)):
+        created = datetime.fromtimestamp(1_780_000_000 + number % 3600, UTC)
+        ended = datetime.fromtimestamp(1_780_000_000 + number % 3600 + number % 97, UTC)
+        failed = number % 20 == 0
+        rows.append(
+            {
+                "recordResultId": f"record_result_01jv8k{number:020d}",
+                "recordId": f"record_01jv8k{number:020d}",
+                "record": {"id": f"record_01jv8k{number:020d}", "name": f"Example company {number}", "type": "company"},
+                "status": "failed" if failed else "completed",
+                "createdAt": created.isoformat().replace("+00:00", "Z"),
+                "executedAt": None if failed else ended.isoformat().replace("+00:00", "Z"),
+                "failedAt": ended.isoformat().replace("+00:00", "Z") if failed else None,
+                "error": "the model did not answer" if failed else None,
+                "flowId": "flow_01jv8k00000000000000000001",
+                "flowName": "enrich company",
+                "agentExecutionId": None,
+                "result": "x" * payload,
+            }
+        )
+    page = {"limit": size, "offset": offset, "total": total, "hasMore": offset + size < total}
+    return json.dumps({"data": rows, "pagination": page}).encode()
+
+
+def bodies(size: int, total: int, payload: int = 0) -> list[bytes]:
+    """All pages of a batch."""
+    return [body(offset, size, total, payload) for offset in range(0, total, size)]
+
+
+class Script:
+    """The straightforward consumer."""
+
+    def __init__(self) -> None:
+        registry = CollectorRegistry()
+        names = ("account", "schedule", "flow", "outcome")
+        self.finished = Counter("records_finished", "Records.", names, registry=registry)
+        self.latency = Histogram("record_latency_seconds", "Latency.", names, registry=registry, buckets=BOUNDS)
+        self.seen: set[str] = set()
+
+    def take(self, text: bytes) -> dict[str, Any]:
+        """Count one page; what it says of itself."""
+        document = json.loads(text)
+        for row in document["data"]:
+            if row["recordResultId"] in self.seen or row["status"] not in ("completed", "failed"):
+                continue
+            self.seen.add(row["recordResultId"])
+            outcome = "success" if row["status"] == "completed" else "failure"
+            labels = ("acme", "nightly", row["flowName"], outcome)
+            created = datetime.fromisoformat(row["createdAt"])
+            ended = datetime.fromisoformat(row["executedAt"] or row["failedAt"])
+            self.finished.labels(*labels).inc()
+            self.latency.labels(*labels).observe((ended - created).total_seconds())
+        page: dict[str, Any] = document["pagination"]
+        return page
+
+
+def batch() -> Batch:
+    """An open batch that is being walked."""
+    fresh = Batch(ref=BatchRef("acme", "batch_01jv8k"), seen=0.0, labels=Labels("nightly", "enrich company"))
+    return begin(fresh, 0.0, full=True)
+
+
+def in_memory(pages: Iterable[bytes]) -> None:
+    """Decode, read and count; every identity is new."""
+    statuses, walked = Statuses(), batch()
+    for text in pages:
+        results = statuses.results(RESULTS.decode(text).data)
+        page = Page([result_identity(result.key or "") for result in results], {}, {})
+        count_page(walked, results, page, 1_790_000_000.0)
+
+
+def opened(folder: str) -> Ledger:
+    """A ledger of its own for one round."""
+    path = Path(tempfile.mkdtemp(dir=folder)) / "ledger.db"
+    return Ledger.open(path, clock=SystemClock(), boundaries=catalogue.boundaries())
+
+
+def commit(ledger: Ledger, walked: Batch, text_or_page: Any, statuses: Statuses) -> Batch:
+    """One page into the ledger, in the portions in which polling does it."""
+    results = statuses.results(text_or_page.data)
+    total = text_or_page.pagination.total
+    for start in range(0, len(results), CHUNK):
+        chunk = results[start : start + CHUNK]
+
+        def after(seen: Seen, walked: Batch = walked, chunk: Any = chunk) -> Batch:
+            return advance(walked, seen, chunk, total)
+
+        walked = ledger.apply(walked, chunk, after)
+    return walked
+
+
+def with_ledger(pages: Iterable[bytes], folder: str) -> None:
+    """Decode, read, look up, count and commit."""
+    ledger, statuses, walked = opened(folder), Statuses(), batch()
+    for text in pages:
+        walked = commit(ledger, walked, RESULTS.decode(text), statuses)
+    ledger.close()
+
+
+def serve(port: int, size: int, total: int) -> None:
+    """Pages that are ready, over HTTP."""
+    ready = {str(index * size): page for index, page in enumerate(bodies(size, total))}
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001  # the ASGI signature
+        query = dict(pair.split("=") for pair in scope["query_string"].decode().split("&"))
+        content = ready[query["offset"]]
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="error", lifespan="off", access_log=False)
+
+
+async def over_http(port: int, size: int, folder: str) -> None:
+    """The real client, read and committed."""
+    ledger, statuses, walked = opened(folder), Statuses(), batch()
+    own, clock = OwnMetrics(), SystemClock()
+    budget = Budget("acme", 1_000_000, ledger, clock, own)
+    url = f"http://127.0.0.1:{port}"
+    async with Client("acme", url, "key", budget=budget, telemetry=own, clock=clock, page_size=size) as client:
+        more = True
+        offset = 0
+        while more:
+            page = await client.results("batch_01jv8k", offset)
+            walked = commit(ledger, replace(walked), page, statuses)
+            offset += len(page.data)
+            more = page.pagination.has_more
+    budget.close()
+    ledger.close()
+
+
+async def script_over_http(port: int, size: int) -> None:
+    """The straightforward script over the same wire."""
+    script = Script()
+    async with httpx.AsyncClient(trust_env=False) as client:
+        more = True
+        offset = 0
+        while more:
+            url = f"http://127.0.0.1:{port}/v1/schedules/batch/batch_01jv8k/results"
+            answer = await client.get(
+                url, params={"limit": size, "offset": offset}, headers={"Authorization": "Bearer key"}
+            )
+            page = script.take(answer.content)
+            offset += size
+            more = page["hasMore"]
+
+
+def pair(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[float, float]:
+    """Median seconds of both, in turn, so that a slow moment of the machine meets both."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(ROUNDS):
+        for work, taken in zip((ours, theirs), times, strict=True):
+            began = time.perf_counter()
+            work()
+            taken.append(time.perf_counter() - began)
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def show(name: str, records: int, ours: float, theirs: float) -> None:
+    """One row."""
+    print(f"{name:44} {records / ours / 1e3:8.0f}k {records / theirs / 1e3:8.0f}k {theirs / ours:7.2f}x")
+
+
+def free_port() -> int:
+    """A port that nobody uses."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def wait_until_served(port: int) -> None:
+    """Until the server's process listens."""
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise SystemExit("the benchmark's server did not start")
+
+
+def main() -> None:
+    """Measure and show."""
+    total = int(sys.argv[1]) if len(sys.argv) > 1 else RECORDS
+    print(f"{'records a second, ' + str(total) + ' records':44} {'ours':>9} {'script':>9} {'ratio':>8}")
+
+    def script(pages: list[bytes]) -> None:
+        consumer = Script()
+        for text in pages:
+            consumer.take(text)
+
+    with tempfile.TemporaryDirectory() as folder:
+        for size, payload in ((100, 0), (1000, 0), (100, 4096)):
+            pages = bodies(size, total, payload)
+            name = f"in memory, pages of {size}" + (f", {payload} bytes of result" if payload else "")
+            ours, theirs = pair(lambda pages=pages: in_memory(pages), lambda pages=pages: script(pages))
+            show(name, total, ours, theirs)
+            if payload:
+                print(f"{'':44} {sum(map(len, pages)) / ours / 1e6:6.0f} MB/s")
+        for size in (100, 1000):
+            pages = bodies(size, total)
+            ours, theirs = pair(lambda pages=pages: with_ledger(pages, folder), lambda pages=pages: script(pages))
+            show(f"with look-up and commit, pages of {size}", total, ours, theirs)
+        for size in (100, 1000):
+            port = free_port()
+            server = multiprocessing.Process(target=serve, args=(port, size, total), daemon=True)
+            server.start()
+            try:
+                wait_until_served(port)
+                ours, theirs = pair(
+                    lambda port=port, size=size: asyncio.run(over_http(port, size, folder)),
+                    lambda port=port, size=size: asyncio.run(script_over_http(port, size)),
+                )
+                show(f"over HTTP and committed, pages of {size}", total, ours, theirs)
+            finally:
+                server.terminate()
+                server.join()
+
+
+if __name__ == "__main__":
+    main()

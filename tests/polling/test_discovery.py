@@ -1,0 +1,365 @@
+"""What is followed and what is not, and that nothing listed can be counted twice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from runtype_exporter.simulator.faults import Fault
+from runtype_exporter.simulator.values import AdhocSpec, Api, RecordPlan, ScheduleSpec, Traffic, WorldSettings
+from tests.support.rig import START, Rig
+
+NIGHTLY = ScheduleSpec(key="a", name="nightly")
+DONE = [RecordPlan(finished=1.0)] * 3
+RUNS = "runtype_schedule_runs_finished_total"
+BATCHES = "runtype_batches_finished_total"
+
+
+def world_of(*schedules: ScheduleSpec, **more) -> WorldSettings:
+    return WorldSettings(**{"start": START, "schedules": schedules or (NIGHTLY,), **more})
+
+
+# --- what the configuration leaves out --------------------------------------------------------------------------------
+@pytest.mark.parametrize("excluded", ["nightly", "night*", None])
+async def test_an_excluded_schedule_counts_no_run_no_batch_and_nothing_by_way_of_the_summary(tmp_path, excluded):
+    rig = Rig(tmp_path, world_of(NIGHTLY, ScheduleSpec(key="b", name="weekly")))
+    rig.configure({"schedules": {"exclude": [excluded or rig.world.schedule_id("a")]}})
+    async with rig:
+        await rig.sleep(1)
+        rig.world.add_batch(DONE, schedule="a", at=START + 2)
+        rig.world.add_batch(DONE, schedule="b", at=START + 2)
+        await rig.sleep(600)
+        assert rig.counted() == {("weekly", "enrich", "success"): 3.0}
+        assert rig.counted(RUNS) == {("weekly", "success"): 1.0}
+        assert rig.counted(BATCHES) == {("weekly", "enrich", "success"): 1.0}
+        assert [view.labels.schedule for view in rig.shown.batches.values()] == ["weekly"]
+        assert rig.open() == set()
+
+
+async def test_a_schedule_that_a_page_of_runs_names_first_is_looked_up_before_it_is_judged(tmp_path):
+    async with Rig(tmp_path, world_of(), account={"schedules": {"exclude": ["secret"]}}) as rig:
+        await rig.sleep(1)
+        rig.world.add_schedule(ScheduleSpec(key="b", name="secret"))
+        rig.world.add_schedule(ScheduleSpec(key="c", name="public"))
+        for key in ("b", "c"):
+            rig.world.add_batch(DONE, schedule=key, at=START + 2)
+        await rig.sleep(300)
+        assert rig.counted() == {("public", "enrich", "success"): 3.0}
+
+
+async def test_a_deleted_schedule_is_looked_up_once_not_in_every_cycle(tmp_path):
+    settings = world_of(NIGHTLY, ScheduleSpec(key="b", name="deleted"), start=START - 7200)
+    rig = Rig(tmp_path, settings, sections={"poll": {"discovery_interval": "2h"}})
+    rig.faults.add(Fault(kind="short", operation="schedules", value=1))
+    rig.world.add_batch(DONE, schedule="b", at=START - 3600)
+    async with rig:
+        await rig.sleep(30)
+        assert await rig.asked(600) == {"summary": 10, "runs": 10}
+
+
+async def test_a_configured_batch_of_an_excluded_schedule_is_followed(tmp_path):
+    rig = Rig(tmp_path, world_of())
+    batch = rig.world.add_batch(DONE, schedule="a", at=START + 2).batch
+    rig.configure({"schedules": {"exclude": ["nightly"]}, "batches": [{"id": batch.id}]})
+    async with rig:
+        await rig.sleep(300)
+        assert rig.counted() == {("nightly", "enrich", "success"): 3.0}
+
+
+async def test_without_adhoc_batches_the_summary_opens_none(tmp_path):
+    settings = world_of(adhoc=(AdhocSpec(key="x", cron="* * * * *"),))
+    async with Rig(tmp_path, settings, account={"adhoc_batches": False}) as rig:
+        rig.world.add_batch(DONE, schedule="a", at=START + 2)
+        await rig.sleep(600)
+        assert rig.counted() == {("nightly", "enrich", "success"): 3.0}
+
+
+async def test_an_adhoc_batch_waits_for_two_reads_of_the_runs_over_a_restart_too(tmp_path):
+    async with Rig(tmp_path, world_of(), latency=0.1) as rig:
+        await rig.sleep(30)
+        batch = rig.world.add_adhoc(DONE, at=rig.clock.now())
+        await rig.sleep(32)
+        assert rig.requests()["batch_results"] == 0
+        assert rig.held(batch.id).unclaimed == 1
+        assert rig.shown.batches == {}
+        await rig.kill()
+        await rig.sleep(100)
+        rig.start()
+        await rig.sleep(10)
+        assert rig.counted() == {("", "adhoc import", "success"): 3.0}
+        assert rig.view(batch.id).labels == ("", "adhoc import")
+
+
+async def test_where_runs_cannot_be_read_a_batch_of_the_summary_passes_for_ad_hoc_at_once(tmp_path):
+    async with Rig(tmp_path, world_of(), scopes=("BATCHES:READ",)) as rig:
+        rig.faults.add(Fault(kind="set", operation="batch_results", path="x", value=1))
+        await rig.sleep(1)
+        batch = rig.world.add_adhoc(DONE, at=START + 2)
+        await rig.sleep(60)
+        assert rig.held(batch.id).unclaimed == 0
+        assert rig.heard.collectors["runs"] == (False, "forbidden")
+        assert rig.account.status().up is True
+
+
+# --- the horizon ------------------------------------------------------------------------------------------------------
+async def test_what_ended_before_the_first_start_is_not_counted_and_what_ends_after_it_is(tmp_path):
+    settings = world_of(start=START - 7200)
+    async with Rig(tmp_path, settings, sections={"poll": {"interval": "5m"}}) as rig:
+        rig.world.add_batch(DONE, schedule="a", at=START - 3600)
+        straddling = [RecordPlan(finished=seconds) for seconds in (100.0, 900.0, 2000.0, 2100.0)]
+        rig.world.add_batch(straddling, schedule="a", at=START - 1000)
+        rig.world.add_adhoc(DONE, at=START - 500)
+        rig.world.add_adhoc([RecordPlan(finished=100.0), RecordPlan(finished=400.0)], at=START - 200)
+        await rig.sleep(1800)
+        assert rig.counted() == {("nightly", "enrich", "success"): 2.0, ("", "adhoc import", "success"): 1.0}
+        assert rig.counted(RUNS) == {("nightly", "success"): 1.0}
+        assert rig.counted(BATCHES) == {("nightly", "enrich", "success"): 1.0, ("", "adhoc import", "success"): 1.0}
+
+
+async def test_a_lookback_counts_what_ended_within_it(tmp_path):
+    settings = world_of(start=START - 3 * 86400, api=Api(recent_window=1e6))
+    async with Rig(tmp_path, settings, sections={"poll": {"interval": "5m", "lookback": "24h"}}) as rig:
+        rig.world.add_batch(DONE, schedule="a", at=START - 2 * 86400)
+        rig.world.add_batch(
+            [RecordPlan(finished=1.0), RecordPlan(finished=8000.0)], schedule="a", at=START - 86400 - 4000
+        )
+        rig.world.add_batch(DONE, schedule="a", at=START - 3600)
+        rig.world.add_adhoc(DONE, at=START - 3600)
+        rig.world.add_adhoc(DONE, at=START - 2 * 86400)
+        await rig.sleep(1500)
+        assert rig.counted() == {("nightly", "enrich", "success"): 4.0, ("", "adhoc import", "success"): 3.0}
+        assert rig.counted(RUNS) == {("nightly", "success"): 2.0}
+
+
+async def test_what_ended_during_a_downtime_is_counted_when_polling_goes_on(tmp_path):
+    settings = world_of(ScheduleSpec(key="a", name="nightly", cron="*/20 * * * *"))
+    async with Rig(tmp_path, settings) as rig:
+        await rig.sleep(3600)
+        await rig.stop()
+        await rig.sleep(5 * 3600)
+        rig.world.stop(rig.clock.now())
+        await rig.sleep(3600)
+        rig.start()
+        await rig.sleep(300)
+        assert rig.counted() == rig.truth()
+        assert rig.counted(RUNS) == rig.run_truth()
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest", "shuffled"])
+async def test_a_month_of_batches_that_the_api_lists_for_ever_is_counted_once_and_the_ledger_stays_small(
+    tmp_path, order
+):
+    traffic = Traffic(latency=1.0, slow_share=0.0)
+    settings = world_of(
+        ScheduleSpec(key="a", name="nightly", cron="0 */6 * * *", records=(2, 5), traffic=traffic),
+        adhoc=(AdhocSpec(key="x", cron="30 4 * * *", records=2, traffic=traffic),),
+        api=Api(runs_order=order, recent_window=1e9),
+    )
+    sections = {"poll": {"interval": "4h", "discovery_interval": "12h"}, "state": {"retention": "3d"}}
+    async with Rig(tmp_path, settings, sections=sections) as rig:
+        await rig.sleep(30 * 86400)
+        rig.world.stop(rig.clock.now())
+        await rig.sleep(86400)
+        assert rig.counted() == rig.truth()
+        assert rig.counted(RUNS) == rig.run_truth()
+        connection = rig.ledger._database._connection
+        held = {
+            table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            for table in ("runs", "batches", "results")
+        }
+        assert held["runs"] <= 4 * 5
+        assert held["batches"] <= 5 * 5 + 1
+        assert held["results"] <= 4 * 5 * 5
+        assert rig.ledger.rows() == held["results"]
+
+
+@pytest.mark.parametrize("missing", [["completedAt"], ["completedAt", "startedAt"]])
+async def test_a_run_without_an_end_time_is_not_counted_again_when_it_is_forgotten_before_its_batch(tmp_path, missing):
+    sections = {
+        "poll": {"interval": "20m", "discovery_interval": "20m", "settle_time": "6h"},
+        "state": {"retention": "1d"},
+    }
+    async with Rig(tmp_path, world_of(), sections=sections) as rig:
+        rig.faults.add(Fault(kind="nulls", operation="runs", value=missing))
+        await rig.sleep(1)
+        rig.world.add_batch([*DONE, RecordPlan(finished=1e9)], schedule="a", at=START + 2, completed=START + 9)
+        await rig.sleep(3 * 86400)
+        assert rig.counted(RUNS) == {("nightly", "success"): 1.0}
+        assert rig.counted() == {("nightly", "enrich", "success"): 3.0}
+        assert rig.counted("runtype_records_abandoned_total") == {("nightly", "enrich"): 1.0}
+
+
+async def test_a_run_without_a_creation_time_is_kept_as_long_as_it_is_listed(tmp_path):
+    sections = {"poll": {"interval": "1h", "discovery_interval": "2h"}, "state": {"retention": "1d"}}
+    async with Rig(tmp_path, world_of(), sections=sections) as rig:
+        rig.faults.add(Fault(kind="nulls", operation="runs", value=["createdAt"]))
+        await rig.sleep(1)
+        rig.world.add_batch(DONE, schedule="a", at=START + 2)
+        await rig.sleep(5 * 86400)
+        assert rig.counted() == {("nightly", "enrich", "success"): 3.0}
+        assert rig.counted(RUNS) == {("nightly", "success"): 1.0}
+
+
+# --- batches that no list shows ---------------------------------------------------------------------------------------
+async def test_a_batch_that_the_lists_let_go_is_asked_about_alone_until_it_ends(tmp_path):
+    async with Rig(tmp_path, world_of()) as rig:
+        await rig.sleep(1)
+        batch = rig.world.add_adhoc([RecordPlan(finished=1.0), RecordPlan(finished=900.0)], at=START + 2)
+        await rig.sleep(300)
+        for part in ("batches", "recent"):
+            rig.faults.add(Fault(kind="set", operation="summary", path=part, value=[]))
+        assert (await rig.asked(300))["batch_status"] == 5
+        await rig.sleep(600)
+        assert rig.counted() == rig.truth()
+        assert rig.held(batch.id).outcome == "success"
+
+
+async def test_while_the_lists_fail_no_batch_is_asked_about(tmp_path):
+    async with Rig(tmp_path, world_of()) as rig:
+        await rig.sleep(1)
+        for _ in range(50):
+            rig.world.add_batch([RecordPlan(finished=1e5)], schedule="a", at=START + 2)
+        await rig.sleep(200)
+        rig.faults.add(Fault(kind="status", value=500))
+        asked = await rig.asked(600)
+        assert asked["summary"] == 10 * 3
+        assert asked["batch_status"] == 0
+
+
+async def test_one_batchs_status_that_fails_is_no_failure_of_the_cycle_and_backs_off_alone(tmp_path):
+    async with Rig(tmp_path, world_of()) as rig:
+        await rig.sleep(1)
+        batch = rig.world.add_adhoc([RecordPlan(finished=1e5)], at=START + 2)
+        await rig.sleep(200)
+        for part in ("batches", "recent"):
+            rig.faults.add(Fault(kind="set", operation="summary", path=part, value=[]))
+        rig.faults.add(Fault(kind="status", operation="batch_status", value=500))
+        assert (await rig.asked(3600))["batch_status"] == 3 * 6
+        assert set(rig.heard.cycles) == {""}
+        assert rig.heard.collectors["status"] == (True, "")
+        assert rig.held(batch.id).missing_since is None
+
+
+async def test_where_nothing_else_is_asked_a_failing_status_is_the_cycles_failure(tmp_path):
+    rig = Rig(tmp_path, world_of())
+    batch = rig.world.add_adhoc([RecordPlan(finished=1e5)], at=START + 2)
+    off = {"schedules": False, "runs": False, "summary": False}
+    rig.configure({"collectors": off, "batches": [{"id": batch.id}]})
+    rig.faults.add(Fault(kind="status", operation="batch_status", value=500))
+    async with rig:
+        await rig.sleep(30)
+        assert rig.heard.cycles == ["server"]
+        assert rig.account.status().up is False
+        rig.faults.clear()
+        await rig.sleep(180)
+        assert rig.account.status().up is True
+
+
+@pytest.mark.parametrize(("code", "up"), [(401, False), (403, True), (429, True)])
+async def test_a_status_read_that_is_refused_as_such_does_not_count_against_the_batch(tmp_path, code, up):
+    async with Rig(tmp_path, world_of()) as rig:
+        await rig.sleep(1)
+        batch = rig.world.add_adhoc([RecordPlan(finished=1e5)], at=START + 2)
+        await rig.sleep(200)
+        for part in ("batches", "recent"):
+            rig.faults.add(Fault(kind="set", operation="summary", path=part, value=[]))
+        rig.faults.add(Fault(kind="status", operation="batch_status", value=code))
+        await rig.sleep(50)
+        assert rig.held(batch.id).failures == 0
+        assert rig.account.status().up is up
+
+
+async def test_a_batch_that_closes_while_its_status_is_read_stays_closed(tmp_path):
+    async with Rig(tmp_path, world_of(), latency=1.0) as rig:
+        await rig.sleep(1)
+        batch = rig.world.add_adhoc([RecordPlan(finished=1e5)], at=START + 10)
+        await rig.sleep(200)
+        for part in ("batches", "recent"):
+            rig.faults.add(Fault(kind="set", operation="summary", path=part, value=[]))
+        rig.faults.add(Fault(kind="status", operation="batch_status", value=404))
+        while rig.requests()["batch_status"] == 0:
+            await rig.sleep(0.5)
+        rig.ledger.save(replace(rig.held(batch.id), closed=rig.clock.now()))
+        await rig.sleep(90)
+        assert rig.held(batch.id).failures == 0
+        assert rig.requests()["batch_status"] == 1
+
+
+# --- accounts ---------------------------------------------------------------------------------------------------------
+async def test_a_batch_that_two_accounts_see_is_counted_once_and_the_other_warns_once(tmp_path, logs):
+    settings = world_of(
+        ScheduleSpec(key="a", name="nightly", cron="*/10 * * * *"), adhoc=(AdhocSpec(key="x", cron="*/15 * * * *"),)
+    )
+    first = Rig(tmp_path, settings, latency=0.1)
+    second = Rig(tmp_path, beside=first, account={"name": "second"}, latency=0.2)
+    async with first, second:
+        extra = first.world.add_adhoc(DONE, at=START + 1)
+        await first.sleep(1800)
+        await second.stop()
+        second.configure({"name": "second", "batches": [{"id": extra.id}]})
+        second.start()
+        await first.sleep(1800)
+        first.world.stop(first.clock.now())
+        await first.sleep(600)
+        assert first.counted() == first.truth()
+        warned = [entry.get("batch") or entry.get("run") for entry in logs if "another account" in entry["event"]]
+        assert len(warned) > 4
+        after = [entry for entry in logs if "another account" in entry["event"] and entry.get("batch") == extra.id]
+        assert len(after) <= 2
+
+
+async def test_the_batch_of_another_accounts_run_stays_the_others(tmp_path, logs):
+    first = Rig(tmp_path, world_of())
+    batch = first.world.add_batch(DONE, schedule="a", at=START + 100).batch
+    off = {"runs": False, "summary": False, "schedules": False}
+    first.configure({"batches": [{"id": batch.id}], "collectors": off})
+    second = Rig(tmp_path, beside=first, account={"name": "second"}, latency=1.0)
+    async with first:
+        await first.sleep(30)
+        async with second:
+            await first.sleep(400)
+        assert first.counted() == {("", "enrich", "success"): 3.0}
+        assert first.counted(RUNS) == {("nightly", "success"): 1.0}
+        assert {entry.get("batch") for entry in logs if "another account" in entry["event"]} == {batch.id}
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+async def test_a_rename_starts_a_new_label_for_later_batches_only(tmp_path):
+    async with Rig(tmp_path, world_of()) as rig:
+        rig.world.add_batch([RecordPlan(finished=1.0), RecordPlan(finished=1000.0)], schedule="a", at=START + 2)
+        await rig.sleep(700)
+        rig.faults.add(Fault(kind="set", operation="schedules", path="data.0.name", value="daily"))
+        await rig.sleep(600)
+        rig.world.add_batch(DONE, schedule="a", at=rig.clock.now())
+        await rig.sleep(300)
+        assert rig.counted() == {("nightly", "enrich", "success"): 2.0, ("daily", "enrich", "success"): 3.0}
+
+
+async def test_a_schedule_without_a_name_is_called_by_its_id(tmp_path):
+    async with Rig(tmp_path, world_of(ScheduleSpec(key="a"))) as rig:
+        rig.world.add_batch(DONE, schedule="a", at=START + 2)
+        await rig.sleep(300)
+        assert rig.counted() == {(rig.world.schedule_id("a"), "enrich", "success"): 3.0}
+
+
+async def test_names_are_awaited_while_the_first_read_of_the_schedules_fails(tmp_path):
+    rig = Rig(tmp_path, world_of())
+    rig.faults.add(Fault(kind="truncate", operation="schedules", times=2))
+    async with rig:
+        rig.world.add_batch(DONE, schedule="a", at=START + 2)
+        await rig.sleep(90)
+        assert rig.counted() == {}
+        assert rig.requests()["runs"] == 0
+        await rig.sleep(200)
+        assert rig.counted() == {("nightly", "enrich", "success"): 3.0}
+
+
+async def test_names_that_cannot_be_read_are_done_without(tmp_path):
+    rig = Rig(tmp_path, world_of())
+    rig.faults.add(Fault(kind="truncate", operation="schedules"))
+    async with rig:
+        rig.world.add_batch(DONE, schedule="a", at=START + 2)
+        await rig.sleep(400)
+        assert rig.counted() == {(rig.world.schedule_id("a"), "enrich", "success"): 3.0}
+        assert rig.heard.collectors["schedules"] == (False, "decode")

@@ -1,0 +1,124 @@
+"""What holds for the repository as a whole: its files, its versions, and what must never be written into it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import runtype_exporter
+
+ROOT = Path(__file__).parents[1]
+MAX_LINES = 350
+
+LONGER = {"runtype_exporter/model.py": 400}
+"""Values without behaviour: looked up, not read through."""
+
+TOP = [
+    ".ci/run",
+    ".dockerignore",
+    ".gitignore",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "Dockerfile",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "config.yaml",
+    "exporter.py",
+    "pyproject.toml",
+    "requirements-dev.txt",
+    "requirements.txt",
+]
+
+# Written in pieces, for this file is searched too.
+LEAKS = {
+    "a path of one machine": re.compile(r"""(["'=`( ]|^)/(wo[r]k|fa[r]m|ro[o]t|ho[m]e)/""", re.MULTILINE),
+    "a package registry": re.compile(
+        r"[a-z0-9.-]*(py[p]i|npm[j]s|python[h]osted|deb[i]an)[a-z0-9.-]*\.(org|com|net|io)\b"
+    ),
+    "a key": re.compile(r"\b(rt|tv)_(live|test)_[A-Za-z0-9]{16,}"),
+}
+
+
+def tracked() -> list[str]:
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listing.returncode:
+        pytest.skip("not a checkout: git lists no files")
+    return [name for name in listing.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def leaks(text: str) -> set[str]:
+    return {what for what, pattern in LEAKS.items() if pattern.search(text)}
+
+
+def locked(name: str) -> list[str]:
+    """The entries of a requirements file, one a line."""
+    return (ROOT / name).read_text().replace("\\\n", "").splitlines()
+
+
+def test_nothing_of_one_machine_or_registry_is_in_the_tree():
+    found = {name: leaks((ROOT / name).read_text(errors="replace")) for name in tracked()}
+    assert {} == {name: what for name, what in found.items() if what}
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("see /" + "root/notes", {"a path of one machine"}),
+        ('open("/' + 'work/main")', {"a path of one machine"}),
+        ("https://pypi" + ".org/simple", {"a package registry"}),
+        ("--index-url https://files.pythonhosted" + ".org/x", {"a package registry"}),
+        ("rt_live_" + "0123456789abcdef", {"a key"}),
+        ("docs at network/ and homework/ of https://api.runtype.com", set()),
+    ],
+)
+def test_a_leak_is_found(text: str, what: set[str]):
+    assert what == leaks(text)
+
+
+def test_no_module_is_longer_than_one_head_can_hold():
+    modules = [name for name in tracked() if name.endswith(".py") and not name.startswith("tests/")]
+    lengths = {name: len((ROOT / name).read_text().splitlines()) for name in modules}
+    assert lengths
+    assert {} == {name: lines for name, lines in lengths.items() if lines > LONGER.get(name, MAX_LINES)}
+
+
+def test_the_version_is_said_once_and_the_same():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == runtype_exporter.__version__
+
+
+def test_the_changelog_begins_with_what_is_not_released_yet():
+    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert "Unreleased" == headings[0]
+
+
+def test_the_top_of_the_tree_has_what_people_look_for():
+    assert [] == [name for name in TOP if not (ROOT / name).is_file()]
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_every_requirement_is_pinned_and_hashed_and_names_no_index(name: str):
+    entry = re.compile(r"[a-z0-9-]+==[^ ]+( ; [^\\]+?)?( +--hash=sha256:[0-9a-f]{64})+")
+    entries = locked(name)
+    assert entries
+    assert [] == [line for line in entries if not entry.fullmatch(line.rstrip())]
+
+
+def test_what_runs_is_locked_to_what_was_tested():
+    pins = {
+        name: {line.split(" ")[0] for line in locked(name)} for name in ("requirements.txt", "requirements-dev.txt")
+    }
+    assert set() == pins["requirements.txt"] - pins["requirements-dev.txt"]
+
+
+@pytest.mark.parametrize(("name", "extra"), [("requirements.txt", None), ("requirements-dev.txt", "dev")])
+def test_the_locks_hold_what_the_project_asks_for(name: str, extra: str | None):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + (project["optional-dependencies"][extra] if extra else [])
+    names = {re.split(r"[^A-Za-z0-9-]", entry)[0].lower() for entry in wanted}
+    assert set() == names - {line.split("==")[0] for line in locked(name)}

@@ -1,0 +1,127 @@
+"""Writes the pages of the documentation that are made from code: `python -m tools.generate_docs`, `--check` to compare only.
+
+A page is a function and a row in `PAGES`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from runtype_exporter.catalogue import CATALOGUE, Metric, Owner
+
+ROOT = Path(__file__).resolve().parent.parent
+
+_OWNERS: dict[Owner, tuple[str, str]] = {
+    "ledger": (
+        "Counted in the ledger",
+        """Durable: these survive restarts, crashes and downtime, and each result, batch and run is counted in them exactly once.
+A new series shows 0, and a restored one its old value, until one scrape has been served with it (or for two minutes).""",
+    ),
+    "picture": (
+        "The last complete picture",
+        """Gauges of batches that are open, configured, or among the newest closed ones of their schedule
+(`metrics.batches_per_schedule`). What they tell of records changes after a complete sweep only; they end with their batch.""",
+    ),
+    "process": (
+        "The process itself",
+        """Polling, the API and the exporter. These begin anew with the process. Beside them stand prometheus-client's own
+`process_*` and `python_*`.""",
+    ),
+}
+
+
+def metrics() -> str:
+    """The page of every metric, from the catalogue."""
+    return "\n".join(_metrics_lines())
+
+
+def _metrics_lines() -> Iterator[str]:
+    yield "# Metrics"
+    yield ""
+    yield "Made from `runtype_exporter/catalogue.py` by `make docs`; edit that file, not this page."
+    yield ""
+    yield "Names are those of the text format 0.0.4. In OpenMetrics, counters and histograms show when they began (`_created`), and the"
+    yield "buckets of record latencies carry exemplars. Times are seconds since the Unix epoch, durations are seconds. *Stable* metrics"
+    yield "keep their name, type and labels until the next major version; *experimental* ones may change with any version."
+    for owner, (title, text) in _OWNERS.items():
+        yield ""
+        yield f"## {title}"
+        yield ""
+        yield text
+        yield ""
+        yield "| metric | type | labels | stability | meaning |"
+        yield "| --- | --- | --- | --- | --- |"
+        for metric in CATALOGUE:
+            if metric.owner == owner:
+                yield _metric_row(metric)
+        closed = [metric for metric in CATALOGUE if metric.owner == owner and metric.values]
+        if closed:
+            yield ""
+            yield "Labels with a closed set of values:"
+            yield ""
+            for metric in closed:
+                for label, values in metric.values:
+                    yield f"* `{metric.name}`, `{label}`: {_codes(values)}"
+        histograms = [metric for metric in CATALOGUE if metric.owner == owner and metric.buckets]
+        if histograms:
+            yield ""
+            yield "Boundaries of the buckets, in seconds:"
+            yield ""
+            for metric in histograms:
+                yield f"* `{metric.name}`: {', '.join(f'{bound:g}' for bound in metric.buckets)}"
+    yield ""
+
+
+def _metric_row(metric: Metric) -> str:
+    help_ = metric.help.replace("|", "\\|")
+    return f"| `{metric.name}` | {metric.type} | {_codes(metric.labels)} | {metric.stability} | {help_} |"
+
+
+def _codes(words: Sequence[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/metrics.md": metrics,
+}
+"""Each page's path and what makes its text."""
+
+
+def stale(root: Path) -> list[str]:
+    """The pages that are not what the code says."""
+    return [page for page, make in PAGES.items() if _read(root / page) != make()]
+
+
+def write(root: Path) -> None:
+    """Make every page anew."""
+    for page, make in PAGES.items():
+        path = root / page
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(make(), encoding="utf-8")
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+
+
+def main(arguments: Sequence[str], root: Path = ROOT) -> int:
+    """Write, or with `--check` compare; returns the exit code."""
+    if list(arguments) not in ([], ["--check"]):
+        sys.stderr.write("usage: python -m tools.generate_docs [--check]\n")
+        return 2
+    if not arguments:
+        write(root)
+        return 0
+    pages = stale(root)
+    for page in pages:
+        sys.stderr.write(f"{page} is stale: run `make docs` and commit what changes\n")
+    return 1 if pages else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
