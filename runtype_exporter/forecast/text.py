@@ -64,7 +64,7 @@ def _held(holding: Holding) -> str:
     if not holding.read:
         return f"{schedules}, {flows}; --live asks the API instead"
     others = holding.listed - holding.schedules
-    left_out = f" ({others:,} more are not)" if others > 0 else ""
+    left_out = f" ({others:,} left out)" if others > 0 else ""
     return (
         f"{schedules} followed{left_out}, {flows}, {_count(len(holding.open), 'batch', 'batches')} at work, "
         f"{holding.runs_an_hour:,.1f} runs an hour of late"

@@ -37,9 +37,7 @@ def test_after_a_look_it_says_what_is_held():
         notes=("usage: the key may not read this",),
     )
     lines = told(holding)
-    held = (
-        "  holds         10 schedules followed (2 more are not), 10 flows, 2 batches at work, 12.5 runs an hour of late"
-    )
+    held = "  holds         10 schedules followed (2 left out), 10 flows, 2 batches at work, 12.5 runs an hour of late"
     assert held in lines
     assert "                usage: the key may not read this" in lines
     assert "  as of late    142 requests an hour, with each batch that ends read once" in lines

@@ -239,6 +239,14 @@ def test_until_they_are_read_the_process_s_own_numbers_are_reckoned_with():
     assert Bounds().room()
 
 
+def test_what_went_without_is_told_by_kind():
+    told = []
+    bounds = Bounds(1000, on_dropped=lambda kind, count: told.append((kind, count)))
+    bounds.overflowed()
+    bounds.dropped(3)
+    assert told == [("overflow", 1), ("batch", 3)]
+
+
 @pytest.mark.parametrize("slos", [0, 3])
 def test_a_label_set_takes_no_more_lines_than_it_is_reckoned_to(slos):
     """Made of the catalogue: 14 + 1 lines of the latency of each of four outcomes, and so on."""

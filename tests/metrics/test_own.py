@@ -218,3 +218,23 @@ def test_hostile_label_values_survive(own):
         own.attempt(Attempt(account, "runs", code, 0.1))
     shown = {labels for name, labels in samples(own) if name == "runtype_api_requests_total"}
     assert len(shown) == 16
+
+
+def test_the_limit_of_lines_and_what_it_cost_are_shown_from_the_start(own):
+    own.series_limit(50_000)
+    assert value(own, "runtype_exporter_series_limit") == 50_000.0
+    assert value(own, "runtype_exporter_series_dropped_total", kind="batch") == 0.0
+    own.dropped("overflow", 1)
+    own.dropped("batch", 12)
+    own.series_limit(1000)
+    assert value(own, "runtype_exporter_series_limit") == 1000.0
+    assert value(own, "runtype_exporter_series_dropped_total", kind="overflow") == 1.0
+    assert value(own, "runtype_exporter_series_dropped_total", kind="batch") == 12.0
+
+
+@pytest.mark.parametrize("format_", ["text", "openmetrics"])
+def test_it_knows_how_many_lines_each_format_has(own, format_):
+    own.attempt(Attempt("a", "results", "200", 0.3))
+    total = own.refresh(100) + (own.begun if format_ == "openmetrics" else 0)
+    lines = own.chunk(format_).decode().splitlines()
+    assert total == 100 + sum(not line.startswith("#") for line in lines)

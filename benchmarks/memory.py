@@ -1,0 +1,102 @@
+"""How much memory open records take: `python -m benchmarks.memory [records]`.
+
+A real ledger takes in pages as polling does, of 100 batches at once, until so many records are open: none is final, so every identity is
+kept. Resident memory is that of the whole process, gauges and exposition included.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from runtype_exporter.app import USER_AGENT
+from runtype_exporter.clock import SystemClock
+from runtype_exporter.ledger import Ledger
+from runtype_exporter.metrics import Gauges, OwnMetrics, Publisher
+from runtype_exporter.model import Batch, BatchRef, Labels, Probe, Seen
+from runtype_exporter.polling import Statuses, batches
+from runtype_exporter.polling.sweep import CHUNK, advance, begin, finish
+from runtype_exporter.runtype import ResultRow
+
+RECORDS = 1_000_000
+BATCHES = 100
+GOAL = 200.0
+
+
+def resident() -> float:
+    """The process's resident memory in MB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / 1e6
+
+
+def rows(batch: int, start: int) -> list[ResultRow]:
+    """One chunk of a page: records that are being worked on."""
+    return [
+        ResultRow(
+            record_id=f"record_01jv8k{batch:05}{number:015}",
+            record_result_id=f"rr_01jv8k{batch:05}{number:019}",
+            status="running",
+            created_at="2026-06-01T00:00:00.000Z",
+        )
+        for number in range(start, start + CHUNK)
+    ]
+
+
+def followed(number: int, size: int, now: float) -> Batch:
+    """A batch whose walk has begun."""
+    batch = Batch(
+        ref=BatchRef("acme", f"batch_01jv8k{number:020}"),
+        seen=now,
+        labels=Labels(f"schedule {number}", f"flow {number}"),
+        started=now,
+        probes={"run": Probe("running", size, 0, 0)},
+    )
+    return begin(batch, now, full=True)
+
+
+def main() -> None:
+    """Measure and tell."""
+    records = int(sys.argv[1]) if len(sys.argv) > 1 else RECORDS
+    clock, statuses = SystemClock(), Statuses()
+    size = records // BATCHES
+    print(f"{USER_AGENT}: {records} open records in {BATCHES} batches")
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = Ledger.open(Path(folder) / "ledger.db", clock=clock, boundaries={})
+        gauges = Gauges(batches_per_schedule=1, known_words=statuses.known)
+        publisher = Publisher(ledger=ledger.snapshot, pictures=gauges.snapshot, own=OwnMetrics(), clock=clock)
+        publisher.body(("openmetrics", "gzip"))
+        open_ = [followed(number, size, clock.now()) for number in range(BATCHES)]
+        print(f"{'at the start':24} {resident():7.1f} MB resident")
+        began = time.perf_counter()
+        for start in range(0, size, CHUNK):
+            for number, batch in enumerate(open_):
+                results = statuses.results(rows(number, start))
+
+                def after(seen: Seen, batch: Batch = batch, results: list = results) -> Batch:
+                    return advance(batch, seen, results, size)
+
+                open_[number] = ledger.apply(batch, results, after)
+            publisher.publish_now()
+            if (start + CHUNK) % (size // 4) == 0:
+                print(f"{ledger.rows():>9} open records   {resident():7.1f} MB resident")
+        took = time.perf_counter() - began
+        for batch in open_:
+            ended = finish(batch, clock.now())
+            ledger.save(ended)
+            gauges.show(batches.view(ended, statuses, name=ended.ref.id, configured=False, labels=ended.labels))
+        publisher.publish_now()
+        assert ledger.rows() == size * BATCHES
+        most = resident()
+        print(
+            f"{'all swept and shown':24} {most:7.1f} MB resident, goal below {GOAL:.0f}: {'met' if most < GOAL else 'MISSED'}"
+        )
+        print(
+            f"{ledger.size() / ledger.rows():24.1f} bytes a record on disk; {size * BATCHES / took:.0f} records a second"
+        )
+        ledger.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""The documentation says everything there is, and nothing there is not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.routing import Route
+
+from runtype_exporter.catalogue import BY_NAME, CATALOGUE
+from runtype_exporter.cli import main as commands
+from runtype_exporter.clock import SystemClock
+from runtype_exporter.metrics import OwnMetrics, Publisher
+from runtype_exporter.model import Snapshot, Status
+from runtype_exporter.web import create_app
+from tools.configuration_page import flags, keys
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/*.md"), *ROOT.glob("*.md")])
+KEYS = {key.path for key in keys()}
+FLAGS = {flag.name: flag.variable for flag in flags()}
+
+METRIC = re.compile(r"(?<![\w/])runtype_[a-z0-9_]*[a-z0-9](?![\w/.])")
+SUFFIX = re.compile(r"_(bucket|count|sum|created)$")
+FLAG = re.compile(r"(?<![\w-])--[a-z]+\.[a-z-]+[a-z.-]*[a-z]")
+VARIABLE = re.compile(r"RUNTYPE_EXPORTER_[A-Z_]*[A-Z]")
+KEY = re.compile(r"`((?:accounts|poll|state|metrics|slos)(?:\[\])?\.[a-z_.\[\]]+)`")
+LINK = re.compile(r"\]\((?!https?:)([^)\s#]*)(?:#([^)\s]+))?\)")
+
+
+def rows(page: str) -> set[str]:
+    """What stands alone in the first cell of a row."""
+    return set(re.findall(r"^\| `([^`]+)` \|", (ROOT / page).read_text(), re.MULTILINE))
+
+
+def unknown(text: str) -> set[str]:
+    """Names in a page that nothing bears. A name that others begin with stands for all of them."""
+    metrics = {name for name in METRIC.findall(text) if not _is_metric(name)}
+    keys_ = {key for key in KEY.findall(text) if key not in KEYS}
+    return (
+        metrics | keys_ | (set(FLAG.findall(text)) - FLAGS.keys()) | (set(VARIABLE.findall(text)) - {*FLAGS.values()})
+    )
+
+
+def _is_metric(name: str) -> bool:
+    return SUFFIX.sub("", name) in BY_NAME or any(metric.startswith(f"{name}_") for metric in BY_NAME)
+
+
+def dead(page: Path) -> Iterator[str]:
+    """Links that lead nowhere."""
+    for target, anchor in LINK.findall(page.read_text()):
+        path = (page.parent / target).resolve() if target else page
+        if not path.exists() or (anchor and anchor not in _anchors(path)):
+            yield f"{target}#{anchor}" if anchor else target
+
+
+def _anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_metric_has_a_row():
+    assert set() == {metric.name for metric in CATALOGUE} - rows("docs/metrics.md")
+
+
+def test_every_key_flag_and_command_has_a_row():
+    named = {f"runtype-exporter {name}" for name in commands.commands}
+    assert set() == (KEYS | FLAGS.keys() | named) - rows("docs/configuration.md")
+
+
+def test_every_endpoint_has_a_row():
+    class Nothing:
+        def status(self) -> Status:
+            return Status(ready=True)
+
+    async def reload() -> list[str]:
+        return []
+
+    empty = Snapshot(0, {})
+    publisher = Publisher(ledger=lambda: empty, pictures=lambda: empty, own=OwnMetrics(), clock=SystemClock())
+    app = create_app(publisher=publisher, status=Nothing(), reload=reload, version="0")
+    served = {
+        f"{method} {route.path}"
+        for route in app.routes
+        if isinstance(route, Route)
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+    assert served
+    assert served == {row for row in rows("docs/operations.md") if row.startswith(("GET /", "POST /"))}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_names_nothing_that_is_not_there(page: Path):
+    assert set() == unknown(page.read_text())
+    assert [] == list(dead(page))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("`runtype_record_finished_total`", {"runtype_record_finished_total"}),
+        ("rate(runtype_records_finished_total[5m]) and runtype_record_latency_seconds_bucket", set()),
+        ("grep ^runtype_records, runtype_exporter/catalogue, `runtype_exporter`", set()),
+        ("runtype_up_total", {"runtype_up_total"}),
+        ("`poll.intervall`", {"poll.intervall"}),
+        ("`poll.interval`, `slos[].threshold`, `state.path`", set()),
+        ("use --web.listen-adress=:1", {"--web.listen-adress"}),
+        ("use --web.listen-address=:1 and pip install --no-deps", set()),
+        ("RUNTYPE_EXPORTER_STATE", {"RUNTYPE_EXPORTER_STATE"}),
+        ("RUNTYPE_EXPORTER_STATE_PATH=/data", set()),
+    ],
+)
+def test_a_name_that_nothing_bears_is_found(text: str, found: set[str]):
+    assert found == unknown(text)
+
+
+def test_a_dead_link_is_found(tmp_path: Path):
+    (tmp_path / "b.md").write_text("# It's here, too\n")
+    page = tmp_path / "a.md"
+    page.write_text("[a](b.md) [b](b.md#its-here-too) [c](c.md) [d](b.md#gone) [e](https://c.example/x) [f](#f)\n# F\n")
+    assert ["c.md", "b.md#gone"] == list(dead(page))
