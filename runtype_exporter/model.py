@@ -1,4 +1,4 @@
-"""The values and protocols that pass between rooms.
+"""The values that pass between rooms.
 
 Every value is frozen: a room that wants another one makes another one. Times are seconds since the Unix epoch, durations are seconds.
 It knows no other module of ours.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 Outcome = Literal["success", "failure", "cancelled", "unknown"]
 """How a result, a batch or a run ended. Where it stands beside None, None means unfinished."""
@@ -328,99 +328,3 @@ class Status:
 
     ready: bool
     accounts: tuple[AccountStatus, ...] = ()
-
-
-class BudgetStore(Protocol):
-    """Where a request budget is kept across restarts."""
-
-    def load_budget(self, account: str) -> BudgetState | None:
-        """The state as last saved, None for an account never seen."""
-        ...
-
-    def save_budget(self, account: str, state: BudgetState) -> None:
-        """Keep the state, durably, before this returns."""
-        ...
-
-
-class Telemetry(Protocol):
-    """How `runtype` and `polling` count their own doings without knowing the metrics."""
-
-    def attempt(self, attempt: Attempt) -> None:
-        """A request was sent and ended."""
-        ...
-
-    def budget(self, account: str, limit: int, remaining: float) -> None:
-        """The request budget changed."""
-        ...
-
-    def throttled(self, account: str, until: float) -> None:
-        """The API asked for a pause until this moment (0: none)."""
-        ...
-
-    def skew(self, account: str, seconds: float) -> None:
-        """The API's clock minus ours."""
-        ...
-
-    def cycle(self, account: str, seconds: float, at: float, failure: str) -> None:
-        """A cycle ended; `failure` is "" or the reason in one fixed word."""
-        ...
-
-    def up(self, account: str, *, up: bool) -> None:
-        """Whether the last cycle reached the API and was authorised."""
-        ...
-
-    def collector(self, account: str, collector: str, *, up: bool, failure: str) -> None:
-        """A collector was read (or failed, or is withdrawn); `failure` is "" or the reason in one fixed word."""
-        ...
-
-    def sweep(self, account: str, failure: str) -> None:
-        """A sweep ended; `failure` is "" or the reason in one fixed word."""
-        ...
-
-    def pending(self, account: str, sweeps: int, oldest: float | None) -> None:
-        """How many batches wait to be swept, and since when the oldest does."""
-        ...
-
-    def forget(self, account: str) -> None:
-        """The account left the configuration: its series end."""
-        ...
-
-
-class Pictures(Protocol):
-    """Where polling shows what it last saw."""
-
-    def show(self, view: BatchView) -> None:
-        """Show a batch, in place of what was shown of it before."""
-        ...
-
-    def found(self, account: str, name: str, *, found: bool) -> None:
-        """Whether the API knows a configured batch."""
-        ...
-
-    def family(self, account: str, collector: str, samples: Mapping[Series, float]) -> None:
-        """Show these gauges of an account's collector, in place of all that it showed before. Empty: they are withdrawn."""
-        ...
-
-    def forget(self, account: str) -> None:
-        """The account is stopped or starts anew: show nothing of it."""
-        ...
-
-
-class Room(Protocol):
-    """Whatever knows how many series there may still be."""
-
-    def room(self, promised: int = 0) -> bool:
-        """Whether another label set may have counters of its own, besides `promised` ones that the ledger does not hold yet."""
-        ...
-
-    def overflowed(self) -> None:
-        """A label set went into the one that is kept for all beyond the limit."""
-        ...
-
-
-class StatusSource(Protocol):
-    """Whatever can tell how the process is doing."""
-
-    def status(self) -> Status:
-        """How it stands now."""
-        ...

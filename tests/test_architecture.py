@@ -11,12 +11,14 @@ import pytest
 PACKAGE = "runtype_exporter"
 SOURCES = Path(__file__).parents[1] / PACKAGE
 
-LEAVES = {"model", "catalogue", "clock", "config"}
+LEAVES = {"model", "protocols", "catalogue", "clock", "config", "objectives"}
 ROOMS = {"runtype", "ledger", "metrics", "polling", "web"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
     "model": set(),
+    "protocols": {"model"},
+    "objectives": {"model", "catalogue"},
     "catalogue": set(),
     "clock": set(),
     "logs": set(),
@@ -27,15 +29,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "polling": LEAVES | {"runtype", "ledger"},
     "web": LEAVES | {"metrics"},
     "simulator": {"clock"},
+    "forecast": LEAVES | {"runtype", "polling", "metrics"},
     "app": LEAVES | ROOMS | {"__init__"},
     "demo": LEAVES | {"app", "simulator", "web"},
-    "cli": LEAVES | ROOMS | {"__init__", "logs", "app", "demo", "simulator"},
+    "cli": LEAVES | ROOMS | {"__init__", "logs", "app", "demo", "forecast", "simulator"},
 }
 """Each room, and the rooms of ours that it may know."""
 
 MAY_USE: dict[str, set[str]] = {
     "click": {"cli"},
-    "httpx": {"runtype", "config", "cli", "simulator"},
+    "httpx": {"runtype", "config", "cli", "simulator", "forecast"},
     "msgspec": {"runtype"},
     "prometheus_client": {"metrics"},
     "pydantic": {"config"},

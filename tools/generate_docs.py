@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from runtype_exporter.catalogue import CATALOGUE, Metric, Owner
+from tools.configuration_page import configuration
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -85,6 +86,7 @@ def _codes(words: Sequence[str]) -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "docs/metrics.md": metrics,
+    "docs/configuration.md": configuration,
 }
 """Each page's path and what makes its text."""
 

@@ -37,7 +37,7 @@ def _ignore(*_: object) -> None:
 
 
 class Bounds:
-    """Implements `model.Room`. Publishing tells it what is taken, the gauges of batches ask what is left.
+    """Implements `protocols.Room`. Publishing tells it what is taken, the gauges of batches ask what is left.
 
     `durable` tells how many lines the durable series take at present, `on_dropped` hears how many label sets of a kind went without.
     """

@@ -47,7 +47,7 @@ class _Group:
 
 
 class Gauges:
-    """Implements `model.Pictures`.
+    """Implements `protocols.Pictures`.
 
     `batches_per_schedule`: how many closed batches of a schedule are shown besides the open and the configured ones.
     `known_words`: the status words that have a series of their own; of others, the first 20 do and the rest are `other`.

@@ -36,7 +36,7 @@ class _Taken(Collector):
 
 
 class OwnMetrics:
-    """Implements `model.Telemetry`; the rest of its methods are for `app`."""
+    """Implements `protocols.Telemetry`; the rest of its methods are for `app`."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -53,7 +53,7 @@ class OwnMetrics:
         self.begun = 0
         """How many lines OpenMetrics has more than `refresh` counted."""
 
-    # --- what is counted: model.Telemetry -----------------------------------------------------------------------------
+    # --- what is counted: protocols.Telemetry -----------------------------------------------------------------------------
     def attempt(self, attempt: Attempt) -> None:
         """A request was sent and ended."""
         self._count(catalogue.API_REQUESTS, attempt.account, attempt.operation, attempt.code)

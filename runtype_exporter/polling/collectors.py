@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from runtype_exporter.clock import Clock
-from runtype_exporter.model import Telemetry
+from runtype_exporter.protocols import Telemetry
 from runtype_exporter.runtype import ApiError, Forbidden, NetworkError, Throttled, Unauthorised
 
 FORBIDDEN_RETRY = 3600.0

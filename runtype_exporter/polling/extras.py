@@ -13,10 +13,11 @@ import structlog
 
 from runtype_exporter.clock import Clock
 from runtype_exporter.ledger import LedgerError
-from runtype_exporter.model import Pictures, Series
+from runtype_exporter.model import Series
 from runtype_exporter.polling import schedules, usage
 from runtype_exporter.polling.collectors import Collectors
 from runtype_exporter.polling.costs import Costs
+from runtype_exporter.protocols import Pictures
 from runtype_exporter.runtype import MAX_SPARKLINES, Client, ScheduleRow
 
 LONGEST_IDS = 6000

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 
 from runtype_exporter.catalogue import RECORDS_ABANDONED, SCHEDULE_RUNS_FINISHED
 from runtype_exporter.ledger import Ledger
-from runtype_exporter.model import OVERFLOW, Batch, Labels, LabelValues, Room
+from runtype_exporter.model import OVERFLOW, Batch, Labels, LabelValues
+from runtype_exporter.protocols import Room
 from runtype_exporter.runtype import ResultRow
 
 MOST_REMEMBERED = 10_000

@@ -15,7 +15,8 @@ from enum import IntEnum
 from typing import Final
 
 from runtype_exporter.clock import Clock
-from runtype_exporter.model import BudgetState, BudgetStore, Telemetry
+from runtype_exporter.model import BudgetState
+from runtype_exporter.protocols import BudgetStore, Telemetry
 
 HOUR: Final = 3600.0
 MAX_PAUSE: Final = HOUR

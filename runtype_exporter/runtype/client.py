@@ -17,7 +17,8 @@ from urllib.parse import quote
 import httpx
 
 from runtype_exporter.clock import Clock
-from runtype_exporter.model import Attempt, Telemetry
+from runtype_exporter.model import Attempt
+from runtype_exporter.protocols import Telemetry
 from runtype_exporter.runtype import responses
 from runtype_exporter.runtype.body import ACCEPTED, read_body
 from runtype_exporter.runtype.budget import Budget, Priority

@@ -10,7 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from runtype_exporter.catalogue import CATALOGUE
 from runtype_exporter.metrics.own import OwnMetrics
-from runtype_exporter.model import Attempt, Telemetry
+from runtype_exporter.model import Attempt
+from runtype_exporter.protocols import Telemetry
 
 
 @pytest.fixture

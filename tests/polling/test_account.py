@@ -13,7 +13,7 @@ from runtype_exporter.simulator.values import Api, RecordPlan, ScheduleSpec, Tra
 from tests.support.rig import START, Rig
 
 NIGHTLY = ScheduleSpec(key="a", name="nightly")
-NOTHING_BUT_CONFIGURED = {"schedules": False, "runs": False, "summary": False}
+NOTHING_BUT_CONFIGURED = dict.fromkeys(("schedules", "runs", "summary", "cost", "sparklines", "usage"), False)
 DONE = [RecordPlan(finished=1.0)] * 3
 
 
@@ -202,7 +202,7 @@ async def test_an_api_out_of_reach_is_not_held_against_the_batch(tmp_path, kind)
 async def test_a_batch_that_left_the_ledger_while_it_waited_is_not_asked_for(tmp_path):
     async with Rig(tmp_path, world_of()) as rig:
         await rig.sleep(1)
-        rig.account._queue.add("forgotten", START)
+        rig.account._workers.queue.add("forgotten", START)
         assert (await rig.asked(30)).total() == 0
         assert rig.heard.sweeps == []
         assert rig.heard.waiting[-1] == 0
@@ -415,7 +415,7 @@ async def test_what_was_shown_before_a_restart_is_shown_after_it(tmp_path):
         for second in (2, 3):
             closed = rig.world.add_batch(DONE, schedule="a", at=START + second).batch
         running = rig.world.add_batch([RecordPlan(finished=9e5)], schedule="a", at=START + 4).batch
-        await rig.sleep(90)
+        await rig.sleep(150)  # its cost is read after the cycle in which it closed
         shown = dict(rig.shown.batches)
         await rig.stop()
         rig.shown.batches.clear()

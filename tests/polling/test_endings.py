@@ -154,7 +154,7 @@ async def test_only_a_walk_over_all_rows_that_began_after_the_end_or_the_settle_
     tmp_path, changes, closed
 ):
     rig = Rig(tmp_path, WORLD, sections={"poll": {"settle_time": "1h"}})
-    endings = rig.build()._endings
+    endings = rig.build()._discovery.endings
     await rig.sleep(4000)
     batch = Batch(ref=BatchRef("acme", "b1"), seen=START, probes=FINAL, ended=START)
     concluded = endings.conclude(batch, replace(WALK, **changes), count=True)

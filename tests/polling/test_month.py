@@ -86,13 +86,13 @@ class Watched:
             "series at the gate": len(gate._began),
             "series held back": len(gate._holds) + sum(len(cohort.series) for cohort in gate._cohorts),
             "shards": sum(len(family.shards) for family in families),
-            "series rendered": sum(len(family._where) for family in families),
+            "series rendered": sum(len(family._series) for family in families),
             "durable series": len(self.held),
             "lines": self.publisher.current.lines,
             "lines of the ledger": rig.ledger.lines(),
-            "missing": len(account._endings.missing),
-            "warned of": len(account._warned) + len(account._discovery._warned),
-            "waiting": len(account._queue),
+            "missing": len(account._discovery.endings.missing),
+            "warned of": len(account._workers._warned) + len(account._discovery._warned),
+            "waiting": len(account._workers.queue),
         }
 
 

@@ -18,9 +18,10 @@ import yaml
 from runtype_exporter import catalogue
 from runtype_exporter.config import Config, load
 from runtype_exporter.ledger import Ledger
-from runtype_exporter.model import Attempt, Batch, BatchRef, BatchView, HistogramValue, LabelValues, Room, Series
+from runtype_exporter.model import Attempt, Batch, BatchRef, BatchView, HistogramValue, LabelValues, Series
 from runtype_exporter.polling import Account, Statuses
 from runtype_exporter.polling.labels import Unlimited
+from runtype_exporter.protocols import Room
 from runtype_exporter.runtype import Budget, Client
 from runtype_exporter.simulator.access import Key
 from runtype_exporter.simulator.faults import Faults
