@@ -13,7 +13,7 @@ from math import inf
 from typing import NamedTuple
 
 from .values import Api, Attempt, Outcome, ScheduleSpec, State
-from .work import Place, Plan, Work, state
+from .work import Cut, Place, Plan, Work, state
 
 WRAP_UP = 1.0
 """Seconds between a batch's last end and its completion."""
@@ -45,7 +45,7 @@ class _Ending(NamedTuple):
 
 @dataclass(eq=False, kw_only=True)
 class Batch:
-    """A batch, or the records of a run without one. Times in seconds since the epoch.
+    """A batch, or the records of a run without one. Times in seconds since the epoch; `started` is inf where it was cancelled before.
 
     `completed` is None where the batch completes when its work does. `plan` is what the work is made of, `shelf` keeps some of it at hand.
     `label` is the schedule's name in the truth. `listed` is False for the records of a run without a batch: the API does not know its id.
@@ -74,7 +74,8 @@ class Batch:
     @cached_property
     def _ending(self) -> _Ending:
         work = self.work
-        return _Ending(max(work.settled, self.started), self._ends(work), work.final, self._outcome(work))
+        begun = self.created if self.started == inf else self.started
+        return _Ending(max(work.settled, begun), self._ends(work), work.final, self._outcome(work))
 
     @property
     def settled(self) -> float:
@@ -96,6 +97,15 @@ class Batch:
         """How it ends: cancelled, failed where no record succeeded, else well."""
         return self._ending.outcome
 
+    def cancel(self, at: float) -> bool:
+        """Somebody ends it at a moment. False where it is not queued or running then, and nothing comes of it."""
+        if not self.created <= at < self.ends:
+            return False
+        self.plan, self.completed = Cut(self.plan, at), at
+        self.started = self.started if self.started <= at else inf
+        del self._ending
+        return True
+
     def _ends(self, work: Work) -> float:
         if self.completed is not None:
             return self.completed
@@ -115,9 +125,9 @@ class Batch:
 
     def state(self, now: float) -> State:
         """Queued (as "pending"), running or ended."""
-        if now < self.started:
-            return "pending"
-        return "running" if now < self.ends else self.outcome
+        if now >= self.ends:
+            return self.outcome
+        return "pending" if now < self.started else "running"
 
     def counts(self, now: float, api: Api) -> tuple[int, int]:
         """The processed and failed records that the API tells of."""
@@ -162,7 +172,10 @@ def _touched(attempt: Attempt, now: float) -> float:
 
 @dataclass(eq=False, kw_only=True)
 class Run:
-    """A schedule's run: of a batch (or of records without one), or of an agent, whose times and outcome are its own."""
+    """A schedule's run: of a batch (or of records without one); the times and outcome of an agent or of a start that failed are its own.
+
+    `due` is when it fell due, its creation where it was started out of turn. A failed start has nothing but an end.
+    """
 
     id: str
     spec: ScheduleSpec
@@ -171,27 +184,28 @@ class Run:
     created: float
     batch: Batch | None = None
     agent_id: str | None = None
-    agent_started: float = 0.0
-    agent_ends: float = 0.0
-    agent_outcome: Outcome = "success"
+    failed_start: bool = False
+    own_start: float = inf
+    own_end: float = inf
+    own_outcome: Outcome = "failure"
 
     @property
     def started(self) -> float:
-        """When its work begins."""
-        return self.batch.started if self.batch else self.agent_started
+        """When its work begins; inf for never."""
+        return self.batch.started if self.batch else self.own_start
 
     @property
     def ends(self) -> float:
         """When it is over; inf for never."""
-        return self.batch.ends if self.batch else self.agent_ends
+        return self.batch.ends if self.batch else self.own_end
 
     @property
     def outcome(self) -> Outcome:
         """How it ends."""
-        return self.batch.outcome if self.batch else self.agent_outcome
+        return self.batch.outcome if self.batch else self.own_outcome
 
     def state(self, now: float) -> State:
         """Queued (as "pending"), running or ended."""
-        if now < self.started:
-            return "pending"
-        return "running" if now < self.ends else self.outcome
+        if now >= self.ends:
+            return self.outcome
+        return "pending" if now < self.started else "running"

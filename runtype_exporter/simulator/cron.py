@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _BOUNDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
 _DAYS = 366 * 8
@@ -43,6 +43,19 @@ def parse(expression: str) -> tuple[tuple[int, ...], ...]:
         return tuple(_field(text, low, high) for text, (low, high) in zip(fields, _BOUNDS, strict=True))
     except ValueError as error:
         raise ValueError(f"cron expression {expression!r}: {error}; write five fields like '*/5 * * * *'") from error
+
+
+def check(expression: str, timezone: str) -> None:
+    """Make sure that the expression has due times in the time zone.
+
+    Raises:
+        ValueError: it lies outside the subset, or there is no such zone.
+    """
+    parse(expression)
+    try:
+        ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"time zone {timezone!r} is unknown; write an IANA name like 'Europe/Berlin'") from error
 
 
 def due_times(expression: str, timezone: str, after: float) -> Iterator[float]:

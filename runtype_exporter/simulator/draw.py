@@ -12,7 +12,7 @@ from random import Random
 from typing import NamedTuple
 
 from .values import Attempt, Outcome, Traffic
-from .work import Record, Work
+from .work import Record, Work, cut
 
 _WAIT = 0.5
 """Mean seconds between a record's creation and its start, where records are created as their work begins."""
@@ -84,14 +84,4 @@ def _cancel(stream: Random, records: list[Record], started: float) -> list[Recor
     last = max(
         (attempt.finished for record in records for attempt in record if attempt.finished < inf), default=started
     )
-    moment = round(stream.uniform(started, last), 3)
-    return [
-        tuple(
-            attempt
-            if attempt.finished <= moment
-            else Attempt(min(attempt.created, moment), min(attempt.started, moment), moment, "cancelled")
-            for number, attempt in enumerate(record)
-            if number == 0 or attempt.created < moment
-        )
-        for record in records
-    ]
+    return cut(records, round(stream.uniform(started, last), 3))

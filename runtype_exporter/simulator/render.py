@@ -10,8 +10,9 @@ from math import inf
 from typing import Any
 
 from .batch import Batch, Row, Run
+from .history import Listed
 from .values import MARKER
-from .world import Listed, World
+from .world import World
 
 Json = dict[str, Any]
 
@@ -25,9 +26,10 @@ def timestamp(at: float | None) -> str | None:
 
 def schedule(world: World, id_: str, now: float) -> Json:
     """A schedule as the list and the single read show it."""
-    spec, made = world.schedules[id_], timestamp(world.start)
+    known = world.schedule(id_)
+    spec = known.spec(now)
     agent = spec.kind == "agent"
-    target = world.maker.seed.id("agent" if agent else "flow", world.start, spec.flow)
+    target = world.maker.agent_id(spec.flow) if agent else world.maker.flow_id(spec.flow)
     return {
         "id": id_,
         "name": spec.name,
@@ -47,13 +49,13 @@ def schedule(world: World, id_: str, now: float) -> Json:
         "productSurfaceId": None,
         "organizationId": None,
         "userId": "user_simulated",
-        "createdAt": made,
-        "updatedAt": made,
+        "createdAt": timestamp(known.created),
+        "updatedAt": timestamp(known.updated(now)),
     }
 
 
 def run(world: World, run: Run, now: float) -> Json:
-    """A run as both run lists show it: an agent's without a batch and without counts."""
+    """A run as both run lists show it: an agent's without a batch and without counts, as one that failed before it had any."""
     state, batch = run.state(now), run.batch
     over = now >= run.ends
     processed, failed = batch.counts(now, world.api) if batch else (None, None)
@@ -65,9 +67,9 @@ def run(world: World, run: Run, now: float) -> Json:
         "startedAt": timestamp(run.started) if now >= run.started else None,
         "completedAt": timestamp(run.ends) if over else None,
         "error": f"{MARKER}-run-error" if over and run.outcome == "failure" else None,
-        "flowId": batch.target.flow_id if batch else None,
+        "flowId": None if run.agent_id else world.maker.flow_id(run.spec.flow),
         "agentId": run.agent_id,
-        "agentExecutionId": None if batch else run.id.replace("run_", "agentexec_"),
+        "agentExecutionId": None if batch or run.failed_start else run.id.replace("run_", "agentexec_"),
         "batchExecutionId": batch.id if batch and batch.listed else None,
         "totalRecords": batch.total if batch else None,
         "processedRecords": processed,

@@ -32,7 +32,8 @@ GARBAGE_TIMES = (
 _NULLABLE = frozenset(
     {
         "name", "runAt", "nextRunAt", "lastRunAt", "startedAt", "completedAt", "executedAt", "failedAt", "error", "flowId", "flowName",
-        "agentId", "agentExecutionId", "recordResultId", "totalRecords", "processedRecords", "failedRecords",
+        "agentId", "agentExecutionId", "recordResultId", "totalRecords", "processedRecords", "failedRecords", "cron", "timezone",
+        "recordType", "successRate", "avgDurationMs", "avgCostUsd", "remaining", "spendLimit",
     }
 )  # fmt: skip
 _NAMES = frozenset({"name", "flowName", "status"})

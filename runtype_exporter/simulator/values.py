@@ -18,6 +18,8 @@ Outcome = Literal["success", "failure", "cancelled"]
 State = Literal["pending", "running", "success", "failure", "cancelled"]
 Kind = Literal["flow", "agent", "inline"]
 """What a schedule starts: a batch of a flow, an agent (no batch, no counts), or records in a run without a batch id."""
+Trouble = Literal["late", "missed", "failed"]
+"""What can befall a start that is due: its run is made late, is never made, or is made and fails at once, without a batch."""
 
 
 class Attempt(NamedTuple):
@@ -59,12 +61,20 @@ class Burst:
         return 0 <= since < self.length
 
 
+class Hiccup(NamedTuple):
+    """What befalls one start. `delay` is how many seconds after its due time its run is made (0: as long as usual)."""
+
+    trouble: Trouble
+    delay: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """How records fare. Times are seconds; shares lie between 0 and 1.
 
     A retry makes a new result of a failed record; `late_retries` lets it begin after its batch has ended.
     `as_created` lets a record appear shortly before its work begins, else all appear with the batch.
+    `late_share`, `missed_share` and `failed_start_share` are shares of a schedule's starts; a late one is late by about `late_by`.
     """
 
     latency: float = 4.0
@@ -85,6 +95,10 @@ class Traffic:
     as_created: bool = False
     delay: float = 2.0
     queue: float = 3.0
+    late_share: float = 0.0
+    late_by: float = 1200.0
+    missed_share: float = 0.0
+    failed_start_share: float = 0.0
 
     def failure_at(self, at: float) -> float:
         """The share of failures among the records that begin at this moment."""
@@ -112,13 +126,41 @@ class ScheduleSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdhocSpec:
-    """Somebody who submits batches outside any schedule, at the due times of a cron expression."""
+    """Somebody who submits batches outside any schedule, at the due times of a cron expression from `since` (the world's start) on."""
 
     key: str
     flow: str = "adhoc import"
     cron: str = "17 */3 * * *"
+    since: float | None = None
     records: int | tuple[int, int] = (5, 80)
     traffic: Traffic = field(default_factory=Traffic)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a flow's records cost: dollars each time one is tried, log-normal about the median; some batches cost `spike_factor` as much."""
+
+    median: float = 0.004
+    sigma: float = 0.5
+    spike_share: float = 0.0
+    spike_factor: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """What the account has paid for. Limits are executions, None leaves a block out of the answer; both None: unlimited.
+
+    Beyond its limit an account is billed on, or goes slow where `slow_mode` says so. Months of the plan last 30 days, the first one ends
+    `renews` seconds after the world's start; `used` executions of it came before that start. `schedules` is how many may be enabled.
+    """
+
+    tier: str = "growth"
+    daily: int | None = None
+    monthly: int | None = 60_000
+    slow_mode: bool = False
+    renews: float = 30 * 86400.0
+    used: int = 0
+    schedules: int | None = None
 
 
 RECORD_WORDS: Mapping[State, str] = MappingProxyType(
@@ -134,7 +176,7 @@ class Api:
     `retry_rows`: a retry's result stands beside the failed one, or in its place. `result_ids`: recordResultId is always set, null until
     final, or always null. `flush` is the number of ended records by which the counts of a running batch move. `recent_window` (seconds)
     and `recent_limit` bound the summary's `recent`. `offset_cursors` lets new runs shift the pages of a walk. `payload` is the size of
-    each `result` in bytes.
+    each `result` in bytes. `empty_days` lets the seven-day history name days without runs.
     """
 
     record_words: Mapping[State, str] = field(default_factory=lambda: RECORD_WORDS)
@@ -154,17 +196,23 @@ class Api:
     run_results_paged: bool = True
     retry_after: Literal["seconds", "date"] = "seconds"
     payload: int = 0
+    empty_days: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldSettings:
-    """A whole account. Schedules fire from `start` on and no more from `stop` on (seconds since the epoch)."""
+    """A whole account. Schedules fire from `start` on and no more from `stop` on (seconds since the epoch).
+
+    `prices` are by the flow's name; a flow without one has the default.
+    """
 
     start: float
     stop: float = inf
     schedules: tuple[ScheduleSpec, ...] = ()
     adhoc: tuple[AdhocSpec, ...] = ()
     api: Api = field(default_factory=Api)
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    subscription: Subscription = field(default_factory=Subscription)
 
     def __post_init__(self) -> None:
         specs: list[ScheduleSpec | AdhocSpec] = [*self.schedules, *self.adhoc]

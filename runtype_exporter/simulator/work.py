@@ -130,6 +130,20 @@ class Work:
         return max(number for number, attempt in enumerate(self.records[index]) if attempt.created <= now)
 
 
+def cut(records: Sequence[Record], moment: float) -> list[Record]:
+    """The records as they fare where somebody ends their batch at a moment: what has not ended by then is cancelled, and not retried."""
+    return [
+        tuple(
+            attempt
+            if attempt.finished <= moment
+            else Attempt(min(attempt.created, moment), min(attempt.started, moment), moment, "cancelled")
+            for number, attempt in enumerate(record)
+            if number == 0 or attempt.created < moment
+        )
+        for record in records
+    ]
+
+
 class Plan(Protocol):
     """What a batch's work can be made of, the same each time."""
 
@@ -160,3 +174,14 @@ class Script:
     def work(self) -> Work:
         """The work as written."""
         return self._work
+
+
+class Cut:
+    """Work that is ended before its time, at a moment."""
+
+    def __init__(self, plan: Plan, moment: float) -> None:
+        self._plan, self._moment = plan, moment
+
+    def work(self) -> Work:
+        """What is left of the work."""
+        return Work(cut(self._plan.work().records, self._moment), cancelled=True)

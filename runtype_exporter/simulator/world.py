@@ -1,4 +1,4 @@
-"""A simulated account: schedules that fire, the runs and batches that follow, and the truth about every result.
+"""A simulated account: schedules that fire, people who change and submit things, and what follows from it.
 
 Whatever happens at a moment was drawn from the seed, so a read at a moment shows the same whenever else reads were made; moments must
 not go back. It knows no HTTP and no JSON.
@@ -6,89 +6,114 @@ not go back. It knows no HTTP and no JSON.
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from math import inf
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from runtype_exporter.clock import Clock
 
 from .batch import Batch, Run
-from .cron import due_times
+from .costs import Costs
+from .history import History, Start
 from .ids import Seed
 from .maker import Maker, Occasion, label
-from .values import AdhocSpec, Outcome, RecordPlan, ScheduleSpec, Traffic, WorldSettings
+from .sources import Schedule, Submitter
+from .values import Hiccup, RecordPlan, ScheduleSpec, Traffic, Trouble, WorldSettings
 from .work import Script
 
-TruthKey = tuple[str, str, Outcome]
-"""The schedule's name (its id where it has none, "" for ad-hoc batches), the flow's name, the outcome."""
 
-
-class Listed(NamedTuple):
-    """What the summary shows: active batches and those that ended within its window, newest first."""
-
-    active: list[Batch]
-    recent: list[Batch]
-
-
-class _Source:
-    """A schedule or an ad-hoc submitter, and the due times at which it has not fired yet."""
-
-    def __init__(self, spec: ScheduleSpec | AdhocSpec, id_: str, start: float) -> None:
-        self.spec, self.id = spec, id_
-        self._dues = self._times(start)
-        self.due = next(self._dues, inf)
-
-    def _times(self, start: float) -> Iterator[float]:
-        if isinstance(self.spec, AdhocSpec):
-            return due_times(self.spec.cron, "UTC", start)
-        if self.spec.cron is not None:
-            return due_times(self.spec.cron, self.spec.timezone, start)
-        return iter([] if self.spec.run_at is None else [self.spec.run_at])
-
-    def take(self) -> float:
-        """The due time, which is then past."""
-        due, self.due = self.due, next(self._dues, inf)
-        return due
-
-
-class World:
+class World(History):
     """One account's schedules, runs and batches. Times are seconds since the epoch."""
 
     def __init__(self, settings: WorldSettings, seed: int, clock: Clock) -> None:
-        self.start, self.api, self.clock = settings.start, settings.api, clock
+        super().__init__(settings.api, Costs(Seed(seed), settings.prices))
+        self.start, self.clock = settings.start, clock
+        self.subscription = settings.subscription
         self.maker = Maker(Seed(seed), settings.start)
-        self.schedules: dict[str, ScheduleSpec] = {}
         self._stop = settings.stop
-        self._sources: list[_Source] = []
-        self._batches: dict[str, Batch] = {}
-        self._alive: list[Batch] = []
-        self._runs: list[Run] = []
-        self._runs_by_id: dict[str, Run] = {}
-        self._runs_of: dict[str, list[Run]] = {}
+        self._schedules: dict[str, Schedule] = {}
+        self._submitters = [Submitter(spec, settings.start) for spec in settings.adhoc]
+        self._hiccups: dict[tuple[str, float], Hiccup] = {}
+        self._flows = {self.maker.flow_id(spec.flow): spec.flow for spec in settings.adhoc}
+        self._agents: dict[str, str] = {}
         self._manual = 0
         for spec in settings.schedules:
             self.add_schedule(spec)
-        for submitter in settings.adhoc:
-            self._sources.append(_Source(submitter, "", settings.start))
 
     # --- what a test or a writer does to it ---------------------------------------------------------------------------
-    def add_schedule(self, spec: ScheduleSpec) -> str:
-        """Take up a schedule, which fires from the world's start on. Its id is returned."""
-        id_ = self.maker.seed.id("schedule", self.start, spec.key)
-        self.schedules[id_] = spec
-        if spec.enabled:
-            self._sources.append(_Source(spec, id_, self.start))
+    def add_schedule(self, spec: ScheduleSpec, at: float | None = None) -> str:
+        """Take up a schedule, which exists and fires from a moment on (None: the world's start). Its id is returned."""
+        created = self.start if at is None else at
+        id_ = self.maker.seed.id("schedule", created, spec.key)
+        self._schedules[id_] = Schedule(id_, spec, created)
+        self._learn(spec)
         return id_
 
     def schedule_id(self, key: str) -> str:
-        """The id of the schedule with this key.
+        """The id of the schedule with this key, deleted or not.
 
         Raises:
             KeyError: there is none.
         """
-        return {spec.key: id_ for id_, spec in self.schedules.items()}[key]
+        return {schedule.key: id_ for id_, schedule in self._schedules.items()}[key]
+
+    def pause(self, schedule_id: str, at: float) -> None:
+        """Let a schedule fall due no more from a moment on, which may lie ahead; see `update`."""
+        self.update(schedule_id, at, enabled=False)
+
+    def resume(self, schedule_id: str, at: float) -> None:
+        """Let a paused schedule fall due again from a moment on, which may lie ahead; see `update`."""
+        self.update(schedule_id, at, enabled=True)
+
+    def update(self, schedule_id: str, at: float, **fields: Any) -> None:
+        """Give fields of a schedule (those of its spec) other values from a moment on, which may lie ahead.
+
+        What fell due before keeps its fate, a late start too. Runs go by the schedule's name as it was when they fell due.
+
+        Raises:
+            KeyError: there is no such schedule then.
+            TypeError, ValueError: see `Schedule.change`.
+        """
+        schedule = self._existing(schedule_id, at)
+        schedule.change(at, **fields)
+        self._learn(schedule.spec(at))
+
+    def delete(self, schedule_id: str, at: float) -> None:
+        """A schedule is no more from a moment on, which may lie ahead. Its runs stay listed.
+
+        Raises:
+            KeyError: there is no such schedule then.
+            ValueError: it fell due later than that already.
+        """
+        self._existing(schedule_id, at).delete(at)
+
+    def hiccup(self, schedule_id: str, due: float, trouble: Trouble, delay: float = 0.0) -> None:
+        """Script what befalls the start of a due time that lies ahead, in place of whatever would by chance.
+
+        `delay` is how many seconds after its due time the run is made; a late one needs it, another start is as quick as usual without.
+
+        Raises:
+            KeyError: there is no such schedule then.
+            ValueError: it does not fall due then, or has done so already; or it shall be late by nothing.
+        """
+        schedule = self._existing(schedule_id, due)
+        if trouble == "late" and not delay:
+            raise ValueError("a late start needs a delay; give the seconds after its due time")
+        if due <= schedule.taken or next((at for at, _ in schedule.times(schedule.taken) if at >= due), None) != due:
+            raise ValueError(
+                f"{schedule_id} does not fall due at {due} any more; script a due time of its cron that lies ahead"
+            )
+        self._hiccups[schedule_id, due] = Hiccup(trouble, delay)
+
+    def cancel_batch(self, batch_id: str, at: float) -> bool:
+        """End a batch at a moment, which may lie ahead. False where it is not queued or running then.
+
+        Raises:
+            KeyError: there is no such batch.
+        """
+        batch = self._batches[batch_id]
+        if not batch.listed:
+            raise KeyError(batch_id)
+        return batch.cancel(at)
 
     def add_batch(
         self,
@@ -107,7 +132,8 @@ class World:
             KeyError: there is no such schedule.
         """
         id_ = self.schedule_id(schedule)
-        return self._begin(self.schedules[id_], id_, self._occasion(records, at, completed, cancelled=cancelled))
+        occasion = self._occasion(records, at, completed, cancelled=cancelled)
+        return self._begin(self.maker.run(self._schedules[id_].spec(at), id_, occasion))
 
     def add_adhoc(  # noqa: PLR0913  # a script has that many sides, all named
         self,
@@ -130,8 +156,8 @@ class World:
         Raises:
             KeyError: there is no such schedule.
         """
-        spec = self.schedules[schedule_id]
-        return self._begin(spec, schedule_id, self.maker.now(spec, self._key(), now))
+        spec = self._existing(schedule_id, now).spec(now)
+        return self._begin(self.maker.run(spec, schedule_id, self.maker.now(spec, self._key(), now)))
 
     def stop(self, at: float) -> None:
         """Nothing falls due at this moment or later: what is under way ends, and the truth comes to rest."""
@@ -140,97 +166,42 @@ class World:
     # --- reads --------------------------------------------------------------------------------------------------------
     def advance(self, now: float) -> None:
         """Let everything due by now happen. Every read does so by itself."""
-        for source in self._sources:
-            while source.due <= now and source.due < self._stop:
-                spec, occasion = source.spec, self.maker.due(source.spec, source.take())
-                if isinstance(spec, AdhocSpec):
-                    self._take(self.maker.batch(spec.flow, spec.traffic, occasion))
-                else:
-                    self._begin(spec, source.id, occasion)
+        for submitter in self._submitters:
+            for due, adhoc in submitter.take(now, self._stop):
+                self._take(self.maker.batch(adhoc.flow, adhoc.traffic, self.maker.due(adhoc, due)))
+        for id_, schedule in self._schedules.items():
+            for due, spec in schedule.take(now, self._stop):
+                self._start(id_, spec, due)
 
-    def runs(self, now: float, schedule_id: str = "") -> Sequence[Run]:
-        """The runs that exist by now, oldest first: of one schedule, or of all."""
-        self.advance(now)
-        runs = self._runs_of.get(schedule_id, []) if schedule_id else self._runs
-        return runs[: bisect_right(runs, now, key=_created)]
+    def schedules_at(self, now: float) -> Mapping[str, ScheduleSpec]:
+        """The schedules that exist, by id, as they stand."""
+        return {id_: schedule.spec(now) for id_, schedule in self._schedules.items() if schedule.exists(now)}
 
-    def run(self, id_: str, now: float) -> Run | None:
-        """A run by its id, None where there is none by now."""
-        self.advance(now)
-        run = self._runs_by_id.get(id_)
-        return run if run is not None and run.created <= now else None
+    @property
+    def schedules(self) -> Mapping[str, ScheduleSpec]:
+        """The schedules that exist by the clock, by id, as they stand."""
+        return self.schedules_at(self.clock.now())
 
-    def batch(self, id_: str, now: float) -> Batch | None:
-        """A batch by its id, None where there is none by now."""
-        self.advance(now)
-        batch = self._batches.get(id_)
-        return batch if batch is not None and batch.listed and batch.created <= now else None
+    def schedule(self, schedule_id: str) -> Schedule:
+        """A schedule with all its changes, deleted or not.
 
-    def batches(self, now: float) -> list[Batch]:
-        """Every batch by now in no order, the records of runs without a batch id included."""
-        self.advance(now)
-        return [batch for batch in self._batches.values() if batch.created <= now]
-
-    def summary(self, now: float) -> Listed:
-        """The batches that are active or have ended within the API's recent window."""
-        known = sorted(
-            (b for b in self._changing(now) if b.listed and b.created <= now), key=lambda b: (-b.created, b.id)
-        )
-        recent = [batch for batch in known if batch.ends <= now < batch.ends + self.api.recent_window]
-        return Listed([batch for batch in known if now < batch.ends], recent[: self.api.recent_limit])
+        Raises:
+            KeyError: there never was one.
+        """
+        return self._schedules[schedule_id]
 
     def next_run(self, schedule_id: str, now: float) -> float | None:
         """When a schedule falls due next; None for never."""
-        spec = self.schedules[schedule_id]
-        if not spec.enabled:
-            return None
-        due = spec.run_at if spec.cron is None else next(due_times(spec.cron, spec.timezone, now), None)
-        return due if due is not None and now < due < self._stop else None
-
-    def last_run(self, schedule_id: str, now: float) -> float | None:
-        """When the newest run of a schedule was due; None for never."""
-        runs = self.runs(now, schedule_id)
-        return runs[-1].due if runs else None
+        due = self._schedules[schedule_id].due_after(now)
+        return due if due is not None and due < self._stop else None
 
     def flow_name(self, flow_id: str) -> str:
-        """The name of a schedule's flow by its id; whatever else was given stands for itself."""
-        names = {self.maker.seed.id("flow", self.start, spec.flow): spec.flow for spec in self.schedules.values()}
-        return names.get(flow_id, flow_id)
+        """The name of a flow that the account knows by its id; whatever else was given stands for itself."""
+        return self._flows.get(flow_id, flow_id)
 
-    # --- the truth ----------------------------------------------------------------------------------------------------
-    def truth(self, now: float) -> Mapping[TruthKey, int]:
-        """How many results have become final by now: each result id once, so that a retry is a further result.
-
-        With `retry_rows="replaced"` a reader may have missed those that a retry replaced: it has seen at least `truth_shown`.
-        """
-        return self._sum(now, lambda batch: batch.ended(now))
-
-    def truth_shown(self, now: float) -> Mapping[TruthKey, int]:
-        """As `truth`, without the results that a retry has taken the place of."""
-        return self._sum(now, lambda batch: batch.work.shown(now))
-
-    def truth_runs(self, now: float) -> Mapping[tuple[str, Outcome], int]:
-        """How many runs have ended by now, by the schedule's name (or id) and outcome, agent runs included."""
-        return Counter((label(run.spec, run.schedule), run.outcome) for run in self.runs(now) if run.ends <= now)
-
-    def quiet(self, now: float) -> bool:
-        """Whether nothing is under way but what is stuck: until something falls due or is submitted, the truth stands still."""
-        if any(batch.unfinished(now) for batch in self._changing(now)):
-            return False
-        return all(run.ends <= now for run in self._runs if run.batch is None)
-
-    def _sum(self, now: float, count: Callable[[Batch], Mapping[Outcome, int]]) -> Mapping[TruthKey, int]:
-        total: Counter[TruthKey] = Counter()
-        for batch in self.batches(now):
-            for outcome, number in count(batch).items():
-                total[batch.label, batch.target.flow_name, outcome] += number
-        return total
-
-    def _changing(self, now: float) -> list[Batch]:
-        """The batches that still change or that the summary still shows; the others are let go."""
-        self.advance(now)
-        self._alive = [b for b in self._alive if b.unfinished(now) or now < b.ends + self.api.recent_window]
-        return self._alive
+    def agent_name(self, agent_id: str) -> str:
+        """The name of an agent that the account knows by its id; whatever else was given stands for itself."""
+        return self._agents.get(agent_id, agent_id)
 
     # --- what happens -------------------------------------------------------------------------------------------------
     def _key(self) -> str:
@@ -256,20 +227,19 @@ class World:
             record_ids=record_ids,
         )
 
-    def _begin(self, spec: ScheduleSpec, id_: str, occasion: Occasion) -> Run:
-        run = self.maker.run(spec, id_, occasion)
-        if run.batch is not None:
-            self._take(run.batch)
-        for runs in (self._runs, self._runs_of.setdefault(id_, [])):
-            insort(runs, run, key=lambda known: (known.created, known.id))
-        self._runs_by_id[run.id] = run
-        return run
+    def _existing(self, schedule_id: str, at: float) -> Schedule:
+        schedule = self._schedules[schedule_id]
+        if not schedule.exists(at):
+            raise KeyError(schedule_id)
+        return schedule
 
-    def _take(self, batch: Batch) -> Batch:
-        self._batches[batch.id] = batch
-        self._alive.append(batch)
-        return batch
+    def _learn(self, spec: ScheduleSpec) -> None:
+        agent, maker = spec.kind == "agent", self.maker
+        names = self._agents if agent else self._flows
+        names[maker.agent_id(spec.flow) if agent else maker.flow_id(spec.flow)] = spec.flow
 
-
-def _created(run: Run) -> float:
-    return run.created
+    def _start(self, id_: str, spec: ScheduleSpec, due: float) -> None:
+        hiccup = self._hiccups.get((id_, due)) or self.maker.hiccup(spec, due)
+        missed = hiccup is not None and hiccup.trouble == "missed"
+        run = None if missed else self._begin(self.maker.run(spec, id_, self.maker.due(spec, due, hiccup)))
+        self._starts.append(Start(label(spec, id_), due, run))

@@ -1,0 +1,139 @@
+"""The documented reads of schedules, batches and usage: a request becomes a read of the world.
+
+Shapes are the business of `render` and `figures`, keys and faults that of `door`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from starlette.requests import Request
+
+from . import figures, paging, render
+from .access import Refusal
+from .batch import Batch, Run
+from .door import known, named, named_batch, named_schedule
+from .faults import Fault, start
+from .paging import Listing
+from .render import Json
+from .world import World
+
+T = TypeVar("T")
+_SPARKLINES = 100
+"""Schedules that one request for sparklines may name (documented)."""
+
+
+class Reads:
+    """The reading handlers of one world."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    # --- schedules ----------------------------------------------------------------------------------------------------
+    async def schedules(self, request: Request, now: float, struck: list[Fault]) -> Json:
+        """GET /v1/schedules."""
+        query, world = request.query_params, self.world
+        wanted = {None: {True, False}, "active": {True}, "paused": {False}}.get(query.get("status"))
+        if wanted is None:
+            raise Refusal(400, "Invalid status", code="INVALID_ENUM")
+        search = query.get("search", "").lower()
+        ids = [
+            id_
+            for id_, spec in world.schedules_at(now).items()
+            if spec.enabled in wanted and search in (spec.name or "").lower()
+        ]
+        listing = Listing(ids, str, str)
+        return self._cursor_page(query, listing, struck, lambda id_: render.schedule(world, id_, now))
+
+    async def schedule(self, request: Request, now: float, _: list[Fault]) -> Json:
+        """GET /v1/schedules/{id}."""
+        return render.schedule(self.world, named_schedule(self.world, request, now), now)
+
+    async def runs(self, request: Request, now: float, struck: list[Fault]) -> Json:
+        """GET /v1/schedules/runs/all: the runs of deleted schedules too."""
+        world = self.world
+        listing = Listing(self._ordered(world.runs(now)), lambda run: run.id, lambda id_: world.run(id_, now))
+        return self._cursor_page(request.query_params, listing, struck, lambda run: render.run(world, run, now))
+
+    async def schedule_runs(self, request: Request, now: float, _: list[Fault]) -> Json:
+        """GET /v1/schedules/{id}/runs: no pagination; the length of the real list is unknown, here it is one page."""
+        runs = self._ordered(self.world.runs(now, named_schedule(self.world, request, now)))
+        return {"data": [render.run(self.world, run, now) for run in runs[: self.world.api.page_cap]]}
+
+    async def sparklines(self, request: Request, now: float, _: list[Fault]) -> Json:
+        """GET /v1/schedules/sparklines: of all schedules, or of those in `ids`; one that does not exist is left out.
+
+        What more than 100 ids do is unknown, here it is a refusal.
+        """
+        ids, existing = request.query_params.get("ids"), self.world.schedules_at(now)
+        asked = list(existing) if ids is None else [known(id_) for id_ in ids.split(",")]
+        if ids is not None and len(asked) > _SPARKLINES:
+            raise Refusal(400, "Too many ids", code="INVALID_RANGE")
+        return figures.sparklines(self.world, (id_ for id_ in asked if id_ in existing), now)
+
+    async def stats(self, request: Request, now: float, _: list[Fault]) -> Json:
+        """GET /v1/schedules/{id}/stats."""
+        return figures.stats(self.world, named_schedule(self.world, request, now), now)
+
+    # --- results ------------------------------------------------------------------------------------------------------
+    async def batch_results(self, request: Request, now: float, struck: list[Fault]) -> Json:
+        """GET /v1/schedules/batch/{id}/results."""
+        return self._results(named_batch(self.world, request, now), request.query_params, now, struck)
+
+    async def run_results(self, request: Request, now: float, struck: list[Fault]) -> Json:
+        """GET /v1/schedules/runs/{id}/results: it declares no parameters; whether it heeds them is an option of the world."""
+        run = self.world.run(named(request), now)
+        if run is None:
+            raise Refusal(404, "Run not found")
+        query = request.query_params if self.world.api.run_results_paged else {}
+        return self._results(run.batch, query, now, struck)
+
+    def _results(self, batch: Batch | None, query: Mapping[str, str], now: float, struck: list[Fault]) -> Json:
+        api = self.world.api
+        size = paging.limit(query, api.default_limit, api.page_cap, strict=False)
+        asked = paging.offset(query)
+        rows, total = batch.page(now, api, start(struck, asked), size, query.get("status")) if batch else ([], 0)
+        return {
+            "data": [render.result(self.world, batch, row, now) for row in rows] if batch else [],
+            "pagination": {"limit": size, "offset": asked, "total": total, "hasMore": asked + size < total},
+        }
+
+    # --- batches and usage --------------------------------------------------------------------------------------------
+    async def batch_status(self, request: Request, now: float, _: list[Fault]) -> Json:
+        """GET /v1/batch/status/{id}."""
+        return render.batch_status(self.world, named_batch(self.world, request, now), now)
+
+    async def summary(self, _: Request, now: float, __: list[Fault]) -> Json:
+        """GET /v1/batch/summary."""
+        return render.summary(self.world, self.world.summary(now), now)
+
+    async def cost(self, request: Request, now: float, _: list[Fault]) -> Json:
+        """GET /v1/batch/{id}/cost."""
+        return figures.cost(self.world, named_batch(self.world, request, now), now)
+
+    async def usage(self, _: Request, now: float, __: list[Fault]) -> Json:
+        """GET /v1/usage-limits/daily."""
+        return figures.daily_usage(self.world, now)
+
+    async def usage_limits(self, _: Request, now: float, __: list[Fault]) -> Json:
+        """GET /v1/usage-limits."""
+        return figures.usage(self.world, now)
+
+    # --- shared -------------------------------------------------------------------------------------------------------
+    def _cursor_page(
+        self, query: Mapping[str, str], listing: Listing[T], struck: list[Fault], show: Callable[[T], Json]
+    ) -> Json:
+        api = self.world.api
+        size = paging.limit(query, api.default_limit, api.page_cap, strict=True)
+        window = paging.place(listing, query, size)
+        begin = start(struck, window.start)
+        shown = listing.items[begin : begin + window.stop - window.start]
+        mode: paging.Mode = "offset" if api.offset_cursors else "item"
+        return {"data": [show(item) for item in shown], "pagination": paging.pagination(listing, window, mode)}
+
+    def _ordered(self, runs: Sequence[Run]) -> list[Run]:
+        order = self.world.api.runs_order
+        if order == "shuffled":
+            return sorted(runs, key=lambda run: run.id[-16:])
+        return list(runs) if order == "oldest" else list(reversed(runs))
