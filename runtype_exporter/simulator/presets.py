@@ -14,21 +14,33 @@ from runtype_exporter.clock import Clock
 from .access import Key
 from .faults import Faults
 from .routes import simulator_app
-from .values import AdhocSpec, Api, Burst, ScheduleSpec, Traffic, WorldSettings
+from .values import AdhocSpec, Api, Burst, Price, ScheduleSpec, Subscription, Traffic, WorldSettings
 from .world import World
 
 DAY = 86400.0
+_HALF_AN_HOUR = 1800.0
 DEMO_TOKEN = "rt_test_simulator"  # noqa: S105  # opens nothing but a simulator
 
 
 def demo_settings(start: float) -> WorldSettings:
-    """A company with a dozen schedules in every state of health, and people who import things by hand. History begins at `start`."""
+    """A company with a dozen schedules in every state of health, and people who import things by hand. History begins at `start`.
+
+    A day later, when a demo begins, somebody has been uploading a list every minute for half an hour: some record of theirs always ends
+    within seconds. The plan's month is then nearly used up.
+    """
     hour = 3600.0
     calm = Traffic(latency=3.0, failure_share=0.004, slow_share=0.005)
     bursty = replace(calm, bursts=(Burst(first=start + 2 * hour, length=2 * hour, share=0.35, every=7 * hour),))
     return WorldSettings(
         start=start,
-        api=Api(flush=5),
+        prices={
+            "enrich company": Price(median=0.02, spike_share=0.1, spike_factor=8.0),
+            "describe product": Price(median=0.012),
+            "summarise": Price(median=0.03, sigma=0.9, spike_share=0.05),
+            "score lead": Price(median=0.0008),
+            "import list": Price(median=0.001),
+        },
+        subscription=Subscription(tier="team", daily=150_000, monthly=300_000, used=220_000, renews=6 * DAY),
         schedules=(
             ScheduleSpec(key="leads", name="Score new leads", flow="score lead", cron="*/5 * * * *", traffic=calm, records=(10, 40)),
             ScheduleSpec(key="tickets", name="Triage support tickets", flow="triage ticket", cron="*/10 * * * *", traffic=bursty),
@@ -37,7 +49,9 @@ def demo_settings(start: float) -> WorldSettings:
                 name="Read invoices",
                 flow="extract invoice",
                 cron="*/15 * * * *",
-                traffic=replace(calm, latency=9.0, failure_share=0.03, retry_share=0.7, retry_limit=2),
+                traffic=replace(
+                    calm, latency=9.0, failure_share=0.03, retry_share=0.7, retry_limit=2, failed_start_share=0.04
+                ),
             ),
             ScheduleSpec(
                 key="companies",
@@ -72,10 +86,16 @@ def demo_settings(start: float) -> WorldSettings:
             ScheduleSpec(key="paused", name="Old export", flow="export", cron="*/5 * * * *", enabled=False),
             ScheduleSpec(key="cancelled", name="Translate pages", flow="translate", cron="10 */2 * * *",
                          traffic=replace(calm, latency=12.0, cancelled_batches=0.3)),
+            ScheduleSpec(key="crm", name="Sync the CRM", flow="sync contact", cron="*/15 * * * *", records=(5, 25),
+                         traffic=replace(calm, missed_share=0.2)),
+            ScheduleSpec(key="digest", name="Publish digest", flow="write digest", cron="20 * * * *", records=(3, 12),
+                         traffic=replace(calm, latency=15.0, late_share=0.5, late_by=1500.0)),
         ),
         adhoc=(
             AdhocSpec(key="import", flow="import list", cron="7,22,47 * * * *"),
             AdhocSpec(key="backfill", flow="score lead", cron="15 */6 * * *", records=(300, 600)),
+            AdhocSpec(key="uploads", flow="read upload", cron="* * * * *", since=start + DAY - _HALF_AN_HOUR, records=(5, 40),
+                      traffic=replace(calm, latency=20.0, latency_sigma=0.5, concurrency=3)),
         ),
     )  # fmt: skip
 

@@ -19,12 +19,13 @@ SpecT = TypeVar("SpecT")
 
 
 class Source(ABC, Generic[SpecT]):
-    """Whatever falls due from `created` on. Times are seconds since the epoch."""
+    """Whatever falls due from `created` on. Times are seconds since the epoch.
+
+    `due` is the next due time (inf for none), `taken` the last one that is past.
+    """
 
     def __init__(self, created: float) -> None:
         self.created = self.taken = created
-        self._times: Iterator[tuple[float, SpecT]] = iter(())
-        self._next: tuple[float, SpecT] | None = None
         self._refill()
 
     @abstractmethod
@@ -33,14 +34,18 @@ class Source(ABC, Generic[SpecT]):
 
     def take(self, now: float, stop: float) -> Iterator[tuple[float, SpecT]]:
         """What has fallen due by now and before `stop`, and was not taken yet."""
-        while self._next is not None and self._next[0] <= now and self._next[0] < stop:
-            due, self._next = self._next, next(self._times, None)
-            self.taken = due[0]
+        while (due := self._next) is not None and self.due <= now and self.due < stop:
+            self.taken = self.due
+            self._turn()
             yield due
 
     def _refill(self) -> None:
         self._times = self.times(self.taken)
+        self._turn()
+
+    def _turn(self) -> None:
         self._next = next(self._times, None)
+        self.due = inf if self._next is None else self._next[0]
 
 
 class Submitter(Source[AdhocSpec]):

@@ -1,3 +1,4 @@
+from runtype_exporter.simulator.figures import daily_usage
 from runtype_exporter.simulator.presets import DAY, DEMO_TOKEN, SimulatorSettings, build, demo_world, small_world
 
 HOUR = 3600.0
@@ -7,7 +8,7 @@ def test_the_demo_has_a_day_behind_it_in_every_state_of_health(clock, noon):
     world = demo_world(1, clock)
     truth = world.truth(noon)
     assert {outcome for _, _, outcome in truth} == {"success", "failure", "cancelled"}
-    assert len({schedule for schedule, _, _ in truth}) == 12  # eleven with records, and what is ad hoc
+    assert len({schedule for schedule, _, _ in truth}) == 14  # thirteen with records, and what is ad hoc
     assert sum(truth.values()) > 20_000
     assert "" in {schedule for schedule, _, _ in truth}
     assert any(batch.work.stuck for batch in world.batches(noon))
@@ -20,6 +21,40 @@ def test_the_demo_s_numbers_move_within_seconds_of_a_fast_clock(clock, noon):
     moments = [noon + 600 * number for number in range(7)]
     totals = [sum(world.truth(moment).values()) for moment in moments]
     assert totals == sorted(set(totals))
+
+
+def test_the_demo_s_history_is_moderate(clock, noon):
+    world = demo_world(1, clock)
+    assert 800 < len(world.batches(noon)) <= 1000
+    assert len(world.schedules) == 15
+
+
+def test_at_its_own_pace_the_demo_moves_every_few_seconds(clock, noon):
+    world = demo_world(1, clock)
+    seen, moved = None, 0
+    for second in range(0, 600, 5):
+        listed = world.summary(noon + second)
+        counts = [(batch.id, batch.counts(noon + second, world.api)) for batch in listed.active + listed.recent]
+        seen, moved = counts, moved + (counts != seen)
+    assert moved > 100  # of 120 looks
+
+
+def test_the_demo_s_starts_differ_in_health(clock, noon):
+    starts = demo_world(1, clock).truth_starts(noon, 900.0)
+    assert starts["Sync the CRM", "missed"] > 10
+    assert starts["Publish digest", "late"] > 5
+    assert starts["Read invoices", "failed"] > 0
+    assert {result for name, result in starts if name == "Score new leads"} == {"on_time"}
+
+
+def test_the_demo_s_plan_is_nearly_used_up_and_some_of_its_batches_cost_far_more_than_others(clock, noon):
+    world = demo_world(1, clock)
+    blocks = daily_usage(world, noon)
+    assert [blocks[name]["isNearLimit"] for name in ("daily", "monthly")] == [False, True]
+    assert not blocks["monthly"]["isAtLimit"]
+    hourly = [run.batch for run in world.runs(noon - HOUR) if run.spec.key == "companies"]
+    costs = sorted(world.costs.micros(batch, noon) / batch.total for batch in hourly)
+    assert costs[-1] > 5 * costs[len(costs) // 2]
 
 
 def test_a_burst_shows_in_the_failures_of_its_schedule(clock, noon):

@@ -143,7 +143,7 @@ async def test_schedules_can_be_searched_and_filtered(site, clock):
         paused = await api.get("/v1/schedules", status="paused")
         assert [schedule["name"] for schedule in paused["data"]] == ["Old export"]
         active = await api.get("/v1/schedules", status="active")
-        assert len(active["data"]) == 12
+        assert len(active["data"]) == 14
 
 
 async def test_a_one_time_schedule_says_so(site, clock):
@@ -234,6 +234,8 @@ async def test_a_submission_without_flow_or_records_is_refused(site, clock, body
         ("GET", "/v1/schedules/runs/run_none/results"),
         ("GET", "/v1/schedules/batch/batch_none/results"),
         ("GET", "/v1/batch/status/batch_none"),
+        ("GET", "/v1/batch/batch_none/cost"),
+        ("GET", "/v1/schedules/schedule_none/stats"),
     ],
 )
 async def test_what_is_not_there_is_404(site, clock, method, path):
@@ -271,6 +273,17 @@ OPERATIONS = {
     "summary": ("GET", "/v1/batch/summary", "BATCHES:READ"),
     "batch_status": ("GET", "/v1/batch/status/x", "BATCHES:READ"),
     "submit": ("POST", "/v1/batch/flow", "BATCHES:EXECUTE"),
+    "cost": ("GET", "/v1/batch/x/cost", "BATCHES:READ"),
+    "sparklines": ("GET", "/v1/schedules/sparklines", "SCHEDULES:READ"),
+    "stats": ("GET", "/v1/schedules/x/stats", "SCHEDULES:READ"),
+    "usage": ("GET", "/v1/usage-limits/daily", "USAGE:READ"),
+    "usage_limits": ("GET", "/v1/usage-limits", "USAGE:READ"),
+    "create": ("POST", "/v1/schedules", "SCHEDULES:WRITE"),
+    "update": ("PUT", "/v1/schedules/x", "SCHEDULES:WRITE"),
+    "delete": ("DELETE", "/v1/schedules/x", "SCHEDULES:WRITE"),
+    "pause": ("POST", "/v1/schedules/x/pause", "SCHEDULES:WRITE"),
+    "resume": ("POST", "/v1/schedules/x/resume", "SCHEDULES:WRITE"),
+    "cancel": ("POST", "/v1/batch/cancel/x", "BATCHES:EXECUTE"),
 }
 
 

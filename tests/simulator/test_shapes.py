@@ -52,6 +52,28 @@ CURSORS = {
     **dict.fromkeys(("limit", "currentOffset"), NUMBER),
 }
 OFFSETS = {"limit": NUMBER, "offset": NUMBER, "total": NUMBER, "hasMore": FLAG}
+BLOCK = {
+    **dict.fromkeys(("date", "tier", "resetsAt", "periodType"), TEXT),
+    **dict.fromkeys(("executionsUsed", "executionLimit", "overageCount"), NUMBER),
+    "percentUsed": (int, float),
+    "remaining": maybe(NUMBER),
+    **dict.fromkeys(("isNearLimit", "isAtLimit", "isOverage", "isUnlimited", "inSlowMode"), FLAG),
+    **dict.fromkeys(("spendLimitEnabled", "atSpendLimit"), FLAG),
+    "spendLimit": maybe(NUMBER),
+}
+USAGE = {
+    **dict.fromkeys(("userId", "month"), TEXT),
+    "platformTokensUsed": NUMBER,
+    "percentUsed": (int, float),
+    **dict.fromkeys(("platformTokenLimit", "remaining", "spendLimit"), maybe(NUMBER)),
+    **dict.fromkeys(("isNearLimit", "isOverLimit", "isUnlimited", "spendLimitEnabled", "atSpendLimit"), FLAG),
+}
+DAY = {"date": TEXT, "runs": NUMBER, "failed": NUMBER}
+STATS = {
+    **dict.fromkeys(("total", "completed", "failed"), NUMBER),
+    **dict.fromkeys(("successRate", "avgDurationMs", "avgCostUsd"), maybe(float)),
+    "last7Days": list,
+}
 RUN_NOW = {"runId": maybe(TEXT), "batchExecutionId": maybe(TEXT), "status": TEXT, "error": maybe(TEXT)}
 
 
@@ -86,7 +108,7 @@ async def walk(api, path):
 async def test_schedules_have_the_documented_shape(site, demo):
     async with site(demo) as api:
         schedules = await walk(api, "/v1/schedules")
-        assert len(schedules) == len(demo.schedules) == 13
+        assert len(schedules) == len(demo.schedules) == 15
         assert all(fits(schedule, SCHEDULE) for schedule in schedules)
         for schedule in schedules:
             assert await api.get(f"/v1/schedules/{schedule['id']}") == schedule
@@ -108,7 +130,8 @@ async def test_runs_have_the_documented_shape_and_agents_no_counts(site, demo, c
         assert {run["batchExecutionId"] for run in agents} == {None}
         assert {run["totalRecords"] for run in agents} == {None}
         assert all(run["agentExecutionId"].startswith("agentexec_") for run in agents)
-        inline = [run for run in runs if run["agentId"] is None and run["batchExecutionId"] is None]
+        begun = [run for run in runs if run["startedAt"]]
+        inline = [run for run in begun if run["agentId"] is None and run["batchExecutionId"] is None]
         assert min(run["totalRecords"] for run in inline) > 0
         first = runs[0]["scheduleId"]
         listed = (await api.get(f"/v1/schedules/{first}/runs"))["data"]
@@ -160,6 +183,46 @@ async def test_the_summary_has_the_documented_shape(site, demo, clock):
         assert all(fits(item, ITEM) for item in summary["batches"] + summary["recent"])
         assert len(summary["batches"]) > 0
         assert len(summary["recent"]) > 0
+
+
+async def test_the_figures_have_the_documented_shapes(site, demo, clock):
+    async with site(demo) as api:
+        ids = [schedule["id"] for schedule in await walk(api, "/v1/schedules")]
+        sparklines = (await api.get("/v1/schedules/sparklines", ids=",".join(ids)))["data"]
+        assert [line["scheduleId"] for line in sparklines] == ids
+        for line in sparklines:
+            assert set(line) == {"scheduleId", "last7Days"}
+            assert [fits(day, DAY) for day in line["last7Days"]] == [True] * 7
+            stats = await api.get(f"/v1/schedules/{line['scheduleId']}/stats")
+            assert fits(stats, STATS)
+            assert stats["last7Days"] == line["last7Days"]
+        batch = next(run.batch for run in demo.runs(clock.at) if run.batch)
+        cost = await api.get(f"/v1/batch/{batch.id}/cost")
+        assert fits(cost, {"batchExecutionId": TEXT, "totalCostUsd": float})
+        assert cost["batchExecutionId"] == batch.id
+        blocks = await api.get("/v1/usage-limits/daily")
+        assert set(blocks) == {"daily", "monthly"}
+        assert all(fits(block, BLOCK) for block in blocks.values())
+        answer = await api.get("/v1/usage-limits")
+        assert set(answer) == {"usage"}
+        usage = answer["usage"]
+        assert fits(usage, USAGE, optional=("daily", "monthly"))
+        assert {key: usage[key] for key in blocks} == blocks
+
+
+async def test_a_failed_start_has_a_run_s_shape_without_a_batch_and_with_a_marked_error(site, demo, clock):
+    failed = [run for run in demo.runs(clock.at) if run.failed_start]
+    async with site(demo) as api:
+        for known in failed:
+            run = next(run for run in await walk(api, "/v1/schedules/runs/all") if run["id"] == known.id)
+            assert fits(run, RUN)
+            assert (run["status"], run["error"]) == ("failed", f"{MARKER}-run-error")
+            assert run["flowId"] == (await api.get(f"/v1/schedules/{run['scheduleId']}"))["flowId"]
+            assert run["completedAt"] == run["createdAt"]
+            nulls = ("startedAt", "agentId", "agentExecutionId", "batchExecutionId")
+            assert {run[key] for key in (*nulls, "totalRecords", "processedRecords", "failedRecords")} == {None}
+            assert (await api.get(f"/v1/schedules/runs/{known.id}/results"))["data"] == []
+    assert len(failed) > 0
 
 
 async def test_what_is_customer_data_is_marked(site, demo, clock):

@@ -73,7 +73,7 @@ def test_a_run_is_not_there_before_it_is_created(clock, noon):
 
 def test_a_month_of_a_dozen_schedules_draws_no_record_that_nobody_reads(clock, noon, monkeypatch):
     drawn = []
-    simulated = World(demo_settings(noon), 1, clock)
+    simulated = World(replace(demo_settings(noon), adhoc=()), 1, clock)
     monkeypatch.setattr("runtype_exporter.simulator.maker.Draw.work", drawn.append)
     simulated.advance(noon + 30 * 24 * HOUR)
     assert len(simulated.batches(noon + 30 * 24 * HOUR)) > 20_000
