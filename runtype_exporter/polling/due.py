@@ -108,6 +108,4 @@ def _cron(schedule: Schedule, after: float) -> Iterator[float]:
         times = CronSim(schedule.cron, datetime.fromtimestamp(after, zone))
     except (CronSimError, ArithmeticError, LookupError, OSError, ValueError):
         return
-    for at in times:
-        if at.fold == 0:
-            yield at.timestamp()
+    yield from (at.timestamp() for at in times if at.fold == 0)

@@ -64,6 +64,18 @@ async def test_a_start_that_goes_wrong_is_told_from_those_beside_it(tmp_path, tr
         assert expected == starts(rig)
 
 
+async def test_schedules_beside_each_other_are_judged_by_their_own_runs_and_one_that_is_never_due_is_not(tmp_path):
+    twin = ScheduleSpec(key="twin", name="twin", cron="*/5 * * * *", records=3)
+    never = ScheduleSpec(key="never", name="never", records=3)
+    async with rig_of(tmp_path, OFTEN, twin, never) as rig:
+        rig.world.hiccup(rig.world.schedule_id("twin"), minute(20), "missed")
+        await until(rig, 30)
+        rig.world.run_now(rig.world.schedule_id("never"), rig.clock.now())
+        await until(rig, 61.5)
+        assert ({"on_time": 9}, {"on_time": 8, "missed": 1}) == (starts(rig), starts(rig, "twin"))
+        assert {"often", "twin"} == {schedule for schedule, _ in rig.series(STARTS)}
+
+
 async def test_a_schedule_that_silently_stops_misses_every_start(tmp_path):
     async with rig_of(tmp_path) as rig:
         for number in range(10, 60, 5):
