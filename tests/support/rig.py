@@ -121,7 +121,8 @@ class Rig:
     """One account whose API is a simulated world.
 
     `account` and `sections` are what its configuration says otherwise than the default, `scopes` are its key's. `latency` is in
-    seconds, each way: without it no time passes within a cycle. An account `beside` another shares its world, ledger and clock.
+    seconds, each way: without it no time passes within a cycle. An account `beside` another shares its ledger and clock and, without
+    settings of its own, its world.
     """
 
     def __init__(
@@ -137,13 +138,13 @@ class Rig:
         beside: Rig | None = None,
     ) -> None:
         self.beside = beside
-        if beside is None:
-            self.clock = VirtualClock(asyncio.get_running_loop(), START)
+        self.clock = VirtualClock(asyncio.get_running_loop(), START) if beside is None else beside.clock
+        if beside is None or settings is not None:
             self.world = World(settings or WorldSettings(start=START), seed, self.clock)
             self.faults = Faults()
             self.app = simulator_app(self.world, keys=[Key(KEY, scopes)], faults=self.faults)
         else:
-            self.clock, self.world, self.faults, self.app = beside.clock, beside.world, beside.faults, beside.app
+            self.world, self.faults, self.app = beside.world, beside.faults, beside.app
         self.key = KEY
         self.path = folder / "ledger.db"
         self.latency = latency
@@ -270,7 +271,7 @@ class Rig:
         return {labels: value for labels, value in self.series(metric).items() if value}
 
     def series(self, metric: str) -> dict[LabelValues, float]:
-        """A counter's series, or a histogram's counts, the account's label left out."""
+        """A counter's series, or a histogram's counts, the account's label left out and accounts pooled."""
         for name, changed in self.ledger.snapshot().families.items():
             held = self._held.setdefault(name, {})
             for labels, sample in changed.items():
@@ -278,7 +279,10 @@ class Rig:
                     del held[labels]
                     continue
                 held[labels] = sum(sample.value.counts) if isinstance(sample.value, HistogramValue) else sample.value
-        return {labels[1:]: value for labels, value in self._held.get(metric, {}).items()}
+        pooled: Counter[LabelValues] = Counter()
+        for labels, value in self._held.get(metric, {}).items():
+            pooled[labels[1:]] += value
+        return dict(pooled)
 
     def truth(self) -> dict[LabelValues, float]:
         """What the world knows of final results, in the shape of `counted`."""
