@@ -268,3 +268,23 @@ def test_an_opening_that_fails_halfway_gives_up_the_lock(open_ledger):
     with pytest.raises(RuntimeError):
         open_ledger(on_commit=refuse)
     assert open_ledger().rows() == 0
+
+
+def test_the_batches_whose_cost_is_due_are_told_by_account_the_longest_closed_first(ledger, reopened, closed, a_batch):
+    due = [closed(f"b{at:.0f}", at, cost_due=True) for at in (30.0, 10.0)]
+    ledger.save(*due, closed("b20", 20.0), closed("b5", 5.0, account="other", cost_due=True))
+    ledger.save(a_batch("open"), closed("b40", 40.0, flow_name='"cost_due":true'))
+    held = reopened(ledger)
+    assert due[::-1] == held.costs_due("production")
+    held.save(replace(due[1], cost_due=False, cost=1.5))
+    assert ["b30"] == [batch.ref.id for batch in held.costs_due("production")]
+
+
+def test_the_search_for_costs_that_are_due_reads_no_other_batch(ledger, closed):
+    ledger.save(*(closed(f"b{number}") for number in range(100)))
+    with ledger._database.reading() as connection:
+        plan = connection.execute(
+            "EXPLAIN QUERY PLAN SELECT num FROM batches WHERE account = ? AND instr(body, '\"cost_due\":true')",
+            ("production",),
+        ).fetchall()
+    assert "batches_cost_due" in plan[0][3]

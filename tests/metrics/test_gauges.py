@@ -287,3 +287,65 @@ def test_counters_that_ended_take_the_closed_batches_of_their_schedule_and_flow_
     gauges.retire(Snapshot(3, {name: {("a", "s", "f"): None, ("a", "t", "f"): None}}))
     assert screen.batches() == {"open", "configured"}
     assert set(gauges._groups) == {("a", "s")}
+
+
+USED = ("runtype_usage_executions", ("a", "daily"))
+LIMIT = ("runtype_usage_execution_limit", ("a", "daily"))
+OTHER = ("runtype_usage_executions", ("b", "daily"))
+
+
+def test_a_collectors_gauges_replace_those_before_and_leave_others_alone(gauges):
+    screen = Screen(gauges)
+    gauges.family("a", "usage", {USED: 1.0, LIMIT: 50.0})
+    gauges.family("b", "usage", {OTHER: 7.0})
+    gauges.family("a", "sparklines", {("runtype_schedule_recent_runs", ("a", "s")): 3.0})
+    screen.update()
+    assert len(screen.shown) == 4
+    gauges.family("a", "usage", {USED: 2.0})
+    screen.update()
+    assert screen.shown == {
+        USED: 2.0,
+        OTHER: 7.0,
+        ("runtype_schedule_recent_runs", ("a", "s")): 3.0,
+    }
+
+
+def test_a_collectors_gauges_are_withdrawn(gauges):
+    screen = Screen(gauges)
+    gauges.family("a", "usage", {USED: 1.0})
+    screen.update()
+    gauges.family("a", "usage", {})
+    screen.update()
+    assert screen.shown == {}
+    gauges.family("a", "usage", {USED: 1.0})
+    screen.update()
+    assert screen.shown == {USED: 1.0}
+
+
+def test_a_forgotten_account_shows_nothing_of_its_collectors(gauges):
+    screen = Screen(gauges)
+    gauges.family("a", "usage", {USED: 1.0})
+    gauges.family("b", "usage", {OTHER: 7.0})
+    screen.update()
+    gauges.forget("a")
+    screen.update()
+    assert screen.shown == {OTHER: 7.0}
+
+
+def test_the_same_gauges_again_change_nothing(gauges):
+    gauges.family("a", "usage", {USED: 1.0})
+    version = gauges.snapshot().version
+    gauges.family("a", "usage", {USED: 1.0})
+    snapshot = gauges.snapshot()
+    assert (snapshot.version, snapshot.families) == (version, {})
+
+
+def test_what_a_batch_cost_is_shown_once_it_is_known(gauges):
+    screen = Screen(gauges)
+    gauges.show(closed("b1", 10.0))
+    screen.update()
+    cost = ("runtype_batch_cost_dollars", ("a", "s", "f", "b1"))
+    assert cost not in screen.shown
+    gauges.show(closed("b1", 10.0, cost=0.0))
+    screen.update()
+    assert screen.shown[cost] == 0.0

@@ -20,6 +20,7 @@ CURSOR = {"data": [], "pagination": {"nextCursor": None, "hasMore": False}}
 RESULTS = {"data": [], "pagination": {"total": 0, "hasMore": False, "offset": 0}}
 SUMMARY = {"batches": [], "recent": []}
 STATUS = {"batchExecutionId": "batch_1", "status": "running"}
+COST = {"batchExecutionId": "batch_1", "totalCostUsd": 1.25}
 
 
 class Api:
@@ -89,6 +90,18 @@ def redirect(location, status=302):
             RESULTS,
             "https://api.test/v1/schedules/batch/batch_1/results?limit=100&offset=0&status=failed",
         ),
+        (
+            lambda client: client.run_results("run_1", 100),
+            RESULTS,
+            "https://api.test/v1/schedules/runs/run_1/results?limit=100&offset=100",
+        ),
+        (lambda client: client.cost("batch/1"), COST, "https://api.test/v1/batch/batch%2F1/cost"),
+        (
+            lambda client: client.sparklines(["a", "b&c"]),
+            {"data": []},
+            "https://api.test/v1/schedules/sparklines?ids=a%2Cb%26c",
+        ),
+        (lambda client: client.usage(), {}, "https://api.test/v1/usage-limits/daily"),
     ],
 )
 def test_each_read_asks_for_its_path(read, answer, url):
@@ -543,5 +556,17 @@ def test_a_base_url_that_would_leak_or_mislead_is_refused(base_url, message):
         with pytest.raises(ValueError, match=r"^base_url ") as caught:
             Api(base_url=base_url)
         assert str(caught.value) == message
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("ids", [[], ["a"] * 101, ["a,b"]])
+def test_sparklines_of_no_ids_too_many_or_one_with_a_comma_are_not_asked_for(ids):
+    async def scenario():
+        api = Api(httpx.Response(200, json={"data": []}))
+        async with api.client as client:
+            with pytest.raises(ValueError, match="1 to 100 ids without commas"):
+                await client.sparklines(ids)
+        assert api.requests == []
 
     run(scenario())

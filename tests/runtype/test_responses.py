@@ -2,8 +2,28 @@ import json
 
 import pytest
 
-from runtype_exporter.runtype import DecodeError, ResultRow, RunRow, ScheduleRow, SummaryRow
-from runtype_exporter.runtype.responses import RESULTS, RUNS, SCHEDULES, STATUS, SUMMARY
+from runtype_exporter.runtype import (
+    Day,
+    DecodeError,
+    ResultRow,
+    RunRow,
+    ScheduleRow,
+    Sparkline,
+    SummaryRow,
+    Usage,
+    UsageBlock,
+)
+from runtype_exporter.runtype.responses import (
+    COST,
+    RESULTS,
+    RUN_RESULTS,
+    RUNS,
+    SCHEDULES,
+    SPARKLINES,
+    STATUS,
+    SUMMARY,
+    USAGE,
+)
 
 MARK = "CUSTOMER-SECRET"
 
@@ -301,3 +321,110 @@ def test_half_an_emoji_in_any_text_does_not_cost_the_page(text, read):
     row = b'{"recordId":"r","status":"x","flowName":"%b","result":"%b"}' % (text, text)
     page = RESULTS.decode(b'{"data":[%b],"pagination":{"total":1,"hasMore":false}}' % row)
     assert page.data[0].flow_name == read
+
+
+def test_a_schedules_times_and_targets_are_taken_and_its_inputs_are_not():
+    row = {
+        "id": "s1",
+        "name": "nightly",
+        "enabled": False,
+        "triggerType": "recurring",
+        "cron": "0 3 * * *",
+        "runAt": None,
+        "timezone": "Europe/Berlin",
+        "nextRunAt": "2026-07-01T01:00:00Z",
+        "lastRunAt": None,
+        "flowId": "flow_1",
+        "agentId": None,
+        "inputs": {"note": MARK},
+        "messages": [MARK],
+    }
+    (schedule,) = SCHEDULES.decode(cursor_list(row)).data
+    assert schedule == ScheduleRow(
+        id="s1",
+        name="nightly",
+        enabled=False,
+        trigger_type="recurring",
+        cron="0 3 * * *",
+        timezone="Europe/Berlin",
+        next_run_at="2026-07-01T01:00:00Z",
+        flow_id="flow_1",
+    )
+    assert MARK not in repr(schedule)
+
+
+def test_a_runs_results_are_as_a_batchs():
+    body = results(result())
+    assert RUN_RESULTS.decode(body) == RESULTS.decode(body)
+    with pytest.raises(DecodeError, match=r"^run_results: "):
+        RUN_RESULTS.decode(b"{}")
+
+
+@pytest.mark.parametrize(("text", "dollars"), [("0", 0.0), ("1.25", 1.25), ("3", 3.0), ("1e-7", 1e-7), ("1e6", 1e6)])
+def test_a_cost_is_a_number_of_dollars(text, dollars):
+    assert COST.decode(f'{{"batchExecutionId":"b","totalCostUsd":{text}}}'.encode()).total_cost_usd == dollars
+
+
+@pytest.mark.parametrize(
+    "text", ["-0.01", "1000000.01", "1e999", "NaN", "Infinity", '"0.25"', "null", "true", "[]", "{}", ""]
+)
+def test_a_cost_that_a_counter_must_not_take_is_a_decode_error(text):
+    with pytest.raises(DecodeError, match=r"^cost: "):
+        COST.decode(f'{{"totalCostUsd":{text}}}'.encode())
+    with pytest.raises(DecodeError, match=r"^cost: "):
+        COST.decode(b"{}")
+
+
+def test_sparklines_are_days_of_schedules():
+    body = {"data": [{"scheduleId": "s1", "last7Days": [{"date": "2026-07-01", "runs": 24, "failed": 1}]}]}
+    (line,) = SPARKLINES.decode(json.dumps(body).encode()).data
+    assert line == Sparkline("s1", [Day(24, 1)])
+
+
+@pytest.mark.parametrize("day", [{"runs": -1, "failed": 0}, {"runs": "24", "failed": 0}, {"runs": 24}, None])
+def test_days_without_sound_counts_are_a_decode_error(day):
+    body = {"data": [{"scheduleId": "s1", "last7Days": [day]}]}
+    with pytest.raises(DecodeError, match=r"^sparklines: "):
+        SPARKLINES.decode(json.dumps(body).encode())
+
+
+BLOCK = {
+    "date": "2026-07-01",
+    "executionsUsed": 40,
+    "executionLimit": 50,
+    "percentUsed": 80.0,
+    "remaining": 10,
+    "tier": "build",
+    "resetsAt": "2026-07-02T00:00:00Z",
+    "isUnlimited": False,
+    "periodType": "daily",
+    "inSlowMode": True,
+    "spendLimit": None,
+}
+DAILY = UsageBlock(
+    executions_used=40.0,
+    execution_limit=50.0,
+    is_unlimited=False,
+    in_slow_mode=True,
+    resets_at="2026-07-02T00:00:00Z",
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "usage"),
+    [
+        ({}, Usage()),
+        ({"daily": BLOCK}, Usage(daily=DAILY)),
+        ({"monthly": BLOCK, "daily": None}, Usage(monthly=DAILY)),
+        ({"monthly": {}}, Usage(monthly=UsageBlock())),
+        ({"daily": {"executionLimit": -1}}, Usage(daily=UsageBlock(execution_limit=-1.0))),
+    ],
+)
+def test_usage_has_the_blocks_and_the_fields_that_the_plan_has(body, usage):
+    assert USAGE.decode(json.dumps(body).encode()) == usage
+
+
+@pytest.mark.parametrize("block", [{"executionsUsed": -1}, {"executionsUsed": "40"}, {"inSlowMode": 1}, []])
+def test_usage_of_another_shape_is_a_decode_error(block):
+    with pytest.raises(DecodeError, match=r"^usage: "):
+        USAGE.decode(json.dumps({"daily": block}).encode())

@@ -122,7 +122,8 @@ class Rig:
     """One account whose API is a simulated world.
 
     `account` and `sections` are what its configuration says otherwise than the default, `scopes` are its key's. `latency` is in
-    seconds, each way: without it no time passes within a cycle. An account `beside` another shares its world, ledger and clock.
+    seconds, each way: without it no time passes within a cycle. An account `beside` another shares its ledger and clock and, without
+    settings of its own, its world.
     """
 
     def __init__(
@@ -138,13 +139,13 @@ class Rig:
         beside: Rig | None = None,
     ) -> None:
         self.beside = beside
-        if beside is None:
-            self.clock = VirtualClock(asyncio.get_running_loop(), START)
+        self.clock = VirtualClock(asyncio.get_running_loop(), START) if beside is None else beside.clock
+        if beside is None or settings is not None:
             self.world = World(settings or WorldSettings(start=START), seed, self.clock)
             self.faults = Faults()
             self.app = simulator_app(self.world, keys=[Key(KEY, scopes)], faults=self.faults)
         else:
-            self.clock, self.world, self.faults, self.app = beside.clock, beside.world, beside.faults, beside.app
+            self.world, self.faults, self.app = beside.world, beside.faults, beside.app
         self.key = KEY
         self.path = folder / "ledger.db"
         self.latency = latency

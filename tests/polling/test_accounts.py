@@ -1,0 +1,155 @@
+"""Several accounts in one process, one ledger: each with its own API, budget and failures; none counts what another counts."""
+
+from __future__ import annotations
+
+import pytest
+
+from runtype_exporter.simulator.faults import Fault
+from runtype_exporter.simulator.values import RecordPlan, ScheduleSpec, Traffic, WorldSettings
+from tests.support.rig import START, Rig
+
+DONE = [RecordPlan(finished=1.0)] * 3
+QUICK = {"poll": {"settle_time": "5m"}}
+
+
+def world_of(name: str, records: int = 60) -> WorldSettings:
+    spec = ScheduleSpec(
+        key=name, name=name, cron="*/7 * * * *", records=records, traffic=Traffic(retry_share=0.2, failure_share=0.1)
+    )
+    return WorldSettings(start=START, schedules=(spec,))
+
+
+def live(folder, **more) -> Rig:
+    return Rig(folder, world_of("live"), **{"sections": QUICK, "latency": 0.2, **more})
+
+
+def sandbox(folder, beside: Rig, **more) -> Rig:
+    account = {"name": "test", **more.pop("account", {})}
+    return Rig(folder, world_of("test"), account=account, sections=QUICK, latency=0.2, seed=2, beside=beside, **more)
+
+
+def truths(*rigs: Rig) -> dict[tuple[str, ...], float]:
+    return {key: value for rig in rigs for key, value in rig.truth().items()}
+
+
+async def to_rest(*rigs: Rig) -> None:
+    for rig in rigs:
+        rig.world.stop(rig.clock.now())
+    await rigs[0].sleep(1200)
+
+
+async def test_two_accounts_count_what_is_theirs_and_show_what_is_theirs(tmp_path):
+    async with live(tmp_path) as first, sandbox(tmp_path, first) as second:
+        await first.sleep(3600)
+        await to_rest(first, second)
+        assert first.counted() == truths(first, second)
+        assert {labels.schedule for labels in (view.labels for view in first.shown.batches.values())} == {"live"}
+        assert {labels.schedule for labels in (view.labels for view in second.shown.batches.values())} == {"test"}
+        assert {account for _, (account, *_) in second.shown.families["schedules"]} == {"test"}
+        costs = first.counted("runtype_cost_dollars_total")
+        assert set(costs) == {("live", "enrich"), ("test", "enrich")}
+
+
+async def test_each_account_keeps_within_its_own_budget_and_none_spends_anothers(tmp_path):
+    async with (
+        live(tmp_path) as first,
+        sandbox(tmp_path, first, account={"requests_per_hour": 12}) as second,
+    ):
+        await first.sleep(6 * 3600)
+        assert second.app.state.requests.busiest_hour <= 12
+        assert second.heard.waiting[-1] > 0
+        assert first.app.state.requests.busiest_hour > 150
+        await to_rest(first, second)
+        assert first.heard.waiting[-1] == 0
+        assert {key: value for key, value in first.counted().items() if key[0] == "live"} == first.truth()
+
+
+FAILURES = {
+    "a key that is refused": Fault(kind="status", value=401),
+    "no answer": Fault(kind="hang"),
+    "500": Fault(kind="status", value=500),
+    "503 with a pause": Fault(kind="status", value=503, headers={"Retry-After": "3000"}),
+    "403": Fault(kind="status", value=403),
+    "no JSON": Fault(kind="html"),
+    "broken connections": Fault(kind="reset"),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+async def test_an_account_that_fails_does_not_touch_the_other(tmp_path, failure):
+    async with live(tmp_path) as first, sandbox(tmp_path, first) as second:
+        await first.sleep(1800)
+        second.faults.add(FAILURES[failure])
+        before = first.requests()
+        await first.sleep(3600)
+        assert set(first.heard.cycles) == {""}
+        assert set(first.heard.ups) == {True}
+        assert set(first.heard.throttles) == {0.0}
+        assert (first.requests() - before)["summary"] >= 58
+        assert all(up for up, _ in first.heard.collectors.values())
+        assert second.faults.fired()
+        second.faults.clear()
+        await first.sleep(3700)
+        await to_rest(first, second)
+        assert first.counted() == truths(first, second)
+
+
+async def test_a_fault_of_ours_in_one_account_does_not_touch_the_other(tmp_path, monkeypatch):
+    async with live(tmp_path) as first, sandbox(tmp_path, first) as second:
+
+        def broken(_: object) -> None:
+            raise KeyError("ours")
+
+        monkeypatch.setattr(second.shown, "show", broken)
+        await first.sleep(3600)
+        assert set(first.heard.cycles) == {""}
+        assert "internal" in second.heard.cycles
+        await to_rest(first)
+        assert {key: value for key, value in first.counted().items() if key[0] == "live"} == first.truth()
+
+
+async def test_a_batch_that_two_accounts_see_is_counted_and_paid_by_the_first_alone(tmp_path, logs):
+    settings = world_of("live")
+    async with Rig(tmp_path, settings, sections=QUICK, latency=0.2) as first:
+        await first.sleep(5)
+        async with Rig(tmp_path, account={"name": "twin"}, sections=QUICK, latency=0.2, beside=first) as second:
+            await first.sleep(3600)
+            await to_rest(first)
+            assert first.counted() == first.truth()
+            assert first.counted("runtype_schedule_runs_finished_total") == first.run_truth()
+            cost = first.world.truth_cost(first.clock.now())
+            assert first.counted("runtype_cost_dollars_total") == {
+                key: pytest.approx(value) for key, value in cost.items()
+            }
+            assert first.open() == second.open() == set()
+            assert "batch is counted by another account already" in {entry["event"] for entry in logs}
+
+
+async def test_a_run_without_a_batch_that_two_accounts_see_is_counted_by_one(tmp_path):
+    spec = ScheduleSpec(key="i", name="inlined", kind="inline", cron="*/7 * * * *", records=30)
+    settings = WorldSettings(start=START, schedules=(spec,))
+    async with (
+        Rig(tmp_path, settings, sections=QUICK, latency=0.2) as first,
+        Rig(tmp_path, account={"name": "twin"}, sections=QUICK, latency=0.2, beside=first) as second,
+    ):
+        await first.sleep(3600)
+        await to_rest(first)
+        assert first.counted() == first.truth()
+        assert first.open() == second.open() == set()
+
+
+async def test_after_a_restart_each_account_goes_on_where_it_was(tmp_path):
+    first = live(tmp_path)
+    second = sandbox(tmp_path, first)
+    for _ in range(12):
+        first.start()
+        second.start()
+        await first.sleep(271)
+        await second.stop()
+        await first.stop()
+    first.start()
+    second.start()
+    await to_rest(first, second)
+    assert first.counted() == truths(first, second)
+    await second.stop()
+    await first.stop()
