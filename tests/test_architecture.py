@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 MAY_USE: dict[str, set[str]] = {
     "click": {"cli"},
+    "cronsim": {"polling"},
     "httpx": {"runtype", "config", "cli", "simulator", "forecast"},
     "msgspec": {"runtype"},
     "prometheus_client": {"metrics"},

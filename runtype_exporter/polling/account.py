@@ -20,6 +20,7 @@ from runtype_exporter.polling.discovery import Discovery
 from runtype_exporter.polling.endings import Endings
 from runtype_exporter.polling.extras import Extras
 from runtype_exporter.polling.labels import LabelTable, Unlimited
+from runtype_exporter.polling.probes import Probes
 from runtype_exporter.polling.reading import Statuses
 from runtype_exporter.polling.shows import Shows
 from runtype_exporter.polling.sweep import Sweeper
@@ -111,6 +112,7 @@ class Account:
             statuses=self.statuses,
             collectors=self._collectors,
             endings=endings,
+            probes=Probes(name, self.client, self.ledger, self._collectors, endings, self.clock),
             clock=self.clock,
             listed=self._extras.listed,
         )
@@ -211,7 +213,7 @@ class Account:
         self.telemetry.up(name, up=self._up)
         now = self.clock.now()
         self.telemetry.cycle(name, now - began, now, failure)
-        self._last_error = error_text or failure
+        self._last_error = error_text or (f"cycle failed: {failure}" if failure else "")
         if not failure:
             self._workers.stumbled = ""
             self._last_poll = now

@@ -21,21 +21,15 @@ from runtype_exporter.polling.batches import Reading
 from runtype_exporter.polling.collectors import Collectors
 from runtype_exporter.polling.endings import Endings
 from runtype_exporter.polling.labels import LabelTable
+from runtype_exporter.polling.probes import Probes
 from runtype_exporter.polling.reading import Statuses, fold, time
 from runtype_exporter.polling.runs import RunList, ended_run, run_of, together
 from runtype_exporter.polling.starts import Starts
 from runtype_exporter.runtype import (
-    ApiError,
-    BatchStatus,
     Client,
-    Forbidden,
-    NetworkError,
-    NotFound,
     RunRow,
     ScheduleRow,
     Summary,
-    Throttled,
-    Unauthorised,
     cursor_walk,
 )
 
@@ -60,6 +54,7 @@ class Discovery:
     statuses: Statuses
     collectors: Collectors
     endings: Endings
+    probes: Probes
     clock: Clock
     listed: Callable[[Sequence[ScheduleRow]], None]
     """Hears of the schedules that are followed, each time that all were read."""
@@ -107,7 +102,8 @@ class Discovery:
         self._claim(read=runs)
         self._configured()
         if summary or runs or not (self.collectors.open("summary") or self.collectors.open("runs")):
-            await self._unlisted()  # an API that fails its lists is not asked about each batch as well
+            # An API that fails its lists is not asked about each batch as well.
+            self.requests += await self.probes.read(self._readings, self.touched)
         self._observe()
         if runs:
             await self._starts.judge(read=began, now=self.clock.now())
@@ -248,32 +244,6 @@ class Discovery:
                 self._open(batch_id, horizon, unclaimed=READS_TO_CLAIM if self.collectors.open("runs") else 0)
             elif stored[batch_id].ref.account != self.account.name:
                 self._warn_owned(stored[batch_id].ref.account, "batch", batch_id)
-
-    async def _unlisted(self) -> None:
-        """Probe each open batch that no list showed."""
-        for batch in self.ledger.open_batches(self.account.name):
-            if not batch.run and batch.ref.id not in self._readings and batch.retry_at <= self.clock.now():
-                await self.collectors.read("status", partial(self._status, batch.ref.id))
-
-    async def _status(self, batch_id: str) -> None:
-        self.requests += 1
-        try:
-            status: BatchStatus = await self.client.status(batch_id)
-        except (Unauthorised, Forbidden, Throttled, NetworkError):
-            raise
-        except ApiError as error:
-            missing = isinstance(error, NotFound)
-            if (batch := self.endings.failed(batch_id, error.reason, str(error), missing=missing)) is not None:
-                self.touched[batch_id] = batch
-            if not missing:
-                self.collectors.failed_alone("status", error)
-            return
-        probe = Probe(fold(status.status), status.total_records, status.processed_records, status.failed_records)
-        reading = Reading(probe, time(status.started_at), time(status.completed_at))
-        self._readings[batch_id] = {"status": reading}
-        batch = self.ledger.lookup((batch_id,))[batch_id]
-        if status.flow_id and not batch.flow_id:
-            self.ledger.save(replace(batch, flow_id=status.flow_id))
 
     def _observe(self) -> None:
         """Fold the cycle's readings into the batches, each source beside the others."""
