@@ -64,9 +64,8 @@ def observe(batch: Batch, readings: Mapping[Source, Reading], statuses: Statuses
     return replace(
         seen,
         ended=(now if batch.ended is None else batch.ended) if final else None,
-        missing_since=batch.missing_since
-        if dirty(seen)
-        else None,  # its results, once they are read, may be denied yet
+        # A batch that is listed may be denied yet when its results are asked for, if they are to be.
+        missing_since=batch.missing_since if dirty(seen) else None,
     )
 
 

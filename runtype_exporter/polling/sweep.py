@@ -166,9 +166,8 @@ class Sweeper:
         batch_id = asked.ref.id
         page = await inline.read_page(self.client, asked, walk.offset, priority=priority, status=status)
         count = status is None
-        known = (
-            walk.seen.distinct if walk.pages else walk.offset
-        )  # what lies before a first page was met by walks before
+        # What lies before a walk's first page was met by the walk before.
+        known = walk.seen.distinct if walk.pages else walk.offset
         following = next_offset(page, walk.offset, known=known, pages=walk.pages)
         results = self.statuses.results(page.data)
         batch = self._current(batch_id)

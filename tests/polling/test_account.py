@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from runtype_exporter.model import Batch, BatchRef, Picture, Seen
 from runtype_exporter.simulator.faults import Fault
 from runtype_exporter.simulator.values import Api, RecordPlan, ScheduleSpec, Traffic, WorldSettings
 from tests.support.rig import START, Rig
@@ -74,21 +75,36 @@ async def test_a_running_batch_of_a_thousand_records_costs_few_pages_a_cycle(tmp
         assert rig.view(run.batch.id).picture.seen.distinct == 1000
 
 
-async def test_closing_batches_are_swept_before_running_ones(tmp_path):
-    settings = world_of(ScheduleSpec(key="a", name="nightly"), ScheduleSpec(key="b", name="weekly"))
+async def test_closing_batches_come_first_then_the_stalest(tmp_path):
+    rig = Rig(tmp_path, world_of())
+    account = rig.build()
+    fresh = Batch(ref=BatchRef("acme", "fresh"), seen=START, picture=Picture(at=9.0, total=0, seen=Seen()))
+    stale = Batch(ref=BatchRef("acme", "stale"), seen=START, picture=Picture(at=5.0, total=0, seen=Seen()))
+    unseen = Batch(ref=BatchRef("acme", "unseen"), seen=START)
+    closing = replace(fresh, ref=BatchRef("acme", "closing"), ended=START)
+    rig.ledger.save(fresh, stale, unseen, closing)
+    assert sorted(["fresh", "stale", "unseen", "closing"], key=account._urgency) == [
+        "closing",
+        "unseen",
+        "stale",
+        "fresh",
+    ]
+    await rig.stop()
+
+
+async def test_a_scarce_budget_goes_to_closing_batches_first(tmp_path):
     async with Rig(
-        tmp_path, settings, account={"requests_per_hour": 60}, sections={"poll": {"max_concurrency": 1}}
+        tmp_path, world_of(), account={"requests_per_hour": 60}, sections={"poll": {"max_concurrency": 2}}
     ) as rig:
         await rig.sleep(1)
-        for _ in range(4):
-            rig.world.add_batch([RecordPlan(finished=9e5)] * 500, schedule="a", at=START + 2)
-        await rig.sleep(300)
-        closing = rig.world.add_batch([RecordPlan(finished=1.0)] * 500, schedule="b", at=rig.clock.now()).batch.id
-        while closing not in rig.open():
-            await rig.sleep(60)
-        while closing in rig.open():
-            await rig.sleep(60)
-        assert [view.picture for view in rig.shown.batches.values() if view.open].count(None) >= 2
+        rig.world.add_batch([RecordPlan(finished=9e5)] * 3000, schedule="a", at=START + 2)
+        await rig.sleep(1200)
+        closing = rig.world.add_batch([RecordPlan(finished=1.0)] * 500, schedule="a", at=rig.clock.now()).batch.id
+        await rig.sleep(3000)
+        pages = [closing in r.target for r in rig.app.state.requests.log if r.operation == "batch_results"]
+        first = pages.index(True)
+        assert pages[first : first + 5] == [True] * 5
+        assert len(pages) > first + 7
 
 
 # --- what fails -------------------------------------------------------------------------------------------------------
@@ -162,8 +178,11 @@ async def test_one_batch_that_fails_backs_off_alone_up_to_an_hour(tmp_path):
 async def test_after_an_outage_of_hours_everything_is_counted_at_once(tmp_path):
     settings = world_of(ScheduleSpec(key="a", name="nightly", cron="*/30 * * * *", records=130))
     async with Rig(tmp_path, settings, sections={"poll": {"interval": "3m"}}) as rig:
-        await rig.sleep(3600)
+        await rig.sleep(3595)
+        rig.faults.add(Fault(kind="status", operation="batch_results", value=500))
+        await rig.sleep(600)
         rig.faults.add(Fault(kind="status", value=500))
+        assert max(batch.failures for batch in rig.ledger.open_batches("acme")) > 1
         await rig.sleep(6 * 3600 - 10)
         assert rig.account.status().up is False
         assert rig.account.status().last_error == "cycle failed: server"
@@ -173,6 +192,16 @@ async def test_after_an_outage_of_hours_everything_is_counted_at_once(tmp_path):
         assert rig.counted() == rig.truth()
         assert rig.open() == set()
         assert rig.account.status().last_error == ""
+
+
+async def test_a_batch_that_is_denied_waits_out_its_back_off_whatever_else_recovers(tmp_path):
+    async with Rig(tmp_path, world_of()) as rig:
+        rig.world.add_batch(DONE, schedule="a", at=START)
+        rig.faults.add(Fault(kind="status", operation="batch_results", value=404))
+        await rig.sleep(4000)
+        rig.faults.add(Fault(kind="status", operation="summary", value=500, times=3))
+        assert (await rig.asked(600))["batch_results"] == 0
+        assert "server" in rig.heard.cycles
 
 
 async def test_after_an_outage_of_the_results_alone_everything_is_counted_within_the_back_off(tmp_path):

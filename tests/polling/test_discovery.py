@@ -190,10 +190,11 @@ async def test_a_run_without_an_end_time_is_not_counted_again_when_it_is_forgott
         assert rig.counted("runtype_records_abandoned_total") == {("nightly", "enrich"): 1.0}
 
 
-async def test_a_run_without_a_creation_time_is_kept_as_long_as_it_is_listed(tmp_path):
+@pytest.mark.parametrize("missing", [["createdAt"], ["createdAt", "completedAt"]])
+async def test_a_run_without_a_creation_time_is_kept_as_long_as_it_is_listed(tmp_path, missing):
     sections = {"poll": {"interval": "1h", "discovery_interval": "2h"}, "state": {"retention": "1d"}}
     async with Rig(tmp_path, world_of(), sections=sections) as rig:
-        rig.faults.add(Fault(kind="nulls", operation="runs", value=["createdAt"]))
+        rig.faults.add(Fault(kind="nulls", operation="runs", value=missing))
         await rig.sleep(1)
         rig.world.add_batch(DONE, schedule="a", at=START + 2)
         await rig.sleep(5 * 86400)
