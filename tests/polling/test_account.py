@@ -83,7 +83,7 @@ async def test_closing_batches_come_first_then_the_stalest(tmp_path):
     unseen = Batch(ref=BatchRef("acme", "unseen"), seen=START)
     closing = replace(fresh, ref=BatchRef("acme", "closing"), ended=START)
     rig.ledger.save(fresh, stale, unseen, closing)
-    assert sorted(["fresh", "stale", "unseen", "closing"], key=account._urgency) == [
+    assert sorted(["fresh", "stale", "unseen", "closing"], key=account._workers._urgency) == [
         "closing",
         "unseen",
         "stale",
