@@ -41,7 +41,7 @@ def metrics() -> str:
 def _metrics_lines() -> Iterator[str]:
     yield "# Metrics"
     yield ""
-    yield "Made from `runtype_exporter/catalogue.py` by `make docs`; edit that file, not this page."
+    yield "Made from `runtype_exporter/catalogue/` by `make docs`; edit that, not this page."
     yield ""
     yield "Names are those of the text format 0.0.4. In OpenMetrics, counters and histograms show when they began (`_created`), and the"
     yield "buckets of record latencies carry exemplars. Times are seconds since the Unix epoch, durations are seconds. *Stable* metrics"
