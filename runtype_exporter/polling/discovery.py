@@ -158,8 +158,9 @@ class Discovery:
             if run.created is None:
                 self._undated.add(run.id)
             before = stored.get(run.id)
-            if before is not None and before.account != run.account:
-                self._warn_owned(before.account, "run", run.id)
+            owner = _owner(before, followed.get(run.batch))
+            if owner and owner != run.account:
+                self._warn_owned(owner, "run", run.id)
                 continue
             if before is None and run.batch not in followed and not _taken_up(run, horizon):
                 continue
@@ -316,6 +317,13 @@ def _unchanged(before: Run | None, run: Run) -> bool:
     if before is None or before.batch != run.batch:
         return False
     return before.outcome is not None or (run.outcome is None and run.started == before.started)
+
+
+def _owner(run: Run | None, batch: Batch | None) -> str:
+    """The account that follows a run, "" for none: a run that is not held goes with its batch, so that the batch gets the run's labels."""
+    if run is not None:
+        return run.account
+    return "" if batch is None else batch.ref.account
 
 
 def _taken_up(run: Run, horizon: Horizon) -> bool:

@@ -107,7 +107,7 @@ async def a_month(rig: Rig, watched: Watched) -> dict[int, dict[str, int]]:
         await rig.sleep(DAY / 4)
         rig.world.run_now(id_, rig.clock.now())
         await rig.sleep(DAY / 2)
-        del rig.world.schedules[id_]
+        rig.world.delete(id_, rig.clock.now())
         if day % 7 == 6:
             levels[day // 7 + 1] = watched.levels()
     return levels
