@@ -319,15 +319,15 @@ def _unchanged(before: Run | None, run: Run) -> bool:
     return before.outcome is not None or (run.outcome is None and run.started == before.started)
 
 
-def _owner(run: Run | None, batch: Batch | None) -> str:
-    """The account that follows a run, "" for none: a run that is not held goes with its batch, so that the batch gets the run's labels."""
-    if run is not None:
-        return run.account
-    return "" if batch is None else batch.ref.account
-
-
 def _taken_up(run: Run, horizon: Horizon) -> bool:
     """Whether a run that the ledger does not hold is followed."""
     if run.created is None or run.created >= horizon.at:
         return True
     return not horizon.opened and (run.outcome is None or (run.ended is not None and run.ended >= horizon.at))
+
+
+def _owner(run: Run | None, batch: Batch | None) -> str:
+    """The account that follows a run, "" for none: a run that is not held goes with its batch, so that the batch gets the run's labels."""
+    if run is not None:
+        return run.account
+    return "" if batch is None else batch.ref.account
