@@ -169,8 +169,9 @@ class Discovery:
             if run.created is None:
                 self._undated.add(run.id)
             before = stored.get(run.id)
-            if before is not None and before.account != run.account:
-                self._warn_owned(before.account, "run", run.id)
+            owner = _owner(before, followed.get(run.batch))
+            if owner and owner != run.account:
+                self._warn_owned(owner, "run", run.id)
                 continue
             taken_up = before is not None or _taken_up(run, horizon)
             if not taken_up and run.batch not in followed:
@@ -321,3 +322,10 @@ def _taken_up(run: Run, horizon: Horizon) -> bool:
     if run.created is None or run.created >= horizon.at:
         return True
     return not horizon.opened and (run.outcome is None or (run.ended is not None and run.ended >= horizon.at))
+
+
+def _owner(run: Run | None, batch: Batch | None) -> str:
+    """The account that follows a run, "" for none: a run that is not held goes with its batch, so that the batch gets the run's labels."""
+    if run is not None:
+        return run.account
+    return "" if batch is None else batch.ref.account

@@ -125,6 +125,19 @@ async def test_a_batch_that_two_accounts_see_is_counted_and_paid_by_the_first_al
             assert "batch is counted by another account already" in {entry["event"] for entry in logs}
 
 
+@pytest.mark.parametrize(("offset", "latency"), [(0.1, 0.2), (0.3, 3.0), (1.0, 3.0), (2.0, 3.0), (59.0, 3.0)])
+async def test_a_batch_that_one_account_met_in_the_summary_keeps_its_schedules_label_when_the_other_meets_its_run_first(
+    tmp_path, offset, latency
+):
+    async with Rig(tmp_path, world_of("live"), sections=QUICK, latency=latency) as first:
+        await first.sleep(offset)
+        async with Rig(tmp_path, account={"name": "twin"}, sections=QUICK, latency=latency, beside=first):
+            await first.sleep(5400)
+            await to_rest(first)
+            assert first.counted() == first.truth()
+            assert first.counted("runtype_schedule_runs_finished_total") == first.run_truth()
+
+
 async def test_a_run_without_a_batch_that_two_accounts_see_is_counted_by_one(tmp_path):
     spec = ScheduleSpec(key="i", name="inlined", kind="inline", cron="*/7 * * * *", records=30)
     settings = WorldSettings(start=START, schedules=(spec,))

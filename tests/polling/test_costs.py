@@ -231,6 +231,24 @@ async def test_a_late_change_that_is_seen_while_a_cost_is_being_read_is_counted_
         assert rig.held(run.batch.id).cost is not None
 
 
+@pytest.mark.parametrize("code", [200, 404])
+async def test_a_cost_that_is_no_longer_due_when_its_answer_comes_changes_nothing(tmp_path, code):
+    async with Rig(tmp_path, one(), sections={"poll": {"interval": "10s"}}, latency=8.0) as rig:
+        await rig.sleep(200)
+        run = rig.world.add_batch(DONE, schedule="a", at=rig.clock.now())
+        if code != 200:
+            rig.faults.add(Fault(kind="status", operation="cost", value=code))
+        for _ in range(400):
+            if rig.requests()["cost"]:
+                break
+            await rig.sleep(1)
+        rig.ledger.save(given_up := replace(rig.held(run.batch.id), cost_due=False))
+        await rig.sleep(600)
+        assert rig.held(run.batch.id) == given_up
+        assert rig.counted(COST) == {}
+        assert rig.requests()["cost"] == 1
+
+
 async def test_what_is_due_is_read_before_a_single_run_ends(tmp_path):
     rig = Rig(tmp_path, one())
     rig.world.add_batch(DONE, schedule="a", at=START + 1)
