@@ -325,7 +325,7 @@ def _taken_up(run: Run, horizon: Horizon) -> bool:
 
 
 def _owner(run: Run | None, batch: Batch | None) -> str:
-    """The account that follows a run, "" for none: a run that is not held goes with its batch, so that the batch gets the run's labels."""
+    """The account that follows a run, "" for none. One not held goes with a batch that waits for it, which so gets its labels."""
     if run is not None:
         return run.account
-    return "" if batch is None else batch.ref.account
+    return batch.ref.account if batch is not None and batch.unclaimed else ""
