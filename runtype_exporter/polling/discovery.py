@@ -158,9 +158,9 @@ class Discovery:
             if run.created is None:
                 self._undated.add(run.id)
             before = stored.get(run.id)
-            owner = _owner(before, followed.get(run.batch))
-            if owner and owner != run.account:
-                self._warn_owned(owner, "run", run.id)
+            if before is not None and before.account != run.account:
+                self._warn_owned(before.account, "run", run.id)
+                opened |= self._labelled(followed.get(run.batch), run, row, horizon)
                 continue
             if before is None and run.batch not in followed and not _taken_up(run, horizon):
                 continue
@@ -211,6 +211,15 @@ class Discovery:
             unclaimed=0,
         )
         return claimed if included or run.batch in self.endings.configured else replace(claimed, closed=now)
+
+    def _labelled(self, batch: Batch | None, run: Run, row: RunRow, horizon: Horizon) -> dict[str, Batch]:
+        """This account's batch of a run that another account counts: the batch gets its schedule all the same."""
+        if batch is None or batch.ref.account != self.account.name:
+            return {}
+        self._read_run(row, run.batch)
+        included = self.account.schedules.matches(self._names.get(run.schedule), run.schedule)
+        claimed = self._claimed(batch, run, row, horizon, included=included)
+        return {} if claimed is None else {run.batch: claimed}
 
     def _claim(self, *, read: bool) -> None:
         """One more read of the run list left these batches unclaimed, or none can ever claim them."""
@@ -324,10 +333,3 @@ def _taken_up(run: Run, horizon: Horizon) -> bool:
     if run.created is None or run.created >= horizon.at:
         return True
     return not horizon.opened and (run.outcome is None or (run.ended is not None and run.ended >= horizon.at))
-
-
-def _owner(run: Run | None, batch: Batch | None) -> str:
-    """The account that follows a run, "" for none: a run that is not held goes with its batch, so that the batch gets the run's labels."""
-    if run is not None:
-        return run.account
-    return "" if batch is None else batch.ref.account
