@@ -169,9 +169,9 @@ class Discovery:
             if run.created is None:
                 self._undated.add(run.id)
             before = stored.get(run.id)
-            owner = _owner(before, followed.get(run.batch))
-            if owner and owner != run.account:
-                self._warn_owned(owner, "run", run.id)
+            if before is not None and before.account != run.account:
+                self._warn_owned(before.account, "run", run.id)
+                opened |= self._labelled(followed.get(run.batch), run, row, horizon)
                 continue
             taken_up = before is not None or _taken_up(run, horizon)
             if not taken_up and run.batch not in followed:
@@ -227,6 +227,15 @@ class Discovery:
         elif not included:
             return replace(claimed, closed=now)
         return claimed
+
+    def _labelled(self, batch: Batch | None, run: Run, row: RunRow, horizon: Horizon) -> dict[str, Batch]:
+        """This account's batch of a run that another account counts: the batch gets its schedule all the same."""
+        if batch is None or batch.ref.account != self.account.name:
+            return {}
+        self._read_run(row, run.batch)
+        included = self.account.schedules.matches(self._names.get(run.schedule), run.schedule)
+        claimed = self._claimed(batch, run, row, horizon, included=included)
+        return {} if claimed is None else {run.batch: claimed}
 
     def _claim(self, *, read: bool) -> None:
         """One more read of the run list left these batches unclaimed, or none can ever claim them."""
@@ -322,10 +331,3 @@ def _taken_up(run: Run, horizon: Horizon) -> bool:
     if run.created is None or run.created >= horizon.at:
         return True
     return not horizon.opened and (run.outcome is None or (run.ended is not None and run.ended >= horizon.at))
-
-
-def _owner(run: Run | None, batch: Batch | None) -> str:
-    """The account that follows a run, "" for none. One not held goes with a batch that waits for it, which so gets its labels."""
-    if run is not None:
-        return run.account
-    return batch.ref.account if batch is not None and batch.unclaimed else ""
