@@ -23,7 +23,7 @@ demo: $(STAMP)  ## Run the exporter against a simulated account: no credentials,
 	@$(BIN)/runtype-exporter demo
 
 .PHONY: test
-test: $(STAMP)  ## Run the tests with coverage
+test: $(STAMP)  ## Run the tests on all processors, with coverage
 	$(BIN)/pytest --cov --cov-report=term --durations=10
 
 .PHONY: lint
