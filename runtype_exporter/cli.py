@@ -13,7 +13,7 @@ import click
 import httpx
 
 from runtype_exporter import __version__, logs
-from runtype_exporter.app import Options, catch_up, serve
+from runtype_exporter.app import BadOption, Options, catch_up, serve
 from runtype_exporter.clock import SystemClock
 from runtype_exporter.config import Config, ConfigError, SecretError, load
 from runtype_exporter.demo import Demo
@@ -26,13 +26,15 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 PREFIX = "RUNTYPE_EXPORTER"
 DEFAULT_ADDRESS = ":10077"
+SPEED = click.FloatRange(min=0.01, max=10_000)
+"""How many simulated seconds may pass in a real one: beyond these, nothing that a clock is for can be seen."""
 
 
 class _ServeByDefault(click.Group):
     """Flags without a command belong to `serve`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or (args[0] not in self.commands and args[0] not in ("--help", "--version")):
+        if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help", "--version")):
             args = ["serve", *args]
         return super().parse_args(ctx, args)
 
@@ -158,7 +160,7 @@ def healthcheck_command(web_listen_address: str) -> None:
 @main.command("simulate")
 @_flag("web.listen-address", default="127.0.0.1:10078", help="Where the simulated API listens.")
 @_flag("simulate.seed", type=int, default=1, help="What the simulated account's chances are drawn from.")
-@_flag("simulate.speed", type=float, default=1.0, help="How fast its time runs.")
+@_flag("simulate.speed", type=SPEED, default=1.0, help="How fast its time runs.")
 @_log_flags
 def simulate_command(**flags: Any) -> None:
     """Serve a simulated Runtype API: a company's account, no credentials of yours needed."""
@@ -171,7 +173,7 @@ def simulate_command(**flags: Any) -> None:
 @main.command("demo")
 @_flag("web.listen-address", default="127.0.0.1:10077", help="Where the exporter listens.")
 @_flag("simulate.seed", type=int, default=1, help="What the simulated account's chances are drawn from.")
-@_flag("simulate.speed", type=float, default=1.0, help="How fast the simulated account's time runs.")
+@_flag("simulate.speed", type=SPEED, default=1.0, help="How fast the simulated account's time runs.")
 @_log_flags
 def demo_command(**flags: Any) -> None:
     """Run the exporter against the built-in simulator: no account needed, nothing kept."""
@@ -209,7 +211,7 @@ def _exit_with(run: Callable[[], Any]) -> None:
     """Run to the end and exit with its code; errors that a person can mend are one message, not a traceback."""
     try:
         code = asyncio.run(run())
-    except (ConfigError, SecretError, LedgerError, OSError) as error:
+    except (ConfigError, SecretError, LedgerError, BadOption, OSError) as error:
         raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
         code = 130

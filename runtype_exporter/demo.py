@@ -6,7 +6,6 @@ The one place that knows both the simulator and the exporter. The exporter is co
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from socket import socket
 from runtype_exporter.app import Options, listen, serve
 from runtype_exporter.clock import Clock, ScaledClock, SystemClock
 from runtype_exporter.config import load
+from runtype_exporter.signals import Signals
 from runtype_exporter.simulator.presets import DEMO_TOKEN, SimulatorSettings, build
 from runtype_exporter.web import Server
 
@@ -44,15 +44,12 @@ class Demo:
         Raises:
             OSError: the address cannot be listened on.
         """
-        stopping = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopping.set)
-        with listen(host, port) as listener:
+        signals = Signals()
+        with signals.heard(), listen(host, port) as listener:
             server = self._server(listener, self._clock())
             say(f"simulated API  http://{host or '127.0.0.1'}:{listener.getsockname()[1]}   (key: {DEMO_TOKEN})")
             serving = asyncio.create_task(server.run())
-            await stopping.wait()
+            await signals.stop.wait()
             server.stop()
             await serving
         return 0

@@ -30,8 +30,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "web": LEAVES | {"metrics"},
     "simulator": {"clock"},
     "forecast": LEAVES | {"runtype", "polling", "metrics"},
-    "app": LEAVES | ROOMS | {"__init__"},
-    "demo": LEAVES | {"app", "simulator", "web"},
+    "accounts": LEAVES | {"runtype", "polling", "ledger", "metrics"},
+    "signals": set(),
+    "app": LEAVES | ROOMS | {"__init__", "accounts", "signals"},
+    "demo": LEAVES | {"app", "signals", "simulator", "web"},
     "cli": LEAVES | ROOMS | {"__init__", "logs", "app", "demo", "forecast", "simulator"},
 }
 """Each room, and the rooms of ours that it may know."""

@@ -1,0 +1,130 @@
+"""The accounts at work: each is put together of its client, budget and polling, started, and stopped so that nothing of it is lost.
+
+It must not know where the configuration comes from, nor what else the process does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from functools import partial
+
+import structlog
+
+from runtype_exporter.clock import Clock
+from runtype_exporter.config import Account as AccountConfig
+from runtype_exporter.config import Config, SecretError
+from runtype_exporter.ledger import Ledger, LedgerError
+from runtype_exporter.metrics import Bounds, Gauges, OwnMetrics
+from runtype_exporter.model import AccountStatus
+from runtype_exporter.polling import Account, Statuses
+from runtype_exporter.runtype import Budget, Client
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Running:
+    """One account at work, and what must be closed after it."""
+
+    account: Account
+    client: Client
+    budget: Budget
+    task: asyncio.Task[None] | None = None
+
+    async def stop(self) -> None:
+        """Stop between pages: a page that came is committed, one under way is dropped."""
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.wait({self.task})  # its failure, had it one, is the task group's business
+        await self.client.aclose()
+        try:
+            self.budget.close()
+        except LedgerError as error:
+            _log.warning("the rest of a block of the budget is forfeited", error=str(error))
+
+
+@dataclass(slots=True)
+class Accounts:
+    """Those of the configuration in force, and what they share."""
+
+    ledger: Ledger
+    own: OwnMetrics
+    gauges: Gauges
+    bounds: Bounds
+    clock: Clock
+    user_agent: str
+    _running: list[_Running] = field(default_factory=list, init=False)
+
+    def statuses(self) -> tuple[AccountStatus, ...]:
+        """How they are doing."""
+        return tuple(running.account.status() for running in self._running)
+
+    def start(self, config: Config, tasks: asyncio.TaskGroup) -> None:
+        """Poll every account of a configuration, each in a task of the group.
+
+        Raises:
+            LedgerError: a budget cannot be read; none is polled then.
+        """
+        self._build(config)
+        for running in self._running:
+            name = running.account.config.name
+            running.task = tasks.create_task(running.account.run(), name=f"account {name}")
+
+    async def catch_up(self, config: Config) -> bool:
+        """Poll every account of a configuration until nothing is left to do. Whether all went well.
+
+        Raises:
+            LedgerError: a budget cannot be read.
+        """
+        self._build(config)
+        return all(await asyncio.gather(*(running.account.catch_up() for running in self._running)))
+
+    async def stop(self) -> None:
+        """Stop them all, also while the API hangs. Without any there is nothing to do."""
+        running, self._running = self._running, []
+        await asyncio.gather(*(account.stop() for account in running))
+
+    def _build(self, config: Config) -> None:
+        statuses = Statuses(config.metrics.status_map)
+        for account in config.accounts:
+            self._running.append(self._one(account, config, statuses))
+
+    def _one(self, account: AccountConfig, config: Config, statuses: Statuses) -> _Running:
+        self.own.account(account.name)
+        budget = Budget(account.name, account.requests_per_hour, self.ledger, self.clock, self.own)
+        client = Client(
+            account.name,
+            account.base_url,
+            partial(_key, account),
+            budget=budget,
+            telemetry=self.own,
+            clock=self.clock,
+            timeout=account.timeout,
+            page_size=account.page_size,
+            user_agent=self.user_agent,
+        )
+        polled = Account(
+            config=account,
+            poll=config.poll,
+            retention=config.state.retention,
+            batches_per_schedule=config.metrics.batches_per_schedule,
+            client=client,
+            budget=budget,
+            ledger=self.ledger,
+            statuses=statuses,
+            telemetry=self.own,
+            pictures=self.gauges,
+            clock=self.clock,
+            room=self.bounds,
+        )
+        return _Running(polled, client, budget)
+
+
+def _key(account: AccountConfig) -> str:
+    """The account's key as it lies there now; "", which the client refuses to send, where a rotation has gone wrong."""
+    try:
+        return account.api_key.read()
+    except SecretError as error:
+        _log.error("the API key cannot be read", account=account.name, error=str(error))
+        return ""
