@@ -120,6 +120,7 @@ def once_command(**flags: Any) -> None:
 )
 def check_config_command(config_file: Path | None, state_path: Path | None, *, live: bool) -> None:
     """Check the configuration: every error with its line, or a forecast of requests and series."""
+    logs.configure("warning", "logfmt")  # what the survey has to say is no part of the forecast
     config = _load(config_file)
     click.echo(f"the configuration is good; ledger at {state_path or config.state.path}\n")
 

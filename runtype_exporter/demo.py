@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
+from typing import Any
 
 from runtype_exporter.app import Options, listen, serve
 from runtype_exporter.clock import Clock, ScaledClock, SystemClock
@@ -26,6 +27,7 @@ accounts:
     base_url: http://127.0.0.1:{port}
     api_key: {{file: {key}}}
     requests_per_hour: 100000
+    batches: [{{id: {batch}, name: last night}}]
 poll: {{interval: 5s, lookback: 24h}}
 state: {{path: {ledger}}}
 """
@@ -46,7 +48,7 @@ class Demo:
         """
         signals = Signals()
         with signals.heard(), listen(host, port) as listener:
-            server = self._server(listener, self._clock())
+            server = _server(listener, self._api(self._clock()))
             say(f"simulated API  http://{host or '127.0.0.1'}:{listener.getsockname()[1]}   (key: {DEMO_TOKEN})")
             serving = asyncio.create_task(server.run())
             await signals.stop.wait()
@@ -62,12 +64,17 @@ class Demo:
         """
         clock = self._clock()
         with listen("127.0.0.1", 0) as listener:
-            server = self._server(listener, clock)
+            api = self._api(clock)
+            server = _server(listener, api)
             simulated = listener.getsockname()[1]
             key = folder / "key"
             key.write_text(DEMO_TOKEN)
             file = folder / "config.yaml"
-            file.write_text(CONFIG.format(port=simulated, key=key, ledger=folder / "ledger.db"))
+            world = api.state.world
+            night = world.runs(clock.now(), world.schedule_id("nightly"))[
+                -1
+            ]  # a demo has a day behind it, and so a night
+            file.write_text(CONFIG.format(port=simulated, key=key, batch=night.batch.id, ledger=folder / "ledger.db"))
 
             def listening(own_port: int) -> None:
                 base = f"http://{host or '127.0.0.1'}:{own_port}"
@@ -91,6 +98,10 @@ class Demo:
         now = system.now()
         return system if self.speed == 1.0 else ScaledClock(base=system, origin=now, start=now, speed=self.speed)
 
-    def _server(self, listener: socket, clock: Clock) -> Server:
-        # The simulator dates its answers itself, in its own time.
-        return Server(build(SimulatorSettings(seed=self.seed), clock), [listener], date_header=False)
+    def _api(self, clock: Clock) -> Any:
+        return build(SimulatorSettings(seed=self.seed), clock)
+
+
+def _server(listener: socket, api: Any) -> Server:
+    # The simulator dates its answers itself, in its own time.
+    return Server(api, [listener], date_header=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import socket
 import subprocess
 import time
@@ -13,7 +12,6 @@ from pathlib import Path
 
 import httpx
 
-from runtype_exporter.catalogue import CATALOGUE
 from runtype_exporter.clock import SystemClock
 from runtype_exporter.simulator.access import Key
 from runtype_exporter.simulator.presets import small_world
@@ -113,28 +111,3 @@ def test_the_exposition_is_clean_to_promtool(tmp_path, promtool):
             text = scrape(exporter.url)
     checked = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
-
-
-def test_every_metric_of_the_catalogue_is_live(tmp_path):
-    """Each has a series after a batch of mixed fate, but for those whose cause is a fault."""
-    faults_only = {
-        "runtype_collector_failures_total",
-        "runtype_poll_failures_total",
-        "runtype_batch_sweep_failures_total",
-        "runtype_record_outcome_changes_total",
-        "runtype_record_invalid_timestamps_total",
-        "runtype_oldest_pending_sweep_timestamp_seconds",
-        "runtype_exporter_ledger_failures_total",
-    }
-    plans = [RecordPlan(0.0, 0.1, 60.0 if n == 0 else 0.5, "failure" if n % 4 == 0 else "success") for n in range(10)]
-    world = small_world(SystemClock())
-    with Served(simulator_app(world, keys=[Key(KEY)])) as api:
-        batch = api.call(lambda: world.add_batch(plans, at=time.time(), schedule="nightly")).batch
-        api.call(lambda: world.add_batch([RecordPlan()], at=time.time(), schedule="nightly"))
-        with Exporter(configure(tmp_path, api.url, account={"batches": [{"id": batch.id}]})) as exporter:
-
-            def missing() -> set[str]:
-                names = set(re.findall(r"^# TYPE (\S+)", scrape(exporter.url), re.MULTILINE))
-                return {metric.name for metric in CATALOGUE} - names - faults_only
-
-            wait_for(lambda: not missing() or None, every=0.3)
