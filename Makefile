@@ -24,7 +24,7 @@ demo: $(STAMP)  ## Run the exporter against a simulated account: no credentials,
 
 .PHONY: test
 test: $(STAMP)  ## Run the tests on all processors, with coverage
-	$(BIN)/pytest --cov --cov-report=term --durations=10
+	$(BIN)/pytest --numprocesses=auto --dist=worksteal --cov --cov-report=term --durations=10
 
 .PHONY: lint
 lint: $(STAMP)  ## Check style and formatting
