@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import structlog
 from click.testing import CliRunner, Result
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
@@ -49,6 +51,17 @@ def stopped(*arguments: str, number: signal.Signals = signal.SIGTERM, **environ:
         return run(*arguments, **environ)
     finally:
         thread.join()
+
+
+@pytest.fixture(autouse=True)
+def own_logging():
+    """A command sets up logging for its process, on a standard error that is gone when the runner is done."""
+    root = logging.getLogger()
+    handlers, level, before = list(root.handlers), root.level, structlog.get_config()
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.configure(**before)
 
 
 @pytest.fixture
