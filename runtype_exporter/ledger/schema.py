@@ -108,8 +108,11 @@ def connect(path: Path, *, now: float, try_reading: Callable[[sqlite3.Connection
 
 
 def size(path: Path) -> int:
-    """The ledger's bytes on disk, its write-ahead log included."""
-    return _size(path) + _size(_beside(path, "-wal"))
+    """The ledger's bytes on disk, its write-ahead log included; 0 where a failing disk does not tell."""
+    try:
+        return _size(path) + _size(_beside(path, "-wal"))
+    except LedgerUnusable:
+        return 0
 
 
 def _identify(path: Path) -> None:

@@ -190,8 +190,10 @@ class Account:
         self._collectors.start_cycle()
         failure = error_text = ""
         try:
-            await self._discovery.cycle()
-            self._shows.batches(self._discovery.touched.values())
+            try:
+                await self._discovery.cycle()
+            finally:  # what a cycle changed before it failed may never change again
+                self._shows.batches(self._discovery.touched.values())
             failure = self._collectors.failure
             if self._last_error and not failure:
                 self._recover()

@@ -62,11 +62,19 @@ def observe(batch: Batch, readings: Mapping[Source, Reading], statuses: Statuses
     )
     final = ending(seen, statuses) is not None
     return replace(
-        seen,
+        unguarded(seen),
         ended=(now if batch.ended is None else batch.ended) if final else None,
         # A batch that is listed may be denied yet when its results are asked for, if they are to be.
         missing_since=batch.missing_since if dirty(seen) else None,
     )
+
+
+def unguarded(batch: Batch) -> Batch:
+    """The batch without its guard where it began after that: no result of it can be older, whatever times the results lack."""
+    began = batch.started if batch.created is None else batch.created
+    if batch.guard is None or began is None or began < batch.guard:
+        return batch
+    return replace(batch, guard=None)
 
 
 def ending(batch: Batch, statuses: Statuses) -> Outcome | None:

@@ -13,7 +13,7 @@ from functools import partial
 import structlog
 
 from runtype_exporter.clock import Clock
-from runtype_exporter.config import Account, Poll
+from runtype_exporter.config import Account, Globs, Poll
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.model import Batch, BatchRef, Delta, Horizon, Probe, Run, Source
 from runtype_exporter.polling import batches, inline
@@ -29,6 +29,7 @@ from runtype_exporter.runtype import (
     Client,
     RunRow,
     ScheduleRow,
+    ServerError,
     Summary,
     cursor_walk,
 )
@@ -98,7 +99,8 @@ class Discovery:
             return  # a batch's labels freeze for ever, so its schedule's name is waited for
         summary = await self.collectors.read("summary", self._summary)
         whole = began >= self._whole_due
-        runs = await self.collectors.read("runs", partial(self._run_list, whole=whole))
+        undecided = not self._schedules_due and self._names_decide()
+        runs = not undecided and await self.collectors.read("runs", partial(self._run_list, whole=whole))
         self._claim(read=runs)
         self._configured()
         if summary or runs or not (self.collectors.open("summary") or self.collectors.open("runs")):
@@ -144,8 +146,11 @@ class Discovery:
             self.requests += 1
             strangers = {row.schedule_id for row in rows if row.schedule_id not in self._names} - self._strangers
             if any(not self.labels.named(stranger) for stranger in strangers):
+                if not await self.collectors.read("schedules", self._schedules) and self._names_decide():
+                    raise ServerError(
+                        "runs", "which of them are followed goes by names that cannot be read", code="names"
+                    )
                 self._strangers |= strangers
-                await self.collectors.read("schedules", self._schedules)
             return self._take(rows)
 
         started = self.clock.now()
@@ -153,6 +158,10 @@ class Discovery:
         if whole:
             stretched = self._runs.pages * 3600.0 / (WHOLE_WALK_SHARE * self.account.requests_per_hour)
             self._whole_due = started + max(self.poll.discovery_interval, stretched)
+
+    def _names_decide(self) -> bool:
+        """Whether runs must wait for a list of schedules that fails: the batch of a schedule that is not followed is closed for good."""
+        return self.account.schedules != Globs() and self.collectors.open("schedules")
 
     def _take(self, rows: Sequence[RunRow]) -> bool:
         """Keep one page of runs. Whether it told nothing new."""
@@ -222,6 +231,7 @@ class Discovery:
             created=run.created or batch.created,
             unclaimed=0,
         )
+        claimed = batches.unguarded(claimed)
         if run.batch in self.endings.configured:
             self.labels.schedule(run.schedule, self._names.get(run.schedule))
         elif not included:

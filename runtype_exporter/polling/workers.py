@@ -31,7 +31,7 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Workers:
-    """One account's. `patient`: whether what a failing ledger held up is tried again."""
+    """One account's. `patient`: whether what a failing ledger or a refused key held up is tried again."""
 
     config: AccountConfig
     settle_time: float
@@ -72,8 +72,9 @@ class Workers:
             batch_id = await self.queue.take()
             try:
                 self._tell_pending()
-                await self.access.granted.wait()
-                again = await self._sweep(batch_id)
+                if self.patient:
+                    await self.access.granted.wait()
+                again = self.access.granted.is_set() and await self._sweep(batch_id)
             finally:
                 self.queue.done(batch_id)
             if again:
@@ -81,7 +82,10 @@ class Workers:
 
     def _urgency(self, batch_id: str) -> tuple[float, ...]:
         """Closing batches first, then the stalest."""
-        batch = self.ledger.lookup((batch_id,)).get(batch_id)
+        try:
+            batch = self.ledger.lookup((batch_id,)).get(batch_id)
+        except LedgerError:  # it is met where the batch is swept
+            batch = None
         if batch is None:
             return (0.0, 0.0)
         return (float(batch.ended is None), batch.picture.at if batch.picture is not None else 0.0)

@@ -200,6 +200,16 @@ def test_a_failing_disk_leaves_neither_memory_nor_file_changed(
     assert totals(reopened(ledger))[SUCCESS] == 3
 
 
+def test_a_file_system_that_fails_costs_the_size_alone(tmp_path, open_ledger):
+    folder = tmp_path / "volume"
+    folder.mkdir()
+    ledger = open_ledger(folder / "ledger.db")
+    assert ledger.size() > 0
+    folder.rename(tmp_path / "gone")
+    folder.write_text("what stands there now is no directory")
+    assert ledger.size() == 0
+
+
 def test_a_full_disk_leaves_neither_memory_nor_file_changed(ledger, reopened, totals, a_batch, a_result):
     take(ledger, a_batch(), a_result("k0"))
     connection = ledger._database._connection

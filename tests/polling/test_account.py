@@ -92,6 +92,13 @@ async def test_closing_batches_come_first_then_the_stalest(tmp_path):
     await rig.stop()
 
 
+async def test_what_waits_is_ordered_also_while_the_ledger_cannot_be_read(tmp_path):
+    rig = Rig(tmp_path, world_of())
+    account = rig.build()
+    await rig.stop()
+    assert account._workers._urgency("closed meanwhile") == (0.0, 0.0)
+
+
 async def test_a_scarce_budget_goes_to_closing_batches_first(tmp_path):
     async with Rig(
         tmp_path, world_of(), account={"requests_per_hour": 60}, sections={"poll": {"max_concurrency": 2}}
@@ -375,6 +382,16 @@ async def test_configured_batches_are_followed_with_every_discovery_switched_off
         assert rig.account.status().up is True
 
 
+async def test_what_a_cycle_changed_before_it_failed_is_shown(tmp_path):
+    batches = [{"id": "a-missing"}, {"id": "b-out-of-reach"}]
+    rig = Rig(tmp_path, world_of(), account={"collectors": NOTHING_BUT_CONFIGURED, "batches": batches, "timeout": "5s"})
+    rig.faults.add(Fault(kind="hang", match="b-out"))
+    async with rig:
+        await rig.sleep(30)
+        assert rig.heard.cycles == ["timeout"]
+        assert rig.shown.finds["a-missing"] is False
+
+
 # --- once -------------------------------------------------------------------------------------------------------------
 async def test_catching_up_ends_when_nothing_is_left_to_do(tmp_path):
     rig = Rig(tmp_path, world_of(start=START - 7200), sections={"poll": {"lookback": "1d"}})
@@ -402,6 +419,16 @@ async def test_catching_up_tells_when_something_failed(tmp_path, fault):
     rig.world.add_batch(250, schedule="a", at=START - 3600)
     rig.faults.add(fault)
     assert not await asyncio.wait_for(rig.build().catch_up(), 600)
+    await rig.stop()
+
+
+async def test_catching_up_does_not_wait_for_a_refused_key_however_many_batches_do(tmp_path):
+    rig = Rig(tmp_path, world_of(start=START - 7200), sections={"poll": {"lookback": "1d"}})
+    for second in range(10):
+        rig.world.add_batch(20, schedule="a", at=START - 3600 + second)
+    rig.faults.add(Fault(kind="status", operation="batch_results", value=401))
+    assert not await asyncio.wait_for(rig.build().catch_up(), 600)
+    assert rig.requests()["batch_results"] <= 4
     await rig.stop()
 
 

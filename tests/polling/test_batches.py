@@ -40,6 +40,15 @@ def test_a_batch_has_ended_only_when_every_source_of_the_cycle_says_so():
     assert observed(ended, now=200.0, run=RUNNING).ended is None
 
 
+@pytest.mark.parametrize(
+    ("created", "started", "guard"),
+    [(None, 60.0, None), (None, 40.0, 50.0), (None, None, 50.0), (50.0, None, None), (40.0, 60.0, 50.0)],
+)
+def test_a_guard_goes_once_the_batch_is_known_to_have_begun_after_it(created, started, guard):
+    batch = replace(BATCH, guard=50.0, created=created)
+    assert observed(batch, status=Reading(RUNNING, started=started)).guard == guard
+
+
 def test_the_run_lists_word_for_the_end_goes_before_the_others():
     batch = observed(BATCH, run=Probe("failed", 1, 1, 1), summary=DONE, status=DONE)
     assert batches.ending(batch, STATUSES) == "failure"

@@ -48,6 +48,40 @@ async def test_a_schedule_that_a_page_of_runs_names_first_is_looked_up_before_it
         assert rig.counted() == {("public", "enrich", "success"): 3.0}
 
 
+async def test_where_names_decide_which_schedules_are_followed_runs_wait_for_names_that_fail(tmp_path):
+    rig = Rig(tmp_path, world_of(), account={"schedules": {"include": ["night*"]}})
+    rig.faults.add(Fault(kind="truncate", operation="schedules", times=20))
+    async with rig:
+        rig.world.add_batch(DONE, schedule="a", at=START + 2)
+        rig.world.add_adhoc(3, at=START + 2)
+        await rig.sleep(3600)
+        assert rig.counted() == rig.truth()
+        assert {schedule for schedule, *_ in rig.counted()} == {"nightly", ""}
+
+
+async def test_a_new_schedules_run_waits_where_its_name_decides_and_cannot_be_read(tmp_path):
+    async with Rig(tmp_path, world_of(), account={"schedules": {"include": ["public"]}}) as rig:
+        await rig.sleep(1)
+        rig.world.add_schedule(ScheduleSpec(key="c", name="public"))
+        rig.faults.add(Fault(kind="truncate", operation="schedules", times=4))
+        rig.world.add_batch(DONE, schedule="c", at=START + 2)
+        await rig.sleep(200)
+        assert rig.counted() == {}
+        await rig.sleep(600)
+        assert rig.counted() == {("public", "enrich", "success"): 3.0}
+        assert rig.heard.collectors["runs"] == (True, "")
+
+
+async def test_where_names_may_not_be_read_schedules_are_followed_by_their_ids(tmp_path):
+    rig = Rig(tmp_path, world_of())
+    rig.configure({"schedules": {"include": [rig.world.schedule_id("a")]}})
+    rig.faults.add(Fault(kind="status", operation="schedules", value=403))
+    async with rig:
+        rig.world.add_batch(DONE, schedule="a", at=START + 2)
+        await rig.sleep(600)
+        assert rig.counted() == {(rig.world.schedule_id("a"), "enrich", "success"): 3.0}
+
+
 async def test_a_deleted_schedule_is_looked_up_once_not_in_every_cycle(tmp_path):
     settings = world_of(NIGHTLY, ScheduleSpec(key="b", name="deleted"), start=START - 7200)
     rig = Rig(tmp_path, settings, sections={"poll": {"discovery_interval": "2h"}})
@@ -115,6 +149,21 @@ async def test_what_ended_before_the_first_start_is_not_counted_and_what_ends_af
         assert rig.counted() == {("nightly", "enrich", "success"): 2.0, ("", "adhoc import", "success"): 1.0}
         assert rig.counted(RUNS) == {("nightly", "success"): 1.0}
         assert rig.counted(BATCHES) == {("nightly", "enrich", "success"): 1.0, ("", "adhoc import", "success"): 1.0}
+
+
+@pytest.mark.parametrize("listed", [True, False])
+async def test_a_configured_batch_begun_after_the_first_start_counts_results_that_lack_their_times_too(
+    tmp_path, listed
+):
+    rig = Rig(tmp_path, world_of())
+    async with rig:
+        await rig.sleep(4000)
+    records = [RecordPlan(finished=10.0)] * 4 + [RecordPlan(finished=5.0, outcome="cancelled")] * 3
+    batch = rig.world.add_batch(records, schedule="a", at=rig.clock.now() + 5).batch
+    rig.configure({"batches": [{"id": batch.id}], "collectors": {"runs": listed, "summary": listed}})
+    async with rig:
+        await rig.sleep(2000)
+        assert sorted(rig.counted().values()) == [3.0, 4.0]
 
 
 async def test_a_lookback_counts_what_ended_within_it(tmp_path):
