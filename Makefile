@@ -12,7 +12,7 @@ STAMP := .venv/.installed
 WHERE := -c 'import sys; print(sys.base_prefix)'
 UV := 0.13.9
 LOCK := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	--no-emit-index-url --no-emit-find-links
+	--no-emit-index-url --no-emit-find-links --no-strip-extras
 
 .PHONY: help
 help:  ## Show what there is
