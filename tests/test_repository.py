@@ -100,7 +100,7 @@ def test_the_top_of_the_tree_has_what_people_look_for():
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
 def test_every_requirement_is_pinned_and_hashed_and_names_no_index(name: str):
-    entry = re.compile(r"[a-z0-9-]+==[^ ]+( ; [^\\]+?)?( +--hash=sha256:[0-9a-f]{64})+")
+    entry = re.compile(r"[a-z0-9-]+(\[[a-z,-]+\])?==[^ ]+( ; [^\\]+?)?( +--hash=sha256:[0-9a-f]{64})+")
     entries = locked(name)
     assert entries
     assert [] == [line for line in entries if not entry.fullmatch(line.rstrip())]
