@@ -1,0 +1,63 @@
+"""Grafana's variables in an expression, put away so that it can be parsed. It knows no label and no metric."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+VARIABLE = "grafana_variable"
+"""What stands in a quoted string where Grafana puts a variable's value: it may be anything."""
+
+_BUILT_IN = {
+    "__range": "1h",
+    "__range_s": "3600",
+    "__range_ms": "3600000",
+    "__rate_interval": "1m",
+    "__rate_interval_ms": "60000",
+    "__interval": "1m",
+    "__interval_ms": "60000",
+    "__from": "1700000000000",
+    "__to": "1700003600000",
+}
+_REFERENCE = re.compile(r"\$\{(?P<braced>\w+)(?::[\w-]+)?\}|\$(?P<plain>\w+)|\[\[(?P<old>\w+)(?::[\w-]+)?\]\]")
+_QUOTED = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)""")
+
+
+def substitute(text: str, values: Mapping[str, str] | None = None) -> str:
+    """The expression with something in the place of every variable: `values`, or what fits the place.
+
+    In quotes that is `VARIABLE`, which stands for any value; elsewhere it is a duration.
+    """
+
+    def put(match: re.Match[str], otherwise: str) -> str:
+        name = _name(match)
+        return {**_BUILT_IN, **(values or {})}.get(name, otherwise)
+
+    def in_quotes(match: re.Match[str]) -> str:
+        name = _name(match)
+        # `$1` in label_replace is a group of its regular expression.
+        return match[0] if name.isdigit() else put(match, VARIABLE)
+
+    parts = _QUOTED.split(text)
+    for index, part in enumerate(parts):
+        parts[index] = (
+            _REFERENCE.sub(in_quotes, part) if index % 2 else _REFERENCE.sub(lambda match: put(match, "1h"), part)
+        )
+    return "".join(parts)
+
+
+def expand(text: str, options: Mapping[str, list[str]]) -> Iterator[str]:
+    """One expression for each option of a variable that stands outside quotes: a part of a name, a window, a label."""
+    outside = "".join(_QUOTED.split(text)[::2])
+    used = [name for match in _REFERENCE.finditer(outside) if (name := _name(match)) in options]
+    if not used:
+        yield substitute(text)
+        return
+    first = used[0]
+    rest = {name: values for name, values in options.items() if name != first}
+    for option in options[first]:
+        yield from expand(re.sub(rf"\$(\{{{first}(:[\w-]+)?\}}|{first}\b)", lambda _: option, text), rest)  # noqa: B023
+
+
+def _name(match: re.Match[str]) -> str:
+    return match["braced"] or match["plain"] or match["old"]

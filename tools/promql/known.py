@@ -1,0 +1,109 @@
+"""What there is to ask for: the catalogue's metrics, a few of others, and whatever rules have recorded. It knows no expression."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from runtype_exporter.catalogue import CATALOGUE
+from tools.promql.labels import Labels, Values
+
+TARGET = ("job", "instance", "namespace", "pod", "container", "service", "endpoint", "cluster")
+"""What a scrape adds to every series: always the first two, the others where the target is found in Kubernetes."""
+
+Kind = Literal["counter", "gauge", "unknown"]
+
+_OUTSIDE: dict[str, tuple[Kind, tuple[str, ...]]] = {
+    "up": ("gauge", ()),
+    "scrape_duration_seconds": ("gauge", ()),
+    "scrape_samples_scraped": ("gauge", ()),
+    "scrape_samples_post_metric_relabeling": ("gauge", ()),
+    "scrape_series_added": ("gauge", ()),
+    "process_cpu_seconds_total": ("counter", ()),
+    "process_resident_memory_bytes": ("gauge", ()),
+    "process_virtual_memory_bytes": ("gauge", ()),
+    "process_start_time_seconds": ("gauge", ()),
+    "process_open_fds": ("gauge", ()),
+    "process_max_fds": ("gauge", ()),
+    "python_info": ("gauge", ("implementation", "major", "minor", "patchlevel", "version")),
+    "python_gc_objects_collected_total": ("counter", ("generation",)),
+    "python_gc_objects_uncollectable_total": ("counter", ("generation",)),
+    "python_gc_collections_total": ("counter", ("generation",)),
+    "prometheus_build_info": ("gauge", ("branch", "goarch", "goos", "goversion", "revision", "tags", "version")),
+    "prometheus_tsdb_lowest_timestamp_seconds": ("gauge", ()),
+    "prometheus_tsdb_lowest_timestamp": ("gauge", ()),
+    "prometheus_tsdb_retention_limit_seconds": ("gauge", ()),
+    "prometheus_tsdb_retention_limit_bytes": ("gauge", ()),
+    "prometheus_tsdb_time_retentions_total": ("counter", ()),
+    "prometheus_tsdb_size_retentions_total": ("counter", ()),
+    "prometheus_rule_evaluation_failures_total": ("counter", ("rule_group",)),
+    "prometheus_rule_group_iterations_missed_total": ("counter", ("rule_group",)),
+    "prometheus_rule_group_last_duration_seconds": ("gauge", ("rule_group",)),
+    "prometheus_rule_group_interval_seconds": ("gauge", ("rule_group",)),
+    "prometheus_notifications_dropped_total": ("counter", ()),
+    "prometheus_notifications_alertmanagers_discovered": ("gauge", ()),
+}
+"""Metrics of others that rules and dashboards may use, with the labels that they have beside the target's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The labels of each name, what kind it is, and the names that only look like series (histograms without a suffix)."""
+
+    series: Mapping[str, Labels]
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    histograms: frozenset[str] = frozenset()
+
+    def labels(self, name: str) -> Labels | None:
+        """A name's labels, or None where nothing bears it."""
+        return self.series.get(name)
+
+    def kind(self, name: str) -> Kind:
+        """Counter or gauge, where that is known."""
+        return self.kinds.get(name, "unknown")
+
+    def matching(self, pattern: str) -> list[str]:
+        """Names that a regular expression matches as a whole."""
+        return [name for name in self.series if re.fullmatch(pattern, name)]
+
+    def recorded(self, name: str, labels: Labels) -> Known:
+        """With what a rule records. Several rules may record one name."""
+        before = self.series.get(name)
+        return Known({**self.series, name: before.either(labels) if before else labels}, self.kinds, self.histograms)
+
+
+def known() -> Known:
+    """What there is before any rule records."""
+    series = {name: (kind, labels) for name, kind, labels in [*_ours(), *_others()]}
+    return Known(
+        {name: labels for name, (_, labels) in series.items()},
+        {name: kind for name, (kind, _) in series.items()},
+        frozenset(metric.name for metric in CATALOGUE if metric.type == "histogram"),
+    )
+
+
+def metric_of(series: str) -> str:
+    """The catalogue's name of a series: a histogram's without its suffix."""
+    base = re.sub(r"_(bucket|sum|count)$", "", series)
+    return base if any(metric.name == base and metric.type == "histogram" for metric in CATALOGUE) else series
+
+
+def _ours() -> Iterator[tuple[str, Kind, Labels]]:
+    for metric in CATALOGUE:
+        closed: dict[str, Values] = {label: frozenset(values) for label, values in metric.values}
+        labels = Labels.of(*metric.labels, *TARGET).add(closed)
+        if metric.type == "histogram":
+            yield f"{metric.name}_bucket", "counter", labels.add({"le": None})
+            yield f"{metric.name}_sum", "counter", labels
+            yield f"{metric.name}_count", "counter", labels
+        else:
+            yield metric.name, metric.type, labels
+
+
+def _others() -> Iterator[tuple[str, Kind, Labels]]:
+    for name, (kind, labels) in _OUTSIDE.items():
+        yield name, kind, Labels.of(*labels, *TARGET)
+    for name in ("ALERTS", "ALERTS_FOR_STATE"):  # each alert brings labels of its own
+        yield name, "gauge", Labels.of("alertname", "alertstate", "severity", *TARGET, open_=True)
