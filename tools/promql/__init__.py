@@ -4,7 +4,7 @@
 """
 
 from tools.promql.check import Checked
-from tools.promql.grafana import VARIABLE, expand, substitute
+from tools.promql.grafana import VARIABLE, expand, substitute, variables
 from tools.promql.known import TARGET, Known, known, metric_of
 from tools.promql.labels import Labels
 from tools.promql.templates import annotation_problems, legend_problems, link_problems
@@ -22,4 +22,5 @@ __all__ = [
     "link_problems",
     "metric_of",
     "substitute",
+    "variables",
 ]

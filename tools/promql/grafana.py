@@ -46,6 +46,12 @@ def substitute(text: str, values: Mapping[str, str] | None = None) -> str:
     return "".join(parts)
 
 
+def variables(text: str) -> list[str]:
+    """The names that an expression takes from the dashboard, Grafana's own left out."""
+    names = {_name(match) for match in _REFERENCE.finditer(text)}
+    return sorted(name for name in names if not name.startswith("__") and not name.isdigit())
+
+
 def expand(text: str, options: Mapping[str, list[str]]) -> Iterator[str]:
     """One expression for each option of a variable that stands outside quotes: a part of a name, a window, a label."""
     outside = "".join(_QUOTED.split(text)[::2])
