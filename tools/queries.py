@@ -78,12 +78,11 @@ def read_rules(reading: Reading, documents: Iterable[tuple[str, Any]]) -> None:
     recorded = {rule["record"] for _, rule in waiting}
     while waiting:
         names = {rule["record"] for _, rule in waiting}
-        ready = [entry for entry in waiting if not _asks_for(entry[1]["expr"], names, reading.known)]
+        ready = [
+            entry for entry in waiting if not _asks_for(entry[1]["expr"], names - {entry[1]["record"]}, reading.known)
+        ]
         for place, rule in ready or waiting:  # rules that wait for each other are read as they stand
-            labels = (reading.check(place, rule["expr"]) or Labels()).add(
-                {name: frozenset({value}) for name, value in rule.get("labels", {}).items()}
-            )
-            reading.known = reading.known.recorded(rule["record"], labels)
+            _record(reading, place, rule)
         waiting = [entry for entry in waiting if ready and entry not in ready]
     reading.say("records", [f"{name} is a name of the catalogue" for name in sorted(recorded & known().series.keys())])
     for place, rule in rules:
@@ -91,6 +90,16 @@ def read_rules(reading: Reading, documents: Iterable[tuple[str, Any]]) -> None:
             labels = reading.check(place, rule["expr"])
             for text in [*rule.get("labels", {}).values(), *rule.get("annotations", {}).values()]:
                 reading.say(place, annotation_problems(text, labels, reading.known))
+
+
+def _record(reading: Reading, place: str, rule: Any) -> None:
+    """What a rule records. One that goes on from its own last value is read twice: to learn its labels, and then with them."""
+    own = {name: frozenset({value}) for name, value in rule.get("labels", {}).items()}
+    if rule["record"] not in reading.known.series and _asks_for(rule["expr"], {rule["record"]}, reading.known):
+        first = Checked(rule["expr"], reading.known.recorded(rule["record"], Labels()))
+        reading.known = reading.known.recorded(rule["record"], (first.labels or Labels()).add(own))
+    labels = (reading.check(place, rule["expr"]) or Labels()).add(own)
+    reading.known = reading.known.recorded(rule["record"], labels)
 
 
 def _asks_for(text: str, names: set[str], there: Known) -> bool:

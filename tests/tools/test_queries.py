@@ -69,6 +69,16 @@ def test_rules_that_wait_for_each_other_are_named():
     assert ["a.yaml: a:b: nothing bears the name c:d"] == rule_problems(circle)
 
 
+def test_a_rule_may_go_on_from_its_own_last_value():
+    copy = {
+        "record": "a:b",
+        "expr": "sum by (account) (runtype_up) and last_over_time(a:b[5m]) or sum by (account) (runtype_up)",
+    }
+    after = {"record": "c:d", "expr": "sum by (account) (a:b)"}
+    wrong = {"record": "e:f", "expr": "sum by (flow) (a:b)"}
+    assert ["a.yaml: e:f: sum by (flow): there is no such label below it"] == rule_problems(rules(copy, after, wrong))
+
+
 def test_a_record_must_not_take_a_name_of_the_catalogue():
     assert ["records: runtype_up is a name of the catalogue"] == rule_problems(
         rules({"record": "runtype_up", "expr": "vector(1)"})
