@@ -20,6 +20,7 @@ from runtype_exporter.demo import Demo
 from runtype_exporter.forecast import ASSUMED, Holding, forecast_text, survey
 from runtype_exporter.ledger import LedgerError
 from runtype_exporter.metrics import OwnMetrics
+from runtype_exporter.rules import RUNBOOKS, rule_files, text_of
 from runtype_exporter.runtype import ApiError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -54,6 +55,10 @@ def _config_flags(command: Command) -> Command:
         default=None,
         help="The ledger's file; overrides state.path of the configuration.",
     )(command)
+    return _config_flag(command)
+
+
+def _config_flag(command: Command) -> Command:
     return _flag(
         "config.file",
         type=click.Path(path_type=Path, dir_okay=False),
@@ -138,6 +143,30 @@ def check_config_command(config_file: Path | None, state_path: Path | None, *, l
     except (ApiError, SecretError) as error:
         raise click.ClickException(str(error)) from None
     click.echo(forecast_text(config, holdings), nl=False)
+
+
+@main.command("rules")
+@_config_flag
+@_flag(
+    "out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="Write one file each for counters, objectives and alerts into this folder, instead of printing them.",
+)
+@_flag("runbooks", default=RUNBOOKS, help="Where the runbooks are published: a URL that their names are put behind.")
+def rules_command(config_file: Path | None, out: Path | None, runbooks: str) -> None:
+    """Make Prometheus rules of the configuration: its objectives' burn alerts, and alerts on all that is watched."""
+    files = rule_files(_load(config_file))
+    for file in files:
+        if out is None:
+            click.echo(text_of(file, runbooks), nl=False)
+            continue
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            (out / file.name).write_text(text_of(file, runbooks), encoding="utf-8")
+        except OSError as error:
+            raise click.ClickException(f"cannot write {out / file.name} (--out): {error.strerror}") from None
+        click.echo(f"{out / file.name}: {sum(len(group.rules) for group in file.groups)} rules")
 
 
 @main.command("healthcheck")

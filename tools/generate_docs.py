@@ -1,4 +1,4 @@
-"""Writes the pages of the documentation that are made from code: `python -m tools.generate_docs`, `--check` to compare only.
+"""Writes what is made from code, pages, rules and what Grafana loads: `python -m tools.generate_docs`, `--check` to compare only.
 
 A page is a function and a row in `PAGES`.
 """
@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from runtype_exporter.catalogue import CATALOGUE, Metric, Owner
+from runtype_exporter.config import load
+from runtype_exporter.rules import rule_files, text_of
+from tools.alerts_page import alerts_page
 from tools.configuration_page import configuration
+from tools.grafana_alerts import grafana_alerts
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -84,9 +89,15 @@ def _codes(words: Sequence[str]) -> str:
     return ", ".join(f"`{word}`" for word in words)
 
 
+RULES = rule_files(load(ROOT / "config.yaml"))
+"""The rules of the default configuration."""
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/metrics.md": metrics,
     "docs/configuration.md": configuration,
+    "docs/alerts.md": partial(alerts_page, RULES),
+    **{f"prometheus/rules/{file.name}": partial(text_of, file) for file in RULES},
+    "grafana/provisioning/alerting/runtype.yaml": partial(grafana_alerts, RULES),
 }
 """Each page's path and what makes its text."""
 

@@ -31,3 +31,14 @@ def parse_duration(text: str) -> float:
     if seconds > MAX_SECONDS:
         raise ValueError(f"{text} is longer than ten years")
     return seconds
+
+
+def written_duration(seconds: float) -> str:
+    """The duration in whole units from days down, as both this file and PromQL read it: `1h30m`. Parts of a millisecond are left out."""
+    left = round(seconds * 1000)
+    parts = []
+    for unit, size in list(_UNITS.items())[1:]:
+        count, left = divmod(left, round(size * 1000))
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"

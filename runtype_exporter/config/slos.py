@@ -11,12 +11,14 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
 
-from runtype_exporter.config.fields import MAX_LABEL, Duration, Section, Span, Text
+from runtype_exporter.config.fields import MAX_LABEL, Count, Duration, Section, Span, Text
 
 SloType = Literal["success", "latency", "freshness"]
 """What an objective judges: results, the latencies of successes, or due starts."""
 
 _NAME: Final = re.compile(rf"[a-z0-9-]{{1,{MAX_LABEL}}}", re.ASCII)
+MIN_WINDOW: Final = 86400.0
+"""The shortest window of an objective, seconds."""
 _PERCENTAGE: Final = re.compile(r"\d{1,2}(\.\d{1,10})?%", re.ASCII)
 
 
@@ -45,6 +47,14 @@ def _objective(value: Any) -> Decimal:
     if not (percentage := Decimal(value.removesuffix("%"))):
         raise ValueError("must be above 0%: nothing can miss that")
     return percentage
+
+
+def _window(seconds: float) -> float:
+    if seconds < MIN_WINDOW:
+        raise ValueError(
+            "must be a day or longer: what is counted once a minute says nothing of parts of a shorter one"
+        )
+    return seconds
 
 
 def _for(type_: SloType, example: str) -> AfterValidator:
@@ -76,8 +86,10 @@ class Slo(Section):
     """How much of the events within `window` must be good: above 0% and below 100%. Example: `99.5%`."""
     schedule: Annotated[Text, AfterValidator(_schedules)] = "*"
     """A glob on the label `schedule`. `""` matches ad-hoc batches, which nothing else matches. Example: `"nightly-*"`."""
-    window: Span = 30 * 86400.0
-    """Over which the objective holds. Example: `7d`."""
+    window: Annotated[Span, AfterValidator(_window)] = 30 * 86400.0
+    """Over which the objective holds: a day at least. Example: `7d`."""
+    min_bad: Annotated[Count, Field(ge=1)] = 2
+    """How many bad events it takes, at least, before an alert of `runtype-exporter rules` says that the budget burns. Example: `5`."""
     threshold: Annotated[Span | None, _for("latency", "60s"), Field(validate_default=True)] = None
     """Type `latency` only, and needed there: the longest good latency. It becomes a boundary of the latency histogram. Example: `60s`."""
     max_delay: Annotated[Duration | None, _for("freshness", "15m"), Field(validate_default=True)] = None

@@ -1,0 +1,189 @@
+"""Alerts on what Runtype works at: batches, records, schedules, cost and the plan's limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from runtype_exporter.catalogue import (
+    BATCH_LAST_RESULT,
+    BATCH_PROCESSED,
+    BATCH_STARTED,
+    BATCH_STATE,
+    BATCHES_FINISHED,
+    COST,
+    RECORDS_FINISHED,
+    SCHEDULE_ENABLED,
+    SCHEDULE_INFO,
+    SCHEDULE_RUNS_FINISHED,
+    SCHEDULE_STARTS,
+    USAGE_EXECUTIONS,
+    USAGE_LIMIT,
+    USAGE_SLOW_MODE,
+)
+from runtype_exporter.rules.counters import copy, served
+from runtype_exporter.rules.rule import Alert
+from runtype_exporter.rules.windows import DAY, HOUR, MINUTE
+
+DURATION_P95: Final = "runtype:batch_duration_seconds:p95_14d"
+LATENCY_P90_NOW: Final = "runtype:record_latency_seconds:p90_1h"
+LATENCY_P90_USUAL: Final = "runtype:record_latency_seconds:p90_7d"
+MIN_BATCHES: Final = 5
+"""So many batches must have ended before a batch is compared with them."""
+MIN_RESULTS: Final = 50
+"""So many results must have come before their latency is compared."""
+
+_STUCK_AFTER: Final = 30 * MINUTE
+_NEVER_OVERDUE: Final = 15 * MINUTE
+
+_ONE: Final = "schedule {{ $labels.schedule }} of {{ $labels.account }}"
+_FLOW: Final = "flow {{ $labels.flow }}, schedule {{ $labels.schedule }}, account {{ $labels.account }}"
+
+
+def work_alerts() -> Iterator[Alert]:
+    """The alerts."""
+    yield from _batches()
+    yield from _schedules()
+    yield from _plan()
+
+
+def _batches() -> Iterator[Alert]:
+    finished = copy(RECORDS_FINISHED, HOUR)
+    bad = f'sum without (outcome) (increase({finished}{{outcome=~"failure|unknown"}}[1h]))'
+    judged = f'sum without (outcome) (increase({finished}{{outcome!="cancelled"}}[1h]))'
+    yield Alert(
+        name="RuntypeBatchFailing",
+        severity="warning",
+        expr=f"{bad} / {judged} > 0.2\nand\n{bad} >= 10",
+        keep=15 * MINUTE,
+        summary="{{ $value | humanizePercentage }} of the records of {{ $labels.flow }} fail",
+        description="Of the results of the past hour {{ $value | humanizePercentage }} failed, and ten or more of them: "
+        + _FLOW
+        + ".",
+    )
+    ended = f'increase({copy(BATCHES_FINISHED, HOUR)}{{outcome=~"failure|lost"}}[1h])'
+    yield Alert(
+        name="RuntypeBatchFailed",
+        severity="warning",
+        expr=f"sum without (outcome) (round({ended})) >= 1",
+        summary="A batch of {{ $labels.flow }} failed as a whole",
+        description="{{ $value | humanize }} batches of the past hour ended as failed, or were denied by the API for a day: "
+        + _FLOW
+        + ".",
+    )
+    running = f'max without (instance, pod, state) ({BATCH_STATE.name}{{state="running"}}) == 1'
+    unfinished = f'max without (instance, pod, state) ({BATCH_STATE.name}{{state=~"queued|running"}}) == 1'
+    yield Alert(
+        name="RuntypeBatchStuck",
+        severity="warning",
+        expr=f"""time() - (
+  {served(BATCH_LAST_RESULT.name)}
+or
+  {served(BATCH_STARTED.name)}
+) > {_STUCK_AFTER:.0f}
+and
+{running}
+unless
+{served(f"delta({BATCH_PROCESSED.name}[30m])")} > 0""",
+        hold=5 * MINUTE,
+        summary="{{ $labels.batch }} runs without a new result for {{ $value | humanizeDuration }}",
+        description="The batch {{ $labels.batch }} is running, but its newest result is {{ $value | humanizeDuration }} old, and the API "
+        "counts no more processed records than half an hour ago: " + _FLOW + ".",
+    )
+    yield Alert(
+        name="RuntypeBatchOverdue",
+        severity="warning",
+        expr=f"""time() - {served(BATCH_STARTED.name)}
+> ignoring (batch) group_left ()
+clamp_min(2 * {DURATION_P95}, {_NEVER_OVERDUE:.0f})
+and
+{unfinished}""",
+        hold=5 * MINUTE,
+        summary="{{ $labels.batch }} takes far longer than its like",
+        description="The batch {{ $labels.batch }} has been at work for {{ $value | humanizeDuration }}, more than twice what 95 % of "
+        "the successful batches of the past 14 days took: " + _FLOW + ".",
+    )
+    yield Alert(
+        name="RuntypeLatencyRegression",
+        severity="warning",
+        expr=f"{LATENCY_P90_NOW} > 2 * {LATENCY_P90_USUAL}",
+        hold=15 * MINUTE,
+        summary="Records of {{ $labels.flow }} take more than twice as long as usual",
+        description="90 % of the successes of the past hour took up to {{ $value | humanizeDuration }}; over seven days it is less than "
+        "half of that: " + _FLOW + ".",
+    )
+
+
+def _schedules() -> Iterator[Alert]:
+    starts = f'increase({copy(SCHEDULE_STARTS, HOUR)}{{result="missed"}}[1h])'
+    yield Alert(
+        name="RuntypeScheduleMissed",
+        severity="warning",
+        expr=f"sum without (result) (round({starts})) >= 1",
+        summary="{{ $labels.schedule }} did not start when it was due",
+        description="{{ $value | humanize }} due starts of the past hour did not happen: " + _ONE + ".",
+    )
+    enabled, recurring = served(SCHEDULE_ENABLED.name), f'{SCHEDULE_INFO.name}{{cron!=""}}'
+    yield Alert(
+        name="RuntypeSchedulePaused",
+        severity="info",
+        expr=f"""{enabled} == 0
+and
+{served(f"max_over_time({SCHEDULE_ENABLED.name}[7d])")} == 0
+and
+{served(f"last_over_time({SCHEDULE_ENABLED.name}[1h] offset 7d)")} == 0
+and
+group without (instance, pod, schedule_id, cron, timezone, target) ({recurring})""",
+        summary="{{ $labels.schedule }} has been paused for a week",
+        description="It has not been enabled for seven days: " + _ONE + ". Was it forgotten?",
+    )
+    yield Alert(
+        name="RuntypeScheduleFailing",
+        severity="warning",
+        expr=f"{_only_failures('6h', HOUR)}\nor\n{_only_failures('4d', DAY)}",
+        summary="{{ $labels.schedule }} fails again and again",
+        description="Its last {{ $value | humanize }} runs failed, and none succeeded between them: " + _ONE + ".",
+    )
+
+
+def _only_failures(window: str, length: float) -> str:
+    source = copy(SCHEDULE_RUNS_FINISHED, length)
+    failures = f'sum without (outcome) (round(increase({source}{{outcome="failure"}}[{window}])))'
+    successes = f'sum without (outcome) (round(increase({source}{{outcome="success"}}[{window}])))'
+    return f"(\n  {failures} >= 3\nunless\n  {successes} >= 1\n)"
+
+
+def _plan() -> Iterator[Alert]:
+    cost = copy(COST, DAY)
+    today = f"sum without (flow) (increase({cost}[1d]))"
+    yield Alert(
+        name="RuntypeCostSpike",
+        severity="warning",
+        expr=f"""{today} > 3 * sum without (flow) (increase({cost}[7d] offset 1d)) / 7
+and
+{today} > 1
+and
+sum without (flow) (last_over_time({cost}[1d] offset 7d)) >= 0""",
+        hold=10 * MINUTE,
+        summary="{{ $labels.schedule }} costs three times its usual",
+        description="Batches that closed within a day cost {{ $value | humanize }} dollars, more than three times a day of the week "
+        "before: " + _ONE + ".",
+    )
+    yield Alert(
+        name="RuntypeUsageNearLimit",
+        severity="warning",
+        expr=f"{served(USAGE_EXECUTIONS.name)} / ({served(USAGE_LIMIT.name)} > 0) > 0.9",
+        hold=5 * MINUTE,
+        summary="{{ $labels.account }} has used {{ $value | humanizePercentage }} of its {{ $labels.period }} executions",
+        description="The plan's {{ $labels.period }} executions of {{ $labels.account }} are nearly used up: "
+        "{{ $value | humanizePercentage }}. Beyond the limit Runtype charges more, or slows the account down.",
+    )
+    yield Alert(
+        name="RuntypeSlowMode",
+        severity="critical",
+        expr=f"{served(USAGE_SLOW_MODE.name)} == 1",
+        hold=5 * MINUTE,
+        summary="{{ $labels.account }} is in slow mode",
+        description="The {{ $labels.period }} executions of {{ $labels.account }} are used up, and Runtype slows every request down. "
+        "Batches take far longer until the period resets.",
+    )

@@ -1,0 +1,60 @@
+"""How fast an error budget may burn before somebody is told: one table, for every objective.
+
+The table is that of the multiwindow, multi-burn-rate alerts of Google's SRE workbook (chapter 5), for a period of 30 days. A burn rate of 1
+uses up exactly the budget over the period.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Final
+
+from runtype_exporter.rules.rule import Severity
+
+MINUTE: Final = 60.0
+HOUR: Final = 3600.0
+DAY: Final = 86400.0
+
+_SHORTEST_LONG: Final = 15 * MINUTE
+_SHORTEST_SHORT: Final = 5 * MINUTE
+_PERIOD: Final = 30 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class BurnWindow:
+    """One alert: events burn `factor` times too fast over both windows, and those of the long one are `share` of the period's budget."""
+
+    severity: Severity
+    factor: Decimal
+    share: Decimal
+    long: float
+    short: float
+
+
+BURN_WINDOWS: Final = (
+    BurnWindow("critical", Decimal("14.4"), Decimal("0.02"), HOUR, 5 * MINUTE),
+    BurnWindow("critical", Decimal(6), Decimal("0.05"), 6 * HOUR, 30 * MINUTE),
+    BurnWindow("warning", Decimal(3), Decimal("0.1"), DAY, 2 * HOUR),
+    BurnWindow("warning", Decimal(1), Decimal("0.1"), 3 * DAY, 6 * HOUR),
+)
+
+
+def scaled(period: float, error_budget: Decimal) -> Iterator[BurnWindow]:
+    """The table for another period, seconds: factors and shares stay, windows follow the period, in whole minutes.
+
+    Left out is what cannot be: with a budget of a tenth, everything failing burns ten times too fast, and never 14.4 times.
+    """
+    scale = period / _PERIOD
+    for window in BURN_WINDOWS:
+        if window.factor * error_budget < 1:
+            yield replace(
+                window,
+                long=max(_SHORTEST_LONG, _minutes(window.long * scale)),
+                short=max(_SHORTEST_SHORT, _minutes(window.short * scale)),
+            )
+
+
+def _minutes(seconds: float) -> float:
+    return round(seconds / MINUTE) * MINUTE
