@@ -13,9 +13,9 @@ def nothing_may_be_skipped() -> bool:
     return "true" in (os.environ.get("CI"), os.environ.get("RUNTYPE_REQUIRE_TOOLS", "").replace("1", "true"))
 
 
-def program(name: str, package: str) -> str:
-    """The path of a program, or a skip (a failure in CI) that says how to get it."""
-    path = shutil.which(name)
+def program(name: str, package: str, *, otherwise: str = "") -> str:
+    """The path of a program, or a skip (a failure in CI) that says how to get it. `otherwise` is its name where Debian has another one."""
+    path = shutil.which(name) or (shutil.which(otherwise) if otherwise else None)
     if path is None:
         remedy = f"{name} is not installed; on Debian and Ubuntu: apt-get install {package}"
         (pytest.fail if nothing_may_be_skipped() else pytest.skip)(remedy)
@@ -30,6 +30,16 @@ def promtool() -> str:
 @pytest.fixture(scope="session")
 def prometheus_binary() -> str:
     return program("prometheus", "prometheus")
+
+
+@pytest.fixture(scope="session")
+def amtool() -> str:
+    return program("amtool", "prometheus-alertmanager")
+
+
+@pytest.fixture(scope="session")
+def alertmanager_binary() -> str:
+    return program("alertmanager", "prometheus-alertmanager", otherwise="prometheus-alertmanager")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

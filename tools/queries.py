@@ -5,6 +5,7 @@ Rules first, for what they record is known to all others; then dashboards, Grafa
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -150,7 +151,8 @@ def _read_page(reading: Reading, place: str, text: str) -> None:
 
 def _documents(root: Path, pattern: str) -> Iterator[tuple[str, Any]]:
     for path in sorted(root.glob(pattern)):
-        yield str(path.relative_to(root)), yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML
+        text = path.read_text(encoding="utf-8")
+        yield str(path.relative_to(root)), json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
 
 
 def main() -> int:
