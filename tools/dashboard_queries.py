@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from tools.promql import Labels, expand, legend_problems, link_problems, variables
+from tools.promql import Labels, expand, legend_problems, link_problems, substitute, variables
 
 _LABEL_VALUES = re.compile(r"label_values\((?:(?P<series>.*),)?\s*(?P<label>\w+)\s*\)", re.DOTALL)
 _RESULT = re.compile(r"query_result\((?P<expression>.*)\)", re.DOTALL)
@@ -80,6 +80,18 @@ class Dashboard:
             self._reads.say(place, link_problems(link["url"], results))
         if (repeat := panel.get("repeat")) and repeat not in self._variables:
             self._reads.say(place, [f"repeats by ${repeat}, which is no variable of the dashboard"])
+
+
+def shown(document: Any) -> Iterator[tuple[str, str]]:
+    """Each panel's title and expression, as Grafana sends it where every variable is left at what the dashboard begins with."""
+    values = {}
+    for variable in document.get("templating", {}).get("list", []):
+        current = variable.get("current", {}).get("value", "")
+        values[variable["name"]] = (variable.get("allValue") or ".*") if "$__all" in current else str(current)
+    for panel in panels(document):
+        for target in panel.get("targets", []):
+            if "expr" in target:
+                yield panel.get("title", ""), substitute(target["expr"], values)
 
 
 def panels(document: Any) -> Iterator[Any]:

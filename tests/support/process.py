@@ -65,12 +65,14 @@ class Served:
         return asyncio.run_coroutine_threadsafe(called(), self._loop).result(PATIENCE)
 
 
-def wait_for(condition: Any, *, every: float = 0.02) -> Any:
-    """Wait, in real time, for another thread's or process's doing; its answer."""
-    end = time.monotonic() + PATIENCE
+def wait_for(
+    condition: Any, *, every: float = 0.02, patience: float = PATIENCE, instead: Callable[[], object] = lambda: ""
+) -> Any:
+    """Wait, in real time, for another thread's or process's doing; its answer. `instead` tells what there is where it does not come."""
+    end = time.monotonic() + patience
     while not (answer := condition()):
         if time.monotonic() > end:
-            raise AssertionError(f"nothing happened within {PATIENCE:g} s")
+            raise AssertionError(f"nothing happened within {patience:g} s; instead: {instead()}")
         time.sleep(every)
     return answer
 

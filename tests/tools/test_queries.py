@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tools.dashboard_queries import shown
 from tools.queries import Reading, read_all, read_rules
 
 
@@ -161,6 +162,17 @@ def test_an_annotation_of_a_dashboard_is_read(tmp_path: Path):
         tmp_path, annotations={"list": [{"name": "a", "expr": "runtype_upp"}, {"name": "built in"}]}
     )
     assert ["grafana/dashboards/d.json: annotation 'a': nothing bears the name runtype_upp"] == found
+
+
+def test_a_panel_is_shown_with_what_the_dashboard_begins_with():
+    names = {"all": ("$__all", None), "these": (["$__all"], ".+"), "one": ("x", None)}
+    listed = [{"name": name, "current": {"value": value}, "allValue": every} for name, (value, every) in names.items()]
+    panel = {
+        "title": "p",
+        "targets": [{"expr": 'up{a=~"$all", b=~"${these:regex}", c="$one"}[$__range]'}, {"refId": "no query"}],
+    }
+    document = {"templating": {"list": listed}, "panels": [{"type": "row", "panels": [panel]}]}
+    assert [("p", 'up{a=~".*", b=~".+", c="x"}[1h]')] == list(shown(document))
 
 
 # --- Grafana's own alert rules ---
