@@ -78,11 +78,11 @@ def _reading() -> tuple[Alert, ...]:
         Alert(
             name="RuntypeThrottled",
             severity="warning",
-            expr=f"{served(API_THROTTLED_UNTIL.name)} - time() > 0",
+            expr=f"{served(API_THROTTLED_UNTIL.name)} > time() - {5 * MINUTE:.0f}",
             hold=30 * MINUTE,
             summary="Runtype throttles {{ $labels.account }}",
-            description="For half an hour the API has kept asking for a pause; the present one ends in {{ $value | humanizeDuration }}. "
-            "Sweeps of {{ $labels.account }} wait. Something else may use the key's limit.",
+            description="For half an hour the API has asked for one pause after the other (Retry-After). Sweeps of {{ $labels.account }} "
+            "wait. Something else may use the key's limit.",
         ),
         Alert(
             name="RuntypeCollectorDown",

@@ -166,7 +166,7 @@ and
 sum without (flow) (last_over_time({cost}[1d] offset 7d)) >= 0""",
         hold=10 * MINUTE,
         summary="{{ $labels.schedule }} costs three times its usual",
-        description="Batches that closed within a day cost {{ $value | humanize }} dollars, more than three times a day of the week "
+        description="Batches that closed within a day cost {{ $value | printf `%.0f` }} dollars, more than three times a day of the week "
         "before: " + _ONE + ".",
     )
     yield Alert(
