@@ -86,11 +86,20 @@ def read_rules(reading: Reading, documents: Iterable[tuple[str, Any]]) -> None:
             _record(reading, place, rule)
         waiting = [entry for entry in waiting if ready and entry not in ready]
     reading.say("records", [f"{name} is a name of the catalogue" for name in sorted(recorded & known().series.keys())])
-    for place, rule in rules:
-        if "alert" in rule:
-            labels = reading.check(place, rule["expr"])
-            for text in [*rule.get("labels", {}).values(), *rule.get("annotations", {}).values()]:
-                reading.say(place, annotation_problems(text, labels, reading.known))
+    alerts = [(place, rule) for place, rule in rules if "alert" in rule]
+    results = [_alert(reading, place, rule) for place, rule in alerts]
+    if results:
+        reading.known = reading.known.alerting(_together(results))
+
+
+def _alert(reading: Reading, place: str, rule: Any) -> Labels:
+    """An alert's expression and texts; the labels that it has when it fires."""
+    labels = reading.check(place, rule["expr"]) or Labels()
+    own = rule.get("labels", {})
+    for text in [*own.values(), *rule.get("annotations", {}).values()]:
+        reading.say(place, annotation_problems(text, labels, reading.known))
+    said = {name: None if "{{" in value else frozenset({value}) for name, value in own.items()}
+    return labels.add({**said, "alertname": frozenset({rule["alert"]})})
 
 
 def _record(reading: Reading, place: str, rule: Any) -> None:

@@ -96,6 +96,26 @@ def test_a_template_of_an_alert_is_checked():
     assert problem.endswith("the expression's result has no label flow")
 
 
+def test_what_prometheus_writes_of_alerts_is_what_the_alerts_have():
+    alert = {
+        "alert": "A",
+        "expr": "sum by (account) (runtype_up) < 1",
+        "labels": {"severity": "info", "to": "{{ $value }}"},
+    }
+    reading = Reading()
+    read_rules(reading, [rules(alert)])
+    good = 'ALERTS{alertname="A", alertstate="firing", severity="info", account="x", to="1"}'
+    assert reading.check("good", good) is not None
+    assert [] == reading.problems
+    reading.check("bad", 'ALERTS{alertname="B", alertstate="fired", severity="inform", flow="x"}')
+    assert [
+        "bad: ALERTS: alertname is never 'B', but one of A",
+        "bad: ALERTS: alertstate is never 'fired', but one of firing, pending",
+        "bad: ALERTS: severity is never 'inform', but one of info",
+        "bad: ALERTS has no label flow",
+    ] == reading.problems
+
+
 # --- dashboards ---
 
 

@@ -73,6 +73,12 @@ class Known:
         before = self.series.get(name)
         return Known({**self.series, name: before.either(labels) if before else labels}, self.kinds, self.histograms)
 
+    def alerting(self, alerts: Labels) -> Known:
+        """With what Prometheus writes of alerts, once it is known which there are: their labels, state and name."""
+        states: dict[str, Values] = {"alertstate": frozenset({"pending", "firing"})}
+        own = {"ALERTS": alerts.add(states), "ALERTS_FOR_STATE": alerts}
+        return Known({**self.series, **own}, self.kinds, self.histograms)
+
 
 def known() -> Known:
     """What there is before any rule records."""
