@@ -214,7 +214,11 @@ def recorded() -> dict[str, str]:
         for rule in group["rules"]
         if "record" in rule
     ]
-    return {selector: selector for rule in rules for selector in [_selector(rule["record"], rule.get("labels", {}))]}
+    # A budget that is not used up too fast has no end: of these, one of the objectives' will do.
+    selectors = [
+        _selector(rule["record"], {} if "exhaustion" in rule["record"] else rule.get("labels", {})) for rule in rules
+    ]
+    return dict(zip(selectors, selectors, strict=True))
 
 
 def panels() -> dict[str, str]:

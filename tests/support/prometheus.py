@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import yaml
 
-from tests.support.process import wait_for
+from tests.support.process import PATIENCE, wait_for
 
 
 class Prometheus:
@@ -24,7 +24,7 @@ class Prometheus:
         self.url = url
 
     def get(self, path: str, **parameters: str) -> Any:
-        answer = httpx.get(f"{self.url}/api/v1/{path}", params=parameters, trust_env=False)
+        answer = httpx.get(f"{self.url}/api/v1/{path}", params=parameters, trust_env=False, timeout=PATIENCE)
         answer.raise_for_status()
         return answer.json()["data"]
 
