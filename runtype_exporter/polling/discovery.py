@@ -25,6 +25,7 @@ from runtype_exporter.polling.probes import Probes
 from runtype_exporter.polling.reading import Statuses, fold, time
 from runtype_exporter.polling.runs import RunList, ended_run, run_of, together
 from runtype_exporter.polling.starts import Starts
+from runtype_exporter.polling.unfinished import UnfinishedRuns
 from runtype_exporter.runtype import (
     Client,
     RunRow,
@@ -38,6 +39,9 @@ READS_TO_CLAIM = 2
 """How many reads of the run list must leave a batch of the summary unclaimed before it passes for ad hoc."""
 WHOLE_WALK_SHARE = 0.1
 """Whole walks over the run list take at most this share of the request budget."""
+
+YOUNG = 24 * 3600.0
+"""An unfinished run created longer ago than this is left to whole walks: one that never ends must not cost every cycle, seconds."""
 
 _log = structlog.get_logger()
 
@@ -64,6 +68,7 @@ class Discovery:
     touched: dict[str, Batch] = field(default_factory=dict, init=False)
     """The batches that the last cycle changed, as they stand."""
     _runs: RunList = field(init=False)
+    _unfinished: UnfinishedRuns = field(init=False)
     _starts: Starts = field(init=False)
     _readings: dict[str, dict[Source, Reading]] = field(default_factory=dict, init=False)
     _undated: set[str] = field(default_factory=set, init=False)
@@ -78,6 +83,7 @@ class Discovery:
     def __post_init__(self) -> None:
         """Start with an unread run list."""
         self._runs = RunList(self.client)
+        self._unfinished = UnfinishedRuns(self.account.name, self.ledger)
         self._starts = Starts(self.account.name, self.retention, self.ledger, self.labels)
 
     async def cycle(self) -> None:
@@ -110,7 +116,7 @@ class Discovery:
         if runs:
             await self._starts.judge(read=began, now=self.clock.now())
         if (runs or not self.collectors.open("runs")) and (summary or not self.collectors.open("summary")) and whole:
-            await self._forget(began)
+            await self._forget(began, walked=runs)
 
     async def _schedules(self) -> None:
         began = self.clock.now()
@@ -144,6 +150,7 @@ class Discovery:
     async def _run_list(self, *, whole: bool) -> None:
         async def take(rows: Sequence[RunRow]) -> bool:
             self.requests += 1
+            self._unfinished.met(rows)
             strangers = {row.schedule_id for row in rows if row.schedule_id not in self._names} - self._strangers
             if any(not self.labels.named(stranger) for stranger in strangers):
                 if not await self.collectors.read("schedules", self._schedules) and self._names_decide():
@@ -154,7 +161,9 @@ class Discovery:
             return self._take(rows)
 
         started = self.clock.now()
-        await self._runs.read(take, self._oldest_unfinished, self._horizon().at, whole=whole)
+        if whole:
+            self._unfinished.walk()
+        await self._runs.read(take, self._unfinished.created, self._horizon().at, young=started - YOUNG, whole=whole)
         if whole:
             stretched = self._runs.pages * 3600.0 / (WHOLE_WALK_SHARE * self.account.requests_per_hour)
             self._whole_due = started + max(self.poll.discovery_interval, stretched)
@@ -287,10 +296,12 @@ class Discovery:
             self.ledger.settle(together(late), batches=changed)
             self.touched |= {batch.ref.id: batch for batch in changed}
 
-    async def _forget(self, began: float) -> None:
+    async def _forget(self, began: float, *, walked: bool) -> None:
         """After a whole walk: all that is listed is held, so what was created long before it and is not held will never be counted."""
         self.ledger.opened(self.account.name)
         self.ledger.advance(self.account.name, began - self.retention)
+        if walked:
+            self._unfinished.give_up(self._horizon().at)
         listed = {*self._readings, *self._undated, *self.endings.configured}
         while self.ledger.forget(self.account.name, listed=listed, retention=self.retention):  # noqa: ASYNC110  # it yields, it waits for nothing
             await asyncio.sleep(0)
@@ -312,10 +323,6 @@ class Discovery:
 
     def _horizon(self) -> Horizon:
         return self.ledger.horizon(self.account.name, lookback=self.poll.lookback)
-
-    def _oldest_unfinished(self) -> float | None:
-        runs = self.ledger.unfinished_runs(self.account.name)
-        return min((run.created for run in runs if run.created is not None), default=None)
 
     def _warn_owned(self, owner: str, what: str, key: str) -> None:
         if key not in self._warned and len(self._warned) < 10_000:

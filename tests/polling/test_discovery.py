@@ -251,6 +251,76 @@ async def test_a_run_without_a_creation_time_is_kept_as_long_as_it_is_listed(tmp
         assert rig.counted(RUNS) == {("nightly", "success"): 1.0}
 
 
+# --- runs that never end ----------------------------------------------------------------------------------------------
+ENDLESS = [*DONE, RecordPlan(finished=1e9)]
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+async def test_a_run_that_never_ends_costs_ordinary_cycles_nothing(tmp_path, order):
+    hourly = ScheduleSpec(key="b", name="often", cron="*/10 * * * *", records=1)
+    settings = world_of(NIGHTLY, hourly, start=START - 3 * 86400, api=Api(runs_order=order))
+    async with Rig(tmp_path, settings, sections={"poll": {"discovery_interval": "1h"}}) as rig:
+        rig.world.add_batch(ENDLESS, schedule="a", at=START - 2 * 86400)
+        rig.world.stop(START)
+        await rig.sleep(30)
+        assert rig.requests()["runs"] == 5
+        assert await rig.asked(3500) == {"summary": 58, "runs": 58}
+        assert (await rig.asked(120))["runs"] >= 2 + 2
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+async def test_a_run_that_ends_after_days_is_counted_at_the_next_whole_walk(tmp_path, order):
+    hourly = ScheduleSpec(key="b", name="often", cron="*/10 * * * *", records=1)
+    settings = world_of(NIGHTLY, hourly, start=START - 3 * 86400, api=Api(runs_order=order))
+    async with Rig(tmp_path, settings) as rig:
+        rig.world.add_batch([*DONE, RecordPlan(finished=2 * 86400 + 1800.0)], schedule="a", at=START - 2 * 86400)
+        rig.world.stop(START)
+        await rig.sleep(1800)
+        assert ("nightly", "success") not in rig.counted(RUNS)
+        await rig.sleep(660)
+        assert rig.counted(RUNS)["nightly", "success"] == 1.0
+        assert rig.counted()["nightly", "enrich", "success"] == 1.0
+
+
+async def test_a_run_deleted_unfinished_is_given_up_once_two_whole_walks_missed_it_and_counted_once_if_it_comes_back(
+    tmp_path, logs
+):
+    sections = {"poll": {"interval": "20m", "discovery_interval": "1h"}, "state": {"retention": "1d"}}
+    async with Rig(tmp_path, world_of(), sections=sections) as rig:
+        await rig.sleep(1)
+        rig.world.add_batch(ENDLESS, schedule="a", at=START + 2, completed=START + 2 * 86400)
+        for _ in range(4):
+            rig.world.add_batch(DONE, schedule="a", at=START + 86400)
+        await rig.sleep(86400 + 3 * 3600)
+        assert len(rig.ledger.unfinished_runs("acme")) == 1
+        rig.faults.add(Fault(kind="set", operation="runs", path="data", value=[]))
+        rig.faults.add(Fault(kind="set", operation="runs", path="pagination", value={"hasMore": False}))
+        await rig.sleep(3600)
+        assert len(rig.ledger.unfinished_runs("acme")) == 1
+        await rig.sleep(3600)
+        assert rig.ledger.unfinished_runs("acme") == []
+        assert [entry["runs"] for entry in logs if "given up" in entry["event"]] == [1]
+        rig.faults.clear()
+        await rig.sleep(2 * 86400)
+        assert rig.counted(RUNS) == rig.run_truth() == {("nightly", "success"): 5.0}
+        assert rig.counted() == {("nightly", "enrich", "success"): 15.0}
+
+
+async def test_an_unfinished_run_that_one_whole_walk_misses_is_kept(tmp_path):
+    sections = {"poll": {"interval": "20m", "discovery_interval": "1h"}, "state": {"retention": "1d"}}
+    async with Rig(tmp_path, world_of(), sections=sections) as rig:
+        await rig.sleep(1)
+        rig.world.add_batch([*DONE, RecordPlan(finished=2 * 86400.0)], schedule="a", at=START + 2)
+        await rig.sleep(86400 + 3 * 3600)
+        for _ in range(3):
+            rig.faults.add(Fault(kind="set", operation="runs", path="data", value=[], times=3))
+            await rig.sleep(3600)
+            rig.faults.clear()
+            await rig.sleep(3600)
+        await rig.sleep(86400)
+        assert rig.counted(RUNS) == {("nightly", "success"): 1.0}
+
+
 # --- batches that no list shows ---------------------------------------------------------------------------------------
 async def test_a_batch_that_the_lists_let_go_is_asked_about_alone_until_it_ends(tmp_path):
     async with Rig(tmp_path, world_of()) as rig:
