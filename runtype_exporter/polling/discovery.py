@@ -13,13 +13,14 @@ from functools import partial
 import structlog
 
 from runtype_exporter.clock import Clock
-from runtype_exporter.config import Account, Globs, Poll
+from runtype_exporter.config import Account, Poll
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.model import Batch, BatchRef, Delta, Horizon, Probe, Run, Source
 from runtype_exporter.polling import batches, inline
 from runtype_exporter.polling.batches import Reading
 from runtype_exporter.polling.collectors import Collectors
 from runtype_exporter.polling.endings import Endings
+from runtype_exporter.polling.following import Following
 from runtype_exporter.polling.labels import LabelTable
 from runtype_exporter.polling.probes import Probes
 from runtype_exporter.polling.reading import Statuses, fold, time
@@ -30,7 +31,6 @@ from runtype_exporter.runtype import (
     Client,
     RunRow,
     ScheduleRow,
-    ServerError,
     Summary,
     cursor_walk,
 )
@@ -69,13 +69,11 @@ class Discovery:
     """The batches that the last cycle changed, as they stand."""
     _runs: RunList = field(init=False)
     _unfinished: UnfinishedRuns = field(init=False)
+    _following: Following = field(init=False)
     _starts: Starts = field(init=False)
     _readings: dict[str, dict[Source, Reading]] = field(default_factory=dict, init=False)
     _undated: set[str] = field(default_factory=set, init=False)
     """Runs of this cycle whose creation is not known: nothing but their being listed tells that they must not be forgotten."""
-    _names: dict[str, str | None] = field(default_factory=dict, init=False)
-    _strangers: set[str] = field(default_factory=set, init=False)
-    """Schedules that runs named before any list of schedules did: deleted ones stay strangers, and are looked up once."""
     _schedules_due: float = field(default=0.0, init=False)
     _whole_due: float = field(default=0.0, init=False)
     _warned: set[str] = field(default_factory=set, init=False)
@@ -83,6 +81,7 @@ class Discovery:
     def __post_init__(self) -> None:
         """Start with an unread run list."""
         self._runs = RunList(self.client)
+        self._following = Following(self.account.schedules, self.labels, self.collectors)
         self._unfinished = UnfinishedRuns(self.account.name, self.ledger)
         self._starts = Starts(self.account.name, self.retention, self.ledger, self.labels)
 
@@ -105,8 +104,9 @@ class Discovery:
             return  # a batch's labels freeze for ever, so its schedule's name is waited for
         summary = await self.collectors.read("summary", self._summary)
         whole = began >= self._whole_due
-        undecided = not self._schedules_due and self._names_decide()
-        runs = not undecided and await self.collectors.read("runs", partial(self._run_list, whole=whole))
+        runs = not self._following.awaits_names() and await self.collectors.read(
+            "runs", partial(self._run_list, whole=whole)
+        )
         self._claim(read=runs)
         self._configured()
         if summary or runs or not (self.collectors.open("summary") or self.collectors.open("runs")):
@@ -124,10 +124,7 @@ class Discovery:
         async for page in cursor_walk(self.client.schedules):
             self.requests += 1
             rows |= {row.id: row for row in page.data}
-        followed = [row for row in rows.values() if self.account.schedules.matches(row.name or None, row.id)]
-        for row in followed:
-            self.labels.schedule(row.id, row.name or None)
-        self._names = {row.id: row.name or None for row in rows.values()}
+        followed = self._following.listed(rows.values(), began)
         self.listed(followed)
         await self._starts.observe(followed if self.account.collectors.runs else (), began=began, now=self.clock.now())
         self._schedules_due = self.clock.now() + self.poll.discovery_interval
@@ -151,13 +148,7 @@ class Discovery:
         async def take(rows: Sequence[RunRow]) -> bool:
             self.requests += 1
             self._unfinished.met(rows)
-            strangers = {row.schedule_id for row in rows if row.schedule_id not in self._names} - self._strangers
-            if any(not self.labels.named(stranger) for stranger in strangers):
-                if not await self.collectors.read("schedules", self._schedules) and self._names_decide():
-                    raise ServerError(
-                        "runs", "which of them are followed goes by names that cannot be read", code="names"
-                    )
-                self._strangers |= strangers
+            await self._following.look_up({row.schedule_id for row in rows}, self._schedules)
             return self._take(rows)
 
         started = self.clock.now()
@@ -167,10 +158,6 @@ class Discovery:
         if whole:
             stretched = self._runs.pages * 3600.0 / (WHOLE_WALK_SHARE * self.account.requests_per_hour)
             self._whole_due = started + max(self.poll.discovery_interval, stretched)
-
-    def _names_decide(self) -> bool:
-        """Whether runs must wait for a list of schedules that fails: the batch of a schedule that is not followed is closed for good."""
-        return self.account.schedules != Globs() and self.collectors.open("schedules")
 
     def _take(self, rows: Sequence[RunRow]) -> bool:
         """Keep one page of runs. Whether it told nothing new."""
@@ -194,7 +181,7 @@ class Discovery:
             taken_up = before is not None or _taken_up(run, horizon)
             if not taken_up and run.batch not in followed:
                 continue
-            included = self.account.schedules.matches(self._names.get(run.schedule), run.schedule)
+            included = self._following.follows(run.schedule)
             if run.batch:
                 self._read_run(row, run.batch)
                 batch = opened.get(run.batch, followed.get(run.batch))
@@ -209,7 +196,7 @@ class Discovery:
             fresh.append(kept)
             ended_unseen = before is None or before.outcome is None
             if included and taken_up and ended_unseen and (before is not None or _within(run, horizon)):
-                label = self.labels.run(run.schedule, self._names.get(run.schedule), labels)
+                label = self.labels.run(run.schedule, self._following.names.get(run.schedule), labels)
                 deltas.append(ended_run(self.account.name, label, row, run.outcome, self.clock.now()))
                 own = self._new(inline.key_of(run.id), horizon, created=run.created)
                 opened |= inline.owed(own, run, row, self.clock.now())
@@ -242,7 +229,7 @@ class Discovery:
         )
         claimed = batches.unguarded(claimed)
         if run.batch in self.endings.configured:
-            self.labels.schedule(run.schedule, self._names.get(run.schedule))
+            self.labels.schedule(run.schedule, self._following.names.get(run.schedule))
         elif not included:
             return replace(claimed, closed=now)
         return claimed
@@ -252,7 +239,7 @@ class Discovery:
         if batch is None or batch.ref.account != self.account.name:
             return {}
         self._read_run(row, run.batch)
-        included = self.account.schedules.matches(self._names.get(run.schedule), run.schedule)
+        included = self._following.follows(run.schedule)
         claimed = self._claimed(batch, run, row, horizon, included=included)
         return {} if claimed is None else {run.batch: claimed}
 
@@ -306,7 +293,9 @@ class Discovery:
         while self.ledger.forget(self.account.name, listed=listed, retention=self.retention):  # noqa: ASYNC110  # it yields, it waits for nothing
             await asyncio.sleep(0)
         if self.collectors.open("schedules") and began < self._schedules_due:  # the last read of them was whole
-            self.ledger.end_series(self.account.name, self.labels.listed(self._names), before=began - self.retention)
+            self.ledger.end_series(
+                self.account.name, self.labels.listed(self._following.names), before=began - self.retention
+            )
         self._whole_due = max(self._whole_due, began + self.poll.discovery_interval)
 
     def _open(

@@ -64,7 +64,7 @@ def test_every_key_reaches_its_attribute():
             ConfiguredBatch(id="batch_01jv", name="backfill", status="failed"),
             ConfiguredBatch(id="batch_01jw"),
         ),
-        collectors=Collectors(schedules=False, runs=True, summary=False, cost=False, sparklines=True, usage=False),
+        collectors=Collectors(schedules=True, runs=False, summary=False, cost=False, sparklines=True, usage=False),
     )
     second = Account(
         name="2", base_url="http://127.0.0.1:8080/runtype", api_key=Secret(file=FIXTURES / "keys" / "runtype")

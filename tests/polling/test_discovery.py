@@ -82,6 +82,66 @@ async def test_where_names_may_not_be_read_schedules_are_followed_by_their_ids(t
         assert rig.counted() == {(rig.world.schedule_id("a"), "enrich", "success"): 3.0}
 
 
+@pytest.mark.parametrize("globs", [{"include": ["night*"]}, {"exclude": ["weekly"]}])
+async def test_where_names_decide_and_may_not_be_read_runs_wait_until_they_may(tmp_path, globs, logs):
+    rig = Rig(tmp_path, world_of(NIGHTLY, ScheduleSpec(key="b", name="weekly")), account={"schedules": globs})
+    rig.faults.add(Fault(kind="status", operation="schedules", value=403))
+    async with rig:
+        for key in ("a", "b"):
+            rig.world.add_batch(DONE, schedule=key, at=START + 2)
+        await rig.sleep(3000)
+        assert rig.counted() == rig.counted(RUNS) == {}
+        assert rig.heard.collectors["runs"] == (False, "server")
+        assert "let the key read schedules" in rig.account.status().last_error + str(logs)
+        rig.faults.clear()
+        await rig.sleep(1200)
+        assert rig.counted() == {("nightly", "enrich", "success"): 3.0}
+        assert rig.counted(RUNS) == {("nightly", "success"): 1.0}
+
+
+async def test_names_that_the_ledger_remembers_decide_where_they_may_not_be_read_any_more(tmp_path):
+    rig = Rig(tmp_path, world_of(), account={"schedules": {"include": ["night*"]}})
+    async with rig:
+        await rig.sleep(30)
+    rig.faults.add(Fault(kind="status", operation="schedules", value=403))
+    async with rig:
+        rig.world.add_batch(DONE, schedule="a", at=rig.clock.now())
+        await rig.sleep(600)
+        assert rig.counted() == {("nightly", "enrich", "success"): 3.0}
+
+
+async def test_where_ids_decide_no_name_is_waited_for(tmp_path):
+    rig = Rig(tmp_path, world_of(NIGHTLY, ScheduleSpec(key="b", name="weekly")))
+    rig.configure({"schedules": {"exclude": [rig.world.schedule_id("b")]}, "collectors": {"schedules": False}})
+    async with rig:
+        for key in ("a", "b"):
+            rig.world.add_batch(DONE, schedule=key, at=START + 2)
+        await rig.sleep(600)
+        assert rig.counted() == {(rig.world.schedule_id("a"), "enrich", "success"): 3.0}
+
+
+async def test_a_run_of_a_schedule_deleted_since_is_judged_by_the_name_that_it_had(tmp_path):
+    settings = world_of(NIGHTLY, ScheduleSpec(key="b", name="other"))
+    async with Rig(tmp_path, settings, account={"schedules": {"include": ["night*"]}}) as rig:
+        await rig.sleep(30)
+        rig.world.add_batch(DONE, schedule="a", at=rig.clock.now() + 601)
+        rig.world.delete(rig.world.schedule_id("a"), rig.clock.now() + 602)
+        rig.faults.add(Fault(kind="truncate", operation="runs"))
+        await rig.sleep(1300)
+        rig.faults.clear()
+        await rig.sleep(600)
+        assert rig.counted() == {("nightly", "enrich", "success"): 3.0}
+
+
+async def test_a_schedule_deleted_before_anybody_knew_its_name_is_judged_by_its_id(tmp_path):
+    settings = world_of(NIGHTLY, ScheduleSpec(key="b", name="deleted"))
+    async with Rig(tmp_path, settings, account={"schedules": {"exclude": ["night*"]}}) as rig:
+        rig.faults.add(Fault(kind="short", operation="schedules", value=1))
+        rig.world.add_batch(DONE, schedule="b", at=START + 2)
+        await rig.sleep(600)
+        assert rig.counted() == {(rig.world.schedule_id("b"), "enrich", "success"): 3.0}
+
+
 async def test_a_deleted_schedule_is_looked_up_once_not_in_every_cycle(tmp_path):
     settings = world_of(NIGHTLY, ScheduleSpec(key="b", name="deleted"), start=START - 7200)
     rig = Rig(tmp_path, settings, sections={"poll": {"discovery_interval": "2h"}})
