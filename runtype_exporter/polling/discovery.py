@@ -27,6 +27,7 @@ from runtype_exporter.polling.reading import Statuses, fold, time
 from runtype_exporter.polling.runs import RunList, ended_run, run_of, together
 from runtype_exporter.polling.starts import Starts
 from runtype_exporter.polling.unfinished import UnfinishedRuns
+from runtype_exporter.polling.waits import Wait
 from runtype_exporter.runtype import (
     Client,
     RunRow,
@@ -74,8 +75,9 @@ class Discovery:
     _readings: dict[str, dict[Source, Reading]] = field(default_factory=dict, init=False)
     _undated: set[str] = field(default_factory=set, init=False)
     """Runs of this cycle whose creation is not known: nothing but their being listed tells that they must not be forgotten."""
-    _schedules_due: float = field(default=0.0, init=False)
-    _whole_due: float = field(default=0.0, init=False)
+    _listed: Wait = field(default=Wait(), init=False)
+    """Until when the last whole read of the schedules holds, and below, the last whole walk over the runs."""
+    _walked: Wait = field(default=Wait(), init=False)
     _warned: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
@@ -98,12 +100,12 @@ class Discovery:
         self._undated.clear()
         began = self.clock.now()
         self._horizon()  # fixed by the first start, whatever fails then
-        if began >= self._schedules_due:
+        if self._listed.over(began):
             await self.collectors.read("schedules", self._schedules)
         if self.collectors.pending("schedules"):
             return  # a batch's labels freeze for ever, so its schedule's name is waited for
         summary = await self.collectors.read("summary", self._summary)
-        whole = began >= self._whole_due
+        whole = self._walked.over(began)
         runs = not self._following.awaits_names() and await self.collectors.read(
             "runs", partial(self._run_list, whole=whole)
         )
@@ -124,10 +126,10 @@ class Discovery:
         async for page in cursor_walk(self.client.schedules):
             self.requests += 1
             rows |= {row.id: row for row in page.data}
-        followed = self._following.listed(rows.values(), began)
+        followed = self._following.listed(rows.values())
         self.listed(followed)
         await self._starts.observe(followed if self.account.collectors.runs else (), began=began, now=self.clock.now())
-        self._schedules_due = self.clock.now() + self.poll.discovery_interval
+        self._listed = Wait(began, self.clock.now() + self.poll.discovery_interval)
 
     async def _summary(self) -> None:
         self.requests += 1
@@ -157,7 +159,7 @@ class Discovery:
         await self._runs.read(take, self._unfinished.created, self._horizon().at, young=started - YOUNG, whole=whole)
         if whole:
             stretched = self._runs.pages * 3600.0 / (WHOLE_WALK_SHARE * self.account.requests_per_hour)
-            self._whole_due = started + max(self.poll.discovery_interval, stretched)
+            self._walked = Wait(started, started + max(self.poll.discovery_interval, stretched))
 
     def _take(self, rows: Sequence[RunRow]) -> bool:
         """Keep one page of runs. Whether it told nothing new."""
@@ -292,11 +294,12 @@ class Discovery:
         listed = {*self._readings, *self._undated, *self.endings.configured}
         while self.ledger.forget(self.account.name, listed=listed, retention=self.retention):  # noqa: ASYNC110  # it yields, it waits for nothing
             await asyncio.sleep(0)
-        if self.collectors.open("schedules") and began < self._schedules_due:  # the last read of them was whole
-            self.ledger.end_series(
-                self.account.name, self.labels.listed(self._following.names), before=began - self.retention
-            )
-        self._whole_due = max(self._whole_due, began + self.poll.discovery_interval)
+        if self.collectors.open("schedules") and not self._listed.over(self.clock.now()):  # the last read was whole
+            labels = self.labels.listed(self._following.names)
+            # What was counted since that read, or for `retention` before it, may be of a schedule that it could not list yet.
+            self.ledger.end_series(self.account.name, labels, before=min(began, self._listed.since) - self.retention)
+        if self._walked.over(self.clock.now()):  # runs are not read
+            self._walked = Wait(began, began + self.poll.discovery_interval)
 
     def _open(
         self, batch_id: str, horizon: Horizon, *, created: float | None = None, flow_name: str = "", unclaimed: int

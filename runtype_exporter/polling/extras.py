@@ -17,6 +17,7 @@ from runtype_exporter.model import Series
 from runtype_exporter.polling import schedules, usage
 from runtype_exporter.polling.collectors import Collectors
 from runtype_exporter.polling.costs import Costs
+from runtype_exporter.polling.waits import Wait
 from runtype_exporter.protocols import Pictures
 from runtype_exporter.runtype import MAX_SPARKLINES, Client, ScheduleRow
 
@@ -41,7 +42,7 @@ class Extras:
     _labels: dict[str, str] = field(default_factory=dict, init=False)
     """Of the schedules last listed, by id."""
     _listed: bool = field(default=False, init=False)
-    _due: dict[str, float] = field(default_factory=dict, init=False)
+    _read: dict[str, Wait] = field(default_factory=dict, init=False)
     _awake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     def listed(self, rows: Sequence[ScheduleRow]) -> None:
@@ -81,9 +82,9 @@ class Extras:
 
     def _is_due(self, name: str) -> bool:
         now = self.clock.now()
-        if now < self._due.get(name, 0.0):
+        if not self._read.get(name, Wait()).over(now):
             return False
-        self._due[name] = now + self.interval
+        self._read[name] = Wait(now, now + self.interval)
         return True
 
     async def _usage(self) -> None:

@@ -23,15 +23,15 @@ class Following:
     labels: LabelTable
     collectors: Collectors
     names: dict[str, str | None] = field(default_factory=dict, init=False)
-    listed_at: float | None = field(default=None, init=False)
-    """When the last whole read of the schedules began, None before the first."""
+    _told: bool = field(default=False, init=False)
+    """Whether all schedules were read once."""
     _strangers: set[str] = field(default_factory=set, init=False)
     """Schedules that runs named before any list of schedules did: deleted ones stay strangers, and are looked up once."""
 
-    def listed(self, rows: Collection[ScheduleRow], began: float) -> Sequence[ScheduleRow]:
+    def listed(self, rows: Collection[ScheduleRow]) -> Sequence[ScheduleRow]:
         """Take in a whole read of the schedules. Those that are followed, which have their labels now."""
         self.names = {row.id: row.name or None for row in rows}
-        self.listed_at = began
+        self._told = True
         followed = [row for row in rows if self.globs.matches(row.name or None, row.id)]
         for row in followed:
             self.labels.schedule(row.id, row.name or None)
@@ -39,7 +39,7 @@ class Following:
 
     def awaits_names(self) -> bool:
         """Whether names decide that no read has told since the start, and one that is not forbidden may still tell."""
-        return self.listed_at is None and bool(self.globs.by_name) and self.collectors.open("schedules")
+        return not self._told and self.globs.by_name and self.collectors.open("schedules")
 
     async def look_up(self, schedule_ids: Collection[str], read: Callable[[], Awaitable[None]]) -> None:
         """Learn by `read` of schedules that no list told of, so that `follows` is sure of each.
