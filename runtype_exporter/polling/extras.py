@@ -1,6 +1,6 @@
 """The reads beside discovery and sweeps: usage, sparklines and costs. They wait for the budget without holding up anything else.
 
-It must not know how batches are followed; after each cycle it is woken, and reads what has become due.
+It must not know how batches are followed; it is woken after each cycle and where a batch's cost falls due, and reads what has become due.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Extras:
         self.pictures.family(self.account, "schedules", schedules.listed(self.account, rows, self._labels))
 
     def wake(self) -> None:
-        """A cycle ended: something may be due."""
+        """A cycle ended or a batch closed: something may be due."""
         self._awake.set()
 
     async def run(self, authorised: asyncio.Event) -> None:
