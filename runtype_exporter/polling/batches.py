@@ -139,6 +139,12 @@ def failed(batch: Batch, now: float, *, missing: bool) -> Batch:
     return replace(batch, failures=batch.failures + 1, retry_at=now + wait, missing_since=since)
 
 
+def never_found(batch: Batch) -> bool:
+    """Whether the API has only ever denied the batch: nothing tells of it, and no row of it was met."""
+    told = batch.probes or batch.swept is not None or batch.labels is not None or batch.schedule
+    return batch.missing_since is not None and not told
+
+
 def lost(batch: Batch, now: float) -> bool:
     """Whether the API has denied the batch for long enough."""
     return batch.missing_since is not None and now - batch.missing_since >= LOST_AFTER

@@ -255,6 +255,7 @@ class Discovery:
         self.touched |= {batch.ref.id: batch for batch in left}
 
     def _configured(self) -> None:
+        self.endings.release()
         stored = self.ledger.lookup(self.endings.configured)
         horizon = self._horizon()
         for batch_id in sorted(self.endings.configured):
@@ -273,8 +274,8 @@ class Discovery:
                 self._warn_owned(batch.ref.account, "batch", batch_id)
                 continue
             readings = self._readings[batch_id]
+            self.endings.missing.discard(batch_id)
             if batch.closed is None:
-                self.endings.missing.discard(batch_id)
                 after = batches.observe(batch, readings, self.statuses, now)
             else:
                 after, delta = batches.changed_late(batch, readings, self.statuses)
