@@ -12,10 +12,12 @@ from runtype_exporter.polling.runs import RunList, ended_run, order_of, run_of, 
 from runtype_exporter.runtype import CursorPagination, RunRow, RunsPage, ServerError
 
 PAGE = 2
+START = 1_780_272_000.0
+"""Second 0 of these tests."""
 
 
 def at(second: float) -> str:
-    return datetime.fromtimestamp(second, UTC).isoformat()
+    return datetime.fromtimestamp(START + second, UTC).isoformat()
 
 
 def row(second: float | None, status: str = "completed", **fields) -> RunRow:
@@ -61,7 +63,10 @@ class Reader:
             self.met |= {row.id for row in rows}
             return known
 
-        await self.list.read(take, lambda: self.unfinished, horizon, young=young, whole=whole)
+        def unfinished() -> list[float]:
+            return [START + second for second in self.unfinished]
+
+        await self.list.read(take, unfinished, START + horizon, young=START + young, whole=whole)
         return list(self.listed.asked)
 
 
@@ -180,7 +185,7 @@ async def test_pages_without_any_creation_are_read_on():
 def test_a_run_keeps_its_end_only_once_it_has_ended():
     ended = row(1, "failed", completed_at=at(5), batch_execution_id="b1")
     run = run_of("acme", ended, Statuses())
-    assert (run.outcome, run.ended, run.batch, run.created) == ("failure", 5.0, "b1", 1.0)
+    assert (run.outcome, run.ended, run.batch, run.created) == ("failure", START + 5, "b1", START + 1)
     again = run_of("acme", row(1, "running", completed_at=at(5)), Statuses())
     assert (again.outcome, again.ended, again.batch) == (None, None, "")
 
