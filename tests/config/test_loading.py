@@ -45,6 +45,12 @@ def test_a_bad_file_is_refused_with_exactly_these_lines(path: Path):
     assert "marker" not in str(caught.value).lower()
 
 
+def test_a_file_of_more_values_than_any_configuration_has_is_refused(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(f"slos: [{'1,' * 100_001}]")
+    assert ["slos"] == [problem.path for problem in problems(path)]
+
+
 @pytest.mark.parametrize("path", sorted(FIXTURES.glob("*.good.yaml")), ids=lambda path: path.name.split(".")[0])
 def test_a_good_file_is_taken(path: Path):
     assert load(path).accounts
