@@ -37,6 +37,7 @@ WORKDIR /etc/runtype-exporter
 USER 65532:65532
 VOLUME /data
 EXPOSE 10077
+# Another address goes into RUNTYPE_EXPORTER_WEB_LISTEN_ADDRESS, which serve and this check both read; a flag of serve is unknown here.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=15s CMD ["runtype-exporter", "healthcheck"]
 ENTRYPOINT ["runtype-exporter"]
 CMD ["serve"]

@@ -15,6 +15,9 @@ import yaml
 Path = tuple[str | int, ...]
 """Where a value stands: keys and indices from the top."""
 
+MOST_VALUES: Final = 100_000
+"""Values that a file may come to, aliases written out: a few lines of aliases of aliases would fill the memory."""
+
 _TAG: Final = "tag:yaml.org,2002:"
 _CONSTRUCTED: Final = frozenset(f"{_TAG}{name}" for name in ("null", "bool", "int", "float"))
 _PLAIN: Final = frozenset(f"{_TAG}{name}" for name in ("str", "timestamp", "merge", "value", "map", "seq"))
@@ -36,6 +39,7 @@ class Document:
     data: Any = None
     faults: list[Fault] = field(default_factory=list)
     lines: dict[Path, int] = field(default_factory=dict)
+    values: int = 0
 
     def line(self, path: Path) -> int:
         """The line of a value, or of what it is missing from."""
@@ -58,9 +62,27 @@ def parse(text: str) -> Document:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         document.faults.append(Fault(line, (), "has a character that YAML does not allow; remove it"))
+    except _TooMuch as error:
+        path = _before_alias(error.path, document)
+        message = f"comes to more than {MOST_VALUES} values: aliases (*name) of aliases multiply; write out what they stand for"
+        document.faults.append(Fault(document.line(path), path, message))
     except RecursionError:
         document.faults.append(Fault(1, (), "is nested too deeply, or an alias stands inside its own anchor"))
     return document
+
+
+class _TooMuch(Exception):  # noqa: N818  # a fault of the file, told as one
+    """There is no end of values."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+
+def _before_alias(path: Path, document: Document) -> Path:
+    """What holds the first alias on the way to a value: an alias stands for what is written further up. Without one, the top."""
+    lines = [document.line(path[:length]) for length in range(len(path) + 1)]
+    back = (length for length in range(1, len(path)) if lines[length + 1] < lines[length])
+    return path[: next(back, 1)]
 
 
 def _syntax(error: yaml.MarkedYAMLError) -> str:
@@ -72,6 +94,9 @@ def _syntax(error: yaml.MarkedYAMLError) -> str:
 
 def _value(node: yaml.Node, path: Path, loader: yaml.SafeLoader, document: Document) -> Any:
     line = document.lines.setdefault(path, node.start_mark.line + 1)
+    document.values += 1
+    if document.values > MOST_VALUES:
+        raise _TooMuch(path)
     if node.tag not in _CONSTRUCTED | _PLAIN:
         document.faults.append(Fault(line, path, "YAML tags are not used here; remove the word that begins with !"))
     elif isinstance(node, yaml.MappingNode):

@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from runtype_exporter.config import document
 from runtype_exporter.config.errors import ConfigError, Problem
 from runtype_exporter.config.fields import Reading
-from runtype_exporter.config.schema import Config, repeated
+from runtype_exporter.config.schema import Config, nameless, repeated
 
 DEFAULT_FILE: Final = Path("config.yaml")
 MAX_FILE: Final = 4 * 1024 * 1024
@@ -68,7 +68,7 @@ def load(path: Path | None, *, environ: Mapping[str, str] | None = None) -> Conf
             known = {fault.path for fault in faults}
             found = [_told(details) for details in error.errors(include_url=False, include_input=True)]
             faults += [document.Fault(parsed.line(at), at, said) for at, said in found if at not in known]
-        faults += [document.Fault(parsed.line(at), at, said) for at, said in repeated(data)]
+        faults += [document.Fault(parsed.line(at), at, said) for at, said in (*repeated(data), *nameless(data))]
     if faults:
         faults.sort(key=lambda fault: fault.line)
         raise ConfigError(tuple(Problem(str(path), f.line, _written(f.path), f.message) for f in faults))

@@ -7,6 +7,7 @@ below it, for the page of the documentation too.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from itertools import pairwise
@@ -42,12 +43,21 @@ MIN_REQUESTS_PER_HOUR: Final = 10
 MIN_SERIES: Final = 1000
 MAX_BUCKETS: Final = 50
 
+_SCHEDULE_ID: Final = re.compile(r"schedule_(?=.*\d)[^*?\[\s]+")
+"""A schedule's id in full, of the form that the API's documentation shows: names of that form, with a digit, are not to be expected."""
+
 Meaning = Literal[Outcome, "unfinished"]
 """What a status word can be mapped to."""
 
 _INLINE = (
     "must not stand in the file itself, which ends up in repositories and backups; "
     "write {env: RUNTYPE_API_KEY} or {file: /run/secrets/runtype}"
+)
+
+
+_NAMELESS = (
+    "{!r} may go by a name, and names are not read where accounts[{}].collectors.schedules is false; "
+    "write ids in full (schedule_01jv...), or switch that collector on"
 )
 
 
@@ -141,9 +151,26 @@ class Globs(Section):
         texts = [text for text in (name, schedule_id) if text]
         return _any(texts, self.include) and not _any(texts, self.exclude)
 
+    def by_id(self, schedule_id: str) -> bool | None:
+        """Whether a schedule is followed as far as its id alone tells, None where it hangs on its name."""
+        included, excluded = _any([schedule_id], self.include), _any([schedule_id], self.exclude)
+        if excluded or not (included or any(map(_by_name, self.include))):
+            return False
+        return True if included and not any(map(_by_name, self.exclude)) else None
+
+    @property
+    def by_name(self) -> bool:
+        """Whether the names of schedules decide which are followed."""
+        return any(map(_by_name, (*self.include, *self.exclude)))
+
 
 def _any(texts: list[str], patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(text, pattern) for text in texts for pattern in patterns)
+
+
+def _by_name(pattern: str) -> bool:
+    """Whether a glob may be meant for names. `*` takes every id as it is, and what is written like an id in full is one."""
+    return bool(pattern.strip("*")) and not _SCHEDULE_ID.fullmatch(pattern)
 
 
 class ConfiguredBatch(Section):
@@ -161,7 +188,10 @@ class Collectors(Section):
     """What is read besides results."""
 
     schedules: Flag = True
-    """The list of schedules: their names, due times, and whether they are enabled. Example: `false`."""
+    """The list of schedules: their names, due times, and whether they are enabled.
+
+    Without it, `schedules` can filter by ids alone. Example: `false`.
+    """
     runs: Flag = True
     """The list of runs: batches, the runs' durations, results of runs without a batch. Example: `false`."""
     summary: Flag = True
@@ -278,6 +308,24 @@ def repeated(data: Any) -> list[tuple[tuple[str | int, ...], str]]:
             found += _repeated(batches, ("accounts", index, "batches"), key)
     slos = data.get("slos") if isinstance(data, dict) else None
     return found + _repeated(slos, ("slos",), "name")
+
+
+def nameless(data: Any) -> list[tuple[tuple[str | int, ...], str]]:
+    """Where globs go by names of schedules that are not read, in data that may be wrong elsewhere: the path and what is wrong there."""
+    accounts = data.get("accounts") if isinstance(data, dict) else None
+    found: list[tuple[tuple[str | int, ...], str]] = []
+    for at, account in enumerate(accounts if isinstance(accounts, tuple) else ()):
+        collectors, globs = (
+            account.get(key) if isinstance(account, dict) else None for key in ("collectors", "schedules")
+        )
+        if not (isinstance(collectors, dict) and collectors.get("schedules") is False and isinstance(globs, dict)):
+            continue
+        for key in ("include", "exclude"):
+            patterns = globs.get(key)
+            for index, pattern in enumerate(patterns if isinstance(patterns, tuple) else ()):
+                if isinstance(pattern, str) and _by_name(pattern):
+                    found.append((("accounts", at, "schedules", key, index), _NAMELESS.format(pattern, at)))
+    return found
 
 
 def _repeated(items: Any, path: tuple[str | int, ...], key: str) -> list[tuple[tuple[str | int, ...], str]]:

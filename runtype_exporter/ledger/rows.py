@@ -59,6 +59,13 @@ def write_batch(connection: sqlite3.Connection, batch: Batch) -> int:
     return int(num)
 
 
+def delete_batch(connection: sqlite3.Connection, id_: str) -> None:
+    """Delete a batch. One that results are held of stays."""
+    connection.execute(
+        "DELETE FROM batches WHERE id = ? AND NOT EXISTS (SELECT 1 FROM results WHERE batch = num)", (id_,)
+    )
+
+
 def batch_number(connection: sqlite3.Connection, id_: str) -> int | None:
     """A batch's number in the table of results, None if it is not held."""
     row = connection.execute("SELECT num FROM batches WHERE id = ?", (id_,)).fetchone()

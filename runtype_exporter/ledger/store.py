@@ -6,7 +6,6 @@ API, nor when and why anything is polled or published.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import inf
 from pathlib import Path
@@ -160,6 +159,12 @@ class Ledger:
         """
         self.settle(Delta(), batches=batches)
 
+    def drop(self, batch_id: str) -> None:
+        """Let go of a batch of which no result is held. Should it come again, it is new."""
+        with self._database.transaction() as connection:
+            rows.delete_batch(connection, batch_id)
+        self._open.pop(batch_id, None)
+
     def apply(
         self, batch: Batch, results: Sequence[Result], advance: Callable[[Seen], Batch], *, count: bool = True
     ) -> Batch:
@@ -174,7 +179,8 @@ class Ledger:
         required(batch)
         now = self._clock.now()
         with self._database.reading() as connection:
-            number = self._number(connection, batch.ref.id)
+            held = self._open.get(batch.ref.id)
+            number = rows.batch_number(connection, batch.ref.id) if held is None else held[0]
             page = identities.look_up(connection, number, results)
         delta, changes = count_page(batch, results, page, now, count=count)
         after = advance(delta.seen)
@@ -330,10 +336,6 @@ class Ledger:
             rows.write_boundaries(connection, boundaries)
             rows.write_samples(connection, planned, now)
         self._totals.adopt(planned, now, boundaries)
-
-    def _number(self, connection: sqlite3.Connection, id_: str) -> int | None:
-        held = self._open.get(id_)
-        return rows.batch_number(connection, id_) if held is None else held[0]
 
     def _keep(self, number: int, batch: Batch) -> None:
         if batch.closed is None:

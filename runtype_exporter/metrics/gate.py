@@ -66,8 +66,12 @@ class Gate:
 
     def release(self, now: float) -> Iterator[Change]:
         """What to show of the series whose time has come."""
-        while self._cohorts and (self._cohorts[0].version <= self._served or now - self._cohorts[0].at >= PATIENCE):
-            cohort = self._cohorts.popleft()
+        while self._cohorts:
+            cohort = self._cohorts[0]
+            # One from ahead of now is from before the clock was set back: it has waited nobody knows how long.
+            if cohort.version > self._served and 0 <= now - cohort.at < PATIENCE:
+                break
+            self._cohorts.popleft()
             for series in cohort.series:
                 hold = self._holds.get(series)
                 if hold is not None and hold.cohort is cohort:

@@ -145,7 +145,8 @@ class Publisher:
             for name, labels, sample in changes:
                 changed |= self._renderer.update(name, labels, sample)
         changed |= self._gauges()
-        if self._own.changed or now - self._own_at >= OWN_AGE or self._renderer.lines != self._beside:
+        fresh = 0 <= now - self._own_at < OWN_AGE  # else too old, or from before the clock was set back
+        if self._own.changed or not fresh or self._renderer.lines != self._beside:
             self._own_pieces.clear()
             changed |= bool(self._demand)
         if changed:

@@ -61,6 +61,8 @@ class Account:
     _extras: Extras = field(init=False)
     _discovery: Discovery = field(init=False)
     _workers: Workers = field(init=False)
+    _begun: bool = field(default=False, init=False)
+    """Whether what the ledger holds was shown."""
     _up: bool | None = field(default=None, init=False)
     _last_poll: float | None = field(default=None, init=False)
     _last_error: str = field(default="", init=False)
@@ -127,6 +129,7 @@ class Account:
             shows=self._shows,
             telemetry=self.telemetry,
             clock=self.clock,
+            wake_extras=self._extras.wake,
         )
 
     def status(self) -> AccountStatus:
@@ -142,7 +145,7 @@ class Account:
 
     async def run(self) -> None:
         """Poll until cancelled. Every failure but a programming error of the start is met here."""
-        self._shows.everything()
+        self.pictures.forget(self.config.name)
         async with asyncio.TaskGroup() as tasks:
             for _ in range(self.poll.max_concurrency):
                 tasks.create_task(self._workers.work())
@@ -151,7 +154,6 @@ class Account:
 
     async def catch_up(self) -> bool:
         """Poll until a cycle adds nothing that was not swept already, and nothing waits. Whether all went well; nothing is tried twice."""
-        self._shows.everything()
         self._workers.patient = False
         tasks = [asyncio.create_task(self._workers.work()) for _ in range(self.poll.max_concurrency)]
         swept: set[str] = set()
@@ -190,6 +192,9 @@ class Account:
         self._collectors.start_cycle()
         failure = error_text = ""
         try:
+            if not self._begun:
+                self._shows.everything()
+                self._begun = True
             try:
                 await self._discovery.cycle()
             finally:  # what a cycle changed before it failed may never change again

@@ -28,6 +28,7 @@ from runtype_exporter.model import (
     Source,
 )
 from runtype_exporter.polling.reading import Statuses
+from runtype_exporter.polling.waits import held
 
 _T = TypeVar("_T")
 
@@ -63,7 +64,9 @@ def observe(batch: Batch, readings: Mapping[Source, Reading], statuses: Statuses
     final = ending(seen, statuses) is not None
     return replace(
         unguarded(seen),
-        ended=(now if batch.ended is None else batch.ended) if final else None,
+        ended=(now if batch.ended is None else min(batch.ended, now))
+        if final
+        else None,  # the clock may have been set back
         # A batch that is listed may be denied yet when its results are asked for, if they are to be.
         missing_since=batch.missing_since if dirty(seen) else None,
     )
@@ -109,9 +112,14 @@ def settling(batch: Batch, settle_time: float, at: float) -> bool:
 
 def wants_sweep(batch: Batch, settle_time: float, now: float) -> bool:
     """Whether the batch's results are to be paged now."""
-    if batch.closed is not None or batch.unclaimed > 0 or batch.retry_at > now:
+    if batch.closed is not None or batch.unclaimed > 0 or backing_off(batch, now):
         return False
     return batch.sweep is not None or dirty(batch) or settling(batch, settle_time, now)
+
+
+def backing_off(batch: Batch, now: float) -> bool:
+    """Whether reads of the batch that failed leave it alone for now."""
+    return held(batch.retry_at, now, LONGEST_BACK_OFF)
 
 
 def expected(batch: Batch) -> int:
@@ -127,8 +135,14 @@ def complete(batch: Batch, walked: int, unfinished: int, total: int) -> bool:
 def failed(batch: Batch, now: float, *, missing: bool) -> Batch:
     """The batch after a read of it failed: it backs off alone, doubling up to an hour, and a 404 starts the clock for `lost`."""
     wait = min(LONGEST_BACK_OFF, SHORTEST_BACK_OFF * 2.0 ** min(batch.failures, 10))
-    since = (now if batch.missing_since is None else batch.missing_since) if missing else None
+    since = (now if batch.missing_since is None else min(batch.missing_since, now)) if missing else None
     return replace(batch, failures=batch.failures + 1, retry_at=now + wait, missing_since=since)
+
+
+def never_found(batch: Batch) -> bool:
+    """Whether the API has only ever denied the batch: nothing tells of it, and no row of it was met."""
+    told = batch.probes or batch.swept is not None or batch.labels is not None or batch.schedule
+    return batch.missing_since is not None and not told
 
 
 def lost(batch: Batch, now: float) -> bool:

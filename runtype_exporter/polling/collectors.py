@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from runtype_exporter.clock import Clock
+from runtype_exporter.polling.waits import Wait
 from runtype_exporter.protocols import Telemetry
 from runtype_exporter.runtype import ApiError, Forbidden, NetworkError, Throttled, Unauthorised
 
@@ -28,7 +29,7 @@ def _nothing(_: str) -> None:
 @dataclass(slots=True)
 class _State:
     failures: int = 0
-    forbidden_until: float = 0.0
+    forbidden: Wait = field(default_factory=Wait)
     answered: bool = False
 
 
@@ -57,7 +58,7 @@ class Collectors:
 
     def open(self, name: str) -> bool:
         """Whether the read may be asked now."""
-        return name not in self.off and self.clock.now() >= self._state(name).forbidden_until
+        return name not in self.off and self._state(name).forbidden.over(self.clock.now())
 
     def pending(self, name: str) -> bool:
         """Whether the read may still tell what it has never told: it is asked, has not answered yet and has not failed too often."""
@@ -105,8 +106,8 @@ class Collectors:
 
     def forbid(self, name: str, error: ApiError) -> None:
         """The key's scopes do not cover the read: leave it alone for an hour."""
-        state = self._state(name)
-        state.forbidden_until = self.clock.now() + FORBIDDEN_RETRY
+        now = self.clock.now()
+        self._state(name).forbidden = Wait(now, now + FORBIDDEN_RETRY)
         self._tell(name, error, up=False)
         _log.warning(
             "collector forbidden, asked again in an hour", account=self.account, collector=name, error=str(error)

@@ -15,7 +15,7 @@ from runtype_exporter.catalogue import COST
 from runtype_exporter.clock import Clock
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.model import Batch, Delta
-from runtype_exporter.polling.batches import failed
+from runtype_exporter.polling.batches import backing_off, failed
 from runtype_exporter.polling.collectors import Collectors
 from runtype_exporter.runtype import ApiError, Client, NetworkError, NotFound, Throttled, Unauthorised
 
@@ -65,7 +65,7 @@ class Costs:
             LedgerError: what was told could not be kept; it stays due.
         """
         for batch in self.ledger.costs_due(self.account):
-            if batch.retry_at > self.clock.now():
+            if backing_off(batch, self.clock.now()):
                 continue
             error = await self.collectors.aside("cost", partial(self._read, batch.ref.id))
             if isinstance(error, _EVERYBODYS) or not self.collectors.open("cost"):

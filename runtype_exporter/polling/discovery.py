@@ -13,23 +13,25 @@ from functools import partial
 import structlog
 
 from runtype_exporter.clock import Clock
-from runtype_exporter.config import Account, Globs, Poll
+from runtype_exporter.config import Account, Poll
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.model import Batch, BatchRef, Delta, Horizon, Probe, Run, Source
 from runtype_exporter.polling import batches, inline
 from runtype_exporter.polling.batches import Reading
 from runtype_exporter.polling.collectors import Collectors
 from runtype_exporter.polling.endings import Endings
+from runtype_exporter.polling.following import Following
 from runtype_exporter.polling.labels import LabelTable
 from runtype_exporter.polling.probes import Probes
 from runtype_exporter.polling.reading import Statuses, fold, time
 from runtype_exporter.polling.runs import RunList, ended_run, run_of, together
 from runtype_exporter.polling.starts import Starts
+from runtype_exporter.polling.unfinished import UnfinishedRuns
+from runtype_exporter.polling.waits import Wait
 from runtype_exporter.runtype import (
     Client,
     RunRow,
     ScheduleRow,
-    ServerError,
     Summary,
     cursor_walk,
 )
@@ -38,6 +40,9 @@ READS_TO_CLAIM = 2
 """How many reads of the run list must leave a batch of the summary unclaimed before it passes for ad hoc."""
 WHOLE_WALK_SHARE = 0.1
 """Whole walks over the run list take at most this share of the request budget."""
+
+YOUNG = 24 * 3600.0
+"""An unfinished run created longer ago than this is left to whole walks: one that never ends must not cost every cycle, seconds."""
 
 _log = structlog.get_logger()
 
@@ -64,20 +69,22 @@ class Discovery:
     touched: dict[str, Batch] = field(default_factory=dict, init=False)
     """The batches that the last cycle changed, as they stand."""
     _runs: RunList = field(init=False)
+    _unfinished: UnfinishedRuns = field(init=False)
+    _following: Following = field(init=False)
     _starts: Starts = field(init=False)
     _readings: dict[str, dict[Source, Reading]] = field(default_factory=dict, init=False)
     _undated: set[str] = field(default_factory=set, init=False)
     """Runs of this cycle whose creation is not known: nothing but their being listed tells that they must not be forgotten."""
-    _names: dict[str, str | None] = field(default_factory=dict, init=False)
-    _strangers: set[str] = field(default_factory=set, init=False)
-    """Schedules that runs named before any list of schedules did: deleted ones stay strangers, and are looked up once."""
-    _schedules_due: float = field(default=0.0, init=False)
-    _whole_due: float = field(default=0.0, init=False)
+    _listed: Wait = field(default=Wait(), init=False)
+    """Until when the last whole read of the schedules holds, and below, the last whole walk over the runs."""
+    _walked: Wait = field(default=Wait(), init=False)
     _warned: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         """Start with an unread run list."""
         self._runs = RunList(self.client)
+        self._following = Following(self.account.schedules, self.labels, self.collectors)
+        self._unfinished = UnfinishedRuns(self.account.name, self.ledger)
         self._starts = Starts(self.account.name, self.retention, self.ledger, self.labels)
 
     async def cycle(self) -> None:
@@ -93,14 +100,15 @@ class Discovery:
         self._undated.clear()
         began = self.clock.now()
         self._horizon()  # fixed by the first start, whatever fails then
-        if began >= self._schedules_due:
+        if self._listed.over(began):
             await self.collectors.read("schedules", self._schedules)
         if self.collectors.pending("schedules"):
             return  # a batch's labels freeze for ever, so its schedule's name is waited for
         summary = await self.collectors.read("summary", self._summary)
-        whole = began >= self._whole_due
-        undecided = not self._schedules_due and self._names_decide()
-        runs = not undecided and await self.collectors.read("runs", partial(self._run_list, whole=whole))
+        whole = self._walked.over(began)
+        runs = not self._following.awaits_names() and await self.collectors.read(
+            "runs", partial(self._run_list, whole=whole)
+        )
         self._claim(read=runs)
         self._configured()
         if summary or runs or not (self.collectors.open("summary") or self.collectors.open("runs")):
@@ -110,7 +118,7 @@ class Discovery:
         if runs:
             await self._starts.judge(read=began, now=self.clock.now())
         if (runs or not self.collectors.open("runs")) and (summary or not self.collectors.open("summary")) and whole:
-            await self._forget(began)
+            await self._forget(began, walked=runs)
 
     async def _schedules(self) -> None:
         began = self.clock.now()
@@ -118,13 +126,10 @@ class Discovery:
         async for page in cursor_walk(self.client.schedules):
             self.requests += 1
             rows |= {row.id: row for row in page.data}
-        followed = [row for row in rows.values() if self.account.schedules.matches(row.name or None, row.id)]
-        for row in followed:
-            self.labels.schedule(row.id, row.name or None)
-        self._names = {row.id: row.name or None for row in rows.values()}
+        followed = self._following.listed(rows.values())
         self.listed(followed)
         await self._starts.observe(followed if self.account.collectors.runs else (), began=began, now=self.clock.now())
-        self._schedules_due = self.clock.now() + self.poll.discovery_interval
+        self._listed = Wait(began, self.clock.now() + self.poll.discovery_interval)
 
     async def _summary(self) -> None:
         self.requests += 1
@@ -144,24 +149,17 @@ class Discovery:
     async def _run_list(self, *, whole: bool) -> None:
         async def take(rows: Sequence[RunRow]) -> bool:
             self.requests += 1
-            strangers = {row.schedule_id for row in rows if row.schedule_id not in self._names} - self._strangers
-            if any(not self.labels.named(stranger) for stranger in strangers):
-                if not await self.collectors.read("schedules", self._schedules) and self._names_decide():
-                    raise ServerError(
-                        "runs", "which of them are followed goes by names that cannot be read", code="names"
-                    )
-                self._strangers |= strangers
+            self._unfinished.met(rows)
+            await self._following.look_up({row.schedule_id for row in rows}, self._schedules)
             return self._take(rows)
 
         started = self.clock.now()
-        await self._runs.read(take, self._oldest_unfinished, self._horizon().at, whole=whole)
+        if whole:
+            self._unfinished.walk()
+        await self._runs.read(take, self._unfinished.created, self._horizon().at, young=started - YOUNG, whole=whole)
         if whole:
             stretched = self._runs.pages * 3600.0 / (WHOLE_WALK_SHARE * self.account.requests_per_hour)
-            self._whole_due = started + max(self.poll.discovery_interval, stretched)
-
-    def _names_decide(self) -> bool:
-        """Whether runs must wait for a list of schedules that fails: the batch of a schedule that is not followed is closed for good."""
-        return self.account.schedules != Globs() and self.collectors.open("schedules")
+            self._walked = Wait(started, started + max(self.poll.discovery_interval, stretched))
 
     def _take(self, rows: Sequence[RunRow]) -> bool:
         """Keep one page of runs. Whether it told nothing new."""
@@ -185,7 +183,7 @@ class Discovery:
             taken_up = before is not None or _taken_up(run, horizon)
             if not taken_up and run.batch not in followed:
                 continue
-            included = self.account.schedules.matches(self._names.get(run.schedule), run.schedule)
+            included = self._following.follows(run.schedule)
             if run.batch:
                 self._read_run(row, run.batch)
                 batch = opened.get(run.batch, followed.get(run.batch))
@@ -200,7 +198,7 @@ class Discovery:
             fresh.append(kept)
             ended_unseen = before is None or before.outcome is None
             if included and taken_up and ended_unseen and (before is not None or _within(run, horizon)):
-                label = self.labels.run(run.schedule, self._names.get(run.schedule), labels)
+                label = self.labels.run(run.schedule, self._following.names.get(run.schedule), labels)
                 deltas.append(ended_run(self.account.name, label, row, run.outcome, self.clock.now()))
                 own = self._new(inline.key_of(run.id), horizon, created=run.created)
                 opened |= inline.owed(own, run, row, self.clock.now())
@@ -233,7 +231,7 @@ class Discovery:
         )
         claimed = batches.unguarded(claimed)
         if run.batch in self.endings.configured:
-            self.labels.schedule(run.schedule, self._names.get(run.schedule))
+            self.labels.schedule(run.schedule, self._following.names.get(run.schedule))
         elif not included:
             return replace(claimed, closed=now)
         return claimed
@@ -243,7 +241,7 @@ class Discovery:
         if batch is None or batch.ref.account != self.account.name:
             return {}
         self._read_run(row, run.batch)
-        included = self.account.schedules.matches(self._names.get(run.schedule), run.schedule)
+        included = self._following.follows(run.schedule)
         claimed = self._claimed(batch, run, row, horizon, included=included)
         return {} if claimed is None else {run.batch: claimed}
 
@@ -257,6 +255,7 @@ class Discovery:
         self.touched |= {batch.ref.id: batch for batch in left}
 
     def _configured(self) -> None:
+        self.endings.release()
         stored = self.ledger.lookup(self.endings.configured)
         horizon = self._horizon()
         for batch_id in sorted(self.endings.configured):
@@ -275,8 +274,8 @@ class Discovery:
                 self._warn_owned(batch.ref.account, "batch", batch_id)
                 continue
             readings = self._readings[batch_id]
+            self.endings.missing.discard(batch_id)
             if batch.closed is None:
-                self.endings.missing.discard(batch_id)
                 after = batches.observe(batch, readings, self.statuses, now)
             else:
                 after, delta = batches.changed_late(batch, readings, self.statuses)
@@ -287,16 +286,21 @@ class Discovery:
             self.ledger.settle(together(late), batches=changed)
             self.touched |= {batch.ref.id: batch for batch in changed}
 
-    async def _forget(self, began: float) -> None:
+    async def _forget(self, began: float, *, walked: bool) -> None:
         """After a whole walk: all that is listed is held, so what was created long before it and is not held will never be counted."""
         self.ledger.opened(self.account.name)
         self.ledger.advance(self.account.name, began - self.retention)
+        if walked:
+            self._unfinished.give_up(self._horizon().at)
         listed = {*self._readings, *self._undated, *self.endings.configured}
         while self.ledger.forget(self.account.name, listed=listed, retention=self.retention):  # noqa: ASYNC110  # it yields, it waits for nothing
             await asyncio.sleep(0)
-        if self.collectors.open("schedules") and began < self._schedules_due:  # the last read of them was whole
-            self.ledger.end_series(self.account.name, self.labels.listed(self._names), before=began - self.retention)
-        self._whole_due = max(self._whole_due, began + self.poll.discovery_interval)
+        if self.collectors.open("schedules") and not self._listed.over(self.clock.now()):  # the last read was whole
+            labels = self.labels.listed(self._following.names)
+            # What was counted since that read, or for `retention` before it, may be of a schedule that it could not list yet.
+            self.ledger.end_series(self.account.name, labels, before=min(began, self._listed.since) - self.retention)
+        if self._walked.over(self.clock.now()):  # runs are not read
+            self._walked = Wait(began, began + self.poll.discovery_interval)
 
     def _open(
         self, batch_id: str, horizon: Horizon, *, created: float | None = None, flow_name: str = "", unclaimed: int
@@ -312,10 +316,6 @@ class Discovery:
 
     def _horizon(self) -> Horizon:
         return self.ledger.horizon(self.account.name, lookback=self.poll.lookback)
-
-    def _oldest_unfinished(self) -> float | None:
-        runs = self.ledger.unfinished_runs(self.account.name)
-        return min((run.created for run in runs if run.created is not None), default=None)
 
     def _warn_owned(self, owner: str, what: str, key: str) -> None:
         if key not in self._warned and len(self._warned) < 10_000:

@@ -32,7 +32,7 @@ class Endings:
     costs: Callable[[], bool]
     """Whether the costs of batches can be asked for."""
     missing: set[str] = field(default_factory=set, init=False)
-    """Batches that the API denied when last asked."""
+    """Open batches that the API denied when last asked."""
 
     def conclude(self, batch: Batch, walk: Sweep, *, count: bool) -> Batch:
         """Commit a batch whose walk reached the end, closed where nothing more can come or is waited for.
@@ -90,6 +90,18 @@ class Endings:
         self.ledger.save(batch)
         return batch
 
+    def release(self) -> None:
+        """Let go, uncounted, of batches that were configured once and never found, and are not configured any more.
+
+        Raises:
+            LedgerError: the rest are still held.
+        """
+        for batch in self.ledger.open_batches(self.account):
+            if batch.ref.id not in self.configured and batches.never_found(batch):
+                self.ledger.drop(batch.ref.id)
+                self.missing.discard(batch.ref.id)
+                _log.info("batch let go: never found, no longer configured", account=self.account, batch=batch.ref.id)
+
     def _lose(self, batch: Batch) -> Batch:
         distinct, unfinished = 0, 0
         if batch.picture is not None:
@@ -98,6 +110,7 @@ class Endings:
         return self._close(batch, "lost", unfinished + max(0, batches.expected(batch) - distinct))
 
     def _close(self, batch: Batch, outcome: BatchOutcome, abandoned: int) -> Batch:
+        self.missing.discard(batch.ref.id)
         if batch.labels is None:
             batch = self.labels.freeze(batch)
         closed, delta = batches.close(batch, outcome, abandoned, self.clock.now())

@@ -1,6 +1,6 @@
 """The reads beside discovery and sweeps: usage, sparklines and costs. They wait for the budget without holding up anything else.
 
-It must not know how batches are followed; after each cycle it is woken, and reads what has become due.
+It must not know how batches are followed; it is woken after each cycle and where a batch's cost falls due, and reads what has become due.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from runtype_exporter.model import Series
 from runtype_exporter.polling import schedules, usage
 from runtype_exporter.polling.collectors import Collectors
 from runtype_exporter.polling.costs import Costs
+from runtype_exporter.polling.waits import Wait
 from runtype_exporter.protocols import Pictures
 from runtype_exporter.runtype import MAX_SPARKLINES, Client, ScheduleRow
 
@@ -41,7 +42,7 @@ class Extras:
     _labels: dict[str, str] = field(default_factory=dict, init=False)
     """Of the schedules last listed, by id."""
     _listed: bool = field(default=False, init=False)
-    _due: dict[str, float] = field(default_factory=dict, init=False)
+    _read: dict[str, Wait] = field(default_factory=dict, init=False)
     _awake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     def listed(self, rows: Sequence[ScheduleRow]) -> None:
@@ -51,7 +52,7 @@ class Extras:
         self.pictures.family(self.account, "schedules", schedules.listed(self.account, rows, self._labels))
 
     def wake(self) -> None:
-        """A cycle ended: something may be due."""
+        """A cycle ended or a batch closed: something may be due."""
         self._awake.set()
 
     async def run(self, authorised: asyncio.Event) -> None:
@@ -81,9 +82,9 @@ class Extras:
 
     def _is_due(self, name: str) -> bool:
         now = self.clock.now()
-        if now < self._due.get(name, 0.0):
+        if not self._read.get(name, Wait()).over(now):
             return False
-        self._due[name] = now + self.interval
+        self._read[name] = Wait(now, now + self.interval)
         return True
 
     async def _usage(self) -> None:

@@ -43,6 +43,11 @@ class LabelTable:
         """Whether the schedule has a label already."""
         return self.ledger.known_label(self.account, "schedule", schedule_id) is not None
 
+    def known_name(self, schedule_id: str) -> str | None:
+        """The name that the schedule last had, as far as its label tells: an id in its place says nothing."""
+        label = self.ledger.known_label(self.account, "schedule", schedule_id)
+        return None if label == schedule_id else label
+
     def schedule(self, schedule_id: str, name: str | None = None) -> str:
         """The label of a schedule ("" for none), fixed now if it was not; a new name is a rename."""
         return self.ledger.label(self.account, "schedule", schedule_id, name) if schedule_id else ""

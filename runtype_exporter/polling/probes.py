@@ -8,7 +8,7 @@ from functools import partial
 from runtype_exporter.clock import Clock
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.model import Batch, Probe, Source
-from runtype_exporter.polling.batches import Reading
+from runtype_exporter.polling.batches import Reading, backing_off
 from runtype_exporter.polling.collectors import Collectors
 from runtype_exporter.polling.endings import Endings
 from runtype_exporter.polling.reading import fold, time
@@ -40,7 +40,8 @@ class Probes:
         """
         requests = 0
         for batch in self.ledger.open_batches(self.account):
-            if not batch.run and batch.ref.id not in readings and batch.retry_at <= self.clock.now():
+            waits = batch.run or batch.ref.id in readings or backing_off(batch, self.clock.now())
+            if not waits:
                 requests += self.collectors.open("status")
                 await self.collectors.read("status", partial(self._probe, batch.ref.id, readings, touched))
         return requests

@@ -13,6 +13,10 @@ from runtype_exporter.runtype import ResultRow, Unparseable, parse_timestamp
 STATUS_LENGTH = 64
 """Longer status words are cut: no real one comes near, and they are kept in the ledger and shown as labels."""
 
+EARLIEST = 1_420_070_400.0
+"""2015-01-01T00:00:00Z, years before there was anything to follow: an earlier time (the year 1, the epoch) is how programs write none."""
+_YEAR = "2015"
+
 _WORDS: Mapping[str, Outcome | None] = {
     **dict.fromkeys(("completed", "success", "succeeded"), "success"),
     **dict.fromkeys(("failed", "error", "errored", "timeout", "timed_out"), "failure"),
@@ -68,17 +72,17 @@ class Statuses:
 
     def _result(self, row: ResultRow) -> Result:
         status = row.status if row.status in self._words else fold(row.status)
-        outcome = self.outcome(status, ended=row.executed_at is not None or row.failed_at is not None)
+        executed = row.executed_at if told(row.executed_at) else None
+        failed = row.failed_at if told(row.failed_at) else None
+        outcome = self.outcome(status, ended=executed is not None or failed is not None)
         if outcome is None:
             return Result(row.record_result_id, row.record_id, status, None, time(row.created_at), None, "")
-        first, second = row.executed_at, row.failed_at
-        if outcome == "failure":
-            first, second = second, first
+        first, second = (failed, executed) if outcome == "failure" else (executed, failed)
         end = second if first is None else first
         created, finished = time(row.created_at), time(end)
         fault = ""
         if created is None or finished is None:
-            fault = "missing" if row.created_at is None or end is None else "unparseable"
+            fault = "missing" if end is None or not told(row.created_at) else "unparseable"
         elif finished < created:
             fault = "negative"
         return Result(row.record_result_id, row.record_id, status, outcome, created, finished, fault)
@@ -87,6 +91,20 @@ class Statuses:
 def time(text: object) -> float | None:
     """A timestamp of the API as seconds since the Unix epoch, None where there is none to trust."""
     try:
-        return parse_timestamp(text)
+        moment = parse_timestamp(text)
     except Unparseable:
         return None
+    return None if moment is None or moment < EARLIEST else moment
+
+
+def told(text: object) -> bool:
+    """Whether something stands in a timestamp's place, be it unreadable. A time before `EARLIEST` is none."""
+    if text is None:
+        return False
+    if isinstance(text, str) and text > _YEAR:  # nearly all, and a row has up to three
+        return True
+    try:
+        moment = parse_timestamp(text)
+    except Unparseable:
+        return True
+    return moment is not None and moment >= EARLIEST

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import inf
 from typing import Literal
 
 from runtype_exporter.catalogue import SCHEDULE_RUN_DURATION, SCHEDULE_RUN_QUEUE, SCHEDULE_RUNS_FINISHED
@@ -31,6 +32,8 @@ def order_of(times: Sequence[float]) -> Order:
 
 Take = Callable[[Sequence[RunRow]], Awaitable[bool]]
 """What is done with a page; its answer: whether the page told nothing new."""
+Unfinished = Callable[[], Sequence[float]]
+"""When the runs were created that have not ended yet, as far as is known by now."""
 
 
 @dataclass(slots=True)
@@ -42,12 +45,11 @@ class RunList:
     pages: int = 0
     _cursor: str | None = field(default=None, init=False)
 
-    async def read(
-        self, take: Take, oldest_unfinished: Callable[[], float | None], horizon: float, *, whole: bool
-    ) -> None:
+    async def read(self, take: Take, unfinished: Unfinished, horizon: float, *, young: float, whole: bool) -> None:
         """Hand every page that may hold something new to `take`; a walk that is `whole` leaves nothing out that matters.
 
-        Runs created before `horizon` matter only as long as one of them is unfinished, even to a whole walk.
+        Runs created before `horizon` matter only as long as one of them is unfinished, even to a whole walk. Unfinished ones created
+        before `young` are left to whole walks: what never ends must not be read down to each time.
 
         Raises:
             ApiError: a page could not be had; the pages before were taken.
@@ -55,30 +57,30 @@ class RunList:
         self.pages = 0
         whole = whole or self.order in ("unknown", "none")
         try:
-            await self._read(take, oldest_unfinished, horizon, whole=whole)
+            await self._read(take, unfinished, horizon, young=young, whole=whole)
         except ApiError:
             self._cursor = None  # it may have gone stale: the next read starts at the first page
             raise
 
-    async def _read(
-        self, take: Take, oldest_unfinished: Callable[[], float | None], horizon: float, *, whole: bool
-    ) -> None:
+    async def _read(self, take: Take, unfinished: Unfinished, horizon: float, *, young: float, whole: bool) -> None:
         cursor = restart = None if whole else self._cursor
         met: list[float] = []
-        unfinished_met = False
+        young_met = False
         async for page in cursor_walk(self.client.runs, cursor):
             self.pages += 1
             known = await take(page.data)
             created = [at for row in page.data if (at := time(row.created_at)) is not None]
             met += created
-            oldest = oldest_unfinished()
-            if not unfinished_met:
-                restart = cursor
-                unfinished_met = oldest is not None and any(at >= oldest for at in created)
+            waiting = unfinished()
+            oldest_young = min((at for at in waiting if at >= young), default=inf)
+            oldest = min(waiting, default=inf) if whole else oldest_young
+            if not young_met:
+                restart = cursor  # of the reads after this one, which are not whole
+                young_met = any(at >= oldest_young for at in created)
             cursor = page.pagination.next_cursor
             if self.order == "new-first" and created and order_of(met) in ("unknown", "new-first"):
                 newest = max(created)
-                if (oldest is None or newest < oldest) and (newest < horizon if whole else known):
+                if newest < oldest and (newest < horizon if whole else known):
                     break
         if whole:
             self.order = order_of(met)

@@ -28,10 +28,15 @@ class Shows:
     pictures: Pictures
 
     def everything(self) -> None:
-        """Show what the ledger holds, and nothing else of the account."""
+        """Show what the ledger holds: the newest closed batches, the configured ones and the open ones.
+
+        Raises:
+            LedgerError: it could not be read.
+        """
         name = self.config.name
-        self.pictures.forget(name)
+        configured = self.ledger.lookup(entry.id for entry in self.config.batches).values()
         self.batches(self.ledger.recently_closed(name, self.batches_per_schedule))
+        self.batches(batch for batch in configured if batch.ref.account == name and batch.closed is not None)
         self.batches(self.ledger.open_batches(name))
 
     def batches(self, changed: Iterable[Batch]) -> None:
@@ -41,7 +46,7 @@ class Shows:
             batch_id = batch.ref.id
             configured = batch_id in names
             name = names.get(batch_id, batch_id)
-            missing = batch_id in self.endings.missing
+            missing = batch_id in self.endings.missing or batch.outcome == "lost"
             if configured and (missing or batch.probes or batch.swept is not None):
                 self.pictures.found(self.config.name, name, found=not missing)
             if batch.run or batch.unclaimed or (batch.closed is not None and batch.labels is None):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -43,6 +44,8 @@ class Workers:
     shows: Shows
     telemetry: Telemetry
     clock: Clock
+    wake_extras: Callable[[], None]
+    """Called where a batch closed whose cost is due."""
     patient: bool = True
     stumbled: str = field(default="", init=False)
     """The last error of a sweep, "" for none since the start."""
@@ -101,6 +104,10 @@ class Workers:
             self.stumbled = str(error)
             await asyncio.sleep(pause if self.patient else 0.0)
             return self.patient
+        except Exception as error:  # noqa: BLE001 - a fault of ours in meeting a failure must not end the worker
+            self.stumbled = type(error).__name__
+            _log.exception("a failed sweep could not be met", account=self.config.name, batch=batch_id)
+            return False
 
     async def _attempt(self, batch_id: str) -> bool:
         name = self.config.name
@@ -133,8 +140,11 @@ class Workers:
         walked = await self.sweeper.walk(batch_id, priority, full=ended, status=status)
         if walked is not None:
             self.collectors.answered(inline.read_of(batch))
-            self.shows.batches((self.endings.conclude(*walked, count=status is None),))
+            concluded = self.endings.conclude(*walked, count=status is None)
             self._ledger_pause = LEDGER_PAUSE
+            self.shows.batches((concluded,))
+            if concluded.cost_due:
+                self.wake_extras()
         return walked is not None
 
     def _meet(self, batch_id: str, error: ApiError) -> None:

@@ -78,11 +78,10 @@ def _copied(metric: Metric, *, coarse: bool) -> Record:
     """The copy of one counter.
 
     Its first sample decides what its increase can ever see. So a copy that begins, or begins again after a gap, begins with the least
-    value of the last minutes: the 0 that a new series shows for one scrape, which an evaluation may miss. Both ranges are as long as each
-    other: what is older than the copy's last sample is then out of reach, and a copy never falls but where its counter did.
+    value of the last minutes: the 0 that a new series shows for one scrape, which an evaluation may miss. All ranges are of one length:
+    what is older than the copy's last sample is then out of reach, and a copy never falls but where its counter did.
     """
     name, sample, seed = _name(metric, coarse=coarse), _sample(metric), _COARSE_SEED if coarse else _FINE_SEED
-    return Record(
-        name,
-        f"  {served(sample)} and last_over_time({name}[{seed}])\nor\n  {served(f'min_over_time({sample}[{seed}])')}",
-    )
+    goes_on = f"last_over_time({name}[{seed}])"
+    begins = served(f"min_over_time({sample}[{seed}])")
+    return Record(name, f"  {served(sample)} and {goes_on}\nor\n  {begins} unless {goes_on}")

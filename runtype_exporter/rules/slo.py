@@ -23,7 +23,7 @@ YOUNG: Final = HOUR
 """A ledger younger than this, seconds, is still catching up: what it counts now happened earlier."""
 
 _SHORTEST_KEEP: Final = HOUR
-_PRECISION: Final = "0.000000001"
+_PRECISION: Final = "1e9"
 
 
 def slo_groups(slo: Slo) -> Iterator[Group]:
@@ -95,9 +95,9 @@ def _events(slo: Slo, windows: tuple[float, ...]) -> Iterator[Record]:
         yield Record(events(length), f"sum without (schedule, result) ({every})", said)
         yield Record(bad_events(length), f"sum without (schedule, result) ({bad})", said)
         # No events is no ratio, so that nothing counts as met where nothing ran. Rounded, since a night exactly at its objective must
-        # not lie above it by the last bit of a quotient.
+        # not lie above it by the last bit of a quotient; and to whole billionths, since round's own second argument is not exact.
         share = f"{_of(slo, bad_events(length))} / ({_of(slo, events(length))} > 0)"
-        yield Record(ratio(length), f"round({share}, {_PRECISION})", said)
+        yield Record(ratio(length), f"round({_PRECISION} * {share}) / {_PRECISION}", said)
 
 
 def _now(slo: Slo, burns: tuple[BurnWindow, ...]) -> Iterator[Record]:

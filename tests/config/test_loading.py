@@ -45,6 +45,12 @@ def test_a_bad_file_is_refused_with_exactly_these_lines(path: Path):
     assert "marker" not in str(caught.value).lower()
 
 
+def test_a_file_of_more_values_than_any_configuration_has_is_refused(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(f"slos: [{'1,' * 100_001}]")
+    assert ["slos"] == [problem.path for problem in problems(path)]
+
+
 @pytest.mark.parametrize("path", sorted(FIXTURES.glob("*.good.yaml")), ids=lambda path: path.name.split(".")[0])
 def test_a_good_file_is_taken(path: Path):
     assert load(path).accounts
@@ -64,7 +70,7 @@ def test_every_key_reaches_its_attribute():
             ConfiguredBatch(id="batch_01jv", name="backfill", status="failed"),
             ConfiguredBatch(id="batch_01jw"),
         ),
-        collectors=Collectors(schedules=False, runs=True, summary=False, cost=False, sparklines=True, usage=False),
+        collectors=Collectors(schedules=True, runs=False, summary=False, cost=False, sparklines=True, usage=False),
     )
     second = Account(
         name="2", base_url="http://127.0.0.1:8080/runtype", api_key=Secret(file=FIXTURES / "keys" / "runtype")

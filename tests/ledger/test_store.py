@@ -298,3 +298,15 @@ def test_the_search_for_costs_that_are_due_reads_no_other_batch(ledger, closed):
             ("production",),
         ).fetchall()
     assert "batches_cost_due" in plan[0][3]
+
+
+def test_a_batch_that_is_dropped_is_new_when_it_comes_again(ledger, a_batch, open_ledger):
+    batch = a_batch("b1")
+    ledger.save(batch)
+    ledger.drop("b1")
+    assert (ledger.lookup(["b1"]), ledger.open_batches(batch.ref.account)) == ({}, [])
+    ledger.close()
+    again = open_ledger()
+    assert again.lookup(["b1"]) == {}
+    again.save(batch)
+    assert again.open_batches(batch.ref.account) == [batch]

@@ -62,6 +62,12 @@ def test_a_series_that_nobody_scrapes_shows_after_two_minutes():
     assert release(gate, 1000.0 + PATIENCE) == [(A, counter(5.0))]
 
 
+def test_a_series_held_back_before_the_clock_was_set_back_shows_at_once():
+    gate = started()
+    admit(gate, {A: counter(5.0)}, 2, now=1000.0)
+    assert release(gate, 1000.0 - 3600.0) == [(A, counter(5.0))]
+
+
 def test_each_series_waits_for_a_version_that_shows_it():
     gate = started()
     admit(gate, {A: counter(1.0)}, 2)

@@ -217,6 +217,9 @@ async def test_the_process_s_own_numbers_grow_no_older_than_a_few_seconds():
     house.own.changed = True
     await house.publisher.publish()
     assert "own 3" in house.scrape()
+    house.clock.jump(-86400.0)
+    house.publisher.publish_now()
+    assert "own 4" in house.scrape()
 
 
 @virtual

@@ -325,6 +325,41 @@ async def test_while_the_ledger_fails_polling_pauses_and_afterwards_the_totals_a
         assert rig.account.status().last_error == ""
 
 
+async def test_a_ledger_that_fails_at_the_start_is_met_like_any_other_time(tmp_path, logs):
+    async with Rig(tmp_path, world_of()) as rig:
+        closed = rig.world.add_batch(DONE, schedule="a", at=START + 2).batch
+        await rig.sleep(200)
+    rig.shown.batches.clear()
+    rig.build()
+    connection = rig.ledger._database._connection
+    connection.execute("ALTER TABLE batches RENAME TO unreadable")
+    rig._task = asyncio.create_task(rig.account.run())
+    await rig.sleep(130)
+    assert "polling pauses: the ledger failed" in [entry["event"] for entry in logs]
+    assert set(rig.heard.cycles[-3:]) == {"ledger"}
+    assert rig.account.status().last_error
+    connection.execute("ALTER TABLE unreadable RENAME TO batches")
+    await rig.sleep(60)
+    assert rig.view(closed.id).open is False
+    assert rig.account.status().last_error == ""
+    await rig.stop()
+
+
+async def test_a_fault_of_ours_where_a_failed_sweep_is_met_does_not_stop_the_workers(tmp_path, monkeypatch, logs):
+    async with Rig(tmp_path, world_of()) as rig:
+        await rig.sleep(1)
+        rig.faults.add(Fault(kind="status", operation="batch_results", value=410, times=20))
+        monkeypatch.setattr(rig.account._workers.endings, "clock", None)
+        rig.world.add_batch(DONE, schedule="a", at=START + 2)
+        await rig.sleep(300)
+        assert "a failed sweep could not be met" in [entry["event"] for entry in logs]
+        assert rig.account.status().last_error == "AttributeError"
+        monkeypatch.undo()
+        rig.faults.clear()
+        await rig.sleep(300)
+        assert rig.counted() == rig.truth()
+
+
 async def test_a_fault_of_ours_in_one_batch_is_internal_and_does_not_stop_the_others(tmp_path, monkeypatch, logs):
     async with Rig(tmp_path, world_of()) as rig:
         await rig.sleep(1)

@@ -9,6 +9,7 @@ from runtype_exporter.simulator.values import RecordPlan, ScheduleSpec, Traffic,
 from tests.support.rig import START, Rig
 
 DONE = [RecordPlan(finished=1.0)] * 3
+RUNS = "runtype_schedule_runs_finished_total"
 QUICK = {"poll": {"settle_time": "5m"}}
 
 
@@ -166,3 +167,37 @@ async def test_after_a_restart_each_account_goes_on_where_it_was(tmp_path):
     assert first.counted() == truths(first, second)
     await second.stop()
     await first.stop()
+
+
+SHORT = {"state": {"retention": "5m"}, "poll": {"discovery_interval": "1h"}}
+
+
+async def test_counters_of_a_schedule_that_is_gone_end_in_its_own_account_alone(tmp_path):
+    settings = WorldSettings(start=START, schedules=(ScheduleSpec(key="a", name="nightly"),))
+    first = Rig(tmp_path, settings, sections=SHORT)
+    second = Rig(tmp_path, settings, account={"name": "second"}, sections=SHORT, seed=2, beside=first)
+    async with first, second:
+        for rig in (first, second):
+            rig.world.add_batch(DONE, schedule="a", at=START + 2)
+        await first.sleep(3 * 3600)
+        assert first.counted(RUNS) == {("nightly", "success"): 2.0}
+        second.world.delete(second.world.schedule_id("a"), first.clock.now())
+        await first.sleep(2 * 3600)
+        assert first.counted(RUNS) == {("nightly", "success"): 1.0}
+        assert ("acme", "nightly", "success") in first._held[RUNS]
+
+
+async def test_a_schedule_that_no_list_has_told_of_yet_keeps_its_counters_however_short_the_retention(tmp_path):
+    settings = WorldSettings(start=START, schedules=(ScheduleSpec(key="a", name="nightly"),))
+    async with Rig(tmp_path, settings, sections=SHORT) as rig:
+        for key, at in (("b", 600.0), ("c", 1200.0)):
+            await rig.sleep(START + at - rig.clock.now())
+            rig.world.add_schedule(ScheduleSpec(key=key, name=key))
+            rig.world.add_batch(DONE, schedule=key, at=START + at)
+            if key == "c":
+                rig.faults.add(Fault(kind="truncate", operation="schedules"))
+            await rig.sleep(200)
+        label = rig.world.schedule_id("c")
+        assert rig.counted(RUNS) == {("b", "success"): 1.0, (label, "success"): 1.0}
+        await rig.sleep(2500)
+        assert rig.counted(RUNS) == {("b", "success"): 1.0, (label, "success"): 1.0}

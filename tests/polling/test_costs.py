@@ -261,3 +261,12 @@ async def test_what_is_due_is_read_before_a_single_run_ends(tmp_path):
     assert await account.catch_up()
     assert sum(rig.counted(COST).values()) > 0
     await rig.stop()
+
+
+async def test_a_cost_is_asked_for_when_its_batch_closes_not_after_the_next_cycle(tmp_path):
+    async with Rig(tmp_path, one(), sections={"poll": {"interval": "1h"}}) as rig:
+        batch = rig.world.add_batch(DONE, schedule="a", at=START + 1800).batch
+        await rig.sleep(3660)
+        assert rig.held(batch.id).closed is not None
+        assert rig.requests()["cost"] == 1
+        assert rig.held(batch.id).cost is not None

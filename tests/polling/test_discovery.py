@@ -82,6 +82,66 @@ async def test_where_names_may_not_be_read_schedules_are_followed_by_their_ids(t
         assert rig.counted() == {(rig.world.schedule_id("a"), "enrich", "success"): 3.0}
 
 
+@pytest.mark.parametrize("globs", [{"include": ["night*"]}, {"exclude": ["weekly"]}])
+async def test_where_names_decide_and_may_not_be_read_runs_wait_until_they_may(tmp_path, globs, logs):
+    rig = Rig(tmp_path, world_of(NIGHTLY, ScheduleSpec(key="b", name="weekly")), account={"schedules": globs})
+    rig.faults.add(Fault(kind="status", operation="schedules", value=403))
+    async with rig:
+        for key in ("a", "b"):
+            rig.world.add_batch(DONE, schedule=key, at=START + 2)
+        await rig.sleep(3000)
+        assert rig.counted() == rig.counted(RUNS) == {}
+        assert rig.heard.collectors["runs"] == (False, "server")
+        assert "let the key read schedules" in rig.account.status().last_error + str(logs)
+        rig.faults.clear()
+        await rig.sleep(1200)
+        assert rig.counted() == {("nightly", "enrich", "success"): 3.0}
+        assert rig.counted(RUNS) == {("nightly", "success"): 1.0}
+
+
+async def test_names_that_the_ledger_remembers_decide_where_they_may_not_be_read_any_more(tmp_path):
+    rig = Rig(tmp_path, world_of(), account={"schedules": {"include": ["night*"]}})
+    async with rig:
+        await rig.sleep(30)
+    rig.faults.add(Fault(kind="status", operation="schedules", value=403))
+    async with rig:
+        rig.world.add_batch(DONE, schedule="a", at=rig.clock.now())
+        await rig.sleep(600)
+        assert rig.counted() == {("nightly", "enrich", "success"): 3.0}
+
+
+async def test_where_ids_decide_no_name_is_waited_for(tmp_path):
+    rig = Rig(tmp_path, world_of(NIGHTLY, ScheduleSpec(key="b", name="weekly")))
+    rig.configure({"schedules": {"exclude": [rig.world.schedule_id("b")]}, "collectors": {"schedules": False}})
+    async with rig:
+        for key in ("a", "b"):
+            rig.world.add_batch(DONE, schedule=key, at=START + 2)
+        await rig.sleep(600)
+        assert rig.counted() == {(rig.world.schedule_id("a"), "enrich", "success"): 3.0}
+
+
+async def test_a_run_of_a_schedule_deleted_since_is_judged_by_the_name_that_it_had(tmp_path):
+    settings = world_of(NIGHTLY, ScheduleSpec(key="b", name="other"))
+    async with Rig(tmp_path, settings, account={"schedules": {"include": ["night*"]}}) as rig:
+        await rig.sleep(30)
+        rig.world.add_batch(DONE, schedule="a", at=rig.clock.now() + 601)
+        rig.world.delete(rig.world.schedule_id("a"), rig.clock.now() + 602)
+        rig.faults.add(Fault(kind="truncate", operation="runs"))
+        await rig.sleep(1300)
+        rig.faults.clear()
+        await rig.sleep(600)
+        assert rig.counted() == {("nightly", "enrich", "success"): 3.0}
+
+
+async def test_a_schedule_deleted_before_anybody_knew_its_name_is_judged_by_its_id(tmp_path):
+    settings = world_of(NIGHTLY, ScheduleSpec(key="b", name="deleted"))
+    async with Rig(tmp_path, settings, account={"schedules": {"exclude": ["night*"]}}) as rig:
+        rig.faults.add(Fault(kind="short", operation="schedules", value=1))
+        rig.world.add_batch(DONE, schedule="b", at=START + 2)
+        await rig.sleep(600)
+        assert rig.counted() == {(rig.world.schedule_id("b"), "enrich", "success"): 3.0}
+
+
 async def test_a_deleted_schedule_is_looked_up_once_not_in_every_cycle(tmp_path):
     settings = world_of(NIGHTLY, ScheduleSpec(key="b", name="deleted"), start=START - 7200)
     rig = Rig(tmp_path, settings, sections={"poll": {"discovery_interval": "2h"}})
@@ -248,6 +308,76 @@ async def test_a_run_without_a_creation_time_is_kept_as_long_as_it_is_listed(tmp
         rig.world.add_batch(DONE, schedule="a", at=START + 2)
         await rig.sleep(5 * 86400)
         assert rig.counted() == {("nightly", "enrich", "success"): 3.0}
+        assert rig.counted(RUNS) == {("nightly", "success"): 1.0}
+
+
+# --- runs that never end ----------------------------------------------------------------------------------------------
+ENDLESS = [*DONE, RecordPlan(finished=1e9)]
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+async def test_a_run_that_never_ends_costs_ordinary_cycles_nothing(tmp_path, order):
+    hourly = ScheduleSpec(key="b", name="often", cron="*/10 * * * *", records=1)
+    settings = world_of(NIGHTLY, hourly, start=START - 3 * 86400, api=Api(runs_order=order))
+    async with Rig(tmp_path, settings, sections={"poll": {"discovery_interval": "1h"}}) as rig:
+        rig.world.add_batch(ENDLESS, schedule="a", at=START - 2 * 86400)
+        rig.world.stop(START)
+        await rig.sleep(30)
+        assert rig.requests()["runs"] == 5
+        assert await rig.asked(3500) == {"summary": 58, "runs": 58}
+        assert (await rig.asked(120))["runs"] >= 2 + 2
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+async def test_a_run_that_ends_after_days_is_counted_at_the_next_whole_walk(tmp_path, order):
+    hourly = ScheduleSpec(key="b", name="often", cron="*/10 * * * *", records=1)
+    settings = world_of(NIGHTLY, hourly, start=START - 3 * 86400, api=Api(runs_order=order))
+    async with Rig(tmp_path, settings) as rig:
+        rig.world.add_batch([*DONE, RecordPlan(finished=2 * 86400 + 1800.0)], schedule="a", at=START - 2 * 86400)
+        rig.world.stop(START)
+        await rig.sleep(1800)
+        assert ("nightly", "success") not in rig.counted(RUNS)
+        await rig.sleep(660)
+        assert rig.counted(RUNS)["nightly", "success"] == 1.0
+        assert rig.counted()["nightly", "enrich", "success"] == 1.0
+
+
+async def test_a_run_deleted_unfinished_is_given_up_once_two_whole_walks_missed_it_and_counted_once_if_it_comes_back(
+    tmp_path, logs
+):
+    sections = {"poll": {"interval": "20m", "discovery_interval": "1h"}, "state": {"retention": "1d"}}
+    async with Rig(tmp_path, world_of(), sections=sections) as rig:
+        await rig.sleep(1)
+        rig.world.add_batch(ENDLESS, schedule="a", at=START + 2, completed=START + 2 * 86400)
+        for _ in range(4):
+            rig.world.add_batch(DONE, schedule="a", at=START + 86400)
+        await rig.sleep(86400 + 3 * 3600)
+        assert len(rig.ledger.unfinished_runs("acme")) == 1
+        rig.faults.add(Fault(kind="set", operation="runs", path="data", value=[]))
+        rig.faults.add(Fault(kind="set", operation="runs", path="pagination", value={"hasMore": False}))
+        await rig.sleep(3600)
+        assert len(rig.ledger.unfinished_runs("acme")) == 1
+        await rig.sleep(3600)
+        assert rig.ledger.unfinished_runs("acme") == []
+        assert [entry["runs"] for entry in logs if "given up" in entry["event"]] == [1]
+        rig.faults.clear()
+        await rig.sleep(2 * 86400)
+        assert rig.counted(RUNS) == rig.run_truth() == {("nightly", "success"): 5.0}
+        assert rig.counted() == {("nightly", "enrich", "success"): 15.0}
+
+
+async def test_an_unfinished_run_that_one_whole_walk_misses_is_kept(tmp_path):
+    sections = {"poll": {"interval": "20m", "discovery_interval": "1h"}, "state": {"retention": "1d"}}
+    async with Rig(tmp_path, world_of(), sections=sections) as rig:
+        await rig.sleep(1)
+        rig.world.add_batch([*DONE, RecordPlan(finished=2 * 86400.0)], schedule="a", at=START + 2)
+        await rig.sleep(86400 + 3 * 3600)
+        for _ in range(3):
+            rig.faults.add(Fault(kind="set", operation="runs", path="data", value=[], times=3))
+            await rig.sleep(3600)
+            rig.faults.clear()
+            await rig.sleep(3600)
+        await rig.sleep(86400)
         assert rig.counted(RUNS) == {("nightly", "success"): 1.0}
 
 

@@ -10,7 +10,7 @@ from runtype_exporter.model import Batch, BatchRef, Probe, Seen, Sweep
 from runtype_exporter.simulator.faults import Fault
 from runtype_exporter.simulator.values import Api, RecordPlan, ScheduleSpec, WorldSettings
 from runtype_exporter.simulator.values import Attempt as Try
-from tests.support.rig import START, Rig
+from tests.support.rig import START, Rig, Shown
 
 NIGHTLY = ScheduleSpec(key="a", name="nightly")
 WORLD = WorldSettings(start=START, schedules=(NIGHTLY,))
@@ -231,6 +231,57 @@ async def test_a_configured_batch_that_was_found_once_is_lost_after_a_day(tmp_pa
         await rig.sleep(86400)
         assert rig.held(batch.id).outcome == "lost"
         assert rig.counted(ABANDONED) == {("", "adhoc import"): 1.0}
+        assert rig.shown.finds == {"backfill": False}
+        assert rig.account._workers.endings.missing == set()
+    rig.shown = Shown()
+    async with rig:
+        await rig.sleep(30)
+        assert rig.shown.finds == {"backfill": False}
+        assert rig.view(batch.id).open is False
+
+
+async def test_a_configured_batch_that_was_never_found_leaves_uncounted_once_it_is_not_configured_any_more(tmp_path):
+    rig = Rig(tmp_path, WORLD, account={"batches": [{"id": "batch_typo"}]})
+    async with rig:
+        await rig.sleep(600)
+        assert rig.open() == {"batch_typo"}
+    rig.configure()
+    async with rig:
+        await rig.sleep(30)
+        assert rig.open() == set()
+        assert rig.ledger.lookup(["batch_typo"]) == {}
+        assert (await rig.asked(86400 + 7200))["batch_status"] == 0
+        assert rig.series(BATCHES) == rig.series(ABANDONED) == {}
+
+
+async def test_a_configured_batch_that_leaves_the_configuration_before_it_was_found_counts_where_it_is_listed_later(
+    tmp_path,
+):
+    rig = Rig(tmp_path, WORLD)
+    batch = rig.world.add_batch(DONE, schedule="a", at=START + 3600).batch
+    rig.configure({"batches": [{"id": batch.id}]})
+    async with rig:
+        await rig.sleep(600)
+    rig.configure()
+    async with rig:
+        await rig.sleep(30)
+        assert rig.open() == set()
+        await rig.sleep(4000)
+        assert rig.counted() == rig.truth() == {(*FLOW, "success"): 3.0}
+
+
+async def test_a_configured_batch_that_was_found_once_stays_when_it_is_not_configured_any_more(tmp_path):
+    rig = Rig(tmp_path, WORLD)
+    batch = rig.world.add_adhoc([*DONE, RecordPlan(finished=9e5)], at=START)
+    rig.configure({"batches": [{"id": batch.id}], "collectors": {"runs": False, "summary": False}})
+    async with rig:
+        await rig.sleep(600)
+    rig.configure({"collectors": {"runs": False, "summary": False}})
+    async with rig:
+        rig.faults.add(Fault(kind="status", operation="batch_status", value=404))
+        await rig.sleep(3600)
+        assert rig.open() == {batch.id}
+        assert rig.account._workers.endings.missing == {batch.id}
 
 
 @pytest.mark.parametrize(("hours", "outcome"), [(23, "success"), (26, "lost")])

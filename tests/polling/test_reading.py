@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runtype_exporter.model import Result
-from runtype_exporter.polling.reading import Statuses, fold, time
+from runtype_exporter.polling.reading import EARLIEST, Statuses, fold, time, told
 from runtype_exporter.runtype import ResultRow
 
 T0, T1 = "2026-01-01T00:00:00Z", "2026-01-01T00:00:05Z"
@@ -55,6 +55,16 @@ def test_a_success_ends_when_executed_and_a_failure_when_failed():
     assert read(status="completed", failed_at=T1).finished == AT1
 
 
+ZERO = "0001-01-01T00:00:00Z"
+
+
+def test_a_zero_time_stands_for_none():
+    assert read(status="archived", executed_at=ZERO).outcome is None
+    assert read(status="completed", executed_at=ZERO, failed_at=T1).finished == AT1
+    assert read(status="failed", executed_at=T1, failed_at="1970-01-01T00:00:00Z").finished == AT1
+    assert read(status="running", created_at=ZERO).created is None
+
+
 def test_an_unfinished_result_has_a_creation_and_no_fault():
     assert Result("k", "r", "running", None, AT0, None, "") == read(status="running")
 
@@ -67,6 +77,12 @@ def test_an_unfinished_result_has_a_creation_and_no_fault():
         ({"created_at": None, "executed_at": T1}, "missing"),
         ({"created_at": None, "executed_at": "soon"}, "missing"),
         ({"executed_at": "soon"}, "unparseable"),
+        ({"created_at": "0001-01-01T00:00:00Z", "executed_at": T1}, "missing"),
+        ({"created_at": "1970-01-01T00:00:00.000Z", "executed_at": T1}, "missing"),
+        ({"created_at": T0, "executed_at": "0001-01-01T00:00:00Z"}, "missing"),
+        ({"created_at": T0, "executed_at": "1970-01-01T00:00:00Z"}, "missing"),
+        ({"created_at": T0, "executed_at": "2014-12-31T23:59:59Z"}, "missing"),
+        ({"created_at": T0, "executed_at": "1700000000"}, "unparseable"),
         ({"created_at": 17, "executed_at": T1}, "unparseable"),
         ({"created_at": T1, "executed_at": T0}, "negative"),
     ],
@@ -97,3 +113,19 @@ def test_a_batchs_state_is_one_of_a_closed_set(word, ended, state):
 
 def test_a_time_that_cannot_be_trusted_is_no_time():
     assert (time(None), time("garbage"), time(T0)) == (None, None, AT0)
+
+
+@pytest.mark.parametrize("text", [ZERO, "1970-01-01T00:00:00Z", "2014-12-31T23:59:59.999Z"])
+def test_a_time_from_before_there_was_anything_to_follow_is_no_time(text):
+    assert (time(text), told(text)) == (None, False)
+    assert time("2015-01-01T00:00:00Z") == EARLIEST
+
+
+@pytest.mark.parametrize("text", ["soon", "", "2014", 17, "2015-01-01T00:00:00Z", "2015-01-01 00:00:00", T0])
+def test_whatever_else_stands_in_a_times_place_is_told(text):
+    assert told(text)
+
+
+def test_a_time_just_before_the_bound_by_its_offset_is_none_for_the_sums():
+    assert read(created_at="2014-12-31T23:00:00-02:00", executed_at=T1).fault == ""
+    assert read(created_at="2015-01-01T01:00:00+02:00", executed_at=T1).fault == "unparseable"

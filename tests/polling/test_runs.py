@@ -12,10 +12,12 @@ from runtype_exporter.polling.runs import RunList, ended_run, order_of, run_of, 
 from runtype_exporter.runtype import CursorPagination, RunRow, RunsPage, ServerError
 
 PAGE = 2
+START = 1_780_272_000.0
+"""Second 0 of these tests."""
 
 
 def at(second: float) -> str:
-    return datetime.fromtimestamp(second, UTC).isoformat()
+    return datetime.fromtimestamp(START + second, UTC).isoformat()
 
 
 def row(second: float | None, status: str = "completed", **fields) -> RunRow:
@@ -51,9 +53,9 @@ class Reader:
         self.listed = listed
         self.list = RunList(listed)  # type: ignore[arg-type]  # only `runs` is asked
         self.met: set[str] = set()
-        self.unfinished: float | None = None
+        self.unfinished: list[float] = []
 
-    async def pages(self, *, whole: bool = False, horizon: float = 0.0) -> list[str | None]:
+    async def pages(self, *, whole: bool = False, horizon: float = 0.0, young: float = 0.0) -> list[str | None]:
         self.listed.asked.clear()
 
         async def take(rows) -> bool:
@@ -61,7 +63,10 @@ class Reader:
             self.met |= {row.id for row in rows}
             return known
 
-        await self.list.read(take, lambda: self.unfinished, horizon, whole=whole)
+        def unfinished() -> list[float]:
+            return [START + second for second in self.unfinished]
+
+        await self.list.read(take, unfinished, START + horizon, young=START + young, whole=whole)
         return list(self.listed.asked)
 
 
@@ -87,7 +92,7 @@ async def test_new_first_is_read_until_a_page_is_known_and_older_than_every_unfi
     assert await reader.pages() == [None]
     reader.listed.rows.insert(0, row(21))
     assert await reader.pages() == [None, "2"]
-    reader.unfinished = 15.0
+    reader.unfinished = [15.0]
     assert await reader.pages() == [None, "2", "4", "6", "8"]
     assert await reader.pages(whole=True) == [None, "2", "4", "6", "8", "10", "12"]
 
@@ -96,7 +101,7 @@ async def test_a_whole_walk_of_a_list_that_is_newest_first_stops_below_the_horiz
     reader = Reader(Listed(*(row(second) for second in range(20, 8, -1))))
     await reader.pages()
     assert await reader.pages(whole=True, horizon=15.0) == [None, "2", "4", "6"]
-    reader.unfinished = 11.0
+    reader.unfinished = [11.0]
     assert await reader.pages(whole=True, horizon=15.0) == [None, "2", "4", "6", "8", "10"]
 
 
@@ -106,12 +111,32 @@ async def test_old_first_is_read_on_from_where_the_oldest_unfinished_run_stands(
     assert reader.list.order == "old-first"
     assert await reader.pages() == ["6"]
     reader.listed.rows += [row(8), row(9)]
-    reader.unfinished = 8.0
+    reader.unfinished = [8.0]
     assert await reader.pages() == ["6", "8"]
     assert await reader.pages() == ["6", "8"]
-    reader.unfinished = None
+    reader.unfinished = []
     assert await reader.pages() == ["6", "8"]
     assert await reader.pages() == ["8"]
+
+
+async def test_new_first_is_not_read_down_to_an_unfinished_run_that_is_left_to_whole_walks():
+    reader = Reader(Listed(*(row(second) for second in range(20, 8, -1))))
+    await reader.pages()
+    reader.unfinished = [11.0, 17.0]
+    assert await reader.pages(young=16.0) == [None, "2", "4"]
+    assert await reader.pages(young=18.0) == [None]
+    assert await reader.pages(young=18.0, horizon=15.0, whole=True) == [None, "2", "4", "6", "8", "10"]
+
+
+async def test_old_first_is_not_read_on_from_an_unfinished_run_that_is_left_to_whole_walks():
+    reader = Reader(Listed(*(row(second) for second in range(1, 8))))
+    reader.unfinished = [1.0, 5.0]
+    assert len(await reader.pages(young=4.0)) == 4
+    assert await reader.pages(young=4.0) == ["4", "6"]
+    assert await reader.pages(young=6.0) == ["4", "6"]
+    assert await reader.pages(young=6.0) == ["6"]
+    assert await reader.pages(young=6.0, whole=True) == [None, "2", "4", "6"]
+    assert await reader.pages(young=6.0) == ["6"]
 
 
 async def test_a_list_without_an_order_is_read_whole_each_time():
@@ -160,7 +185,7 @@ async def test_pages_without_any_creation_are_read_on():
 def test_a_run_keeps_its_end_only_once_it_has_ended():
     ended = row(1, "failed", completed_at=at(5), batch_execution_id="b1")
     run = run_of("acme", ended, Statuses())
-    assert (run.outcome, run.ended, run.batch, run.created) == ("failure", 5.0, "b1", 1.0)
+    assert (run.outcome, run.ended, run.batch, run.created) == ("failure", START + 5, "b1", START + 1)
     again = run_of("acme", row(1, "running", completed_at=at(5)), Statuses())
     assert (again.outcome, again.ended, again.batch) == (None, None, "")
 
