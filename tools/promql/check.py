@@ -130,7 +130,9 @@ class Checked:
             result = inner.keep(named) if by else inner.drop(named)
         if operator in _KEEP_ALL:
             return inner
-        return result.add({node.param.val: None}) if operator == "count_values" else result
+        if isinstance(node.param, ast.StringLiteral):  # count_values
+            return result.add({node.param.val: None})
+        return result
 
     def _binary(self, node: ast.BinaryExpr) -> Labels | None:
         left, right = self._infer(node.lhs), self._infer(node.rhs)
@@ -146,14 +148,14 @@ class Checked:
         if operator in _SET_OPERATORS:
             return left
         card = modifier.card if modifier else ast.VectorMatchCardinality.OneToOne
+        included = list((modifier.group_labels if modifier else None) or [])
         if card == ast.VectorMatchCardinality.ManyToOne:
-            return self._grouped("group_left", left, right, modifier)
+            return self._grouped("group_left", left, right, included)
         if card == ast.VectorMatchCardinality.OneToMany:
-            return self._grouped("group_right", right, left, modifier)
+            return self._grouped("group_right", right, left, included)
         return left.keep(names) if on else left.drop(names)
 
-    def _grouped(self, word: str, many: Labels, one: Labels, modifier: ast.BinModifier) -> Labels:
-        included = list(modifier.group_labels or [])
+    def _grouped(self, word: str, many: Labels, one: Labels, included: list[str]) -> Labels:
         for label in one.lacking(included):
             self._say(f"{word} ({label}): the side that it is taken from has no such label")
         return many.add({label: one.of_value(label) for label in included})
