@@ -41,15 +41,14 @@ STUCK = RecordPlan(0.0, 0.1, float("inf"))
 
 BURN, FAILING, HANGING = "RuntypeErrorBudgetBurn", "RuntypeBatchFailing", "RuntypeBatchStuck"
 WARNED = ("ticket", BURN, "warning")
-TROUBLE = {
+TROUBLE = {metric.name for metric in catalogue.CATALOGUE if metric.name.endswith("_failures_total")} | {
     metric.name
     for metric in (
         catalogue.BATCH_LATE_CHANGES,
-        catalogue.POLL_FAILURES,
         catalogue.RECONCILIATION_DRIFT,
+        catalogue.RECORD_INVALID_TIMESTAMPS,
         catalogue.RECORD_OUTCOME_CHANGES,
         catalogue.SERIES_DROPPED,
-        catalogue.BATCH_SWEEP_FAILURES,
     )
 }
 """What need not happen within a minute of normal operation. That these are asked for by their right names is tested elsewhere."""
