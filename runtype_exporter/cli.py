@@ -151,7 +151,7 @@ def check_config_command(config_file: Path | None, state_path: Path | None, *, l
     "out",
     type=click.Path(path_type=Path, file_okay=False),
     default=None,
-    help="Write one file each for counters, objectives and alerts into this folder, instead of printing them.",
+    help="Write files of counters, objectives and alerts into this folder, instead of printing a document of each.",
 )
 @_flag("runbooks", default=RUNBOOKS, help="Where the runbooks are published: a URL that their names are put behind.")
 def rules_command(config_file: Path | None, out: Path | None, runbooks: str) -> None:
@@ -159,7 +159,7 @@ def rules_command(config_file: Path | None, out: Path | None, runbooks: str) -> 
     files = rule_files(_load(config_file))
     for file in files:
         if out is None:
-            click.echo(text_of(file, runbooks), nl=False)
+            click.echo(f"---\n{text_of(file, runbooks)}", nl=False)
             continue
         try:
             out.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,8 @@ FLAGS = {flag.name: flag.variable for flag in flags()}
 
 METRIC = re.compile(r"(?<![\w/])runtype_[a-z0-9_]*[a-z0-9](?![\w/.])")
 SUFFIX = re.compile(r"_(bucket|count|sum|created)$")
-FLAG = re.compile(r"(?<![\w-])--[a-z]+\.[a-z-]+[a-z.-]*[a-z]")
+FLAG = re.compile(r"(?<![\w-])--(?!storage\.tsdb\.)[a-z]+\.[a-z-]+[a-z.-]*[a-z]")
+"""Ours: those of Prometheus that a page tells to set are left out."""
 VARIABLE = re.compile(r"RUNTYPE_EXPORTER_[A-Z_]*[A-Z]")
 KEY = re.compile(r"`((?:accounts|poll|state|metrics|slos)(?:\[\])?\.[a-z_.\[\]]+)`")
 LINK = re.compile(r"\]\((?!https?:)([^)\s#]*)(?:#([^)\s]+))?\)")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from runtype_exporter.config.durations import written_duration
 from runtype_exporter.rules import Alert, Record, RuleFile
 
-_TEMPLATE = re.compile(r"\{\{ \$(?:labels\.)?(\w+)(?: \| \w+)? \}\}")
+_TEMPLATE = re.compile(r"\{\{ \$(?:labels\.)?(\w+)(?: \| [^}]+)? \}\}")
 
 _HEAD = """# Alerts
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from runtype_exporter.config.durations import parse_duration
+from runtype_exporter.config.durations import parse_duration, written_duration
 
 
 @pytest.mark.parametrize(
@@ -43,3 +45,16 @@ def test_anything_else_is_refused_with_an_example(text: str):
 def test_what_is_longer_than_ten_years_is_refused(text: str):
     with pytest.raises(ValueError, match=r"is longer than ten years$"):
         parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.0, "0s"), (60.0, "1m"), (5400.0, "1h30m"), (30 * 86400.0, "30d"), (90061.001, "1d1h1m1s1ms"), (0.0004, "0s")],
+)
+def test_a_duration_is_written_from_days_down(seconds: float, text: str):
+    assert text == written_duration(seconds)
+
+
+@given(st.integers(0, 3650 * 86400 * 1000))
+def test_what_is_written_reads_back(milliseconds: int):
+    assert pytest.approx(milliseconds / 1000) == parse_duration(written_duration(milliseconds / 1000))

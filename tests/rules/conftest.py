@@ -1,0 +1,40 @@
+"""Configurations whose rules are looked at."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+from runtype_exporter.config import Account, Config, Poll, Secret, Slo
+from runtype_exporter.rules import Alert, Group, Record, rule_files
+
+DAY = 86400.0
+ROOT = Path(__file__).parents[2]
+
+
+def account(name: str = "acme", requests_per_hour: int = 1000) -> Account:
+    return Account(name=name, api_key=Secret(env="ACME_KEY", environ={}), requests_per_hour=requests_per_hour)
+
+
+def config(*slos: Slo, accounts: tuple[Account, ...] = (account(),), interval: float = 60.0) -> Config:
+    return Config(accounts=accounts, slos=slos, poll=Poll(interval=interval))
+
+
+def success(name: str = "ok", objective: str = "99", window: float = 30 * DAY, min_bad: int = 2) -> Slo:
+    return Slo(name=name, type="success", objective=Decimal(objective), window=window, min_bad=min_bad)
+
+
+def groups(of: Config) -> list[Group]:
+    return [group for file in rule_files(of) for group in file.groups]
+
+
+def rules(of: Config) -> list[Record | Alert]:
+    return [rule for group in groups(of) for rule in group.rules]
+
+
+def alerts(of: Config) -> list[Alert]:
+    return [rule for rule in rules(of) if isinstance(rule, Alert)]
+
+
+def records(of: Config) -> dict[str, Record]:
+    return {rule.name: rule for rule in rules(of) if isinstance(rule, Record)}

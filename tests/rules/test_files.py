@@ -1,0 +1,43 @@
+"""The files: what stands in which, and that they read back as they were meant."""
+
+from __future__ import annotations
+
+import yaml
+
+from runtype_exporter.rules import Alert, rule_files, text_of
+from tests.rules.conftest import DAY, config, success
+
+CONFIG = config(success(), success("second", "99.9", 7 * DAY))
+
+
+def test_a_file_reads_back_as_its_rules():
+    for file in rule_files(CONFIG):
+        read = yaml.safe_load(text_of(file))["groups"]
+        assert [group.name for group in file.groups] == [group["name"] for group in read]
+        for group, there in zip(file.groups, read, strict=True):
+            assert [rule.expr for rule in group.rules] == [rule["expr"] for rule in there["rules"]]
+            assert [rule.name for rule in group.rules] == [r.get("record", r.get("alert")) for r in there["rules"]]
+
+
+def test_runbooks_are_put_behind_where_they_are_published():
+    urls = {
+        (rule["alert"], rule["annotations"]["runbook_url"])
+        for file in rule_files(CONFIG)
+        for group in yaml.safe_load(text_of(file, "https://wiki.example/runtype/"))["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    }
+    assert {f"https://wiki.example/runtype/{name}.md" for name, _ in urls} == {url for _, url in urls}
+
+
+def test_alerts_carry_their_severity_and_own_labels():
+    (file,) = [file for file in rule_files(CONFIG) if file.name == "runtype-slo.yaml"]
+    read = [rule for group in yaml.safe_load(text_of(file))["groups"] for rule in group["rules"] if "alert" in rule]
+    meant = [rule for group in file.groups for rule in group.rules if isinstance(rule, Alert)]
+    assert [{"severity": alert.severity, **alert.labels} for alert in meant] == [rule["labels"] for rule in read]
+
+
+def test_nothing_is_said_of_for_where_there_is_none():
+    for file in rule_files(CONFIG):
+        assert "for: 0s" not in text_of(file)
+        assert "keep_firing_for: 0s" not in text_of(file)

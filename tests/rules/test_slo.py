@@ -1,0 +1,109 @@
+"""The rules of objectives: exact thresholds, names that do not meet, one kind of copy a window. What they do is promtool's to show."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtype_exporter.config.durations import written_duration
+from runtype_exporter.rules import BURN_WINDOWS, Record
+from tests.rules.conftest import DAY, alerts, config, groups, records, success
+
+THRESHOLD = re.compile(r"ratio_rate\w+\{slo=\"ok\"\} > (\S+)")
+SHARE = re.compile(r">= (\S+) \* slo:events:increase(\w+)\{")
+
+
+def burning(*slos):
+    return [alert for alert in alerts(config(*slos)) if alert.name == "RuntypeErrorBudgetBurn"]
+
+
+@pytest.mark.parametrize(
+    ("objective", "thresholds"),
+    [
+        ("99", ["0.144", "0.06", "0.03", "0.01"]),
+        ("99.95", ["0.0072", "0.003", "0.0015", "0.0005"]),
+        ("99.9999999999", ["0.0000000000144", "0.000000000006", "0.000000000003", "0.000000000001"]),
+        ("90", ["0.6", "0.3", "0.1"]),
+    ],
+)
+def test_thresholds_are_what_a_person_would_write(objective, thresholds):
+    found = [THRESHOLD.findall(alert.expr) for alert in burning(success(objective=objective))]
+    assert [[threshold] * 2 for threshold in thresholds] == found
+
+
+@given(st.decimals("0.01", "99.99", places=2))
+def test_thresholds_and_shares_are_exact_for_any_objective(objective):
+    budget = 1 - objective / 100
+    windows = [window for window in BURN_WINDOWS if window.factor * budget < 1]
+    found = burning(success(objective=str(objective)))
+    assert [window.factor * budget for window in windows] == [Decimal(THRESHOLD.findall(a.expr)[0]) for a in found]
+    assert [(window.share * budget, "30d") for window in windows] == [
+        (Decimal(share), period) for a in found for share, period in SHARE.findall(a.expr)
+    ]
+
+
+def test_the_least_number_of_bad_events_is_the_configured_one():
+    assert [True] * 4 == ["\n  round(slo:bad_events" in alert.expr for alert in burning(success(min_bad=7))]
+    assert [True] * 4 == [") >= 7\n" in alert.expr for alert in burning(success(min_bad=7))]
+
+
+def test_every_burn_alert_waits_for_an_account_that_can_be_judged():
+    assert [True] * 4 == [
+        alert.expr.endswith(")\nand ignoring (slo)\n  runtype:account_trusted:bool == 1")
+        for alert in burning(success())
+    ]
+
+
+def test_an_alert_goes_on_for_an_hour_or_its_short_window():
+    assert [3600, 3600, 7200, 21600] == [alert.keep for alert in burning(success())]
+
+
+def test_pages_are_for_what_burns_fast():
+    assert ["critical", "critical", "warning", "warning"] == [alert.severity for alert in burning(success())]
+
+
+def test_names_that_are_made_of_one_another_do_not_meet():
+    """`a` and `a-period` are both names of objectives; Prometheus refuses a file in which a group stands twice."""
+    names = [group.name for group in groups(config(success("a"), success("a-period"), success("period")))]
+    assert len(names) == len(set(names))
+
+
+def test_windows_of_days_are_taken_of_the_coarse_copy_and_evaluated_seldom():
+    found = {
+        rule.name: (rule.expr, group.interval)
+        for group in groups(config(success()))
+        for rule in group.rules
+        if isinstance(rule, Record) and rule.name.startswith("slo:events:increase")
+    }
+    coarse = {"1d", "3d", "30d"}
+    assert coarse | {"5m", "30m", "1h", "2h", "6h"} == {name.removeprefix("slo:events:increase") for name in found}
+    for name, (expr, interval) in found.items():
+        is_coarse = name.removeprefix("slo:events:increase") in coarse
+        assert is_coarse == ("runtype:slo_events_total:max5m{" in expr)
+        assert (300 if is_coarse else 60) == interval
+
+
+@pytest.mark.parametrize("days", [1, 3, 7, 28, 30, 90, 365])
+def test_no_record_stands_twice_and_each_that_is_asked_for_exists(days):
+    of = config(success(window=days * DAY))
+    made = [rule.name for group in groups(of) for rule in group.rules if isinstance(rule, Record)]
+    assert len(made) == len(set(made))
+    asked = {name for alert in burning(success(window=days * DAY)) for name in re.findall(r"slo:\w+:\w+", alert.expr)}
+    assert set() == asked - set(made)
+    assert f"slo:sli_error:ratio_rate{written_duration(days * DAY)}" in made
+
+
+def test_the_metadata_of_an_objective_is_recorded():
+    made = records(config(success(objective="99.5", window=7 * DAY)))
+    assert ["vector(0.995)", "vector(0.005)", "vector(7)"] == [
+        made[name].expr for name in ("slo:objective:ratio", "slo:error_budget:ratio", "slo:time_period:days")
+    ]
+
+
+def test_without_objectives_there_are_no_rules_of_any():
+    assert [] == [rule for rule in records(config()) if rule.startswith("slo:")]
+    assert [] == burning()

@@ -1,0 +1,74 @@
+"""The page of alerts and the alerts for Grafana, both made of the rules."""
+
+from __future__ import annotations
+
+import re
+
+import yaml
+
+from runtype_exporter.rules import Alert, Record
+from tools.alerts_page import alerts_page
+from tools.generate_docs import RULES
+from tools.grafana_alerts import DATASOURCE, grafana_alerts
+
+EVERY = [rule for file in RULES for group in file.groups for rule in group.rules]
+ALERTS = [rule for rule in EVERY if isinstance(rule, Alert)]
+
+
+def managed() -> list[dict]:
+    return [rule for group in yaml.safe_load(grafana_alerts(RULES))["groups"] for rule in group["rules"]]
+
+
+def test_every_alert_has_a_row_and_a_section_and_every_record_a_row():
+    page = alerts_page(RULES)
+    headings = re.findall(r"^## (Runtype\w+)$", page, re.MULTILINE)
+    assert sorted({alert.name for alert in ALERTS}) == sorted(headings)
+    assert headings == re.findall(r"^\| \[`(Runtype\w+)`\]", page, re.MULTILINE)
+    recorded = re.findall(r"^\| `(\w+:\S+)` \|", page, re.MULTILINE)
+    assert sorted({rule.name for rule in EVERY if isinstance(rule, Record)}) == sorted(recorded)
+
+
+def test_no_template_is_left_on_the_page():
+    assert "{{" not in alerts_page(RULES)
+
+
+def test_grafana_asks_the_very_expressions_of_prometheus():
+    assert [alert.expr for alert in ALERTS] == [rule["data"][0]["model"]["expr"] for rule in managed()]
+    assert {DATASOURCE} == {rule["data"][0]["datasourceUid"] for rule in managed()}
+
+
+def test_grafana_fires_on_whatever_the_expression_finds_and_rests_on_nothing():
+    """Values may be 0 (`up == 0`), so no comparison decides; finding nothing is what Prometheus calls inactive."""
+    assert {("fires", "math", "is_number($value)", "OK")} == {
+        (
+            rule["condition"],
+            rule["data"][1]["model"]["type"],
+            rule["data"][1]["model"]["expression"],
+            rule["noDataState"],
+        )
+        for rule in managed()
+    }
+
+
+def test_grafana_holds_keeps_and_labels_as_prometheus_does():
+    meant = [(alert.hold, alert.keep, {"severity": alert.severity, **alert.labels}) for alert in ALERTS]
+    units = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+
+    def seconds(text: str) -> float:
+        return sum(int(count) * units[unit] for count, unit in re.findall(r"(\d+)([dhms])", text))
+
+    found = [(seconds(rule["for"]), seconds(rule["keepFiringFor"]), rule["labels"]) for rule in managed()]
+    assert meant == found
+
+
+def test_grafana_rules_are_told_apart():
+    """Titles must differ within a folder, and uids, of at most 40 characters, within an organisation."""
+    rules = managed()
+    assert len(rules) == len({rule["title"] for rule in rules}) == len({rule["uid"] for rule in rules})
+    assert max(len(rule["uid"]) for rule in rules) <= 40
+
+
+def test_no_dollar_is_left_that_grafana_would_expand():
+    """It reads `$word` in these files as a variable of the environment, in some versions; expressions and conditions it leaves alone."""
+    for rule in managed():
+        assert "$" not in str({key: value for key, value in rule.items() if key != "data"})
