@@ -52,7 +52,7 @@ def _lines(files: Sequence[RuleFile]) -> Iterator[str]:
     yield ""
     yield "## What is recorded"
     yield ""
-    yield "Evaluated every minute, or every five where the window is a day or longer. Those of objectives exist once for each objective."
+    yield "Evaluated every minute, or every four where the window is a day or longer. Those of objectives exist once for each objective."
     yield ""
     yield "| record | from |"
     yield "| --- | --- |"

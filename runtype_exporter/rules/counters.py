@@ -24,7 +24,8 @@ from runtype_exporter.rules.rule import Record
 from runtype_exporter.rules.windows import DAY
 
 FINE_INTERVAL: Final = 60.0
-COARSE_INTERVAL: Final = 300.0
+COARSE_INTERVAL: Final = 240.0
+"""Shorter than Prometheus' five minutes of looking back for a sample, or what is recorded would be missing now and then."""
 COARSE_FROM: Final = DAY
 """Windows of this length, seconds, and longer ones are taken of coarse copies: of 30 days a sample a minute is too much to read."""
 _FINE_SEED: Final = "5m"
@@ -67,7 +68,7 @@ def coarse_copies() -> Iterator[Record]:
 
 
 def _name(metric: Metric, *, coarse: bool) -> str:
-    return f"runtype:{_sample(metric).removeprefix('runtype_')}:max{'5m' if coarse else ''}"
+    return f"runtype:{_sample(metric).removeprefix('runtype_')}:max{'4m' if coarse else ''}"
 
 
 def _sample(metric: Metric) -> str:

@@ -13,7 +13,7 @@ from tests.rules.conftest import DAY, config, rules, success
 
 def test_the_copy_is_the_coarse_one_from_a_day_on():
     assert "runtype:slo_events_total:max" == copy(SLO_EVENTS, DAY - 1)
-    assert "runtype:slo_events_total:max5m" == copy(SLO_EVENTS, DAY)
+    assert "runtype:slo_events_total:max4m" == copy(SLO_EVENTS, DAY)
 
 
 @pytest.mark.parametrize(("metric", "window"), [(COST, 60.0), (RECORDS_FINISHED, DAY), (RECORD_DETECTION_LAG, 60.0)])
@@ -29,7 +29,7 @@ def test_every_copy_is_used():
         name
         for rule in rules(config(success()))
         if rule.name not in copies
-        for name in re.findall(r"runtype:\w+:max(?:5m)?", rule.expr)
+        for name in re.findall(r"runtype:\w+:max(?:4m)?", rule.expr)
     }
     assert copies == used
 

@@ -83,8 +83,8 @@ def test_windows_of_days_are_taken_of_the_coarse_copy_and_evaluated_seldom():
     assert coarse | {"5m", "30m", "1h", "2h", "6h"} == {name.removeprefix("slo:events:increase") for name in found}
     for name, (expr, interval) in found.items():
         is_coarse = name.removeprefix("slo:events:increase") in coarse
-        assert is_coarse == ("runtype:slo_events_total:max5m{" in expr)
-        assert (300 if is_coarse else 60) == interval
+        assert is_coarse == ("runtype:slo_events_total:max4m{" in expr)
+        assert (240 if is_coarse else 60) == interval
 
 
 @pytest.mark.parametrize("days", [1, 3, 7, 28, 30, 90, 365])
