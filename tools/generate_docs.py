@@ -1,4 +1,4 @@
-"""Writes the pages of the documentation that are made from code: `python -m tools.generate_docs`, `--check` to compare only.
+"""Writes what is made from code, pages of the documentation and dashboards: `python -m tools.generate_docs`, `--check` to compare only.
 
 A page is a function and a row in `PAGES`.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from runtype_exporter.catalogue import CATALOGUE, Metric, Owner
 from tools.configuration_page import configuration
+from tools.dashboards import PAGES as DASHBOARD_PAGES
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -87,6 +88,7 @@ def _codes(words: Sequence[str]) -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "docs/metrics.md": metrics,
     "docs/configuration.md": configuration,
+    **DASHBOARD_PAGES,
 }
 """Each page's path and what makes its text."""
 
