@@ -6,8 +6,7 @@ from typing import Any
 
 from . import variables
 from .batches import SHOWN, batch_table, done, failed_now, picture, stamp, total
-from .fields import BAD as RED
-from .fields import INFO, OUTCOMES, STATUSES, UGLY, WARN, Look
+from .fields import BLUE, OUTCOMES, QUANTILES, RED, STATUSES, YELLOW, Look
 from .history import duration_lines, duration_table
 from .layout import Section, dashboard, evenly, line, section
 from .marks import RESTARTS
@@ -29,7 +28,7 @@ from .queries import (
     quantile,
     series,
     share,
-)  # fmt: skip
+)
 
 OF = (ACCOUNT, SCHEDULE, KIND, FLOW)
 RECORDS = "runtype_records_finished_total"
@@ -67,7 +66,7 @@ def _now() -> Section:
                 "Records done",
                 "Records with a final status, by all records of the batches shown.",
                 now(share(f"sum({done('account, batch')})", f"sum({shown})")),
-                Look(unit="percentunit", empty="No batch", decimals=1, base=INFO),
+                Look(unit="percentunit", empty="No batch", decimals=1, base=BLUE),
             ),
             figure(
                 "Still to do",
@@ -79,13 +78,13 @@ def _now() -> Section:
                 "Failed so far",
                 "Records of the batches shown whose status is a failure, by all their records.",
                 now(share(f"sum({failed_now('account, batch')})", f"sum({shown})")),
-                Look(unit="percentunit", empty="No batch", decimals=1, steps=((0.01, WARN), (0.05, RED))),
+                Look(unit="percentunit", empty="No batch", decimals=1, steps=((0.01, YELLOW), (0.05, RED))),
             ),
             stat(
                 "Oldest unfinished",
                 "Time since the oldest unfinished record of the batches shown was created.",
                 now(f"time() - min({stamp('oldest_unfinished')})"),
-                Look(unit="s", empty="None", decimals=1, steps=((3600, WARN), (21600, RED))),
+                Look(unit="s", empty="None", decimals=1, steps=((3600, YELLOW), (21600, RED))),
             ),
             figure(
                 "Newest result",
@@ -146,24 +145,24 @@ def _latency() -> Section:
                 "Records that succeeded, by the time from their creation to their success. The dots are exemplars: single records, "
                 "with the ids of record and batch.",
                 over_time(f"sum by (le) ({per_second(LATENCY)}) * $__interval_ms / 1000", "{{le}}", exemplar=True),
-                Look(unit="s", empty="No records", base=INFO),
+                Look(unit="s", empty="No records", base=BLUE),
             )),
             (10, lines(
                 "Latency quantiles",
                 "Half of the records are faster than p50, nine of ten than p90, 99 of 100 than p99.",
                 [over_time(quantile(q, per_second(LATENCY)), name, exemplar=True) for q, name in quantiles],
-                Look(unit="s", empty="No records", low=0, colours={"p50": INFO, "p90": WARN, "p99": UGLY}),
+                Look(unit="s", empty="No records", low=0, colours=QUANTILES),
                 calcs=["lastNotNull", "max"], interval="1m",
             )),
         ),
         evenly(
             8,
-            ranking("Slowest flows", "The ten flows with the highest p90 of record latency over the time range, successes only.",
-                    now(f"sort_desc(topk(10, {slowest}))", "{{schedule}}: {{flow}}"),
-                    Look(unit="s", empty="No records", low=0, base=INFO)),
-            ranking("Longest batches", "The ten batches shown that took longest, or have been at work for longest.",
-                    now(f"sort_desc(topk(10, max by (batch) ({age})))", "{{batch}}"),
-                    Look(unit="s", empty="No batch", low=0, base=INFO)),
+            ranking("Slowest flows", "The six flows with the highest p90 of record latency over the time range, successes only.",
+                    now(f"sort_desc(topk(6, {slowest}))", "{{schedule}}: {{flow}}"),
+                    Look(unit="s", empty="No records", low=0, base=BLUE)),
+            ranking("Longest batches", "The six batches shown that took longest, or have been at work for longest.",
+                    now(f"sort_desc(topk(6, max by (batch) ({age})))", "{{batch}}"),
+                    Look(unit="s", empty="No batch", low=0, base=BLUE)),
         ),
     )  # fmt: skip
 
@@ -231,9 +230,9 @@ def _cost() -> Section:
             ),
             ranking(
                 "Dearest batches",
-                "The ten dearest of the closed batches shown, by Runtype's own figures.",
-                now(f"sort_desc(topk(10, {by_batch}))", "{{batch}}"),
-                Look(unit="currencyUSD", empty="No closed batch", decimals=2, low=0, base=INFO),
+                "The six dearest of the closed batches shown, by Runtype's own figures.",
+                now(f"sort_desc(topk(6, {by_batch}))", "{{batch}}"),
+                Look(unit="currencyUSD", empty="No closed batch", decimals=2, low=0, base=BLUE),
             ),
         ),
     )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .fields import BAD as RED
-from .fields import FAILED_WORDS, RUNNING_WORDS, STATES, WAITING_WORDS, WARN
+from .fields import FAILED_WORDS, RED, RUNNING_WORDS, STATES, WAITING_WORDS, YELLOW
 from .layout import address
 from .panels import Panel
 from .queries import ACCOUNT, BATCH, FLOW, KIND, SCHEDULE, ad_hoc, series, share
@@ -63,7 +62,7 @@ def batch_table() -> Panel:
             Column(title="Done", expr=ad_hoc(share(done(_ONE), total(_ONE))), unit="percentunit", decimals=1, low=0, high=1,
                    base="semi-dark-blue", cell="gauge", width=130),
             Column(title="Failed", expr=ad_hoc(share(failed_now(_ONE), total(_ONE))), unit="percentunit", decimals=1,
-                   steps=((0.01, WARN), (0.05, RED)), cell="color-text", width=80),
+                   steps=((0.01, YELLOW), (0.05, RED)), cell="color-text", width=80),
             Column(title="Started", expr=f"{ad_hoc(stamp('started'))} * 1000", unit="dateTimeAsIso", width=165),
             Column(title="Took", expr=ad_hoc(took), unit="s", width=90),
             Column(title="Newest result", expr=f"{ad_hoc(stamp('last_result'))} * 1000", unit="dateTimeFromNow", width=150),

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from . import variables
-from .fields import BAD as RED
-from .fields import GOOD, INFO, QUIET, UGLY, WARN, Look
+from .fields import BLUE, GREEN, GREY, ORANGE, QUANTILES, RED, YELLOW, Look
 from .layout import Section, dashboard, evenly, line, section
 from .marks import RESTARTS
-from .panels import Panel, bars, figure, heatmap, lines, ranking, stat, timeline
+from .panels import Panel, bars, figure, heatmap, lines, stat, timeline
 from .process import ledger, process
 from .queries import (
     ACCOUNT,
@@ -25,10 +24,10 @@ from .queries import (
     series,
     share,
 )
+from .tables import Column, table
 
 _REQUESTS = series("runtype_api_requests_total", ACCOUNT)
 _LAG = series("runtype_record_detection_lag_seconds_bucket", ACCOUNT)
-_TWO = {"p50": INFO, "p90": WARN, "p99": UGLY}
 
 
 def exporter() -> dict[str, Any]:
@@ -55,50 +54,50 @@ def _state() -> Section:
                 "Whether every account's last cycle reached Runtype's API, with a key that it accepts.",
                 now(f"{_gauge('runtype_up')} or vector(-1)"),
                 Look(unit="none", empty="No answer",
-                     words={1: ("Reachable", GOOD), 0: ("Unreachable", RED), -1: ("No exporter", RED)}),
+                     words={1: ("Reachable", GREEN), 0: ("Unreachable", RED), -1: ("No exporter", RED)}),
             ),
             stat(
                 "Data age",
                 "Time since the account that lags most was last polled without a failure.",
                 now(f"time() - {_gauge('runtype_last_successful_poll_timestamp_seconds')}"),
-                Look(unit="s", empty="Never polled", decimals=0, steps=((300, WARN), (900, RED))),
+                Look(unit="s", empty="Never polled", decimals=0, steps=((300, YELLOW), (900, RED))),
             ),
             stat(
                 "Failed polls",
                 "Polling cycles that failed, by all that ended in the time range.",
                 now(share(f"({or_zero(failed)})", f"sum({gain(series('runtype_polls_total', ACCOUNT))})")),
-                Look(unit="percentunit", empty="No polls", decimals=1, steps=((0.01, WARN), (0.1, RED))),
+                Look(unit="percentunit", empty="No polls", decimals=1, steps=((0.01, YELLOW), (0.1, RED))),
             ),
             stat(
                 "Burst left",
                 "Requests that could be sent at once, of the account that has least, by the tenth of its hourly limit that may come in one "
                 "burst. The rest of the limit is granted evenly.",
                 now(f"min({left} / ({limit} * 0.1))"),
-                Look(unit="percentunit", empty="No budget", decimals=0, base=RED, steps=((0.05, WARN), (0.25, GOOD))),
+                Look(unit="percentunit", empty="No budget", decimals=0, base=RED, steps=((0.05, YELLOW), (0.25, GREEN))),
             ),
             stat(
                 "Pause asked for",
                 "How long the API still wants to be left alone (Retry-After), of the account that must wait longest.",
                 now(f"max(clamp_min({until} - time(), 0))"),
-                Look(unit="s", empty="None", decimals=0, steps=((1, WARN), (900, RED))),
+                Look(unit="s", empty="None", decimals=0, steps=((1, YELLOW), (900, RED))),
             ),
             stat(
                 "Waiting now",
                 "Batches whose results wait to be read. A few for a moment are normal.",
                 now(or_zero(f"sum({series('runtype_sweeps_pending', ACCOUNT)})")),
-                Look(unit="locale", empty="0", decimals=0, steps=((50, WARN), (500, RED))),
+                Look(unit="locale", empty="0", decimals=0, steps=((50, YELLOW), (500, RED))),
             ),
             stat(
                 "Drift",
                 "Records by which the API's own totals and the results that were read differ, all batches together.",
                 now(or_zero(f"sum(max by (account, schedule) ({series('runtype_reconciliation_drift_records', ACCOUNT)}))")),
-                Look(unit="locale", empty="0", decimals=0, steps=((1, WARN), (100, RED))),
+                Look(unit="locale", empty="0", decimals=0, steps=((1, YELLOW), (100, RED))),
             ),
             figure(
                 "Clock difference",
                 "The API's clock minus the exporter's, of the account where it is greatest. Whole seconds are all that the API tells.",
                 now(f"max(abs({series('runtype_api_clock_skew_seconds', ACCOUNT)}))"),
-                Look(unit="s", empty="Unknown", decimals=1, base="text", steps=((5, WARN), (60, RED))),
+                Look(unit="s", empty="Unknown", decimals=1, base="text", steps=((5, YELLOW), (60, RED))),
             ),
         ),
     ))  # fmt: skip
@@ -119,14 +118,14 @@ def _polls() -> Section:
                     over_time(all_per_bar(series("runtype_polls_total", ACCOUNT)), "ended"),
                     over_time(failures, "failed: {{reason}}"),
                 ],
-                Look(unit="locale", empty="No cycle ended", decimals=0, low=0, colours={"ended": INFO}, palette=True),
+                Look(unit="locale", empty="No cycle ended", decimals=0, low=0, colours={"ended": BLUE}, palette=True),
                 custom={"stacking": {"mode": "none", "group": "A"}},
             ),
             lines(
                 "Duration of cycles",
                 "How long a polling cycle takes. It finds out what changed; results are read beside it.",
                 [over_time(quantile(q, took), name) for q, name in ((0.5, "p50"), (0.99, "p99"))],
-                Look(unit="s", empty="No cycle ended", low=0, colours=_TWO), calcs=["lastNotNull", "max"], interval="1m",
+                Look(unit="s", empty="No cycle ended", low=0, colours=QUANTILES), calcs=["lastNotNull", "max"], interval="1m",
             ),
             lines(
                 "Data age by account",
@@ -148,12 +147,11 @@ def _collectors() -> Panel:
                 f"min by (account, collector) ({series('runtype_collector_up', ACCOUNT)})", "{{account}}: {{collector}}"
             )
         ],
-        Look(unit="none", empty="Nothing was read yet", words={1: ("works", GOOD), 0: ("down", RED)}),
+        Look(unit="none", empty="Nothing was read yet", words={1: ("works", GREEN), 0: ("down", RED)}),
     )
 
 
 def _api() -> Section:
-    took = f"sum by (le, operation) ({gain(series('runtype_api_request_duration_seconds_bucket', ACCOUNT))})"
     left = f"max by (account) ({series('runtype_api_budget_remaining_requests', ACCOUNT)})"
     limit = f"max by (account) ({series('runtype_api_budget_limit_requests', ACCOUNT)})"
     hour = f"sum by (account) (increase({_REQUESTS}[1h])) / {limit}"
@@ -167,14 +165,12 @@ def _api() -> Section:
             bars("Requests by code", "Requests sent, by HTTP status, or by the word for what failed before there was one.",
                  [over_time(per_bar(_REQUESTS, "code"), "{{code}}")],
                  Look(unit="locale", empty="No requests", decimals=0, low=0, palette=True,
-                      colours={"200": GOOD, "401": RED, "403": RED, "404": QUIET, "429": WARN, "500": UGLY, "502": UGLY, "503": UGLY}),
+                      colours={"200": GREEN, "401": RED, "403": RED, "404": GREY, "429": YELLOW, "500": ORANGE, "503": ORANGE}),
                  table=True),
         ),
         line(
-            8,
-            (10, ranking("Duration of requests", "p90 of the time that requests took over the time range, the body's transfer included.",
-                        now(f"sort_desc(histogram_quantile(0.9, {took}) >= 0)", "{{operation}}"),
-                        Look(unit="s", empty="No requests", low=0, base=INFO))),
+            10,
+            (10, _operations()),
             (7, lines("Budget used", "Requests of the past hour, by those that the configuration allows in any hour.",
                       [over_time(hour, "{{account}}")],
                       Look(unit="percentunit", empty="No requests", low=0, palette=True), calcs=["lastNotNull", "max"])),
@@ -182,6 +178,30 @@ def _api() -> Section:
                       [over_time(left, "{{account}}")],
                       Look(unit="locale", empty="No budget", decimals=0, low=0, palette=True), calcs=["lastNotNull", "min"])),
         ),
+    )  # fmt: skip
+
+
+def _operations() -> Panel:
+    each = "account, operation"
+    buckets = series("runtype_api_request_duration_seconds_bucket", ACCOUNT)
+    every, fine = (
+        f"sum by ({each}) ({gain(series('runtype_api_requests_total', ACCOUNT, *which))})"
+        for which in ((), ('code=~"2.."',))
+    )
+    return table(
+        "Operations",
+        "What is read from the API over the time range: how often, how often in vain, and how long nine of ten requests took at most, the "
+        "body's transfer included.",
+        [
+            Column(title="Operation", label="operation"),
+            Column(title="Account", label="account", width=90),
+            Column(title="Requests", expr=f"round({every}) > 0", unit="locale", decimals=0, width=95),
+            Column(title="In vain", expr=f"1 - ({fine} or {every} * 0) / ({every} > 0)", unit="percentunit", decimals=1,
+                   steps=((0.01, YELLOW), (0.1, RED)), cell="color-text", width=90),
+            Column(title="p90", expr=quantile(0.9, gain(buckets), each), unit="s", width=90),
+        ],
+        "No requests",
+        "-Requests",
     )  # fmt: skip
 
 
@@ -198,7 +218,7 @@ def _sweeps() -> Section:
             7,
             bars("Sweeps", "Sweeps that reached the end, and those that failed, by reason.",
                  [over_time(ended, "complete"), over_time(failures, "failed: {{reason}}")],
-                 Look(unit="locale", empty="No sweeps", decimals=0, low=0, colours={"complete": INFO}, palette=True)),
+                 Look(unit="locale", empty="No sweeps", decimals=0, low=0, colours={"complete": BLUE}, palette=True)),
             lines("Batches waiting", "Batches whose results wait to be read.",
                   [over_time(f"max by (account) ({pending})", "{{account}}")],
                   Look(unit="locale", empty="Nothing was read yet", decimals=0, low=0, palette=True), calcs=["lastNotNull", "max"],
@@ -224,7 +244,7 @@ def _accuracy() -> Section:
                 "Detection lag",
                 "Results by the time from their end to the moment they were counted. What a first start catches up with lies above.",
                 over_time(f"sum by (le) ({per_second(_LAG)}) * $__interval_ms / 1000", "{{le}}"),
-                Look(unit="s", empty="No results", base=INFO),
+                Look(unit="s", empty="No results", base=BLUE),
             )),
             (7, lines(
                 "Drift by schedule",

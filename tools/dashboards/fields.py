@@ -6,42 +6,48 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-GOOD, WARN, BAD, INFO, QUIET = "semi-dark-green", "semi-dark-yellow", "semi-dark-red", "semi-dark-blue", "#8e95a3"
-UGLY = "semi-dark-orange"
+GREEN, RED, BLUE, ORANGE = "semi-dark-green", "semi-dark-red", "semi-dark-blue", "semi-dark-orange"
+# Not Grafana's own: its yellow cannot be read on white, and its greys are texts.
+YELLOW, GREY = "#b7791f", "#8e95a3"
 
-_DEEP = {GOOD: "dark-green", WARN: "#b7791f", BAD: "dark-red", INFO: "dark-blue", QUIET: "#6b7280"}
+_DEEP = {GREEN: "dark-green", RED: "dark-red", BLUE: "dark-blue", GREY: "#6b7280"}
 """The same as backgrounds: calm, and a white text stands out."""
 
 OUTCOMES = {
-    "success": GOOD,
-    "failure": BAD,
-    "cancelled": QUIET,
+    "success": GREEN,
+    "failure": RED,
+    "cancelled": GREY,
     "unknown": "semi-dark-purple",
-    "lost": UGLY,
+    "lost": ORANGE,
 }
-STARTS = {"on_time": GOOD, "late": WARN, "missed": BAD, "failed": UGLY}
-RESULTS = {"good": GOOD, "bad": BAD}
+STARTS = {"on_time": GREEN, "late": YELLOW, "missed": RED, "failed": ORANGE}
+QUANTILES = {"p50": BLUE, "p90": "semi-dark-purple", "p99": ORANGE}
 STATES = {
-    "queued": QUIET,
-    "running": INFO,
-    "completed": GOOD,
-    "failed": BAD,
-    "cancelled": QUIET,
+    "queued": GREY,
+    "running": BLUE,
+    "completed": GREEN,
+    "failed": RED,
+    "cancelled": GREY,
     "unknown": "semi-dark-purple",
 }
 FAILED_WORDS = ("failed", "error", "errored", "failure", "timeout", "timed_out")
 WAITING_WORDS = ("pending", "queued", "scheduled", "created")
 RUNNING_WORDS = ("running", "processing", "in_progress", "started")
 STATUSES = {
-    **dict.fromkeys(("completed", "success", "succeeded"), GOOD),
-    **dict.fromkeys(FAILED_WORDS, BAD),
-    **dict.fromkeys(("cancelled", "canceled", "skipped"), QUIET),
+    **dict.fromkeys(("completed", "success", "succeeded"), GREEN),
+    **dict.fromkeys(FAILED_WORDS, RED),
+    **dict.fromkeys(("cancelled", "canceled", "skipped"), GREY),
     **dict.fromkeys(WAITING_WORDS, "light-blue"),
-    **dict.fromkeys(RUNNING_WORDS, INFO),
+    **dict.fromkeys(RUNNING_WORDS, BLUE),
 }
 """The status words that the exporter knows; others get a colour of the palette."""
 
 Steps = tuple[tuple[float, str], ...]
+
+
+def deepened(steps: Steps) -> Steps:
+    """Steps with the colours of backgrounds."""
+    return tuple((value, _DEEP.get(colour, colour)) for value, colour in steps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +60,7 @@ class Look:
     decimals: int | None = None
     low: float | None = None
     high: float | None = None
-    base: str = GOOD
+    base: str = GREEN
     steps: Steps = ()
     """From which value on which colour; below the first it is `base`."""
     words: Mapping[float, tuple[str, str]] = field(default_factory=dict)
@@ -68,7 +74,7 @@ class Look:
 
     def deep(self) -> Look:
         """The same with the colours of backgrounds."""
-        steps = tuple((value, _DEEP.get(colour, colour)) for value, colour in self.steps)
+        steps = deepened(self.steps)
         table = {value: (text, _DEEP.get(colour, colour)) for value, (text, colour) in self.words.items()}
         return replace(self, base=_DEEP.get(self.base, self.base), steps=steps, words=table)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from .batches import stamp
-from .fields import BAD as RED
-from .fields import QUIET, UGLY, WARN, Look, dashed
+from .fields import GREY, ORANGE, RED, YELLOW, Look, dashed
 from .panels import Panel, lines
 from .queries import ACCOUNT, FLOW, KIND, SCHEDULE, ad_hoc, gain, over_time, quantile, series
 from .tables import Column, table
@@ -26,7 +25,7 @@ def duration_lines() -> Panel:
         ],
         Look(
             unit="s", empty="No closed batch", low=0, palette=True,
-            overrides=(dashed("p50 of the range", QUIET), dashed("p90 of the range", UGLY)),
+            overrides=(dashed("p50 of the range", GREY), dashed("p90 of the range", ORANGE)),
         ),
         calcs=["lastNotNull"], table=True, custom={"lineInterpolation": "stepAfter", "fillOpacity": 0}, interval="1m",
     )  # fmt: skip
@@ -48,7 +47,7 @@ def duration_table() -> Panel:
             Column(title="p50", expr=ad_hoc(median), unit="s", width=95),
             Column(title="p90", expr=ad_hoc(quantile(0.9, gain(_BUCKETS), each)), unit="s", width=95),
             Column(title="Ratio", expr=ad_hoc(f"{newest} / ({median} > 0)"), unit="none", decimals=1,
-                   steps=((2, WARN), (4, RED)), cell="color-text", width=80),
+                   steps=((2, YELLOW), (4, RED)), cell="color-text", width=80),
         ],
         "No closed batch",
         "-Ratio",

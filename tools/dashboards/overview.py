@@ -5,8 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from . import variables
-from .fields import BAD as RED
-from .fields import GOOD, INFO, OUTCOMES, QUIET, STARTS, UGLY, WARN, Look
+from .fields import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    OUTCOMES,
+    QUANTILES,
+    RED,
+    STARTS,
+    YELLOW,
+    Look,
+    deepened,
+    named,
+    thresholds,
+)
 from .layout import Section, dashboard, evenly, line, section
 from .marks import RESTARTS
 from .panels import Panel, bars, figure, lines, ranking, stat, timeline
@@ -27,7 +40,7 @@ from .queries import (
     series,
     share,
     without_alert,
-)  # fmt: skip
+)
 from .schedules import MANY, SOME, ad_hoc_table, schedule_table
 
 FINISHED = series("runtype_records_finished_total", ACCOUNT, SCHEDULE, FLOW)
@@ -64,12 +77,12 @@ def _verdict() -> Section:
 def _reachable() -> Panel:
     return stat(
         "API",
-        "Whether every account's last cycle reached Runtype's API, with a key that it accepts. Where the exporter itself is gone, it says so.",
+        "Whether every account's last cycle reached Runtype's API, with a key that it accepts. It tells when the exporter is gone.",
         now(f"min({series('runtype_up', ACCOUNT)}) or vector(-1)"),
         Look(
             unit="none",
             empty="No answer",
-            words={1: ("Reachable", GOOD), 0: ("Unreachable", RED), -1: ("No exporter", RED)},
+            words={1: ("Reachable", GREEN), 0: ("Unreachable", RED), -1: ("No exporter", RED)},
         ),
     )
 
@@ -80,7 +93,7 @@ def _age() -> Panel:
         "Data age",
         "Time since the account that lags most was last polled without a failure. From 15 minutes on, nothing else here can be trusted.",
         now(f"time() - min(max by (account) ({newest}))"),
-        Look(unit="s", empty="Never polled", decimals=0, steps=((300, WARN), (900, RED))),
+        Look(unit="s", empty="Never polled", decimals=0, steps=((300, YELLOW), (900, RED))),
     )
 
 
@@ -89,7 +102,7 @@ def _failing() -> Panel:
         "Failing records",
         "Failed records by all records of the time range; cancelled ones count as neither. Retried records count each time.",
         now(share(f"sum({gain(FAILED)})", f"sum({gain(COUNTED)})")),
-        Look(unit="percentunit", empty="No records", decimals=1, steps=((SOME, WARN), (MANY, RED))),
+        Look(unit="percentunit", empty="No records", decimals=1, steps=((SOME, YELLOW), (MANY, RED))),
     )
 
 
@@ -110,17 +123,34 @@ def _budget() -> Panel:
         "an objective has events, there is none to show.",
         now(f"min({series('slo:period_error_budget_remaining:ratio', ACCOUNT)})"),
         Look(
-            unit="percentunit", empty="No SLO yet", decimals=0, base=QUIET, steps=((-1e6, RED), (0, WARN), (0.25, GOOD))
+            unit="percentunit",
+            empty="No SLO yet",
+            decimals=0,
+            base=GREY,
+            steps=((-1e6, RED), (0, YELLOW), (0.25, GREEN)),
         ),
     )
 
 
 def _firing() -> Panel:
+    rules = "count(runtype:account_trusted:bool) * 0"
+    firing = [
+        now(f'count(ALERTS{{{_ALERTS}, severity="{severity}"}}) or {rules}', severity)
+        for severity in ("critical", "warning")
+    ]
     return stat(
         "Alerts firing",
-        "Warnings and critical alerts that fire now, of all accounts. It needs the alert rules in this Prometheus.",
-        now(f'count(ALERTS{{{_ALERTS}, severity!="info"}}) or count(runtype:account_trusted:bool) * 0'),
-        Look(unit="locale", empty="No rules", decimals=0, base=QUIET, steps=((0, GOOD), (1, RED))),
+        "Critical alerts and warnings that fire now, of all accounts. It needs the alert rules in this Prometheus.",
+        firing,
+        Look(
+            unit="locale",
+            empty="No rules",
+            decimals=0,
+            base=GREY,
+            steps=((0, GREEN), (1, RED)),
+            overrides=(named("warning", thresholds=thresholds(GREY, deepened(((0, GREEN), (1, YELLOW))))),),
+        ),
+        textMode="value_and_name",
     )
 
 
@@ -144,7 +174,7 @@ def _waiting() -> Panel:
         "How long the batch that waits longest has waited for its results to be read. 0 where none waits. "
         "Nothing is lost by waiting; if it grows, the request budget is too small.",
         now(or_zero(f"time() - min({oldest})")),
-        Look(unit="s", empty="0 s", decimals=0, steps=((900, WARN), (3600, RED))),
+        Look(unit="s", empty="0 s", decimals=0, steps=((900, YELLOW), (3600, RED))),
     )
 
 
@@ -171,10 +201,10 @@ def _alerts() -> Panel:
             empty="Nothing fires",
             words={
                 3: ("critical", RED),
-                2: ("warning", UGLY),
-                1: ("info", INFO),
-                0: ("quiet", QUIET),
-                -1: ("no rules", WARN),
+                2: ("warning", ORANGE),
+                1: ("info", BLUE),
+                0: ("quiet", GREY),
+                -1: ("no rules", YELLOW),
             },
         ),
     )
@@ -229,15 +259,15 @@ def _speed() -> Section:
                 "Record latency",
                 "Time from a record's creation to its success: half of the records are faster than p50, nine of ten than p90.",
                 [over_time(quantile(q, per_second(LATENCY)), name, exemplar=True) for q, name in quantiles],
-                Look(unit="s", empty="No records", low=0, colours={"p50": INFO, "p90": WARN, "p99": UGLY}),
+                Look(unit="s", empty="No records", low=0, colours=QUANTILES),
                 calcs=["lastNotNull", "max"],
                 interval="1m",
             ),
             ranking(
                 "Slowest schedules",
-                "The ten schedules with the highest p90 of record latency over the time range, successes only.",
-                now(f"sort_desc(topk(10, {ad_hoc(quantile(0.9, gain(LATENCY), 'schedule'))}))", "{{schedule}}"),
-                Look(unit="s", empty="No records", low=0, base=INFO),
+                "The six schedules with the highest p90 of record latency over the time range, successes only.",
+                now(f"sort_desc(topk(6, {ad_hoc(quantile(0.9, gain(LATENCY), 'schedule'))}))", "{{schedule}}"),
+                Look(unit="s", empty="No records", low=0, base=BLUE),
             ),
         ),
     )
@@ -259,10 +289,10 @@ def _money() -> Section:
             )),
             (12, ranking(
                 "Dearest schedules",
-                "Cost of 1,000 records over the time range, the ten highest. The cost is counted when a batch closes, its records while it "
+                "Cost of 1,000 records over the time range, the six highest. The cost is counted when a batch closes, its records while it "
                 "runs, so a short range may mislead.",
-                now(f"sort_desc(topk(10, {ad_hoc(f'{thousand} > 0')}))", "{{schedule}}"),
-                Look(unit="currencyUSD", empty="No cost", decimals=2, low=0, base=INFO),
+                now(f"sort_desc(topk(6, {ad_hoc(f'{thousand} > 0')}))", "{{schedule}}"),
+                Look(unit="currencyUSD", empty="No cost", decimals=2, low=0, base=BLUE),
             )),
         ),
         line(
@@ -283,7 +313,7 @@ def _money() -> Section:
                 "Plan usage",
                 "Executions used, by those that the plan's day and month allow. None is shown where the plan has no limit.",
                 now(f"max by (account, period) ({used}) / max by (account, period) ({limit})", "{{account}}, {{period}}"),
-                Look(unit="percentunit", empty="No limit", decimals=0, low=0, high=1, steps=((0.8, WARN), (0.95, RED))),
+                Look(unit="percentunit", empty="No limit", decimals=0, low=0, high=1, steps=((0.8, YELLOW), (0.95, RED))),
             )),
         ),
     )  # fmt: skip

@@ -15,8 +15,8 @@ DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 LAST = {"calcs": ["lastNotNull"], "fields": "", "values": False}
 
 
-def stat(title: str, why: str, query: Target, look: Look, **options: Any) -> Panel:
-    """One number to read from across the room; its background tells how things stand."""
+def stat(title: str, why: str, query: Target | Sequence[Target], look: Look, **options: Any) -> Panel:
+    """One number to read from across the room (or two); its background tells how things stand."""
     standard = {
         "colorMode": "background_solid",
         "graphMode": "none",
@@ -25,7 +25,8 @@ def stat(title: str, why: str, query: Target, look: Look, **options: Any) -> Pan
         "textMode": "value",
         "reduceOptions": LAST,
     }
-    return _panel("stat", title, why, [query], fieldConfig=field_config(look.deep()), options={**standard, **options})
+    queries = [query] if isinstance(query, dict) else query
+    return _panel("stat", title, why, queries, fieldConfig=field_config(look.deep()), options={**standard, **options})
 
 
 def figure(title: str, why: str, query: Target, look: Look, **options: Any) -> Panel:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .fields import BAD as RED
-from .fields import GOOD, INFO, UGLY, WARN, Look, dashed
+from .fields import BLUE, GREEN, QUANTILES, RED, YELLOW, Look, dashed
 from .layout import Section, line, section
 from .panels import bars, lines, stat
 from .queries import INSTANCE, gain, now, over_time, per_bar, per_second, quantile, series
@@ -36,7 +35,8 @@ def ledger() -> Section:
                       Look(unit="locale", empty="No exporter", decimals=0, low=0, palette=True), calcs=["lastNotNull"])),
             (5, lines("Duration of commits", "How long it takes until a page of results is safe on the disk.",
                       [over_time(quantile(q, took), name) for q, name in ((0.5, "p50"), (0.99, "p99"))],
-                      Look(unit="s", empty="No commits", low=0, colours={"p50": INFO, "p99": UGLY}), calcs=["lastNotNull"], interval="1m")),
+                      Look(unit="s", empty="No commits", low=0, colours=QUANTILES), calcs=["lastNotNull"],
+                      interval="1m")),
             (5, lines("Series", "Lines of the exposition. At the limit, gauges of single batches go first.",
                       [
                           over_time(_each("runtype_exporter_series"), "{{instance}}"),
@@ -73,7 +73,7 @@ def process() -> Section:
             (8, bars("Series left out", "Label sets that got no series of their own because of metrics.max_series: gauges of batches, and "
                      "label sets pooled in __overflow__.",
                      [over_time(per_bar(_own("runtype_exporter_series_dropped_total"), "kind"), "{{kind}}")],
-                     Look(unit="locale", empty="None", decimals=0, low=0, colours={"batch": WARN, "overflow": RED}))),
+                     Look(unit="locale", empty="None", decimals=0, low=0, colours={"batch": YELLOW, "overflow": RED}))),
         ),
     )  # fmt: skip
 
@@ -89,9 +89,9 @@ def _instances() -> dict[str, object]:
             Column(title="Version", label="version", width=90),
             Column(title="Python", label="python", expr=build, width=90),
             Column(title="Polls", expr=_each("runtype_exporter_leader"), unit="none", width=80, cell="color-text",
-                   words={1.0: ("Yes", GOOD), 0.0: ("Standby", INFO)}),
+                   words={1.0: ("Yes", GREEN), 0.0: ("Standby", BLUE)}),
             Column(title="Configuration", expr=_each(f"{reload}_successful"), unit="none", width=130, cell="color-text",
-                   words={1.0: ("Loaded", GOOD), 0.0: ("Refused", RED)}),
+                   words={1.0: ("Loaded", GREEN), 0.0: ("Refused", RED)}),
             Column(title="Loaded", expr=f"{_each(f'{reload}_success_timestamp_seconds')} * 1000", unit="dateTimeFromNow", width=140),
             Column(title="Started", expr=f"{_each('process_start_time_seconds')} * 1000", unit="dateTimeFromNow", width=140),
             Column(title="Ledger since", expr=f"{_each('runtype_exporter_ledger_created_timestamp_seconds')} * 1000",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .fields import BAD as RED
-from .fields import GOOD, QUIET, WARN
+from .fields import GREEN, GREY, RED, YELLOW
 from .layout import address
 from .panels import Panel
 from .queries import ACCOUNT, BAD, FLOW, JUDGED, SCHEDULE, gain, quantile, series, share
@@ -14,7 +13,7 @@ SOME, MANY = 0.01, 0.05
 
 _SCHEDULED, _AD_HOC = 'schedule!=""', 'schedule=""'
 _RESULT_GONE, _RESULT_LATE = 'result=~"missed|failed"', 'result="late"'
-_HEALTH = {0.0: ("Healthy", GOOD), 1.0: ("Degraded", WARN), 2.0: ("Failing", RED)}
+_HEALTH = {0.0: ("Healthy", GREEN), 1.0: ("Degraded", YELLOW), 2.0: ("Failing", RED)}
 
 
 def _of(metric: str, *matchers: str) -> str:
@@ -51,15 +50,15 @@ def schedule_table() -> Panel:
             Column(title="Account", label="account", width=110),
             Column(title="Health", expr=_schedule_health(), unit="none", words=_HEALTH, cell="color-text", width=90),
             Column(title="State", expr=f"max by (account, schedule) ({enabled})", unit="none", width=80,
-                   words={1.0: ("On", GOOD), 0.0: ("Paused", QUIET)}, cell="color-text"),
+                   words={1.0: ("On", GREEN), 0.0: ("Paused", GREY)}, cell="color-text"),
             Column(title="Last run", expr=f"max by (account, schedule) ({last}) * 1000", unit="dateTimeFromNow", width=130),
             Column(title="Records", expr=f"round({_of(records, FLOW)})", unit="locale", width=90),
             Column(title="Failed", expr=share(_of(records, FLOW, BAD), _of(records, FLOW, JUDGED)), unit="percentunit",
-                   decimals=1, base="text", steps=((SOME, WARN), (MANY, RED)), cell="color-text", width=80),
+                   decimals=1, base="text", steps=((SOME, YELLOW), (MANY, RED)), cell="color-text", width=80),
             Column(title="Missed", expr=f"round({_of('runtype_schedule_starts_total', _RESULT_GONE)})", unit="locale",
                    decimals=0, steps=((1, RED),), cell="color-text", width=80),
             Column(title="Late", expr=f"round({_of('runtype_schedule_starts_total', _RESULT_LATE)})", unit="locale",
-                   decimals=0, steps=((1, WARN),), cell="color-text", width=70),
+                   decimals=0, steps=((1, YELLOW),), cell="color-text", width=70),
             Column(title="Latency p90", expr=quantile(0.9, gain(buckets), "account, schedule"), unit="s", width=110),
             Column(title="Cost", expr=_of("runtype_cost_dollars_total", FLOW), unit="currencyUSD", decimals=2, width=90),
         ],
@@ -85,7 +84,7 @@ def ad_hoc_table() -> Panel:
             Column(title="Batches", expr=f"round({of('runtype_batches_finished_total')})", unit="locale", width=90),
             Column(title="Records", expr=f"round({of(records)})", unit="locale", width=90),
             Column(title="Failed", expr=share(of(records, BAD), of(records, JUDGED)), unit="percentunit", decimals=1,
-                   steps=((SOME, WARN), (MANY, RED)), cell="color-text", width=70),
+                   steps=((SOME, YELLOW), (MANY, RED)), cell="color-text", width=70),
             Column(title="Cost", expr=of("runtype_cost_dollars_total"), unit="currencyUSD", decimals=2, width=75),
         ],
         "No ad-hoc batches",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import variables
-from .fields import BAD as RED
-from .fields import GOOD, INFO, QUIET, UGLY, WARN, Look
+from .fields import BLUE, GREEN, GREY, ORANGE, RED, YELLOW, Look
 from .layout import Section, address, dashboard, evenly, line, section
 from .marks import RESTARTS
 from .panels import Panel, bars, lines, repeated, stat, timeline
@@ -19,8 +18,8 @@ _EVENTS = series("runtype_slo_events_total", SLO, ACCOUNT)
 _BAD = series("runtype_slo_events_total", SLO, ACCOUNT, 'result="bad"')
 _BURN = 'alertname="RuntypeErrorBudgetBurn", alertstate="firing", slo=~"$slo", account=~"$account"'
 
-_LEFT = ((-1e6, RED), (0, WARN), (0.25, GOOD))
-_PACE = ((1, WARN), (6, UGLY), (14.4, RED))
+_LEFT = ((-1e6, RED), (0, YELLOW), (0.25, GREEN))
+_PACE = ((1, YELLOW), (6, ORANGE), (14.4, RED))
 """From 1 on the budget does not last its period; 6 and 14.4 are the burn rates that page."""
 _NO_RULES = "No recording rules, or no events yet"
 
@@ -44,40 +43,40 @@ def _verdict() -> Section:
                 "Least budget left",
                 "Error budget left of the objective that has least: 100 % is untouched, 0 % is used up, below it the objective is missed.",
                 now(f"min({_recorded(left)})"),
-                Look(unit="percentunit", empty="No SLO yet", decimals=0, base=QUIET, steps=_LEFT),
+                Look(unit="percentunit", empty="No SLO yet", decimals=0, base=GREY, steps=_LEFT),
             ),
             stat(
                 "Missed objectives",
                 "Objectives whose budget is overspent.",
                 now(f"count({_recorded(left)} < 0) or count({_recorded(left)}) * 0"),
-                Look(unit="locale", empty="No SLO yet", decimals=0, base=QUIET, steps=((0, GOOD), (1, RED))),
+                Look(unit="locale", empty="No SLO yet", decimals=0, base=GREY, steps=((0, GREEN), (1, RED))),
             ),
             stat(
                 "Fastest burn",
                 "Burn rate of the past hour, of the objective that burns fastest. At 1 the budget lasts exactly its period, at 14.4 a "
                 "budget of 30 days lasts two.",
                 now(f"max({_recorded(burn)})"),
-                Look(unit="none", empty="No events", decimals=1, base=QUIET, steps=((0, GOOD), *_PACE)),
+                Look(unit="none", empty="No events", decimals=1, base=GREY, steps=((0, GREEN), *_PACE)),
             ),
             stat(
                 "First to run out",
                 "Time until the first budget is used up, at the pace of the past days.",
                 now(f"min({_recorded('slo:period_error_budget_exhaustion:seconds')}) or count({_recorded(left)}) * 0 - 1"),
-                Look(unit="s", empty="No SLO yet", decimals=1, base=QUIET, words={-1: ("None will", GOOD)},
-                     steps=((0, RED), (86400, WARN), (864000, GOOD))),
+                Look(unit="s", empty="No SLO yet", decimals=1, base=GREY, words={-1: ("None will", GREEN)},
+                     steps=((0, RED), (86400, YELLOW), (864000, GREEN))),
             ),
             stat(
                 "Burn alerts firing",
                 "Alerts for a budget that burns too fast, firing now.",
                 now(f"count(ALERTS{{{_BURN}}}) or count(slo:objective:ratio) * 0"),
-                Look(unit="locale", empty="No rules", decimals=0, base=QUIET, steps=((0, GOOD), (1, RED))),
+                Look(unit="locale", empty="No rules", decimals=0, base=GREY, steps=((0, GREEN), (1, RED))),
             ),
             stat(
                 "Data",
                 "Whether the events of every account can be judged: it was polled lately, and the ledger is older than an hour. Until then "
                 "no burn alert fires.",
                 now(f"min({series('runtype:account_trusted:bool', ACCOUNT)})"),
-                Look(unit="none", empty="No rules", base=QUIET, words={1: ("Trusted", GOOD), 0: ("Not trusted", WARN)}),
+                Look(unit="none", empty="No rules", base=GREY, words={1: ("Trusted", GREEN), 0: ("Not trusted", YELLOW)}),
             ),
         ),
         line(8, (24, _objectives())),
@@ -105,7 +104,7 @@ def _objectives() -> Panel:
             Column(title="Objective", expr=meant.format(every=every, name="slo:objective:ratio"), unit="percentunit", width=90),
             Column(title="Days", expr=meant.format(every=every, name="slo:time_period:days"), unit="none", width=60),
             Column(title="Budget left", expr=recorded(f"{remaining}:ratio"), unit="percentunit", decimals=1, low=0, high=1,
-                   base=QUIET, steps=_LEFT, cell="gauge", width=210),
+                   base=GREY, steps=_LEFT, cell="gauge", width=210),
             Column(title="Left in events", expr=recorded(f"{remaining}:events"), unit="locale", decimals=0, width=115,
                    steps=((-1e12, RED), (0, "text")), cell="color-text"),
             Column(title="Burn, past hour", expr=recorded("slo:current_burn_rate:ratio"), unit="none", decimals=2, width=125,
@@ -113,7 +112,7 @@ def _objectives() -> Panel:
             Column(title="Burn, period", expr=recorded("slo:period_burn_rate:ratio"), unit="none", decimals=2, width=105,
                    steps=((1, RED),), cell="color-text"),
             Column(title="Used up in", expr=recorded(f"{remaining.removesuffix('_remaining')}_exhaustion:seconds"), unit="s", decimals=1,
-                   width=105, steps=((-1, RED), (86400, WARN), (864000, "text")), cell="color-text"),
+                   width=105, steps=((-1, RED), (86400, YELLOW), (864000, "text")), cell="color-text"),
             Column(title="Bad events", expr=f"round({bad})", unit="locale", decimals=0, width=95),
             Column(title="Events", expr=f"round(sum by ({_EACH}) ({gain(_EVENTS)}))", unit="locale", decimals=0, width=95),
         ],
@@ -142,7 +141,7 @@ def _history() -> Section:
                 "Burn rate of the past hour",
                 "1 is a budget that lasts exactly its period. Dashed: the burn rates 6 and 14.4, which page when they last.",
                 [over_time(burn, "{{slo}} ({{account}})")],
-                Look(unit="none", empty=_NO_RULES, decimals=1, low=0, base="transparent", steps=((6, UGLY), (14.4, RED)), palette=True),
+                Look(unit="none", empty=_NO_RULES, decimals=1, low=0, base="transparent", steps=((6, ORANGE), (14.4, RED)), palette=True),
                 calcs=["lastNotNull", "max"], table=True, custom={"fillOpacity": 0, "thresholdsStyle": {"mode": "dashed"}},
             ),
         ),
@@ -193,7 +192,7 @@ def _events() -> Section:
                     Column(title="Bad", expr=ad_hoc(f"round({bad}) > 0"), unit="locale", decimals=0, width=75),
                     Column(title="Of its events", expr=ad_hoc(f"{share(bad, every)} > 0"), unit="percentunit", decimals=1, width=110),
                     Column(title="Of all bad", expr=ad_hoc(f"{of_all} > 0"), unit="percentunit", decimals=1, low=0, high=1,
-                           base=INFO, cell="gauge", width=190),
+                           base=BLUE, cell="gauge", width=190),
                 ],
                 "No bad events",
                 "-Bad",
@@ -219,14 +218,16 @@ def _alerts() -> Section:
                 Look(
                     unit="none",
                     empty="Nothing fires",
-                    words={2: ("critical", RED), 1: ("warning", UGLY), 0: ("quiet", QUIET), -1: ("no rules", WARN)},
+                    words={2: ("critical", RED), 1: ("warning", ORANGE), 0: ("quiet", GREY), -1: ("no rules", YELLOW)},
                 ),
             ),
             timeline(
                 "Trusted accounts",
                 "When the events of an account could be judged. While they could not, no burn alert fires.",
                 [over_time(trusted, "{{account}}")],
-                Look(unit="none", empty="No recording rules", words={1: ("trusted", GOOD), 0: ("not trusted", WARN)}),
+                Look(
+                    unit="none", empty="No recording rules", words={1: ("trusted", GREEN), 0: ("not trusted", YELLOW)}
+                ),
             ),
         ),
     )
