@@ -60,7 +60,7 @@ def _now() -> Section:
                 "Batches with gauges of their own: open ones, configured ones, and the newest closed one of each schedule. "
                 "The variable Batch narrows these; what is counted over the time range it does not touch.",
                 now(or_zero(f"count({shown})")),
-                Look(unit="locale", empty="0", base="text"),
+                Look(unit="locale", empty="None", base="text"),
             ),
             figure(
                 "Records done",
@@ -72,7 +72,7 @@ def _now() -> Section:
                 "Still to do",
                 "Records of the batches shown that have no final status yet, or have not appeared in the results.",
                 now(or_zero(f"sum({shown}) - sum({done('account, batch')})")),
-                Look(unit="locale", empty="0", decimals=0, base="text"),
+                Look(unit="locale", empty="None", decimals=0, base="text"),
             ),
             stat(
                 "Failed so far",
@@ -96,13 +96,13 @@ def _now() -> Section:
                 "Records counted",
                 "Record results that became final in the time range, of the schedules and flows chosen.",
                 now(or_zero(f"round(sum({gain(series(RECORDS, *OF))}))")),
-                Look(unit="locale", empty="0", base="text"),
+                Look(unit="locale", empty="None", base="text"),
             ),
             figure(
                 "Cost counted",
                 "Cost of the batches that closed in the time range, of the schedules and flows chosen.",
                 now(or_zero(f"sum({gain(COST)})")),
-                Look(unit="currencyUSD", empty="$0", decimals=2, base="text"),
+                Look(unit="currencyUSD", empty="None", decimals=2, base="text"),
             ),
         ),
         line(11, (24, batch_table())),

@@ -65,7 +65,7 @@ def _state() -> Section:
             stat(
                 "Failed polls",
                 "Polling cycles that failed, by all that ended in the time range.",
-                now(share(f"({or_zero(failed)})", f"sum({gain(series('runtype_polls_total', ACCOUNT))})")),
+                now(share(f"({failed} or vector(0))", f"sum({gain(series('runtype_polls_total', ACCOUNT))})")),
                 Look(unit="percentunit", empty="No polls", decimals=1, steps=((0.01, YELLOW), (0.1, RED))),
             ),
             stat(
@@ -79,19 +79,19 @@ def _state() -> Section:
                 "Pause asked for",
                 "How long the API still wants to be left alone (Retry-After), of the account that must wait longest.",
                 now(f"max(clamp_min({until} - time(), 0))"),
-                Look(unit="s", empty="None", decimals=0, steps=((1, YELLOW), (900, RED))),
+                Look(unit="s", empty="Unknown", decimals=0, steps=((1, YELLOW), (900, RED))),
             ),
             stat(
                 "Waiting now",
                 "Batches whose results wait to be read. A few for a moment are normal.",
                 now(or_zero(f"sum({series('runtype_sweeps_pending', ACCOUNT)})")),
-                Look(unit="locale", empty="0", decimals=0, steps=((50, YELLOW), (500, RED))),
+                Look(unit="locale", empty="Unknown", decimals=0, steps=((50, YELLOW), (500, RED))),
             ),
             stat(
                 "Drift",
                 "Records by which the API's own totals and the results that were read differ, all batches together.",
                 now(or_zero(f"sum(max by (account, schedule) ({series('runtype_reconciliation_drift_records', ACCOUNT)}))")),
-                Look(unit="locale", empty="0", decimals=0, steps=((1, YELLOW), (100, RED))),
+                Look(unit="locale", empty="Unknown", decimals=0, steps=((1, YELLOW), (100, RED))),
             ),
             figure(
                 "Clock difference",

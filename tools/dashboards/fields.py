@@ -73,10 +73,10 @@ class Look:
     links: tuple[dict[str, Any], ...] = ()
 
     def deep(self) -> Look:
-        """The same with the colours of backgrounds."""
-        steps = deepened(self.steps)
+        """The same with the colours of backgrounds, and grey where there is no value: nothing to see is no sign of health."""
+        steps = deepened(((0, self.base), *self.steps) if self.base != GREY else self.steps)
         table = {value: (text, _DEEP.get(colour, colour)) for value, (text, colour) in self.words.items()}
-        return replace(self, base=_DEEP.get(self.base, self.base), steps=steps, words=table)
+        return replace(self, base=_DEEP[GREY], steps=steps, words=table)
 
 
 def thresholds(base: str, steps: Steps) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def _missed() -> Panel:
         "Missed starts",
         "Due starts in the time range that never came, or failed. A start is judged a while after it was due, so this lags.",
         now(or_zero(f"round(sum({gain(starts)}))")),
-        Look(unit="locale", empty="0", decimals=0, steps=((1, RED),)),
+        Look(unit="locale", empty="Unknown", decimals=0, steps=((1, RED),)),
     )
 
 
@@ -146,8 +146,7 @@ def _firing() -> Panel:
             unit="locale",
             empty="No rules",
             decimals=0,
-            base=GREY,
-            steps=((0, GREEN), (1, RED)),
+            steps=((1, RED),),
             overrides=(named("warning", thresholds=thresholds(GREY, deepened(((0, GREEN), (1, YELLOW))))),),
         ),
         textMode="value_and_name",
@@ -163,7 +162,7 @@ def _open() -> Panel:
                 f"sum(max by (account, schedule, flow) ({series('runtype_batches_open', ACCOUNT, SCHEDULE, FLOW)}))"
             )
         ),
-        Look(unit="locale", empty="0", decimals=0, base="text"),
+        Look(unit="locale", empty="Unknown", decimals=0, base="text"),
     )
 
 
@@ -174,7 +173,7 @@ def _waiting() -> Panel:
         "How long the batch that waits longest has waited for its results to be read. 0 where none waits. "
         "Nothing is lost by waiting; if it grows, the request budget is too small.",
         now(or_zero(f"time() - min({oldest})")),
-        Look(unit="s", empty="0 s", decimals=0, steps=((900, YELLOW), (3600, RED))),
+        Look(unit="s", empty="Unknown", decimals=0, steps=((900, YELLOW), (3600, RED))),
     )
 
 
@@ -301,7 +300,7 @@ def _money() -> Section:
                 "Cost",
                 "Cost of the batches that closed in the time range.",
                 now(or_zero(f"sum({gain(COST)})")),
-                Look(unit="currencyUSD", empty="$0", decimals=2, base="text"),
+                Look(unit="currencyUSD", empty="None", decimals=2, base="text"),
             )),
             (6, figure(
                 "Cost of 1,000 records",

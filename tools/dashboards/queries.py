@@ -63,8 +63,8 @@ def quantile(q: float, buckets: str, by: str = "") -> str:
 
 
 def or_zero(expr: str) -> str:
-    """Zero where no series is: for counts whose series begin with their first event."""
-    return f"{expr} or vector(0)"
+    """Zero where no series is, for counts whose series begin with their first event; but not where the exporter itself is gone."""
+    return f"{expr} or count({series('runtype_up', ACCOUNT)}) * 0"
 
 
 def without_alert(label: str, alerts: str) -> str:
