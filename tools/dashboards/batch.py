@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import variables
-from .batches import SHOWN, batch_table, done, failed_now, picture, stamp, total
+from .batches import SHOWN, batch_table, done, failed_now, picture, stamp, took, total
 from .fields import BLUE, OUTCOMES, QUANTILES, RED, STATUSES, YELLOW, Look
 from .history import duration_lines, duration_table
 from .layout import Section, dashboard, evenly, line, section
@@ -135,7 +135,6 @@ def _progress() -> Section:
 def _latency() -> Section:
     quantiles = ((0.5, "p50"), (0.9, "p90"), (0.99, "p99"))
     slowest = ad_hoc(quantile(0.9, gain(LATENCY), "schedule, flow"))
-    age = f"({stamp('completed')} or time() * ({stamp('started')} > bool 0)) - {stamp('started')}"
     return section(
         "Latency",
         line(
@@ -161,7 +160,7 @@ def _latency() -> Section:
                     now(f"sort_desc(topk(6, {slowest}))", "{{schedule}}: {{flow}}"),
                     Look(unit="s", empty="No records", low=0, base=BLUE)),
             ranking("Longest batches", "The six batches shown that took longest, or have been at work for longest.",
-                    now(f"sort_desc(topk(6, max by (batch) ({age})))", "{{batch}}"),
+                    now(f"sort_desc(topk(6, max by (batch) ({took()})))", "{{batch}}"),
                     Look(unit="s", empty="No batch", low=0, base=BLUE)),
         ),
     )  # fmt: skip

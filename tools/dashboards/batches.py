@@ -11,6 +11,7 @@ from .tables import Column, table
 SHOWN = (ACCOUNT, SCHEDULE, KIND, FLOW, BATCH)
 _ONE = "account, schedule, flow, batch"
 
+_OPEN = 'state=~"queued|running"'
 _FAILED = f'status=~"{"|".join(FAILED_WORDS)}"'
 _FINAL = f'status!~"{"|".join((*WAITING_WORDS, *RUNNING_WORDS))}"'
 
@@ -40,19 +41,26 @@ def stamp(what: str) -> str:
     return f"max by ({_ONE}) ({series(f'runtype_batch_{what}_timestamp_seconds', *SHOWN)})"
 
 
+def took() -> str:
+    """How long each batch was at work: until its end or, while it is open, until now. Ad-hoc ones tell no end: the newest result is it."""
+    running = f"max by ({_ONE}) ({series('runtype_batch_state', *SHOWN, _OPEN)}) == 1"
+    started = stamp("started")
+    so_far = f"(time() - {started} and {running})"
+    return f"({stamp('completed')} - {started} or {so_far} or {stamp('last_result')} - {started})"
+
+
 def batch_table() -> Panel:
     """The batches shown, those first that started last."""
     kept = ("${account:queryparam}", "${kind:queryparam}", "${schedule:queryparam}", "${flow:queryparam}")
     link = address("runtype-batch", *kept, "var-batch=${__value.raw}")
     state = f"max by (state, {_ONE}) ({series('runtype_batch_state', *SHOWN)}) == 1"
     cost = f"max by ({_ONE}) ({series('runtype_batch_cost_dollars', *SHOWN)})"
-    took = f"{stamp('completed')} - {stamp('started')} or time() - {stamp('started')}"
     return table(
         "Batches",
         "Open batches, configured ones, and the newest closed one of each schedule (metrics.batches_per_schedule). Click one to see it "
-        "alone. State is Runtype's word while the exporter follows a batch; afterwards there is none. Took runs on until a batch ends.",
+        "alone. State is Runtype's word while the exporter follows a batch; then it is closed. Took counts to its end, else its newest result.",
         [
-            Column(title="Batch", label="batch", width=260, link=("This batch alone", link)),
+            Column(title="Batch", label="batch", width=285, link=("This batch alone", link)),
             Column(title="Schedule", label="schedule"),
             Column(title="Flow", label="flow", width=130),
             Column(title="Account", label="account", width=80),
@@ -64,7 +72,7 @@ def batch_table() -> Panel:
             Column(title="Failed", expr=ad_hoc(share(failed_now(_ONE), total(_ONE))), unit="percentunit", decimals=1,
                    steps=((0.01, YELLOW), (0.05, RED)), cell="color-text", width=80),
             Column(title="Started", expr=f"{ad_hoc(stamp('started'))} * 1000", unit="dateTimeAsIso", width=165),
-            Column(title="Took", expr=ad_hoc(took), unit="s", width=90),
+            Column(title="Took", expr=ad_hoc(took()), unit="s", width=90),
             Column(title="Newest result", expr=f"{ad_hoc(stamp('last_result'))} * 1000", unit="dateTimeFromNow", width=150),
             Column(title="Cost", expr=ad_hoc(cost), unit="currencyUSD", decimals=2, width=70),
         ],

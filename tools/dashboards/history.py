@@ -24,7 +24,7 @@ def duration_lines() -> Panel:
             over_time(quantile(0.9, gain(_BUCKETS)), "p90 of the range"),
         ],
         Look(
-            unit="s", empty="No closed batch", low=0, palette=True,
+            unit="s", empty="No batch whose end is known", low=0, palette=True,
             overrides=(dashed("p50 of the range", GREY), dashed("p90 of the range", ORANGE)),
         ),
         calcs=["lastNotNull"], table=True, custom={"lineInterpolation": "stepAfter", "fillOpacity": 0}, interval="1m",
@@ -39,7 +39,7 @@ def duration_table() -> Panel:
     return table(
         "Newest batch against history",
         "The newest closed batch of each schedule, and its ratio to the median of those that closed in the time range. Quantiles come "
-        "from a histogram, so they are as coarse as its buckets. Choose a range that holds enough batches, such as seven days.",
+        "from a histogram, so they are as coarse as its buckets. Choose a range with enough batches, such as seven days.",
         [
             Column(title="Schedule", label="schedule"),
             Column(title="Account", label="account", width=90),
@@ -49,6 +49,6 @@ def duration_table() -> Panel:
             Column(title="Ratio", expr=ad_hoc(f"{newest} / ({median} > 0)"), unit="none", decimals=1,
                    steps=((2, YELLOW), (4, RED)), cell="color-text", width=80),
         ],
-        "No closed batch",
+        "No batch whose end is known",
         "-Ratio",
     )  # fmt: skip
