@@ -241,7 +241,7 @@ def provisioned(kind: str) -> Any:
 
 def test_the_provisioned_data_source_is_what_others_refer_to():
     [source] = provisioned("datasources")["datasources"]
-    assert ("prometheus", "prometheus", "http://prometheus:9090") == (source["uid"], source["type"], source["url"])
+    assert ("runtype-prometheus", "prometheus", "http://prometheus:9090") == (source["uid"], source["type"], source["url"])
     [exemplar] = source["jsonData"]["exemplarTraceIdDestinations"]
     assert "/d/runtype-batch?var-batch=$${__value.raw}" == exemplar["url"]
     assert "batch" in variables(UIDS["runtype-batch"])

@@ -58,7 +58,8 @@ def batch_table() -> Panel:
     return table(
         "Batches",
         "Open batches, configured ones, and the newest closed one of each schedule (metrics.batches_per_schedule). Click one to see it "
-        "alone. State is Runtype's word while the exporter follows a batch; then it is closed. Took counts to its end, else its newest result.",
+        "alone. State is Runtype's word while the exporter follows a batch, then it is closed. Took ends with the newest "
+        "result where the API tells no end.",
         [
             Column(title="Batch", label="batch", width=285, link=("This batch alone", link)),
             Column(title="Schedule", label="schedule"),

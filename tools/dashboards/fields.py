@@ -10,7 +10,7 @@ GREEN, RED, BLUE, ORANGE = "semi-dark-green", "semi-dark-red", "semi-dark-blue",
 # Not Grafana's own: its yellow cannot be read on white, and its greys are texts.
 YELLOW, GREY = "#b7791f", "#8e95a3"
 
-_DEEP = {GREEN: "dark-green", RED: "dark-red", BLUE: "dark-blue", GREY: "#6b7280"}
+_DEEP = {GREEN: "dark-green", RED: "dark-red", BLUE: "dark-blue", ORANGE: "#b4500f", GREY: "#6b7280"}
 """The same as backgrounds: calm, and a white text stands out."""
 
 OUTCOMES = {

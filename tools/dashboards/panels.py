@@ -99,7 +99,7 @@ def ranking(title: str, why: str, query: Target, look: Look, **options: Any) -> 
         "maxVizHeight": 28,
         "minVizWidth": 8,
         "sizing": "auto",
-        "text": {"titleSize": 13, "valueSize": 15},
+        "text": {"titleSize": 12, "valueSize": 15},
         "reduceOptions": LAST,
     }
     return _panel("bargauge", title, why, [query], fieldConfig=field_config(look), options={**standard, **options})

@@ -142,7 +142,7 @@ def _history() -> Section:
                 "1 is a budget that lasts exactly its period. Dashed: the burn rates 6 and 14.4, which page when they last.",
                 [over_time(burn, "{{slo}} ({{account}})")],
                 Look(unit="none", empty=_NO_RULES, decimals=1, low=0, base="transparent", steps=((6, ORANGE), (14.4, RED)), palette=True),
-                calcs=["lastNotNull", "max"], table=True, custom={"fillOpacity": 0, "thresholdsStyle": {"mode": "dashed"}},
+                calcs=["lastNotNull", "max"], table=True, custom={"fillOpacity": 0, "axisSoftMax": 1, "thresholdsStyle": {"mode": "dashed"}},
             ),
         ),
     )  # fmt: skip
@@ -162,7 +162,7 @@ def _windows() -> Section:
         Look(unit="none", empty=_NO_RULES, decimals=1, low=0, palette=True),
         calcs=["lastNotNull"],
         table=True,
-        custom={"fillOpacity": 0, "lineWidth": 1},
+        custom={"axisSoftMax": 1, "fillOpacity": 0, "lineWidth": 1},
     )
     return section("Burn rates over the windows", line(8, (24, repeated(panel, "slo"))))
 
