@@ -25,6 +25,7 @@ GRAFANAS_OWN = {
     "__rate_interval",
     "__interval_ms",
     "__value",
+    "__data",
     "__url_time_range",
 }
 VARIABLE = re.compile(r"\$\{?([a-z_]\w*)|\[\[(\w+)")
@@ -207,6 +208,16 @@ def test_links_lead_to_dashboards_and_variables_that_exist(document: Any):
 
 
 @each
+def test_a_link_takes_from_its_row_what_the_row_has_and_encodes_it(document: Any):
+    for panel in panels(document):
+        for override in properties(panel).values():
+            for link in override.get("links", []):
+                assert {"percentencode"} == set(re.findall(r"\$\{__(?:value|data)\.[\w.]+:?(\w*)\}", link["url"]))
+                columns = set(re.findall(r"__data\.fields\.(\w+)", link["url"]))
+                assert set() == columns - set(properties(panel)), panel["title"]
+
+
+@each
 def test_shares_are_of_events_and_never_means_of_shares(document: Any):
     assert [] == [expr for expr in expressions(document) if re.search(r"\bavg(_over_time)?\b", expr)]
 
@@ -241,7 +252,11 @@ def provisioned(kind: str) -> Any:
 
 def test_the_provisioned_data_source_is_what_others_refer_to():
     [source] = provisioned("datasources")["datasources"]
-    assert ("runtype-prometheus", "prometheus", "http://prometheus:9090") == (source["uid"], source["type"], source["url"])
+    assert ("runtype-prometheus", "prometheus", "http://prometheus:9090") == (
+        source["uid"],
+        source["type"],
+        source["url"],
+    )
     [exemplar] = source["jsonData"]["exemplarTraceIdDestinations"]
     assert "/d/runtype-batch?var-batch=$${__value.raw}" == exemplar["url"]
     assert "batch" in variables(UIDS["runtype-batch"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .fields import FAILED_WORDS, RED, RUNNING_WORDS, STATES, WAITING_WORDS, YELLOW
-from .layout import address
+from .layout import ITS_ACCOUNT, address, itself
 from .panels import Panel
 from .queries import ACCOUNT, BATCH, FLOW, KIND, SCHEDULE, ad_hoc, series, share
 from .tables import Column, table
@@ -51,8 +51,8 @@ def took() -> str:
 
 def batch_table() -> Panel:
     """The batches shown, those first that started last."""
-    kept = ("${account:queryparam}", "${kind:queryparam}", "${schedule:queryparam}", "${flow:queryparam}")
-    link = address("runtype-batch", *kept, "var-batch=${__value.raw}")
+    kept = (ITS_ACCOUNT, "${kind:queryparam}", "${schedule:queryparam}", "${flow:queryparam}")
+    link = address("runtype-batch", *kept, itself("batch"))
     state = f"max by (state, {_ONE}) ({series('runtype_batch_state', *SHOWN)}) == 1"
     cost = f"max by ({_ONE}) ({series('runtype_batch_cost_dollars', *SHOWN)})"
     return table(

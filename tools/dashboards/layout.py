@@ -66,6 +66,15 @@ def address(uid: str, *settings: str) -> str:
     return f"/d/{uid}?{'&'.join(kept)}"
 
 
+ITS_ACCOUNT = "var-account=${__data.fields.Account:percentencode}"
+"""For a link: the account of the row, for two accounts may have schedules of one name."""
+
+
+def itself(variable: str) -> str:
+    """For a link: the variable becomes the cell's value."""
+    return f"var-{variable}=${{__value.raw:percentencode}}"
+
+
 def dashboard(
     uid: str, variables: Sequence[dict[str, Any]], annotations: Sequence[dict[str, Any]], sections: Sequence[Section]
 ) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .fields import GREEN, GREY, RED, YELLOW
-from .layout import address
+from .layout import ITS_ACCOUNT, address, itself
 from .panels import Panel
 from .queries import ACCOUNT, BAD, FLOW, JUDGED, SCHEDULE, gain, quantile, series, share
 from .tables import Column, table
@@ -40,7 +40,7 @@ def schedule_table() -> Panel:
     buckets = series("runtype_record_latency_seconds_bucket", ACCOUNT, SCHEDULE, FLOW, _SCHEDULED, 'outcome="success"')
     enabled = series("runtype_schedule_enabled", ACCOUNT, SCHEDULE)
     last = series("runtype_schedule_last_run_timestamp_seconds", ACCOUNT, SCHEDULE)
-    link = address("runtype-batch", "${account:queryparam}", "${flow:queryparam}", "var-schedule=${__value.raw}")
+    link = address("runtype-batch", ITS_ACCOUNT, "${flow:queryparam}", itself("schedule"))
     return table(
         "Schedules",
         "Every schedule over the time range, the worst first. Failing: 5 % of its records failed, or a start was missed or failed. "
@@ -74,7 +74,7 @@ def ad_hoc_table() -> Panel:
         return f"sum by (account, flow) ({gain(series(metric, ACCOUNT, FLOW, _AD_HOC, *matchers))})"
 
     records = "runtype_records_finished_total"
-    link = address("runtype-batch", "${account:queryparam}", "var-kind=()", "var-flow=${__value.raw}")
+    link = address("runtype-batch", ITS_ACCOUNT, "var-kind=()", itself("flow"))
     return table(
         "Ad-hoc batches",
         "Batches that no schedule started, by flow, over the time range. Click a flow for its batches.",

@@ -6,10 +6,10 @@ from typing import Any
 
 from . import variables
 from .fields import BLUE, GREEN, GREY, ORANGE, RED, YELLOW, Look
-from .layout import Section, address, dashboard, evenly, line, section
+from .layout import ITS_ACCOUNT, Section, address, dashboard, evenly, itself, line, section
 from .marks import RESTARTS
 from .panels import Panel, bars, lines, repeated, stat, timeline
-from .queries import ACCOUNT, ad_hoc, gain, now, over_time, per_bar, series, share, without_alert
+from .queries import ACCOUNT, gain, now, over_time, per_bar, series, share, without_alert
 from .tables import Column, table
 
 SLO = 'slo=~"$slo"'
@@ -89,7 +89,7 @@ def _objectives() -> Panel:
     meant = "{every} + on (slo) group_left () {name}"
     remaining = "slo:period_error_budget_remaining"
     bad = f"sum by ({_EACH}) ({gain(_BAD)})"
-    link = address("runtype-slo", "${account:queryparam}", "var-slo=${__value.raw}")
+    link = address("runtype-slo", ITS_ACCOUNT, itself("slo"))
 
     def recorded(name: str) -> str:
         return f"max by ({_EACH}) ({_recorded(name)})"
@@ -142,7 +142,8 @@ def _history() -> Section:
                 "1 is a budget that lasts exactly its period. Dashed: the burn rates 6 and 14.4, which page when they last.",
                 [over_time(burn, "{{slo}} ({{account}})")],
                 Look(unit="none", empty=_NO_RULES, decimals=1, low=0, base="transparent", steps=((6, ORANGE), (14.4, RED)), palette=True),
-                calcs=["lastNotNull", "max"], table=True, custom={"fillOpacity": 0, "axisSoftMax": 1, "thresholdsStyle": {"mode": "dashed"}},
+                calcs=["lastNotNull", "max"], table=True,
+                custom={"fillOpacity": 0, "axisSoftMax": 1, "thresholdsStyle": {"mode": "dashed"}},
             ),
         ),
     )  # fmt: skip
@@ -171,7 +172,7 @@ def _events() -> Section:
     each = "slo, account, schedule"
     bad, every = f"sum by ({each}) ({gain(_BAD)})", f"sum by ({each}) ({gain(_EVENTS)})"
     of_all = f"{bad} / on (slo, account) group_left () (sum by ({_EACH}) ({gain(_BAD)}) > 0)"
-    link = address("runtype-batch", "${account:queryparam}", "var-schedule=${__value.raw}")
+    link = address("runtype-batch", ITS_ACCOUNT, itself("schedule"))
     return section(
         "Who burns it?",
         line(
@@ -187,11 +188,11 @@ def _events() -> Section:
                 "Bad events of the time range: by all events of the schedule, and by all bad events of the objective.",
                 [
                     Column(title="SLO", label="slo", width=170),
-                    Column(title="Schedule", label="schedule", link=("Its batches", link)),
+                    Column(title="Schedule", label="schedule", empty="(ad hoc)", link=("Its batches", link)),
                     Column(title="Account", label="account", width=90),
-                    Column(title="Bad", expr=ad_hoc(f"round({bad}) > 0"), unit="locale", decimals=0, width=75),
-                    Column(title="Of its events", expr=ad_hoc(f"{share(bad, every)} > 0"), unit="percentunit", decimals=1, width=110),
-                    Column(title="Of all bad", expr=ad_hoc(f"{of_all} > 0"), unit="percentunit", decimals=1, low=0, high=1,
+                    Column(title="Bad", expr=f"round({bad}) > 0", unit="locale", decimals=0, width=75),
+                    Column(title="Of its events", expr=f"{share(bad, every)} > 0", unit="percentunit", decimals=1, width=110),
+                    Column(title="Of all bad", expr=f"{of_all} > 0", unit="percentunit", decimals=1, low=0, high=1,
                            base=BLUE, cell="gauge", width=190),
                 ],
                 "No bad events",
