@@ -181,6 +181,8 @@ def test_every_variable_that_is_asked_for_exists_and_every_one_that_exists_is_as
 def test_a_choice_of_several_values_is_matched_as_a_pattern(document: Any):
     for expr in expressions(document):
         assert [] == re.findall(r"(?<!~)\"\$(?!\d)\w+\"", expr), expr
+    for variable in variables(document).values():
+        assert variable.get("definition") == variable["query"]["query"] if variable["type"] == "query" else True
 
 
 @each

@@ -76,7 +76,11 @@ def itself(variable: str) -> str:
 
 
 def dashboard(
-    uid: str, variables: Sequence[dict[str, Any]], annotations: Sequence[dict[str, Any]], sections: Sequence[Section]
+    uid: str,
+    variables: Sequence[dict[str, Any]],
+    annotations: Sequence[dict[str, Any]],
+    sections: Sequence[Section],
+    since: str = "now-24h",
 ) -> dict[str, Any]:
     """A whole dashboard, in the classic JSON model that Grafana 11, 12 and 13 import."""
     return {
@@ -91,7 +95,7 @@ def dashboard(
         "liveNow": False,
         "weekStart": "",
         "timezone": "browser",
-        "time": {"from": "now-24h", "to": "now"},
+        "time": {"from": since, "to": "now"},
         "timepicker": {"refresh_intervals": ["30s", "1m", "5m", "15m", "1h"]},
         "refresh": "1m",
         "fiscalYearStartMonth": 0,

@@ -1,4 +1,4 @@
-"""*Overview*: is everything healthy? Which schedule is not? How fast, how much? It needs no rules but for two numbers of its first line."""
+"""*Overview*: is everything healthy? Which schedule is not? How fast, how much? It needs rules for three panels only."""
 
 from __future__ import annotations
 

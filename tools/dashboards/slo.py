@@ -27,7 +27,9 @@ _NO_RULES = "No recording rules, or no events yet"
 def slo() -> dict[str, Any]:
     """The dashboard."""
     choices = [variables.datasource(), variables.account(), variables.slo()]
-    return dashboard("runtype-slo", choices, RESTARTS, [_verdict(), _history(), _windows(), _events(), _alerts()])
+    return dashboard(
+        "runtype-slo", choices, RESTARTS, [_verdict(), _history(), _windows(), _events(), _alerts()], since="now-7d"
+    )
 
 
 def _recorded(name: str) -> str:
