@@ -7,7 +7,7 @@ from typing import Any
 from . import variables
 from .batches import SHOWN, batch_table, done, failed_now, picture, stamp, took, total
 from .fields import BLUE, OUTCOMES, QUANTILES, RED, STATUSES, YELLOW, Look
-from .history import duration_lines, duration_table
+from .history import duration_lines, duration_table, runs
 from .layout import Section, dashboard, evenly, line, section
 from .marks import RESTARTS
 from .panels import areas, bars, figure, heatmap, lines, ranking, stat
@@ -151,7 +151,7 @@ def _latency() -> Section:
                 "Half of the records are faster than p50, nine of ten than p90, 99 of 100 than p99.",
                 [over_time(quantile(q, per_second(LATENCY)), name, exemplar=True) for q, name in quantiles],
                 Look(unit="s", empty="No records", low=0, colours=QUANTILES),
-                calcs=["lastNotNull", "max"], interval="1m",
+                calcs=["lastNotNull", "max"], interval="1m", maxDataPoints=90,
             )),
         ),
         evenly(
@@ -211,7 +211,7 @@ def _failures() -> Section:
 
 
 def _duration() -> Section:
-    return section("Duration against history", line(9, (11, duration_lines()), (13, duration_table())))
+    return section("Duration against history", line(9, (11, duration_lines()), (13, duration_table())), runs())
 
 
 def _cost() -> Section:

@@ -134,7 +134,12 @@ def _polls() -> Section:
                 Look(unit="s", empty="Never polled", low=0, palette=True), calcs=["lastNotNull", "max"],
             ),
         ),
-        line(7, (24, _collectors())),
+        line(8, (15, _collectors()), (9, bars(
+            "Failed reads",
+            "Reads of the API that failed, by what was read and why.",
+            [over_time(per_bar(series("runtype_collector_failures_total", ACCOUNT), "collector, reason"), "{{collector}}: {{reason}}")],
+            Look(unit="locale", empty="No read failed", decimals=0, low=0, palette=True), table=True,
+        ))),
     )  # fmt: skip
 
 

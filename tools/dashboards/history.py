@@ -1,11 +1,12 @@
-"""How long batches took, against how long they used to take."""
+"""How long batches and runs took, against how long they used to take."""
 
 from __future__ import annotations
 
 from .batches import stamp
-from .fields import GREY, ORANGE, RED, YELLOW, Look, dashed
-from .panels import Panel, lines
-from .queries import ACCOUNT, FLOW, KIND, SCHEDULE, ad_hoc, gain, over_time, quantile, series
+from .fields import GREY, ORANGE, OUTCOMES, RED, YELLOW, Look, dashed
+from .layout import Line, line
+from .panels import Panel, bars, lines
+from .queries import ACCOUNT, FLOW, KIND, SCHEDULE, ad_hoc, gain, over_time, per_bar, per_second, quantile, series
 from .tables import Column, table
 
 _BUCKETS = series("runtype_batch_duration_seconds_bucket", ACCOUNT, SCHEDULE, KIND, FLOW)
@@ -51,4 +52,31 @@ def duration_table() -> Panel:
         ],
         "No batch whose end is known",
         "-Ratio",
+    )  # fmt: skip
+
+
+def runs() -> Line:
+    """Runs of schedules, those of agents among them, which have no batch."""
+    ended = series("runtype_schedule_runs_finished_total", ACCOUNT, SCHEDULE, KIND)
+
+    def times(title: str, why: str, metric: str) -> Panel:
+        buckets = per_second(series(f"{metric}_bucket", ACCOUNT, SCHEDULE, KIND))
+        look = Look(unit="s", empty="No run ended", low=0, palette=True)
+        points = {"drawStyle": "points", "pointSize": 6}
+        query = over_time(quantile(0.9, buckets, "schedule"), "{{schedule}}")
+        return lines(
+            title, why, [query], look, calcs=["max"], table=True, interval="1m", maxDataPoints=90, custom=points
+        )
+
+    took, queued = "runtype_schedule_run_duration_seconds", "runtype_schedule_run_queue_seconds"
+    return line(
+        8,
+        (6, bars(
+            "Runs by outcome",
+            "Runs of schedules as they ended, those of agents too.",
+            [over_time(per_bar(ended, "outcome"), "{{outcome}}")],
+            Look(unit="locale", empty="No run ended", decimals=0, low=0, colours=OUTCOMES),
+        )),
+        (9, times("Duration of runs", "p90 of the time from a run's start to its completion, by schedule.", took)),
+        (9, times("Time in the queue", "p90 of the time from a run's creation to its start, by schedule.", queued)),
     )  # fmt: skip

@@ -41,7 +41,7 @@ from .queries import (
     share,
     without_alert,
 )
-from .schedules import MANY, SOME, ad_hoc_table, schedule_table
+from .schedules import MANY, SOME, ad_hoc_table, plan_table, schedule_table
 
 FINISHED = series("runtype_records_finished_total", ACCOUNT, SCHEDULE, FLOW)
 FAILED = series("runtype_records_finished_total", ACCOUNT, SCHEDULE, FLOW, BAD)
@@ -181,7 +181,7 @@ def _schedules() -> Section:
     return section(
         "Which schedule?",
         line(13, (24, schedule_table())),
-        line(7, (10, ad_hoc_table()), (14, _alerts())),
+        line(7, (12, ad_hoc_table()), (12, _alerts())),
     )
 
 
@@ -261,6 +261,7 @@ def _speed() -> Section:
                 Look(unit="s", empty="No records", low=0, colours=QUANTILES),
                 calcs=["lastNotNull", "max"],
                 interval="1m",
+                maxDataPoints=90,
             ),
             ranking(
                 "Slowest schedules",
@@ -273,7 +274,6 @@ def _speed() -> Section:
 
 
 def _money() -> Section:
-    used, limit = series("runtype_usage_executions", ACCOUNT), series("runtype_usage_execution_limit", ACCOUNT)
     thousand = share(f"1000 * sum by (schedule) ({gain(COST)})", f"sum by (schedule) ({gain(FINISHED)})")
     return section(
         "How much does it cost?",
@@ -296,23 +296,18 @@ def _money() -> Section:
         ),
         line(
             5,
-            (6, figure(
+            (5, figure(
                 "Cost",
                 "Cost of the batches that closed in the time range.",
                 now(or_zero(f"sum({gain(COST)})")),
                 Look(unit="currencyUSD", empty="None", decimals=2, base="text"),
             )),
-            (6, figure(
+            (5, figure(
                 "Cost of 1,000 records",
                 "Cost of the batches that closed in the time range, by the records that finished in it.",
                 now(share(f"1000 * sum({gain(COST)})", f"sum({gain(FINISHED)})")),
                 Look(unit="currencyUSD", empty="No records", decimals=2, base="text"),
             )),
-            (12, ranking(
-                "Plan usage",
-                "Executions used, by those that the plan's day and month allow. None is shown where the plan has no limit.",
-                now(f"max by (account, period) ({used}) / max by (account, period) ({limit})", "{{account}}, {{period}}"),
-                Look(unit="percentunit", empty="No limit", decimals=0, low=0, high=1, steps=((0.8, YELLOW), (0.95, RED))),
-            )),
+            (14, plan_table()),
         ),
     )  # fmt: skip

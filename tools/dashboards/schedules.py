@@ -1,4 +1,4 @@
-"""The tables of the *Overview*: each schedule with its health, and what no schedule started."""
+"""The tables of the *Overview*: each schedule with its health, what no schedule started, and what the plan allows."""
 
 from __future__ import annotations
 
@@ -89,4 +89,29 @@ def ad_hoc_table() -> Panel:
         ],
         "No ad-hoc batches",
         "-Records",
+    )  # fmt: skip
+
+
+def plan_table() -> Panel:
+    """What the plan allows, and what is used of it."""
+
+    def of(metric: str) -> str:
+        return f"max by (account, period) ({series(f'runtype_usage_{metric}', ACCOUNT)})"
+
+    return table(
+        "Plan usage",
+        "Executions that the plan's day and month have used. A dash stands where the plan has no limit. In slow mode Runtype delays work.",
+        [
+            Column(title="Account", label="account"),
+            Column(title="Period", label="period", width=90),
+            Column(title="Used", expr=f"{of('executions')} / {of('execution_limit')}", unit="percentunit", decimals=0, low=0, high=1,
+                   base=GREEN, steps=((0.8, YELLOW), (0.95, RED)), cell="gauge", width=230),
+            Column(title="Executions", expr=of("executions"), unit="locale", decimals=0, width=105),
+            Column(title="Limit", expr=of("execution_limit"), unit="locale", decimals=0, width=95),
+            Column(title="Resets", expr=f"{of('resets_timestamp_seconds')} * 1000", unit="dateTimeFromNow", width=120),
+            Column(title="Speed", expr=of("slow_mode"), unit="none", words={0.0: ("Full", GREEN), 1.0: ("Slow mode", RED)},
+                   cell="color-text", width=100),
+        ],
+        "No plan was read",
+        "-Used",
     )  # fmt: skip
