@@ -6,7 +6,7 @@ from typing import Any
 
 from . import variables
 from .batches import SHOWN, batch_table, done, failed_now, picture, stamp, took, total
-from .fields import BLUE, OUTCOMES, QUANTILES, RED, STATUSES, YELLOW, Look
+from .fields import BLUE, ORANGE, OUTCOMES, QUANTILES, RED, STATUSES, YELLOW, Look
 from .history import duration_lines, duration_table, runs
 from .layout import Section, dashboard, evenly, line, section
 from .marks import RESTARTS
@@ -204,7 +204,7 @@ def _failures() -> Section:
                 "Records of closed batches that never became final, results counted again with another outcome, and closed batches whose "
                 "counts changed afterwards.",
                 [over_time(f"sum({per_second(series(metric, *OF))}) * $__interval_ms / 1000 > 0", name) for name, metric in odd.items()],
-                Look(unit="locale", empty="Everything added up", decimals=0, low=0, palette=True),
+                Look(unit="locale", empty="Everything added up", decimals=0, low=0, shades=ORANGE),
             ),
         ),
     )  # fmt: skip

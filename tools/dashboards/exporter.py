@@ -118,7 +118,7 @@ def _polls() -> Section:
                     over_time(all_per_bar(series("runtype_polls_total", ACCOUNT)), "ended"),
                     over_time(failures, "failed: {{reason}}"),
                 ],
-                Look(unit="locale", empty="No cycle ended", decimals=0, low=0, colours={"ended": BLUE}, palette=True),
+                Look(unit="locale", empty="No cycle ended", decimals=0, low=0, colours={"ended": BLUE}, shades=RED),
                 custom={"stacking": {"mode": "none", "group": "A"}},
             ),
             lines(
@@ -138,7 +138,7 @@ def _polls() -> Section:
             "Failed reads",
             "Reads of the API that failed, by what was read and why.",
             [over_time(per_bar(series("runtype_collector_failures_total", ACCOUNT), "collector, reason"), "{{collector}}: {{reason}}")],
-            Look(unit="locale", empty="No read failed", decimals=0, low=0, palette=True), table=True,
+            Look(unit="locale", empty="No read failed", decimals=0, low=0, shades=RED), table=True,
         ))),
     )  # fmt: skip
 
@@ -169,7 +169,7 @@ def _api() -> Section:
                  Look(unit="locale", empty="No requests", decimals=0, low=0, palette=True), table=True),
             bars("Requests by code", "Requests sent, by HTTP status, or by the word for what failed before there was one.",
                  [over_time(per_bar(_REQUESTS, "code"), "{{code}}")],
-                 Look(unit="locale", empty="No requests", decimals=0, low=0, palette=True,
+                 Look(unit="locale", empty="No requests", decimals=0, low=0, shades=ORANGE,
                       colours={"200": GREEN, "401": RED, "403": RED, "404": GREY, "429": YELLOW, "500": ORANGE, "503": ORANGE}),
                  table=True),
         ),
@@ -223,7 +223,7 @@ def _sweeps() -> Section:
             7,
             bars("Sweeps", "Sweeps that reached the end, and those that failed, by reason.",
                  [over_time(ended, "complete"), over_time(failures, "failed: {{reason}}")],
-                 Look(unit="locale", empty="No sweeps", decimals=0, low=0, colours={"complete": BLUE}, palette=True)),
+                 Look(unit="locale", empty="No sweeps", decimals=0, low=0, colours={"complete": BLUE}, shades=RED)),
             lines("Batches waiting", "Batches whose results wait to be read.",
                   [over_time(f"max by (account) ({pending})", "{{account}}")],
                   Look(unit="locale", empty="Nothing was read yet", decimals=0, low=0, palette=True), calcs=["lastNotNull", "max"],
@@ -265,7 +265,7 @@ def _accuracy() -> Section:
                     over_time(all_per_bar(changed), "outcome changed"),
                     over_time(all_per_bar(late), "changed after the close"),
                 ],
-                Look(unit="locale", empty="None", decimals=0, low=0, palette=True),
+                Look(unit="locale", empty="None", decimals=0, low=0, shades=ORANGE),
             )),
         ),
     )  # fmt: skip

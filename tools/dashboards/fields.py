@@ -69,6 +69,8 @@ class Look:
     """A series' colour by its name."""
     palette: bool = False
     """Colours of the palette, one a series, in the place of the thresholds'."""
+    shades: str = ""
+    """Shades of one colour, where every series is of one kind, such as failures."""
     overrides: tuple[dict[str, Any], ...] = ()
     links: tuple[dict[str, Any], ...] = ()
 
@@ -124,6 +126,8 @@ def field_config(look: Look, custom: Mapping[str, Any] | None = None) -> dict[st
     bounds = {"decimals": look.decimals, "min": look.low, "max": look.high}
     defaults |= {key: value for key, value in bounds.items() if value is not None}
     defaults["color"] = {"mode": "palette-classic" if look.palette or look.colours else "thresholds"}
+    if look.shades:
+        defaults["color"] = {"mode": "shades", "fixedColor": look.shades}
     defaults["thresholds"] = thresholds(look.base, look.steps)
     defaults["mappings"] = words(look.words)
     if look.links:

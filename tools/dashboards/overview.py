@@ -111,7 +111,7 @@ def _missed() -> Panel:
     return stat(
         "Missed starts",
         "Due starts in the time range that never came, or failed. A start is judged a while after it was due, so this lags.",
-        now(or_zero(f"round(sum({gain(starts)}))")),
+        now(f"round(sum({gain(starts)}))"),
         Look(unit="locale", empty="Unknown", decimals=0, steps=((1, RED),)),
     )
 
