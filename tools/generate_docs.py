@@ -15,6 +15,7 @@ from runtype_exporter.config import load
 from runtype_exporter.rules import rule_files, text_of
 from tools.alerts_page import alerts_page
 from tools.configuration_page import configuration
+from tools.dashboards import PAGES as DASHBOARD_PAGES
 from tools.grafana_alerts import grafana_alerts
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -98,6 +99,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/alerts.md": partial(alerts_page, RULES),
     **{f"prometheus/rules/{file.name}": partial(text_of, file) for file in RULES},
     "grafana/provisioning/alerting/runtype.yaml": partial(grafana_alerts, RULES),
+    **DASHBOARD_PAGES,
 }
 """Each page's path and what makes its text."""
 
