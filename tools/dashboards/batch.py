@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import variables
-from .batches import SHOWN, batch_table, done, failed_now, picture, stamp, took, total
+from .batches import SHOWN, batch_table, done, failed_now, left, picture, stamp, took, total
 from .fields import BLUE, ORANGE, OUTCOMES, QUANTILES, RED, STATUSES, YELLOW, Look
 from .history import duration_lines, duration_table, runs
 from .layout import Section, dashboard, evenly, line, section
@@ -51,7 +51,7 @@ def batch() -> dict[str, Any]:
 
 
 def _now() -> Section:
-    shown = total("account, batch")
+    shown, left_over = total("account, batch"), left("account, batch")
     return Section("", (
         evenly(
             4,
@@ -64,19 +64,19 @@ def _now() -> Section:
             ),
             figure(
                 "Records done",
-                "Records with a final status, by all records of the batches shown.",
-                now(share(f"sum({done('account, batch')})", f"sum({shown})")),
+                "Records with a final result, by all records of the batches shown.",
+                now(f"1 - {share(f'sum({left_over})', f'sum({shown})')}"),
                 Look(unit="percentunit", empty="No batch", decimals=1, base=BLUE),
             ),
             figure(
                 "Still to do",
-                "Records of the batches shown that have no final status yet, or have not appeared in the results.",
-                now(or_zero(f"sum({shown}) - sum({done('account, batch')})")),
+                "Records of the batches shown that have no final result yet.",
+                now(or_zero(f"sum({left_over})")),
                 Look(unit="locale", empty="None", decimals=0, base="text"),
             ),
             stat(
                 "Failed so far",
-                "Records of the batches shown whose status is a failure, by all their records.",
+                "Results of the batches shown whose status is a failure, by all their records. A record that was retried has several.",
                 now(share(f"sum({failed_now('account, batch')})", f"sum({shown})")),
                 Look(unit="percentunit", empty="No batch", decimals=1, steps=((0.01, YELLOW), (0.05, RED))),
             ),
@@ -124,7 +124,7 @@ def _progress() -> Section:
             lines(
                 "Records done by batch",
                 "Share of each open batch's records that have a final status. A batch whose line stays level below 100 % is stuck.",
-                [over_time(f"{share(done('batch'), total('batch'))} < 1", "{{batch}}")],
+                [over_time(f"{done('batch')} < 1", "{{batch}}")],
                 Look(unit="percentunit", empty="Every batch shown is done", decimals=1, low=0, high=1, palette=True),
                 calcs=["lastNotNull"], table=True, custom={"fillOpacity": 0, "lineWidth": 1, "spanNulls": False},
             ),

@@ -26,9 +26,15 @@ def total(by: str) -> str:
     return f"max by ({by}) ({series('runtype_batch_total_records', *SHOWN)})"
 
 
+def left(by: str) -> str:
+    """Records without a final result yet. Never below 0: a record that was retried has more than one."""
+    final = f"sum by ({by}) ({picture(f'status, {by}', _FINAL)})"
+    return f"clamp_min({total(by)} - ({final} or {total(by)} * 0), 0)"
+
+
 def done(by: str) -> str:
-    """Records with a final status; 0 where there is none yet."""
-    return f"(sum by ({by}) ({picture(f'status, {by}', _FINAL)}) or {total(by)} * 0)"
+    """The share of records with a final result."""
+    return f"1 - {share(left(by), total(by))}"
 
 
 def failed_now(by: str) -> str:
@@ -68,7 +74,7 @@ def batch_table() -> Panel:
             Column(title="State", label="state", expr=ad_hoc(state), empty="closed", width=90, cell="color-text",
                    words={word: (word, colour) for word, colour in STATES.items()}),
             Column(title="Records", expr=ad_hoc(total(_ONE)), unit="locale", decimals=0, width=80),
-            Column(title="Done", expr=ad_hoc(share(done(_ONE), total(_ONE))), unit="percentunit", decimals=1, low=0, high=1,
+            Column(title="Done", expr=ad_hoc(done(_ONE)), unit="percentunit", decimals=1, low=0, high=1,
                    base="semi-dark-blue", cell="gauge", width=130),
             Column(title="Failed", expr=ad_hoc(share(failed_now(_ONE), total(_ONE))), unit="percentunit", decimals=1,
                    steps=((0.01, YELLOW), (0.05, RED)), cell="color-text", width=80),
