@@ -42,6 +42,11 @@ def alertmanager_binary() -> str:
     return program("alertmanager", "prometheus-alertmanager", otherwise="prometheus-alertmanager")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: several tests mostly wait for processes that they started."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A skip in CI is a check that is believed to run and does not."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
