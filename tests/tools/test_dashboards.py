@@ -23,6 +23,7 @@ MOST_BYTES = 125_000
 GRAFANAS_OWN = {
     "__range",
     "__rate_interval",
+    "__interval",
     "__interval_ms",
     "__value",
     "__data",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import variables
-from .batches import SHOWN, batch_table, done, failed_now, left, picture, stamp, took, total
+from .batches import SHOWN, batch_table, done, failed_now, left, picture, running_last, stamp, took, total
 from .fields import BLUE, ORANGE, OUTCOMES, QUANTILES, RED, STATUSES, YELLOW, Look
 from .history import duration_lines, duration_table, runs
 from .layout import Section, dashboard, evenly, line, section
@@ -19,6 +19,7 @@ from .queries import (
     KIND,
     SCHEDULE,
     ad_hoc,
+    all_per_bar,
     gain,
     now,
     or_zero,
@@ -26,6 +27,7 @@ from .queries import (
     per_bar,
     per_second,
     quantile,
+    quiet,
     series,
     share,
 )
@@ -123,9 +125,10 @@ def _progress() -> Section:
             ),
             lines(
                 "Records done by batch",
-                "Share of each open batch's records that have a final status. A batch whose line stays level below 100 % is stuck.",
-                [over_time(f"{done('batch')} < 1", "{{batch}}")],
-                Look(unit="percentunit", empty="Every batch shown is done", decimals=1, low=0, high=1, palette=True),
+                "Share of the records that have a final status, of each batch at work at the end of the time range. "
+                "A batch whose line stays level below 100 % is stuck.",
+                [over_time(f"{done('batch')} and {running_last('batch')}", "{{batch}}")],
+                Look(unit="percentunit", empty="No batch is at work", decimals=1, low=0, high=1, palette=True),
                 calcs=["lastNotNull"], table=True, custom={"fillOpacity": 0, "lineWidth": 1, "spanNulls": False},
             ),
         ),
@@ -168,10 +171,11 @@ def _latency() -> Section:
 
 def _failures() -> Section:
     bad, judged = (per_second(series(RECORDS, *OF, which)) for which in (BAD, JUDGED))
+    failures = per_bar(series(RECORDS, *OF, BAD), "schedule, flow")
     odd = {
-        "abandoned": "runtype_records_abandoned_total",
-        "outcome changed": "runtype_record_outcome_changes_total",
-        "changed after the close": "runtype_batch_late_changes_total",
+        "abandoned": all_per_bar(series("runtype_records_abandoned_total", *OF)),
+        "outcome changed": all_per_bar(series("runtype_record_outcome_changes_total", *OF)),
+        "changed after the close": all_per_bar(series("runtype_batch_late_changes_total", *OF)),
     }
     return section(
         "Failures",
@@ -180,7 +184,7 @@ def _failures() -> Section:
             bars(
                 "Failed records",
                 "Failures and results of unknown outcome, as they were counted.",
-                [over_time(ad_hoc(per_bar(series(RECORDS, *OF, BAD), "schedule, flow")), "{{schedule}}: {{flow}}")],
+                [over_time(ad_hoc(failures), "{{schedule}}: {{flow}}"), quiet("no failures", failures)],
                 Look(unit="locale", empty="No failures", decimals=0, low=0, palette=True), table=True,
             ),
             lines(
@@ -203,7 +207,7 @@ def _failures() -> Section:
                 "What did not add up",
                 "Records of closed batches that never became final, results counted again with another outcome, and closed batches whose "
                 "counts changed afterwards.",
-                [over_time(f"sum({per_second(series(metric, *OF))}) * $__interval_ms / 1000 > 0", name) for name, metric in odd.items()],
+                [*(over_time(expr, name) for name, expr in odd.items()), quiet("all adds up", *odd.values())],
                 Look(unit="locale", empty="Everything added up", decimals=0, low=0, shades=ORANGE),
             ),
         ),

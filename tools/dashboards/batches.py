@@ -37,6 +37,11 @@ def done(by: str) -> str:
     return f"1 - {share(left(by), total(by))}"
 
 
+def running_last(by: str) -> str:
+    """The batches that are at work at the end of the time range: the lines of all that were at work within it would be a thicket."""
+    return f"max by ({by}) ({series('runtype_batch_state', *SHOWN, _OPEN)} @ end()) == 1"
+
+
 def failed_now(by: str) -> str:
     """Records whose status is a failure; 0 where there is none."""
     return f"(sum by ({by}) ({picture(f'status, {by}', _FAILED)}) or {total(by)} * 0)"

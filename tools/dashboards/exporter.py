@@ -21,6 +21,7 @@ from .queries import (
     per_bar,
     per_second,
     quantile,
+    quiet,
     series,
     share,
 )
@@ -107,6 +108,7 @@ def _polls() -> Section:
     newest = series("runtype_last_successful_poll_timestamp_seconds", ACCOUNT)
     took = per_second(series("runtype_poll_duration_seconds_bucket", ACCOUNT))
     failures = per_bar(series("runtype_poll_failures_total", ACCOUNT), "reason")
+    failed = per_bar(series("runtype_collector_failures_total", ACCOUNT), "collector, reason")
     return section(
         "Polls",
         evenly(
@@ -137,7 +139,7 @@ def _polls() -> Section:
         line(8, (15, _collectors()), (9, bars(
             "Failed reads",
             "Reads of the API that failed, by what was read and why.",
-            [over_time(per_bar(series("runtype_collector_failures_total", ACCOUNT), "collector, reason"), "{{collector}}: {{reason}}")],
+            [over_time(failed, "{{collector}}: {{reason}}"), quiet("no read failed", failed)],
             Look(unit="locale", empty="No read failed", decimals=0, low=0, shades=RED), table=True,
         ))),
     )  # fmt: skip
@@ -238,9 +240,10 @@ def _sweeps() -> Section:
 
 def _accuracy() -> Section:
     drift = series("runtype_reconciliation_drift_records", ACCOUNT)
-    odd = series("runtype_record_invalid_timestamps_total", ACCOUNT)
-    changed = series("runtype_record_outcome_changes_total", ACCOUNT)
-    late = series("runtype_batch_late_changes_total", ACCOUNT)
+    differs = f"sum by (schedule) (max by (account, schedule) ({drift})) > 0"
+    odd = per_bar(series("runtype_record_invalid_timestamps_total", ACCOUNT), "reason")
+    changed = all_per_bar(series("runtype_record_outcome_changes_total", ACCOUNT))
+    late = all_per_bar(series("runtype_batch_late_changes_total", ACCOUNT))
     return section(
         "Is what it counts complete, and how late?",
         line(
@@ -254,16 +257,17 @@ def _accuracy() -> Section:
             (7, lines(
                 "Drift by schedule",
                 "Records by which the API's totals and the rows of the last whole reading differ. It should be 0, or return to it.",
-                [over_time(ad_hoc(f"sum by (schedule) (max by (account, schedule) ({drift})) > 0"), "{{schedule}}")],
+                [over_time(ad_hoc(differs), "{{schedule}}"), quiet("no drift", differs)],
                 Look(unit="locale", empty="No drift", decimals=0, low=0, palette=True), calcs=["lastNotNull"],
             )),
             (7, bars(
                 "Oddities",
                 "Results without a trustworthy time, results counted again with another outcome, closed batches whose counts changed.",
                 [
-                    over_time(per_bar(odd, "reason"), "time {{reason}}"),
-                    over_time(all_per_bar(changed), "outcome changed"),
-                    over_time(all_per_bar(late), "changed after the close"),
+                    over_time(odd, "time {{reason}}"),
+                    over_time(changed, "outcome changed"),
+                    over_time(late, "changed after the close"),
+                    quiet("none", odd, changed, late),
                 ],
                 Look(unit="locale", empty="None", decimals=0, low=0, shades=ORANGE),
             )),

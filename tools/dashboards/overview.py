@@ -37,6 +37,7 @@ from .queries import (
     per_bar,
     per_second,
     quantile,
+    quiet,
     series,
     share,
     without_alert,
@@ -225,7 +226,10 @@ def _throughput() -> Section:
             bars(
                 "Failed records by schedule",
                 "Failures and results of unknown outcome, by the schedule that ran them.",
-                [over_time(ad_hoc(per_bar(FAILED, "schedule")), "{{schedule}}")],
+                [
+                    over_time(ad_hoc(per_bar(FAILED, "schedule")), "{{schedule}}"),
+                    quiet("no failures", per_bar(FAILED, "schedule")),
+                ],
                 Look(unit="locale", empty="No failures", decimals=0, low=0, palette=True),
                 table=True,
             ),

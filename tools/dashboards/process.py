@@ -5,7 +5,7 @@ from __future__ import annotations
 from .fields import BLUE, GREEN, QUANTILES, RED, YELLOW, Look, dashed
 from .layout import Section, line, section
 from .panels import bars, lines, stat
-from .queries import INSTANCE, gain, now, over_time, per_bar, per_second, quantile, series
+from .queries import INSTANCE, gain, now, over_time, per_bar, per_second, quantile, quiet, series
 from .tables import Column, table
 
 
@@ -51,6 +51,7 @@ def ledger() -> Section:
 def process() -> Section:
     """The process and its scrapes."""
     cpu = f"sum by (instance) ({per_second(_own('process_cpu_seconds_total'))})"
+    left_out = per_bar(_own("runtype_exporter_series_dropped_total"), "kind")
     files = f"{_each('process_open_fds')} / {_each('process_max_fds')}"
     return section(
         "Process",
@@ -72,7 +73,7 @@ def process() -> Section:
             (16, _instances()),
             (8, bars("Series left out", "Label sets that got no series of their own because of metrics.max_series: gauges of batches, and "
                      "label sets pooled in __overflow__.",
-                     [over_time(per_bar(_own("runtype_exporter_series_dropped_total"), "kind"), "{{kind}}")],
+                     [over_time(left_out, "{{kind}}"), quiet("none", left_out)],
                      Look(unit="locale", empty="None", decimals=0, low=0, colours={"batch": YELLOW, "overflow": RED}))),
         ),
     )  # fmt: skip
