@@ -6,7 +6,7 @@ from typing import Any
 
 from . import variables
 from .batches import SHOWN, batch_table, done, failed_now, left, picture, running_last, stamp, took, total
-from .fields import BLUE, ORANGE, OUTCOMES, QUANTILES, RED, STATUSES, YELLOW, Look
+from .fields import BLUE, GREEN, ORANGE, OUTCOMES, QUANTILES, RED, STATUSES, YELLOW, Look
 from .history import duration_lines, duration_table, runs
 from .layout import Section, dashboard, evenly, line, section
 from .marks import RESTARTS
@@ -208,7 +208,7 @@ def _failures() -> Section:
                 "Records of closed batches that never became final, results counted again with another outcome, and closed batches whose "
                 "counts changed afterwards.",
                 [*(over_time(expr, name) for name, expr in odd.items()), quiet("all adds up", *odd.values())],
-                Look(unit="locale", empty="Everything added up", decimals=0, low=0, shades=ORANGE),
+                Look(unit="locale", empty="Everything added up", decimals=0, low=0, colours={"all adds up": GREEN}, shades=ORANGE),
             ),
         ),
     )  # fmt: skip

@@ -140,7 +140,7 @@ def _polls() -> Section:
             "Failed reads",
             "Reads of the API that failed, by what was read and why.",
             [over_time(failed, "{{collector}}: {{reason}}"), quiet("no read failed", failed)],
-            Look(unit="locale", empty="No read failed", decimals=0, low=0, shades=RED), table=True,
+            Look(unit="locale", empty="No read failed", decimals=0, low=0, colours={"no read failed": GREEN}, shades=RED), table=True,
         ))),
     )  # fmt: skip
 
@@ -269,7 +269,7 @@ def _accuracy() -> Section:
                     over_time(late, "changed after the close"),
                     quiet("none", odd, changed, late),
                 ],
-                Look(unit="locale", empty="None", decimals=0, low=0, shades=ORANGE),
+                Look(unit="locale", empty="None", decimals=0, low=0, colours={"none": GREEN}, shades=ORANGE),
             )),
         ),
     )  # fmt: skip
