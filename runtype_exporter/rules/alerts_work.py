@@ -111,8 +111,8 @@ and
         expr=f"{LATENCY_P90_NOW} > 2 * last_over_time({LATENCY_P90_USUAL}[1d] offset 1d)",
         hold=15 * MINUTE,
         summary="Records of {{ $labels.flow }} take more than twice as long as usual",
-        description="90 % of the successes of the past hour took up to {{ $value | humanizeDuration }}; in the week before it was less than "
-        "half of that: " + _FLOW + ".",
+        description="90 % of the successes of the past hour took up to {{ $value | humanizeDuration }}; in the week before it was less "
+        "than half of that: " + _FLOW + ".",
     )
 
 
@@ -171,8 +171,8 @@ and
 sum without (flow) (last_over_time({cost}[1d] offset 7d)) >= 0""",
         hold=10 * MINUTE,
         summary="{{ $labels.schedule }} costs three times its usual",
-        description="Batches that closed within a day cost {{ $value | printf `%.0f` }} dollars, more than three times an average day of the "
-        "week before: " + _ONE + ".",
+        description="Batches that closed within a day cost {{ $value | printf `%.0f` }} dollars, more than three times an average day "
+        "of the week before: " + _ONE + ".",
     )
     yield Alert(
         name="RuntypeUsageNearLimit",
