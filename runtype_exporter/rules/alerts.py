@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from runtype_exporter.catalogue import BATCH_DURATION, RECORD_LATENCY
+from runtype_exporter.catalogue import BATCH_DURATION, COST, RECORD_LATENCY
 from runtype_exporter.config import Config
 from runtype_exporter.rules.alerts_exporter import exporter_alerts
 from runtype_exporter.rules.alerts_work import (
+    COST_OF_A_DAY,
     DURATION_P95,
     LATENCY_P90_NOW,
     LATENCY_P90_USUAL,
@@ -43,7 +44,7 @@ def stale_after(config: Config) -> float:
 
 
 def history_group() -> Group:
-    """What batches and records usually take: read of days, so not every minute."""
+    """What batches and records usually take and cost: read of days, so not every minute."""
     return Group("runtype-history", COARSE_INTERVAL, tuple(_history()))
 
 
@@ -66,3 +67,4 @@ def _history() -> Iterator[Record]:
             f"histogram_quantile(0.9, sum without (outcome) ({buckets}))\n"
             f"and sum without (outcome, le) ({results}) >= {MIN_RESULTS}",
         )
+    yield Record(COST_OF_A_DAY, f"sum without (flow) (increase({copy(COST, DAY)}[1d]))")

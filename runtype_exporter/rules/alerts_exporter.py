@@ -7,11 +7,13 @@ from runtype_exporter.catalogue import (
     BUILD_INFO,
     COLLECTOR_UP,
     CONFIG_RELOAD_SUCCESSFUL,
+    CONFIG_RELOAD_TIME,
     LAST_SUCCESSFUL_POLL,
     LEDGER_CREATED,
     LEDGER_FAILURES,
     OLDEST_PENDING_SWEEP,
     POLL_FAILURES,
+    POLLS,
     RECONCILIATION_DRIFT,
     SERIES,
     SERIES_DROPPED,
@@ -31,6 +33,12 @@ def exporter_alerts(stale_after: float) -> tuple[Alert, ...]:
 
 
 def _running(stale_after: float) -> tuple[Alert, ...]:
+    polled = served(LAST_SUCCESSFUL_POLL.name)
+    # One exporter of several of a job is down: the job answers, and the account has no series that could be old.
+    gone = f"last_over_time({LAST_SUCCESSFUL_POLL.name}[2d]) and on (job, instance) up == 0"
+    silenced = served(f"{gone} and on (job) {BUILD_INFO.name}")
+    # The time of the last good cycle is the process's own: after a start that reached nothing there is none.
+    never = served(f"0 * {POLLS.name} + ignoring (account) group_left () {CONFIG_RELOAD_TIME.name}")
     versions = f"max without (instance, pod, {', '.join(BUILD_INFO.labels)})"
     return (
         Alert(
@@ -45,11 +53,17 @@ def _running(stale_after: float) -> tuple[Alert, ...]:
         Alert(
             name="RuntypeExporterStale",
             severity="critical",
-            expr=f"time() - {served(LAST_SUCCESSFUL_POLL.name)} > {stale_after:.0f}",
+            expr=f"""time() - (
+  {polled}
+or
+  {silenced}
+or
+  {never}
+) > {stale_after:.0f}""",
             hold=MINUTE,
             summary="{{ $labels.account }} has not been polled for {{ $value | humanizeDuration }}",
-            description="The last cycle of {{ $labels.account }} without a failure ended {{ $value | humanizeDuration }} ago. What its "
-            "metrics say is that old, and no error budget is judged until it is polled again.",
+            description="No cycle of {{ $labels.account }} has ended well for {{ $value | humanizeDuration }}, or its exporter does not "
+            "answer. What its metrics say is that old, and no error budget is judged until it is polled again.",
         ),
         Alert(
             name="RuntypeUnauthorised",
@@ -125,11 +139,11 @@ def _keeping() -> tuple[Alert, ...]:
             description="The last reload was refused, and the configuration before it stays in force. The log of {{ $labels.instance }} "
             "names every error with its line.",
         ),
-        Alert(
+        Alert(  # held as long as it looks back, so that one operation that failed wakes nobody
             name="RuntypeLedgerFailing",
             severity="critical",
             expr=f"max without (pod) (increase({LEDGER_FAILURES.name}[10m])) > 0",
-            hold=5 * MINUTE,
+            hold=10 * MINUTE,
             summary="The ledger of {{ $labels.instance }} fails",
             description="{{ $value | humanize }} operations of the ledger failed within ten minutes. Polling pauses and goes on by "
             "itself; until then nothing new is counted. Is the disk full, or failing?",

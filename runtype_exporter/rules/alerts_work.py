@@ -28,6 +28,7 @@ from runtype_exporter.rules.windows import DAY, HOUR, MINUTE
 DURATION_P95: Final = "runtype:batch_duration_seconds:p95_14d"
 LATENCY_P90_NOW: Final = "runtype:record_latency_seconds:p90_1h"
 LATENCY_P90_USUAL: Final = "runtype:record_latency_seconds:p90_7d"
+COST_OF_A_DAY: Final = "runtype:cost_dollars:increase1d"
 MIN_BATCHES: Final = 5
 """So many batches must have ended before a batch is compared with them."""
 MIN_RESULTS: Final = 50
@@ -106,11 +107,12 @@ and
     yield Alert(
         name="RuntypeLatencyRegression",
         severity="warning",
-        expr=f"{LATENCY_P90_NOW} > 2 * {LATENCY_P90_USUAL}",
+        # The week that ended a day ago: a batch of a night is a fifth of its week's results, and would be compared with itself.
+        expr=f"{LATENCY_P90_NOW} > 2 * last_over_time({LATENCY_P90_USUAL}[1d] offset 1d)",
         hold=15 * MINUTE,
         summary="Records of {{ $labels.flow }} take more than twice as long as usual",
-        description="90 % of the successes of the past hour took up to {{ $value | humanizeDuration }}; over seven days it is less than "
-        "half of that: " + _FLOW + ".",
+        description="90 % of the successes of the past hour took up to {{ $value | humanizeDuration }}; in the week before it was less "
+        "than half of that: " + _FLOW + ".",
     )
 
 
@@ -155,19 +157,22 @@ def _only_failures(window: str, length: float) -> str:
 
 def _plan() -> Iterator[Alert]:
     cost = copy(COST, DAY)
-    today = f"sum without (flow) (increase({cost}[1d]))"
     yield Alert(
         name="RuntypeCostSpike",
         severity="warning",
-        expr=f"""{today} > 3 * sum without (flow) (increase({cost}[7d] offset 1d)) / 7
+        # The average alone would find a spike each time that a weekly schedule runs, the dearest day alone little where two runs of a
+        # daily one fall into 24 hours.
+        expr=f"""{COST_OF_A_DAY} > 3 * sum without (flow) (increase({cost}[7d] offset 1d)) / 7
 and
-{today} > 1
+{COST_OF_A_DAY} > 1.5 * max_over_time({COST_OF_A_DAY}[8d] offset 1d)
+and
+{COST_OF_A_DAY} > 1
 and
 sum without (flow) (last_over_time({cost}[1d] offset 7d)) >= 0""",
         hold=10 * MINUTE,
         summary="{{ $labels.schedule }} costs three times its usual",
-        description="Batches that closed within a day cost {{ $value | printf `%.0f` }} dollars, more than three times a day of the week "
-        "before: " + _ONE + ".",
+        description="Batches that closed within a day cost {{ $value | printf `%.0f` }} dollars, more than three times an average day "
+        "of the week before: " + _ONE + ".",
     )
     yield Alert(
         name="RuntypeUsageNearLimit",

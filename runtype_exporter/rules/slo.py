@@ -131,6 +131,7 @@ def _burning(slo: Slo, burn: BurnWindow) -> Alert:
     long, short, period = (written_duration(length) for length in (burn.long, burn.short, slo.window))
     lasts = written_duration(round(slo.window / float(burn.factor) / 60) * 60)
     bad = _of(slo, bad_events(burn.long))
+    counted = f'{copy(SLO_EVENTS, burn.long)}{{slo="{slo.name}",result="bad"}}[{long}]'
     return Alert(
         name="RuntypeErrorBudgetBurn",
         severity=burn.severity,
@@ -141,7 +142,7 @@ and
 and
   {bad} >= {share} * {_of(slo, events(slo.window))}
 and
-  round({bad}) >= {slo.min_bad}
+  sum without (schedule, result) (max_over_time({counted}) - min_over_time({counted})) >= {slo.min_bad}
 )
 and ignoring (slo)
   {TRUSTED} == 1""",
@@ -154,7 +155,10 @@ and ignoring (slo)
 
 
 def _history(slo: Slo) -> Alert:
-    """Prometheus has forgotten, or never had, what the objective's period needs."""
+    """Prometheus has forgotten, or never had, what the objective's period needs.
+
+    Events of any objective and account will do: one that is new has none, whatever Prometheus keeps.
+    """
     period = written_duration(slo.window)
     source = copy(SLO_EVENTS, slo.window)
     first_day = f"last_over_time({source}[1d] offset {written_duration(slo.window - DAY)})"
@@ -166,8 +170,8 @@ def _history(slo: Slo) -> Alert:
         expr=f"""group without (schedule, result) ({source}{{slo="{slo.name}"}})
 and ignoring (slo, account)
   time() - {served(LEDGER_CREATED.name)} > {slo.window:.0f}
-unless ignoring (slo)
-  group without (slo, schedule, result) ({first_day})""",
+unless ignoring (slo, account)
+  group without (slo, account, schedule, result) ({first_day})""",
         hold=HOUR,
         labels={"slo": slo.name},
         summary=f"Prometheus does not hold the {period} of {slo.name}",

@@ -35,7 +35,7 @@ def test_an_objective_of_ones_own_has_rules_of_its_own(tmp_path):
     config.write_text("slos: [{name: mine, type: success, objective: 99.5%, window: 7d, min_bad: 9}]\n")
     printed = run(f"--config.file={config}", "--runbooks=https://wiki.example").output
     assert 'slo:sli_error:ratio_rate15m{slo="mine"} > 0.072' in printed
-    assert 'round(slo:bad_events:increase15m{slo="mine"}) >= 9' in printed
+    assert 'min_over_time(runtype:slo_events_total:max{slo="mine",result="bad"}[15m])) >= 9' in printed
     assert "runbook_url: https://wiki.example/RuntypeErrorBudgetBurn.md" in printed
 
 

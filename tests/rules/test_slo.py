@@ -47,8 +47,15 @@ def test_thresholds_and_shares_are_exact_for_any_objective(objective):
 
 
 def test_the_least_number_of_bad_events_is_the_configured_one():
-    assert [True] * 4 == ["\n  round(slo:bad_events" in alert.expr for alert in burning(success(min_bad=7))]
-    assert [True] * 4 == [") >= 7\n" in alert.expr for alert in burning(success(min_bad=7))]
+    assert [True] * 4 == [")) >= 7\n" in alert.expr for alert in burning(success(min_bad=7))]
+
+
+def test_bad_events_are_counted_over_the_long_window_and_not_extrapolated():
+    counted = re.compile(r"\(m(?:ax|in)_over_time\((\w+:\w+:\w+)\{slo=\"ok\",result=\"bad\"\}\[(\w+)\]\) - min_over")
+    fine, coarse = "runtype:slo_events_total:max", "runtype:slo_events_total:max4m"
+    assert [[(fine, "1h")], [(fine, "6h")], [(coarse, "1d")], [(coarse, "3d")]] == [
+        counted.findall(alert.expr) for alert in burning(success())
+    ]
 
 
 def test_every_burn_alert_waits_for_an_account_that_can_be_judged():
