@@ -148,10 +148,15 @@ and ignoring (slo)
   {TRUSTED} == 1""",
         keep=max(_SHORTEST_KEEP, burn.short),
         labels={"slo": slo.name, "long": long, "short": short, "exhaustion": lasts},
-        summary=f"{slo.name} of {{{{ $labels.account }}}} burns its error budget {_exact(burn.factor)} times too fast",
+        summary=f"{slo.name} of {{{{ $labels.account }}}} spends its error budget {_pace(burn)}",
         description=f"{{{{ $value | humanizePercentage }}}} of the events of the past {long} were bad, and of the past {short} too. "
-        f"The objective allows {_exact(_budget(slo) * 100)} % over {period}; at {_exact(burn.factor)} times that it lasts {lasts}.",
+        f"The objective allows {_exact(_budget(slo) * 100)} % over {period}, and at {_exact(burn.factor)} times that, all of it is spent "
+        f"within {lasts}.",
     )
+
+
+def _pace(burn: BurnWindow) -> str:
+    return "faster than it may" if burn.factor == 1 else f"more than {_exact(burn.factor)} times as fast as it may"
 
 
 def _history(slo: Slo) -> Alert:
