@@ -26,7 +26,7 @@ def advice(account: Account, poll: Poll, holding: Holding) -> list[str]:
 
 def largest(holding: Holding) -> int:
     """The records of the largest batch to think of."""
-    return max((LARGE_BATCH, *holding.open, *holding.ended))
+    return max((LARGE_BATCH, *holding.open, *holding.ended, *holding.adhoc_ended))
 
 
 def _advice(account: Account, poll: Poll, holding: Holding, taken: Requests) -> Iterator[str]:

@@ -6,7 +6,7 @@ The rules are polling's and the budget's own; what they come to over an hour is 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from runtype_exporter.config import Account, Poll
@@ -108,8 +108,9 @@ def requests(account: Account, poll: Poll, holding: Holding) -> Requests:
     if on.usage:
         beside["usage"] = asides
 
-    per_ended = int(on.cost)
-    ended = sum(pages(records, account.page_size) + per_ended for records in holding.ended)
+    def read_once(ended: Sequence[int]) -> int:
+        return sum(pages(records, account.page_size) + int(on.cost) for records in ended)
+
     swept = sum(pages(records, account.page_size) for records in holding.open)
     return Requests(
         read=holding.read,
@@ -118,7 +119,7 @@ def requests(account: Account, poll: Poll, holding: Holding) -> Requests:
         interval=interval,
         lists=lists,
         beside=beside,
-        ending=ended / holding.hours,
+        ending=read_once(holding.ended) / holding.hours + read_once(holding.adhoc_ended) / holding.adhoc_hours,
         changing=swept * HOUR / interval,
     )
 
