@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from runtype_exporter.config import Account, Poll
+from runtype_exporter.config import Account, Collectors, Poll
 from runtype_exporter.forecast.holding import Holding
 from runtype_exporter.polling.discovery import WHOLE_WALK_SHARE
 from runtype_exporter.runtype import MAX_SPARKLINES
@@ -81,9 +81,14 @@ def pages(rows: int, size: int) -> int:
     return max(1, math.ceil(rows / size))
 
 
+def at_work(account: Account, holding: Holding) -> Collectors:
+    """The collectors that are on and not forbidden, which are asked once an hour only."""
+    return account.collectors.model_copy(update=dict.fromkeys(holding.forbidden, False))
+
+
 def requests(account: Account, poll: Poll, holding: Holding) -> Requests:
     """What an account will take."""
-    on = account.collectors
+    on = at_work(account, holding)
     limit = account.requests_per_hour
     list_page = min(account.page_size, MAX_LIST_PAGE)
     often = {name: 1 for name in ("summary", "runs") if getattr(on, name)}

@@ -49,6 +49,7 @@ class _Read:
     runs: list[RunRow] = field(default_factory=list)
     more_runs: bool = False
     summary: Summary = field(default_factory=lambda: Summary(batches=[], recent=[]))
+    forbidden: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
 
 
@@ -101,6 +102,7 @@ async def _look(account: Account, client: Client, found: _Read) -> None:
         try:
             await read(client, found)
         except Forbidden as error:
+            found.forbidden.add(name)
             found.notes.append(str(error))
 
 
@@ -160,6 +162,7 @@ def _holding(account: Account, state: State, now: float, found: _Read) -> Holdin
         adhoc_hours=_pace(sorted(at for row in imports if (at := time(row.started_at)) is not None)),
         run_pages=pages(in_retention, min(account.page_size, MAX_LIST_PAGE)),
         ordered=not found.more_runs or _in_order(found.runs),
+        forbidden=frozenset(found.forbidden),
         notes=tuple(found.notes),
     )
 

@@ -45,6 +45,8 @@ def account(**settings: Any) -> Account:
             ASSUMED,
             {"summary": 12, "runs": 12, "schedules": 1},
         ),
+        # what is forbidden is asked once an hour, and without schedules there are no sparklines
+        ({}, Poll(), replace(ASSUMED, forbidden=frozenset({"schedules"})), {"summary": 60, "runs": 60, "usage": 6}),
         # 1,000 an hour carry a whole walk of 100 pages each hour
         (
             {"collectors": LISTS, "requests_per_hour": 1000},

@@ -140,6 +140,7 @@ async def test_what_is_forbidden_is_said_and_the_rest_is_read():
     look = Look(world(HOURLY), scopes=("BATCHES:READ",))
     held = await look()
     assert [note.split(":")[0] for note in held.notes] == ["schedules", "runs"]
+    assert held.forbidden == {"schedules", "runs"}
     assert held.read
 
 
