@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 import tempfile
 from collections.abc import Callable
@@ -27,7 +28,17 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 PREFIX = "RUNTYPE_EXPORTER"
 DEFAULT_ADDRESS = ":10077"
-SPEED = click.FloatRange(min=0.01, max=10_000)
+
+
+class _Speed(click.FloatRange):
+    """No range keeps NaN out: it compares with nothing."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        speed = float(super().convert(value, param, ctx))
+        return self.fail("nan is no speed", param, ctx) if math.isnan(speed) else speed
+
+
+SPEED = _Speed(min=0.01, max=10_000)
 """How many simulated seconds may pass in a real one: beyond these, nothing that a clock is for can be seen."""
 
 
@@ -131,17 +142,15 @@ def check_config_command(config_file: Path | None, state_path: Path | None, *, l
 
     async def look() -> dict[str, Holding]:
         clock, telemetry = SystemClock(), OwnMetrics()
-        return {
-            account.name: await survey(account, config.state, clock=clock, telemetry=telemetry)
-            for account in config.accounts
-        }
+        held = {}
+        for account in config.accounts:
+            try:
+                held[account.name] = await survey(account, config.state, clock=clock, telemetry=telemetry)
+            except (ApiError, SecretError) as error:
+                raise click.ClickException(f"{account.name}: {error}") from None
+        return held
 
-    try:
-        holdings = (
-            asyncio.run(look()) if live else dict.fromkeys((account.name for account in config.accounts), ASSUMED)
-        )
-    except (ApiError, SecretError) as error:
-        raise click.ClickException(str(error)) from None
+    holdings = asyncio.run(look()) if live else dict.fromkeys((account.name for account in config.accounts), ASSUMED)
     click.echo(forecast_text(config, holdings), nl=False)
 
 

@@ -104,7 +104,14 @@ def test_the_version_is_the_packages():
 
 
 @pytest.mark.parametrize(
-    "arguments", [("nonsense",), ("--nope",), ("serve", "--log.level=loud"), ("demo", "--simulate.speed=0")]
+    "arguments",
+    [
+        ("nonsense",),
+        ("--nope",),
+        ("serve", "--log.level=loud"),
+        ("demo", "--simulate.speed=0"),
+        ("simulate", "--simulate.speed=nan"),
+    ],
 )
 def test_what_is_no_command_or_flag_is_a_usage_error(arguments):
     refused = run(*arguments)

@@ -10,7 +10,7 @@ from typing import Final
 from runtype_exporter.config import Account, Poll
 from runtype_exporter.config.schema import MAX_PAGE_SIZE
 from runtype_exporter.forecast.holding import Holding
-from runtype_exporter.forecast.requests import Requests, requests
+from runtype_exporter.forecast.requests import Requests, at_work, requests
 from runtype_exporter.runtype.budget import HOUR
 
 LARGE_BATCH: Final = 10_000
@@ -26,7 +26,7 @@ def advice(account: Account, poll: Poll, holding: Holding) -> list[str]:
 
 def largest(holding: Holding) -> int:
     """The records of the largest batch to think of."""
-    return max((LARGE_BATCH, *holding.open, *holding.ended))
+    return max((LARGE_BATCH, *holding.open, *holding.ended, *holding.adhoc_ended))
 
 
 def _advice(account: Account, poll: Poll, holding: Holding, taken: Requests) -> Iterator[str]:
@@ -54,8 +54,10 @@ def _advice(account: Account, poll: Poll, holding: Holding, taken: Requests) -> 
             "the list of runs comes in no order that could be used, so each cycle reads all of it, which is not forecast here; "
             "watch runtype_api_requests_total and raise poll.interval if it takes too much"
         )
-    if not account.collectors.runs and not account.collectors.summary and not account.batches:
-        yield "neither runs nor summary are collected and no batches are configured: no batch will be found. Switch one of them on"
+    on = at_work(account, holding)
+    if not on.runs and not on.summary and not account.batches:
+        remedy = "Give the key the scope" if holding.forbidden else "Switch one of them on"
+        yield f"neither runs nor summary are collected and no batches are configured: no batch will be found. {remedy}"
 
 
 def _enough(account: Account, poll: Poll, holding: Holding) -> int:

@@ -12,8 +12,9 @@ class Holding:
 
     `listed` are the schedules of the account, `schedules` those of them that are followed, `flows` the pairs of a followed schedule and a
     flow, `adhoc_flows` the flows of batches that no schedule started. `open` holds the records of each batch at work. `runs_an_hour` are
-    runs that began, `ended` the records of each batch among the runs that were seen, over `hours`. `run_pages` is how many pages of the
-    run list lie within `state.retention`, which is what a whole walk reads. `notes` are what could not be read, as a person is told.
+    runs that began, `ended` the records of each batch among the runs that were seen, over `hours`; `adhoc_ended` and `adhoc_hours` are the
+    same of batches that no schedule started. `run_pages` is how many pages of the run list lie within `state.retention`, which is what a
+    whole walk reads. `forbidden` are the collectors that the key may not read, `notes` are what was not read, as a person is told.
     """
 
     read: bool
@@ -25,8 +26,11 @@ class Holding:
     runs_an_hour: float = 0.0
     ended: tuple[int, ...] = ()
     hours: float = 1.0
+    adhoc_ended: tuple[int, ...] = ()
+    adhoc_hours: float = 1.0
     run_pages: int = 1
     ordered: bool = True
+    forbidden: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
 
 

@@ -6,10 +6,10 @@ The rules are polling's and the budget's own; what they come to over an hour is 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from runtype_exporter.config import Account, Poll
+from runtype_exporter.config import Account, Collectors, Poll
 from runtype_exporter.forecast.holding import Holding
 from runtype_exporter.polling.discovery import WHOLE_WALK_SHARE
 from runtype_exporter.runtype import MAX_SPARKLINES
@@ -81,9 +81,14 @@ def pages(rows: int, size: int) -> int:
     return max(1, math.ceil(rows / size))
 
 
+def at_work(account: Account, holding: Holding) -> Collectors:
+    """The collectors that are on and not forbidden, which are asked once an hour only."""
+    return account.collectors.model_copy(update=dict.fromkeys(holding.forbidden, False))
+
+
 def requests(account: Account, poll: Poll, holding: Holding) -> Requests:
     """What an account will take."""
-    on = account.collectors
+    on = at_work(account, holding)
     limit = account.requests_per_hour
     list_page = min(account.page_size, MAX_LIST_PAGE)
     often = {name: 1 for name in ("summary", "runs") if getattr(on, name)}
@@ -108,8 +113,9 @@ def requests(account: Account, poll: Poll, holding: Holding) -> Requests:
     if on.usage:
         beside["usage"] = asides
 
-    per_ended = int(on.cost)
-    ended = sum(pages(records, account.page_size) + per_ended for records in holding.ended)
+    def read_once(ended: Sequence[int]) -> int:
+        return sum(pages(records, account.page_size) + int(on.cost) for records in ended)
+
     swept = sum(pages(records, account.page_size) for records in holding.open)
     return Requests(
         read=holding.read,
@@ -118,7 +124,7 @@ def requests(account: Account, poll: Poll, holding: Holding) -> Requests:
         interval=interval,
         lists=lists,
         beside=beside,
-        ending=ended / holding.hours,
+        ending=read_once(holding.ended) / holding.hours + read_once(holding.adhoc_ended) / holding.adhoc_hours,
         changing=swept * HOUR / interval,
     )
 

@@ -24,6 +24,8 @@ MOST_SCHEDULE_PAGES: Final = 10
 """A thousand schedules tell enough."""
 SHORTEST_SPAN: Final = HOUR / 6
 """Runs that all began within less time than this are no measure of how often they begin: so much is taken for granted, seconds."""
+FEW_BATCHES: Final = 4
+"""Fewer ad-hoc batches than this are no measure: they are taken for those of an hour."""
 
 
 @dataclass(slots=True)
@@ -47,6 +49,7 @@ class _Read:
     runs: list[RunRow] = field(default_factory=list)
     more_runs: bool = False
     summary: Summary = field(default_factory=lambda: Summary(batches=[], recent=[]))
+    forbidden: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
 
 
@@ -99,6 +102,7 @@ async def _look(account: Account, client: Client, found: _Read) -> None:
         try:
             await read(client, found)
         except Forbidden as error:
+            found.forbidden.add(name)
             found.notes.append(str(error))
 
 
@@ -131,6 +135,7 @@ def _holding(account: Account, state: State, now: float, found: _Read) -> Holdin
 
     theirs = {run.batch_execution_id: run.schedule_id for run in found.runs if run.batch_execution_id}
     adhoc = [row for row in (*found.summary.batches, *found.summary.recent) if row.id not in theirs]
+    imports = [row for row in found.summary.recent if row.id not in theirs] if account.adhoc_batches else []
     schedules = {row.id for row in found.schedules if followed(row.id)}
     schedules |= {run.schedule_id for run in found.runs if followed(run.schedule_id)}
     with_records = [run for run in found.runs if run.batch_execution_id or run.total_records]
@@ -153,8 +158,11 @@ def _holding(account: Account, state: State, now: float, found: _Read) -> Holdin
         runs_an_hour=an_hour,
         ended=tuple(run.total_records or 0 for run in with_records if followed(run.schedule_id)),
         hours=hours,
+        adhoc_ended=tuple(row.total_records or 0 for row in imports),
+        adhoc_hours=_pace(sorted(at for row in imports if (at := time(row.started_at)) is not None)),
         run_pages=pages(in_retention, min(account.page_size, MAX_LIST_PAGE)),
         ordered=not found.more_runs or _in_order(found.runs),
+        forbidden=frozenset(found.forbidden),
         notes=tuple(found.notes),
     )
 
@@ -169,3 +177,16 @@ def _span(created: Sequence[float], now: float, *, more: bool) -> float:
         return 1.0
     last = max(created) if more else now
     return max(SHORTEST_SPAN, last - min(created)) / HOUR
+
+
+def _pace(began: Sequence[float]) -> float:
+    """Over how many hours these ad-hoc batches began, in order of their starts.
+
+    How far back the summary reaches is not documented, so the starts themselves tell: those of the middle half, since one batch that took
+    long began long before the others.
+    """
+    if len(began) < FEW_BATCHES:
+        return max(HOUR, began[-1] - began[0] if began else 0.0) / HOUR
+    quarter = len(began) // 4
+    apart = (began[-1 - quarter] - began[quarter]) / (len(began) - 1 - 2 * quarter)
+    return max(SHORTEST_SPAN, len(began) * apart) / HOUR

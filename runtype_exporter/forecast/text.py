@@ -65,9 +65,10 @@ def _held(holding: Holding) -> str:
         return f"{schedules}, {flows}; --live asks the API instead"
     others = holding.listed - holding.schedules
     left_out = f" ({others:,} left out)" if others > 0 else ""
+    adhoc = f" and {len(holding.adhoc_ended) / holding.adhoc_hours:,.1f} ad-hoc batches" if holding.adhoc_ended else ""
     return (
         f"{schedules} followed{left_out}, {flows}, {_count(len(holding.open), 'batch', 'batches')} at work, "
-        f"{holding.runs_an_hour:,.1f} runs an hour of late"
+        f"{holding.runs_an_hour:,.1f} runs{adhoc} an hour of late"
     )
 
 

@@ -12,13 +12,12 @@ from pathlib import Path
 
 from runtype_exporter import catalogue
 from runtype_exporter.clock import Clock
-from runtype_exporter.ledger import forgetting, identities, names, rows, schedules, schema
+from runtype_exporter.ledger import ending_series, forgetting, identities, names, rows, schedules, schema
 from runtype_exporter.ledger.contents import Contents, read, try_reading
 from runtype_exporter.ledger.counting import count_page, required
 from runtype_exporter.ledger.database import Database
 from runtype_exporter.ledger.totals import Totals
 from runtype_exporter.model import (
-    OVERFLOW,
     Batch,
     BudgetState,
     Delta,
@@ -273,27 +272,18 @@ class Ledger:
         return results + others
 
     def end_series(self, account: str, schedules: Collection[str], *, before: float) -> int:
-        """End an account's series of schedules that are gone, all or nothing; how many ended.
-
-        Those go whose schedule label is none of `schedules` and no open batch's, and that last changed before a moment. Ad-hoc batches'
-        and pooled ones stay. A schedule that comes back begins anew at 0. Names that no series and no open batch uses go as well.
-        """
+        """End an account's series of schedules that are gone, as `ending_series` has it, all or nothing; how many ended."""
         batches = self.open_batches(account)
-        alive = {"", OVERFLOW, *schedules}
-        alive |= {self._names.known(account, "schedule", batch.schedule) or batch.schedule for batch in batches}
-        alive |= {batch.labels.schedule for batch in batches if batch.labels is not None}
-        ended = frozenset(self._totals.stale(account, alive, before))
-        used = {name: self._totals.used(account, name, but=ended) for name in ("schedule", "flow")}
-        unused = self._names.unused(account, "schedule", labels=alive | used["schedule"], ids=())
-        flows = {batch.flow_id for batch in batches}
-        unused += self._names.unused(account, "flow", labels=used["flow"], ids=flows)
-        if ended or unused:
+        gone = ending_series.gone(
+            self._totals, self._names, account, batches=batches, schedules=schedules, before=before
+        )
+        if gone:
             with self._database.transaction() as connection:
-                rows.delete_samples(connection, ended)
-                names.delete(connection, unused)
-            self._totals.end(ended)
-            self._names.drop(unused)
-        return len(ended)
+                rows.delete_samples(connection, gone.series)
+                names.delete(connection, gone.names)
+            self._totals.end(gone.series)
+            self._names.drop(gone.names)
+        return len(gone.series)
 
     def has_series(self, metric: str, labels: LabelValues) -> bool:
         """Whether a durable series exists."""

@@ -295,7 +295,8 @@ class Discovery:
         listed = {*self._readings, *self._undated, *self.endings.configured}
         while self.ledger.forget(self.account.name, listed=listed, retention=self.retention):  # noqa: ASYNC110  # it yields, it waits for nothing
             await asyncio.sleep(0)
-        if self.collectors.open("schedules") and not self._listed.over(self.clock.now()):  # the last read was whole
+        # A whole read of this cycle or one that still held when it began; the walk over the runs may have taken longer than that lasts.
+        if self.collectors.open("schedules") and not self._listed.over(max(began, self._listed.since)):
             labels = self.labels.listed(self._following.names)
             # What was counted since that read, or for `retention` before it, may be of a schedule that it could not list yet.
             self.ledger.end_series(self.account.name, labels, before=min(began, self._listed.since) - self.retention)

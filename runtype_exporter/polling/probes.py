@@ -8,7 +8,7 @@ from functools import partial
 from runtype_exporter.clock import Clock
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.model import Batch, Probe, Source
-from runtype_exporter.polling.batches import Reading, backing_off
+from runtype_exporter.polling.batches import Reading, backing_off, wants_sweep
 from runtype_exporter.polling.collectors import Collectors
 from runtype_exporter.polling.endings import Endings
 from runtype_exporter.polling.reading import fold, time
@@ -30,9 +30,9 @@ class Probes:
     clock: Clock
 
     async def read(self, readings: Readings, touched: dict[str, Batch]) -> int:
-        """Probe each open batch that has no reading yet, which then stands in `readings`, or what became of it in `touched`.
+        """Probe each open batch that has no reading yet and does not wait for its closing sweep. How many requests that took.
 
-        How many requests that took.
+        What was read then stands in `readings`, or what became of the batch in `touched`.
 
         Raises:
             ApiError: nothing else can be asked for now.
@@ -40,7 +40,10 @@ class Probes:
         """
         requests = 0
         for batch in self.ledger.open_batches(self.account):
-            waits = batch.run or batch.ref.id in readings or backing_off(batch, self.clock.now())
+            now = self.clock.now()
+            # Of one that ended, what comes next is its closing sweep: while that waits for budget, a probe would only take some of it.
+            closing = batch.ended is not None and wants_sweep(batch, self.endings.settle_time, now)
+            waits = batch.run or batch.ref.id in readings or backing_off(batch, now) or closing
             if not waits:
                 requests += self.collectors.open("status")
                 await self.collectors.read("status", partial(self._probe, batch.ref.id, readings, touched))

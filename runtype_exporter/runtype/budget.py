@@ -14,6 +14,8 @@ from collections import deque
 from enum import IntEnum
 from typing import Final
 
+import structlog
+
 from runtype_exporter.clock import Clock
 from runtype_exporter.model import BudgetState
 from runtype_exporter.protocols import BudgetStore, Telemetry
@@ -29,6 +31,8 @@ GUARANTEE: Final = 20
 """A class that waits gets at least one grant in this many."""
 _SHORTEST_WAIT: Final = 0.001
 """Rounding must not make the loop spin on a token that is a hair from complete, seconds."""
+
+_log = structlog.get_logger()
 
 
 class Priority(IntEnum):
@@ -126,6 +130,10 @@ class Budget:
         seconds = min(until - now, MAX_PAUSE)
         if seconds <= 0 or self._loop.time() + seconds <= self._resume_at:
             return
+        if (
+            self._loop.time() >= self._resume_at
+        ):  # of answers to requests that were under way together, the first tells it
+            _log.warning("the API asks for a pause", account=self._account, seconds=round(seconds))
         self._resume_at = self._loop.time() + seconds
         self._paused_until = now + seconds
         self._telemetry.throttled(self._account, self._paused_until)

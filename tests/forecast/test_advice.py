@@ -74,6 +74,11 @@ def test_a_configuration_that_finds_no_batch_is_told():
     assert "no batch will be found" in said
 
 
+def test_a_key_that_finds_no_batch_is_told():
+    (said,) = advice(account(), Poll(), replace(ASSUMED, read=True, forbidden=frozenset({"runs", "summary"})))
+    assert said.endswith("no batch will be found. Give the key the scope")
+
+
 def test_the_largest_batch_is_the_largest_known_or_ten_thousand():
     assert [10_000, 10_000, 20_000, 30_000] == [
         largest(replace(ASSUMED, open=held, ended=ended))

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runtype_exporter.config import Account, Collectors, Poll, Secret
-from runtype_exporter.forecast import ASSUMED, Holding, requests
+from runtype_exporter.forecast import ASSUMED, Holding, requests, survey
 from runtype_exporter.forecast.requests import pages
-from runtype_exporter.simulator.values import ScheduleSpec, WorldSettings
+from runtype_exporter.simulator.values import AdhocSpec, ScheduleSpec, Traffic, WorldSettings
 from tests.support.rig import START, Rig
 
 LISTS = Collectors(cost=False, sparklines=False, usage=False)
@@ -44,6 +45,8 @@ def account(**settings: Any) -> Account:
             ASSUMED,
             {"summary": 12, "runs": 12, "schedules": 1},
         ),
+        # what is forbidden is asked once an hour, and without schedules there are no sparklines
+        ({}, Poll(), replace(ASSUMED, forbidden=frozenset({"schedules"})), {"summary": 60, "runs": 60, "usage": 6}),
         # 1,000 an hour carry a whole walk of 100 pages each hour
         (
             {"collectors": LISTS, "requests_per_hour": 1000},
@@ -122,6 +125,8 @@ def test_what_ended_of_late_is_read_once_and_its_cost_asked():
     holding = replace(ASSUMED, ended=(100, 101, 0), hours=2.0)
     assert (4 + 3) / 2 == requests(account(), Poll(), holding).ending
     assert 4 / 2 == requests(account(collectors=LISTS), Poll(), holding).ending
+    adhoc = replace(holding, adhoc_ended=(40, 40, 40), adhoc_hours=0.5)
+    assert (4 + 3) / 2 + (3 + 3) / 0.5 == requests(account(), Poll(), adhoc).ending
 
 
 def test_what_is_at_work_is_swept_in_every_cycle_at_the_worst():
@@ -156,3 +161,18 @@ async def test_an_account_at_rest_asks_as_often_as_forecast(tmp_path, limit):
     holding = replace(ASSUMED, listed=120, schedules=120)
     forecast = requests(config.accounts[0], config.poll, holding)
     assert {name: 5 * amount for name, amount in forecast.reads.items()} == pytest.approx(dict(asked), rel=0.04)
+
+
+async def test_an_account_at_work_asks_at_least_what_is_usual_and_at_most_what_is_forecast_for_the_worst(tmp_path):
+    schedules = (ScheduleSpec(key="often", name="often", cron="*/10 * * * *", records=150),)
+    imports = (AdhocSpec(key="import", cron="* * * * *", records=40, traffic=Traffic(latency=20.0)),)
+    settings = WorldSettings(start=START, schedules=schedules, adhoc=imports)
+    async with Rig(tmp_path, settings) as rig:
+        await rig.sleep(2 * 3600 + 20)
+        account = rig.config.accounts[0]
+        transport = httpx.ASGITransport(app=rig.app)
+        held = await survey(account, rig.config.state, clock=rig.clock, telemetry=rig.heard, transport=transport)
+        asked = sum((await rig.asked(3600)).values())
+    taken = requests(account, rig.config.poll, held)
+    assert taken.usual <= asked <= taken.worst
+    assert asked <= 2 * taken.usual

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -15,7 +16,7 @@ from runtype_exporter.runtype import ServerError, Unauthorised
 from runtype_exporter.simulator.access import Key
 from runtype_exporter.simulator.faults import Fault, Faults
 from runtype_exporter.simulator.routes import simulator_app
-from runtype_exporter.simulator.values import AdhocSpec, Api, ScheduleSpec, WorldSettings
+from runtype_exporter.simulator.values import AdhocSpec, Api, ScheduleSpec, Traffic, WorldSettings
 from runtype_exporter.simulator.world import World
 from tests.support.rig import KEY, START
 from tests.support.virtual import VirtualClock
@@ -84,6 +85,33 @@ async def test_batches_that_no_schedule_started_are_told_unless_they_are_not_fol
     assert (held.open, held.schedules, held.runs_an_hour) == ((), 0, 0.0)
 
 
+IMPORTS = AdhocSpec(key="import", flow="import", cron="* * * * *", records=40)
+
+
+async def test_how_often_batches_end_that_no_schedule_started_is_told_by_their_starts():
+    slow = AdhocSpec(key="slow", cron="0 * * * *", records=100, traffic=Traffic(latency=25.0, concurrency=1))
+    look = Look(world(adhoc=(IMPORTS, slow)))
+    await asyncio.sleep(2 * 3600 - 30)
+    held = await look()
+    assert {40, 100} == {*held.adhoc_ended}  # one that began an hour ago says nothing
+    assert len(held.adhoc_ended) / held.adhoc_hours == pytest.approx(60, rel=0.3)
+    assert (await look(adhoc_batches=False)).adhoc_ended == ()
+
+
+async def test_a_few_batches_that_no_schedule_started_are_taken_for_an_hours():
+    look = Look(world(adhoc=(AdhocSpec(key="import", flow="import", cron="0 * * * *", records=40),)))
+    await asyncio.sleep(3900)
+    held = await look()
+    assert (held.adhoc_ended, held.adhoc_hours) == ((40,), 1.0)
+
+
+async def test_many_batches_submitted_at_once_are_no_measure():
+    look = Look(world(adhoc=tuple(replace(IMPORTS, key=f"i{number}", cron="0 * * * *") for number in range(12))))
+    await asyncio.sleep(3900)
+    held = await look()
+    assert (len(held.adhoc_ended), held.adhoc_hours) == (12, 1 / 6)
+
+
 async def test_runs_in_no_order_are_noticed():
     look = Look(world(HOURLY, OTHER, api=Api(runs_order="shuffled")))
     await asyncio.sleep(5 * 86400)
@@ -112,6 +140,7 @@ async def test_what_is_forbidden_is_said_and_the_rest_is_read():
     look = Look(world(HOURLY), scopes=("BATCHES:READ",))
     held = await look()
     assert [note.split(":")[0] for note in held.notes] == ["schedules", "runs"]
+    assert held.forbidden == {"schedules", "runs"}
     assert held.read
 
 

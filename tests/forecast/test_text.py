@@ -45,6 +45,13 @@ def test_after_a_look_it_says_what_is_held():
     assert "                the 2 batches at work now, all changing: every 60 s" in lines
 
 
+def test_batches_that_no_schedule_started_are_told_beside_the_runs():
+    lines = told(replace(ASSUMED, read=True, runs_an_hour=12.5, adhoc_ended=(40, 40, 40), adhoc_hours=0.5))
+    held = "  holds         10 schedules followed, 10 flows, 0 batches at work, 12.5 runs and 6.0 ad-hoc batches an hour of late"
+    assert held in lines
+    assert "  as of late    150 requests an hour, with each batch that ends read once" in lines
+
+
 def test_more_than_the_limit_is_told_as_what_is_wanted():
     lines = told(replace(ASSUMED, read=True, open=(100_000,)))
     assert (

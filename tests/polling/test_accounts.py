@@ -201,3 +201,17 @@ async def test_a_schedule_that_no_list_has_told_of_yet_keeps_its_counters_howeve
         assert rig.counted(RUNS) == {("b", "success"): 1.0, (label, "success"): 1.0}
         await rig.sleep(2500)
         assert rig.counted(RUNS) == {("b", "success"): 1.0, (label, "success"): 1.0}
+
+
+async def test_counters_of_a_schedule_that_is_gone_end_though_reading_takes_longer_than_the_discovery_interval(
+    tmp_path,
+):
+    settings = WorldSettings(start=START, schedules=(ScheduleSpec(key="a", name="nightly"),))
+    sections = {"state": {"retention": "1h"}, "poll": {"discovery_interval": "2m"}}
+    async with Rig(tmp_path, settings, sections=sections, latency=35.0, account={"timeout": "90s"}) as rig:
+        rig.world.add_batch(DONE, schedule="a", at=START + 2)
+        await rig.sleep(1800)
+        assert rig.counted(RUNS) == {("nightly", "success"): 1.0}
+        rig.world.delete(rig.world.schedule_id("a"), rig.clock.now())
+        await rig.sleep(3 * 3600)
+        assert rig.counted(RUNS) == {}

@@ -395,6 +395,18 @@ async def test_a_batch_that_the_lists_let_go_is_asked_about_alone_until_it_ends(
         assert rig.held(batch.id).outcome == "success"
 
 
+async def test_batches_that_ended_and_wait_for_budget_to_be_swept_are_not_asked_about(tmp_path):
+    tight = {"requests_per_hour": 200, "page_size": 10, "collectors": {"cost": False}}
+    async with Rig(tmp_path, world_of(), account=tight) as rig:
+        await rig.sleep(1800)
+        for number in range(100):  # the list's first page, which is all that most cycles read, shows few of them
+            rig.world.add_batch([RecordPlan(finished=1.0)], schedule=NIGHTLY.key, at=rig.clock.now() - 60 + number / 10)
+        asked = await rig.asked(3600)
+        assert rig.counted() == rig.truth()
+        assert asked["batch_status"] == 0
+        assert asked["summary"] >= 8  # and cycles go on
+
+
 async def test_while_the_lists_fail_no_batch_is_asked_about(tmp_path):
     async with Rig(tmp_path, world_of()) as rig:
         await rig.sleep(1)

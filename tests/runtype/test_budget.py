@@ -2,6 +2,7 @@ import asyncio
 import bisect
 
 import pytest
+import structlog
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -332,6 +333,17 @@ def test_a_shorter_pause_does_not_end_a_longer_one_and_one_in_the_past_is_none()
         world.budget.pause(START + 50)
         assert world.budget.paused_until == START + 100
         assert world.telemetry.pauses == [0.0, START + 100]
+
+    run(scenario())
+
+
+def test_a_pause_is_told_once_however_many_answers_ask_for_it():
+    async def scenario():
+        world = World(1000)
+        with structlog.testing.capture_logs() as logs:
+            world.budget.pause(START + 100)
+            world.budget.pause(START + 101)
+        assert [(log["event"], log["seconds"]) for log in logs] == [("the API asks for a pause", 100)]
 
     run(scenario())
 
