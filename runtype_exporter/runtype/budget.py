@@ -130,9 +130,8 @@ class Budget:
         seconds = min(until - now, MAX_PAUSE)
         if seconds <= 0 or self._loop.time() + seconds <= self._resume_at:
             return
-        if (
-            self._loop.time() >= self._resume_at
-        ):  # of answers to requests that were under way together, the first tells it
+        # Of answers to requests that were under way together, the first tells it.
+        if self._loop.time() >= self._resume_at:
             _log.warning("the API asks for a pause", account=self._account, seconds=round(seconds))
         self._resume_at = self._loop.time() + seconds
         self._paused_until = now + seconds
