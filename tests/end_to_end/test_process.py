@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -165,8 +166,8 @@ def test_neither_the_key_nor_customer_data_gets_anywhere(tmp_path):
             assert exporter.terminate()[0] == 0
             said = "\n".join([*pages, exporter.logged]).encode()
     kept = b"".join(file.read_bytes() for file in tmp_path.glob("ledger.db*"))
-    rows = sqlite3.connect(tmp_path / "ledger.db").execute("SELECT count(*) FROM results").fetchone()
-    assert rows == (40,)
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM results").fetchone() == (40,)
     for secret in (KEY, MARKER):
         assert secret.encode() not in said
         assert secret.encode() not in kept
