@@ -25,7 +25,7 @@ _STALE_AFTER: Final = 15 * MINUTE
 _CYCLES_TO_STALE: Final = 3
 _CYCLE_REQUESTS: Final = 2
 _DISCOVERY_SHARE: Final = 0.25
-"""Of the budget: an account with a small one is polled less often than `poll.interval` says (docs/operations.md, Budget)."""
+"""Of the budget: an account with a small one is polled less often than `poll.interval` says. A test holds it equal to the budget's own."""
 
 
 def alert_groups(config: Config) -> tuple[Group, ...]:

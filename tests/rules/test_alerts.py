@@ -6,7 +6,9 @@ import re
 
 import pytest
 
+from runtype_exporter.rules import alerts as rules_alerts
 from runtype_exporter.rules.alerts import stale_after
+from runtype_exporter.runtype.budget import DISCOVERY_SHARE
 from tests.rules.conftest import ROOT, account, alerts, config, success
 
 EVERY = alerts(config(success()))
@@ -47,3 +49,8 @@ def test_stale_is_what_missed_three_cycles(interval, requests, seconds):
     assert seconds == stale_after(of)
     (stale,) = [alert for alert in alerts(of) if alert.name == "RuntypeExporterStale"]
     assert stale.expr.endswith(f" > {seconds:.0f}")
+
+
+def test_stale_goes_by_the_share_that_the_budget_gives_to_cycles():
+    """`rules` must not know `runtype`, so the share stands in both; here they are held together."""
+    assert DISCOVERY_SHARE == rules_alerts._DISCOVERY_SHARE
