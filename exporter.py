@@ -2,7 +2,8 @@
 
 import sys
 
-if sys.version_info < (3, 11):  # noqa: UP036 - whoever runs an older one must read this, not a syntax error
+# Users of an older Python must read this message, not a syntax error.
+if sys.version_info < (3, 11):  # noqa: UP036
     sys.exit(f"runtype-exporter needs Python 3.11 or newer; this is {sys.version.split()[0]}")
 
 try:
@@ -12,7 +13,8 @@ except ModuleNotFoundError as error:
         raise
     sys.exit(
         f"{error.name} is not installed for {sys.executable}.\n"
-        "Run `make install` and then `.venv/bin/python exporter.py`, or `pip install --require-hashes -r requirements.txt`."
+        "Run `make install` and then `.venv/bin/python exporter.py`, "
+        "or `pip install --require-hashes -r requirements.txt`."
     )
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """How fast a backlog is taken in: `python -m benchmarks.ingest [records]`.
 
-Three paths over the same pages in the same run, medians: in memory (decode, read, count; the ledger's look-up apart), with the ledger's
-look-up and durable commit, and over HTTP from a server in a process of its own. The peer is the straightforward script that one would
-write first: `json`, a set of ids, `datetime`, prometheus-client's `labels().inc()`; it keeps nothing over a restart.
+Three paths over the same pages in the same run, medians: in memory (decode, read, count; the
+ledger's look-up apart), with the ledger's look-up and durable commit, and over HTTP from a server
+in a process of its own. The peer is the straightforward script that one would write first: `json`,
+a set of ids, `datetime`, prometheus-client's `labels().inc()`; it keeps nothing over a restart.
 """
 
 from __future__ import annotations
@@ -53,7 +54,11 @@ def body(offset: int, size: int, total: int, payload: int = 0) -> bytes:
             {
                 "recordResultId": f"record_result_01jv8k{number:020d}",
                 "recordId": f"record_01jv8k{number:020d}",
-                "record": {"id": f"record_01jv8k{number:020d}", "name": f"Example company {number}", "type": "company"},
+                "record": {
+                    "id": f"record_01jv8k{number:020d}",
+                    "name": f"Example company {number}",
+                    "type": "company",
+                },
                 "status": "failed" if failed else "completed",
                 "createdAt": created.isoformat().replace("+00:00", "Z"),
                 "executedAt": None if failed else ended.isoformat().replace("+00:00", "Z"),
@@ -81,7 +86,9 @@ class Script:
         registry = CollectorRegistry()
         names = ("account", "schedule", "flow", "outcome")
         self.finished = Counter("records_finished", "Records.", names, registry=registry)
-        self.latency = Histogram("record_latency_seconds", "Latency.", names, registry=registry, buckets=BOUNDS)
+        self.latency = Histogram(
+            "record_latency_seconds", "Latency.", names, registry=registry, buckets=BOUNDS
+        )
         self.seen: set[str] = set()
 
     def take(self, text: bytes) -> dict[str, Any]:
@@ -103,7 +110,9 @@ class Script:
 
 def batch() -> Batch:
     """An open batch that is being walked."""
-    fresh = Batch(ref=BatchRef("acme", "batch_01jv8k"), seen=0.0, labels=Labels("nightly", "enrich company"))
+    fresh = Batch(
+        ref=BatchRef("acme", "batch_01jv8k"), seen=0.0, labels=Labels("nightly", "enrich company")
+    )
     return begin(fresh, 0.0, full=True)
 
 
@@ -151,11 +160,16 @@ def serve(port: int, size: int, total: int) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001  # the ASGI signature
         query = dict(pair.split("=") for pair in scope["query_string"].decode().split("&"))
         content = ready[query["offset"]]
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(content)).encode()),
+        ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="error", lifespan="off", access_log=False)
+    uvicorn.run(
+        app, host="127.0.0.1", port=port, log_level="error", lifespan="off", access_log=False
+    )
 
 
 async def over_http(port: int, size: int, folder: str) -> None:
@@ -164,7 +178,9 @@ async def over_http(port: int, size: int, folder: str) -> None:
     own, clock = OwnMetrics(), SystemClock()
     budget = Budget("acme", 1_000_000, ledger, clock, own)
     url = f"http://127.0.0.1:{port}"
-    async with Client("acme", url, "key", budget=budget, telemetry=own, clock=clock, page_size=size) as client:
+    async with Client(
+        "acme", url, "key", budget=budget, telemetry=own, clock=clock, page_size=size
+    ) as client:
         more = True
         offset = 0
         while more:
@@ -185,7 +201,9 @@ async def script_over_http(port: int, size: int) -> None:
         while more:
             url = f"http://127.0.0.1:{port}/v1/schedules/batch/batch_01jv8k/results"
             answer = await client.get(
-                url, params={"limit": size, "offset": offset}, headers={"Authorization": "Bearer key"}
+                url,
+                params={"limit": size, "offset": offset},
+                headers={"Authorization": "Bearer key"},
             )
             page = script.take(answer.content)
             offset += size
@@ -205,7 +223,10 @@ def pair(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[floa
 
 def show(name: str, records: int, ours: float, theirs: float) -> None:
     """One row."""
-    print(f"{name:44} {records / ours / 1e3:8.0f}k {records / theirs / 1e3:8.0f}k {theirs / ours:7.2f}x")
+    print(
+        f"{name:44} {records / ours / 1e3:8.0f}k {records / theirs / 1e3:8.0f}k"
+        f" {theirs / ours:7.2f}x"
+    )
 
 
 def free_port() -> int:
@@ -229,7 +250,10 @@ def wait_until_served(port: int) -> None:
 def main() -> None:
     """Measure and show."""
     total = int(sys.argv[1]) if len(sys.argv) > 1 else RECORDS
-    print(f"{'records a second, ' + str(total) + ' records':44} {'ours':>9} {'script':>9} {'ratio':>8}")
+    print(
+        f"{'records a second, ' + str(total) + ' records':44} {'ours':>9} {'script':>9}"
+        f" {'ratio':>8}"
+    )
 
     def script(pages: list[bytes]) -> None:
         consumer = Script()
@@ -239,14 +263,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for size, payload in ((100, 0), (1000, 0), (100, 4096)):
             pages = bodies(size, total, payload)
-            name = f"in memory, pages of {size}" + (f", {payload} bytes of result" if payload else "")
-            ours, theirs = pair(lambda pages=pages: in_memory(pages), lambda pages=pages: script(pages))
+            name = f"in memory, pages of {size}" + (
+                f", {payload} bytes of result" if payload else ""
+            )
+            ours, theirs = pair(
+                lambda pages=pages: in_memory(pages), lambda pages=pages: script(pages)
+            )
             show(name, total, ours, theirs)
             if payload:
                 print(f"{'':44} {sum(map(len, pages)) / ours / 1e6:6.0f} MB/s")
         for size in (100, 1000):
             pages = bodies(size, total)
-            ours, theirs = pair(lambda pages=pages: with_ledger(pages, folder), lambda pages=pages: script(pages))
+            ours, theirs = pair(
+                lambda pages=pages: with_ledger(pages, folder), lambda pages=pages: script(pages)
+            )
             show(f"with look-up and commit, pages of {size}", total, ours, theirs)
         for size in (100, 1000):
             port = free_port()

@@ -1,7 +1,8 @@
 """How much memory open records take: `python -m benchmarks.memory [records]`.
 
-A real ledger takes in pages as polling does, of 100 batches at once, until so many records are open: none is final, so every identity is
-kept. Resident memory is that of the whole process, gauges and exposition included.
+A real ledger takes in pages as polling does, of 100 batches at once, until so many records are
+open: none is final, so every identity is kept. Resident memory is that of the whole process, gauges
+and exposition included.
 """
 
 from __future__ import annotations
@@ -65,7 +66,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger.open(Path(folder) / "ledger.db", clock=clock, boundaries={})
         gauges = Gauges(batches_per_schedule=1, known_words=statuses.known)
-        publisher = Publisher(ledger=ledger.snapshot, pictures=gauges.snapshot, own=OwnMetrics(), clock=clock)
+        publisher = Publisher(
+            ledger=ledger.snapshot, pictures=gauges.snapshot, own=OwnMetrics(), clock=clock
+        )
         publisher.body(("openmetrics", "gzip"))
         open_ = [followed(number, size, clock.now()) for number in range(BATCHES)]
         print(f"{'at the start':24} {resident():7.1f} MB resident")
@@ -85,15 +88,21 @@ def main() -> None:
         for batch in open_:
             ended = finish(batch, clock.now())
             ledger.save(ended)
-            gauges.show(batches.view(ended, statuses, name=ended.ref.id, configured=False, labels=ended.labels))
+            gauges.show(
+                batches.view(
+                    ended, statuses, name=ended.ref.id, configured=False, labels=ended.labels
+                )
+            )
         publisher.publish_now()
         assert ledger.rows() == size * BATCHES
         most = resident()
         print(
-            f"{'all swept and shown':24} {most:7.1f} MB resident, goal below {GOAL:.0f}: {'met' if most < GOAL else 'MISSED'}"
+            f"{'all swept and shown':24} {most:7.1f} MB resident, goal below {GOAL:.0f}:"
+            f" {'met' if most < GOAL else 'MISSED'}"
         )
         print(
-            f"{ledger.size() / ledger.rows():24.1f} bytes a record on disk; {size * BATCHES / took:.0f} records a second"
+            f"{ledger.size() / ledger.rows():24.1f} bytes a record on disk;"
+            f" {size * BATCHES / took:.0f} records a second"
         )
         ledger.close()
 

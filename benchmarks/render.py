@@ -1,7 +1,10 @@
-"""How much faster than prometheus-client the exposition is rendered: `python -m benchmarks.render [samples]`.
+"""How much faster than prometheus-client the exposition is rendered.
 
-Both render the same series in the same run, byte for byte alike; medians, and ratios of medians. What one scrape costs prometheus-client is
-OpenMetrics and gzip at its level 9; what a change costs here is all of `publish_now`, up to the bytes that are served.
+`python -m benchmarks.render [samples]`.
+
+Both render the same series in the same run, byte for byte alike; medians, and ratios of medians.
+What one scrape costs prometheus-client is OpenMetrics and gzip at its level 9; what a change costs
+here is all of `publish_now`, up to the bytes that are served.
 """
 
 from __future__ import annotations
@@ -37,7 +40,12 @@ def median(work: Callable[[int], object], rounds: int) -> float:
 
 def batch_labels(number: int) -> tuple[str, str, str, str]:
     """Label values of the length that the API's names and ids have."""
-    return "production", f"schedule {number // 50}", f"flow {number // 200}", f"batch_01jv8k{number:020d}"
+    return (
+        "production",
+        f"schedule {number // 50}",
+        f"flow {number // 200}",
+        f"batch_01jv8k{number:020d}",
+    )
 
 
 class Changing:
@@ -80,7 +88,11 @@ def gauges(samples: int, rounds: int) -> list[tuple[str, float, float]]:
 
     pictures = Changing(samples)
     publisher = Publisher(
-        ledger=lambda: Snapshot(0, {}), pictures=pictures.snapshot, own=OwnMetrics(), clock=SystemClock(), gate=False
+        ledger=lambda: Snapshot(0, {}),
+        pictures=pictures.snapshot,
+        own=OwnMetrics(),
+        clock=SystemClock(),
+        gate=False,
     )
     publisher.body(SCRAPE)
     rows = [("full render, gauges, text", *text)]
@@ -92,7 +104,13 @@ def gauges(samples: int, rounds: int) -> list[tuple[str, float, float]]:
             pictures.change(begins[number % len(begins)], count, number + 1.0)
             times.append(median(lambda _: publisher.publish_now(), 1))
         rows.append((f"{name} changed, OpenMetrics + gzip", scrape, statistics.median(times)))
-    rows.append(("nothing changed, bytes as they lie", scrape, median(lambda _: publisher.body(SCRAPE), 1000)))
+    rows.append(
+        (
+            "nothing changed, bytes as they lie",
+            scrape,
+            median(lambda _: publisher.body(SCRAPE), 1000),
+        )
+    )
     return rows
 
 
@@ -115,7 +133,11 @@ def histograms(samples: int, rounds: int) -> list[tuple[str, float, float]]:
         renderer.pieces(TEXT)
 
     return [
-        ("full render, histograms, text", median(lambda _: generate_latest(registry), rounds), median(full, rounds))
+        (
+            "full render, histograms, text",
+            median(lambda _: generate_latest(registry), rounds),
+            median(full, rounds),
+        )
     ]
 
 

@@ -1,8 +1,9 @@
 """How long a scrape takes while the exporter works: `python -m benchmarks.scrape [seconds]`.
 
-The exporter and the simulated API are processes of their own, on loopback and real sockets. The exporter holds some 10,000 series; it is
-scraped as Prometheus does (OpenMetrics, gzip, one connection), twenty times a second: at rest, while it sweeps a batch of 10,000 records
-whose pages keep changing, and while the API accepts requests and never answers them.
+The exporter and the simulated API are processes of their own, on loopback and real sockets. The
+exporter holds some 10,000 series; it is scraped as Prometheus does (OpenMetrics, gzip, one
+connection), twenty times a second: at rest, while it sweeps a batch of 10,000 records whose pages
+keep changing, and while the API accepts requests and never answers them.
 """
 
 from __future__ import annotations
@@ -57,9 +58,15 @@ def fill(path: Path) -> None:
     while ledger.lines() < LINES:
         labels = ("acme", f"schedule {ledger.lines()}", f"flow {ledger.lines()}")
         latency = [Observation(float(second), 1.0) for second in range(100)]
-        increments = {(catalogue.RECORDS_FINISHED.name, (*labels, outcome)): 7.0 for outcome in catalogue.OUTCOMES}
+        increments = {
+            (catalogue.RECORDS_FINISHED.name, (*labels, outcome)): 7.0
+            for outcome in catalogue.OUTCOMES
+        }
         ledger.settle(
-            Delta(increments=increments, observations={(catalogue.RECORD_LATENCY.name, (*labels, "success")): latency})
+            Delta(
+                increments=increments,
+                observations={(catalogue.RECORD_LATENCY.name, (*labels, "success")): latency},
+            )
         )
     ledger.close()
 
@@ -69,17 +76,31 @@ class Exporter:
 
     def __init__(self, folder: Path, api: str) -> None:
         fill(folder / "ledger.db")
-        account = {"name": "acme", "base_url": api, "api_key": {"env": "KEY"}, "requests_per_hour": 1_000_000}
+        account = {
+            "name": "acme",
+            "base_url": api,
+            "api_key": {"env": "KEY"},
+            "requests_per_hour": 1_000_000,
+        }
         config = folder / "config.yaml"
         config.write_text(
             yaml.safe_dump(
-                {"accounts": [account], "poll": {"interval": "1s"}, "state": {"path": str(folder / "ledger.db")}}
+                {
+                    "accounts": [account],
+                    "poll": {"interval": "1s"},
+                    "state": {"path": str(folder / "ledger.db")},
+                }
             )
         )
         self._log = folder / "log"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "exporter.py", f"--config.file={config}", "--web.listen-address=127.0.0.1:0"],
+                [
+                    sys.executable,
+                    "exporter.py",
+                    f"--config.file={config}",
+                    "--web.listen-address=127.0.0.1:0",
+                ],
                 env={**os.environ, "KEY": KEY},
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -111,7 +132,9 @@ class Scraper:
         """The sum of a metric's samples as they are now."""
         self._connection.request("GET", "/metrics")
         text = self._connection.getresponse().read().decode()
-        return sum(float(line.split()[-1]) for line in text.splitlines() if re.match(rf"{name}[{{ ]", line))
+        return sum(
+            float(line.split()[-1]) for line in text.splitlines() if re.match(rf"{name}[{{ ]", line)
+        )
 
     def measure(self, name: str, seconds: float) -> None:
         """Scrape for so long, and tell."""
@@ -125,8 +148,13 @@ class Scraper:
         requests = self.value("runtype_api_requests_total") - before
         times.sort()
         p95 = times[int(len(times) * 0.95)]
-        figures = f"p50 {statistics.median(times):6.2f} ms   p95 {p95:6.2f} ms   max {times[-1]:6.2f} ms"
-        print(f"{name:28} {figures}   {len(times)} scrapes, {size} bytes, {requests:.0f} API requests ended")
+        figures = (
+            f"p50 {statistics.median(times):6.2f} ms   p95 {p95:6.2f} ms   max {times[-1]:6.2f} ms"
+        )
+        print(
+            f"{name:28} {figures}   {len(times)} scrapes, {size} bytes, {requests:.0f} API requests"
+            " ended"
+        )
 
 
 def main() -> None:
@@ -134,7 +162,9 @@ def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 8.0
     port = 18_077
     api = f"http://127.0.0.1:{port}"
-    served = multiprocessing.get_context("spawn").Process(target=simulate, args=(port, seconds), daemon=True)
+    served = multiprocessing.get_context("spawn").Process(
+        target=simulate, args=(port, seconds), daemon=True
+    )
     with tempfile.TemporaryDirectory() as folder:
         served.start()
         exporter = Exporter(Path(folder), api)
@@ -142,10 +172,15 @@ def main() -> None:
             scraper = Scraper(exporter.port())
             while not scraper.value("runtype_batch_sweeps_total"):
                 time.sleep(0.2)
-            print(f"{scraper.value('runtype_exporter_series'):.0f} series; a scrape every {EVERY * 1e3:.0f} ms")
+            print(
+                f"{scraper.value('runtype_exporter_series'):.0f} series; a scrape every"
+                f" {EVERY * 1e3:.0f} ms"
+            )
             scraper.measure(f"{RECORDS} records are swept", seconds)
             hang = json.dumps({"kind": "hang"}).encode()
-            urlopen(Request(f"{api}/-/faults", hang, {"Content-Type": "application/json"}), timeout=5).close()
+            urlopen(
+                Request(f"{api}/-/faults", hang, {"Content-Type": "application/json"}), timeout=5
+            ).close()
             time.sleep(1.5)
             scraper.measure("the API hangs", seconds)
         finally:

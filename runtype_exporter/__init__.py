@@ -1,3 +1,6 @@
-"""The Prometheus exporter for Runtype: every record result of a batch execution counted exactly once."""
+"""The Prometheus exporter for Runtype.
+
+Every record result of a batch execution counted exactly once.
+"""
 
 __version__ = "0.1.0"

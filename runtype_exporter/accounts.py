@@ -1,4 +1,7 @@
-"""The accounts at work: each is put together of its client, budget and polling, started, and stopped so that nothing of it is lost.
+"""The accounts at work.
+
+Each is put together of its client, budget and polling, started, and stopped so that nothing of it
+is lost.
 
 It must not know where the configuration comes from, nor what else the process does.
 """
@@ -122,7 +125,10 @@ class Accounts:
 
 
 def _key(account: AccountConfig) -> str:
-    """The account's key as it lies there now; "", which the client refuses to send, where a rotation has gone wrong."""
+    """The account's key as it lies there now.
+
+    "", which the client refuses to send, where a rotation has gone wrong.
+    """
     try:
         return account.api_key.read()
     except SecretError as error:

@@ -98,14 +98,18 @@ class Exporter:
         )
         self._was_ready = False
         self._changing = asyncio.Lock()
-        """Held while accounts are exchanged: a second reload, or the stop, waits for the first to be whole."""
+        """Held while accounts are exchanged: a second reload, or the stop, waits for the first to
+        be whole."""
         self._own.build_info(__version__, platform.python_version())
         self._own.leader(leads=True)
         self._own.series_limit(metrics.max_series)
         self._own.reloaded(self._clock.now(), successful=True)
 
     def status(self) -> Status:
-        """How the accounts are doing, for pages and readiness. Once ready, the process stays so: a reload loses nothing that it serves."""
+        """How the accounts are doing, for pages and readiness.
+
+        Once ready, the process stays so: a reload loses nothing that it serves.
+        """
         accounts = self._accounts.statuses()
         told = bool(accounts) and all(account.up is not None for account in accounts)
         return Status(ready=self._was_ready or told, accounts=accounts)
@@ -154,7 +158,10 @@ class Exporter:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             self._accounts.start(self._config, tasks)
-            beside = [tasks.create_task(publisher.run()), tasks.create_task(self._reload_when_asked())]
+            beside = [
+                tasks.create_task(publisher.run()),
+                tasks.create_task(self._reload_when_asked()),
+            ]
             serving = tasks.create_task(self._answer(server))
             host, port = listener.getsockname()[:2]
             _log.info("listening", host=host, port=port, path=self._options.telemetry_path)
@@ -175,7 +182,10 @@ class Exporter:
             raise RuntimeError("the web server ended although nobody asked it to")
 
     async def catch_up(self) -> tuple[bool, str]:
-        """Poll every account until nothing is left to do. Whether all went well, and the metrics as text."""
+        """Poll every account until nothing is left to do.
+
+        Whether all went well, and the metrics as text.
+        """
         try:
             publisher = self._publisher(gate=False)
             well = await self._accounts.catch_up(self._config)
@@ -187,7 +197,10 @@ class Exporter:
         return well, b"".join(body.chunks).decode()
 
     async def reload(self) -> list[str]:
-        """Take up the configuration anew. Its errors, where it is bad or cannot be taken up: then the old one stays in force."""
+        """Take up the configuration anew.
+
+        Its errors, where it is bad or cannot be taken up: then the old one stays in force.
+        """
         async with self._changing:
             if self._signals.stop.is_set():
                 return ["the exporter is being stopped"]
@@ -199,13 +212,17 @@ class Exporter:
                 return self._refuse([str(error)])
             path = self._options.state_path or config.state.path
             if path != self._path:
-                moved = f"the ledger stays at {self._path} while the process runs; restart it to move to {path}"
+                moved = (
+                    f"the ledger stays at {self._path} while the process runs; restart it to move"
+                    f" to {path}"
+                )
                 return self._refuse([f"state.path: {moved}"])
             try:
                 self._ledger.set_boundaries(catalogue.boundaries(config.latency_boundaries))
             except LedgerError as error:
                 return self._refuse([str(error)])
-            # In the group, so that a failure half-way ends the process; shielded, so that a client that leaves ends nothing.
+            # In the group, so that a failure half-way ends the process; shielded, so that a client
+            # that leaves ends nothing.
             await asyncio.shield(self._tasks.create_task(self._exchange(config)))
             self._own.reloaded(self._clock.now(), successful=True)
             _log.info("configuration reloaded", accounts=len(config.accounts))
@@ -218,7 +235,10 @@ class Exporter:
             await self.reload()
 
     async def _exchange(self, config: Config) -> None:
-        """Stop the accounts and start those of another configuration. What an account's own section left alone goes on counting."""
+        """Stop the accounts and start those of another configuration.
+
+        What an account's own section left alone goes on counting.
+        """
         self._was_ready = self.status().ready
         await self._accounts.stop()
         for account in self._config.accounts:
@@ -230,7 +250,8 @@ class Exporter:
         self._bounds.configure(metrics.max_series, label_set=_label_set(config))
         self._own.series_limit(metrics.max_series)
         self._gauges.configure(
-            batches_per_schedule=metrics.batches_per_schedule, known_words=Statuses(metrics.status_map).known
+            batches_per_schedule=metrics.batches_per_schedule,
+            known_words=Statuses(metrics.status_map).known,
         )
         self._ledger.set_objectives(_objectives(config))
         self._accounts.start(config, self._tasks)
@@ -267,10 +288,18 @@ def _label_set(config: Config) -> int:
 
 def _objectives(config: Config) -> Objectives:
     """What of the configured objectives decides how events are judged."""
-    return Objectives([
-        Objective(name=slo.name, type=slo.type, schedule=slo.schedule, threshold=slo.threshold, max_delay=slo.max_delay)
-        for slo in config.slos
-    ])  # fmt: skip
+    return Objectives(
+        [
+            Objective(
+                name=slo.name,
+                type=slo.type,
+                schedule=slo.schedule,
+                threshold=slo.threshold,
+                max_delay=slo.max_delay,
+            )
+            for slo in config.slos
+        ]
+    )
 
 
 def _checked(config: Config) -> Config:
@@ -292,18 +321,23 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         if not host and socket.has_dualstack_ipv6():
-            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128)
+            return socket.create_server(
+                ("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128
+            )
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=128)
     except OSError as error:
-        raise OSError(f"cannot listen on {host or '*'}:{port} (--web.listen-address): {error.strerror}") from None
+        raise OSError(
+            f"cannot listen on {host or '*'}:{port} (--web.listen-address): {error.strerror}"
+        ) from None
 
 
 async def serve(options: Options) -> int:
     """Poll and serve until a signal ends it. The process's exit code.
 
     Raises:
-        ConfigError, SecretError, LedgerError, BadOption, OSError: it could not start; the message says why and what to do.
+        ConfigError, SecretError, LedgerError, BadOption, OSError: it could not start; the message
+            says why and what to do.
     """
     signals = Signals()
     with signals.heard():  # before the ledger is opened: a stop that comes early is orderly too
@@ -314,6 +348,7 @@ async def catch_up(options: Options) -> tuple[bool, str]:
     """Poll once until caught up. Whether all went well, and the metrics as text.
 
     Raises:
-        ConfigError, SecretError, LedgerError: it could not start; the message says why and what to do.
+        ConfigError, SecretError, LedgerError: it could not start; the message says why and what to
+            do.
     """
     return await Exporter(options).catch_up()

@@ -1,4 +1,7 @@
-"""The commands: what a person types, turned into calls of the rooms. It decides nothing beyond exit codes and wording."""
+"""The commands: what a person types, turned into calls of the rooms.
+
+It decides nothing beyond exit codes and wording.
+"""
 
 from __future__ import annotations
 
@@ -33,20 +36,25 @@ DEFAULT_ADDRESS = ":10077"
 class _Speed(click.FloatRange):
     """No range keeps NaN out: it compares with nothing."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
         speed = float(super().convert(value, param, ctx))
         return self.fail("nan is no speed", param, ctx) if math.isnan(speed) else speed
 
 
 SPEED = _Speed(min=0.01, max=10_000)
-"""How many simulated seconds may pass in a real one: beyond these, nothing that a clock is for can be seen."""
+"""How many simulated seconds may pass in a real one: beyond these, nothing that a clock is for can
+be seen."""
 
 
 class _ServeByDefault(click.Group):
     """Flags without a command belong to `serve`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help", "--version")):
+        if not args or (
+            args[0] not in self.commands and args[0] not in ("-h", "--help", "--version")
+        ):
             args = ["serve", *args]
         return super().parse_args(ctx, args)
 
@@ -55,7 +63,12 @@ def _flag(name: str, **settings: Any) -> Callable[[Command], Command]:
     """An option in Prometheus' style, with its twin in the environment."""
     word = name.replace(".", "_").replace("-", "_")
     return click.option(
-        f"--{name}", word, envvar=f"{PREFIX}_{word.upper()}", show_envvar=True, show_default=True, **settings
+        f"--{name}",
+        word,
+        envvar=f"{PREFIX}_{word.upper()}",
+        show_envvar=True,
+        show_default=True,
+        **settings,
     )
 
 
@@ -74,13 +87,19 @@ def _config_flag(command: Command) -> Command:
         "config.file",
         type=click.Path(path_type=Path, dir_okay=False),
         default=None,
-        help="The configuration. Default: ./config.yaml, or the built-in defaults where there is none.",
+        help=(
+            "The configuration. Default: ./config.yaml, or the built-in defaults where there is"
+            " none."
+        ),
     )(command)
 
 
 def _log_flags(command: Command) -> Command:
     command = _flag(
-        "log.format", type=click.Choice(["logfmt", "json"]), default="logfmt", help="How a log line looks."
+        "log.format",
+        type=click.Choice(["logfmt", "json"]),
+        default="logfmt",
+        help="How a log line looks.",
     )(command)
     return _flag(
         "log.level",
@@ -92,11 +111,20 @@ def _log_flags(command: Command) -> Command:
 
 def _web_flags(command: Command) -> Command:
     command = _flag("web.enable-lifecycle", is_flag=True, help="Allow POST /-/reload.")(command)
-    command = _flag("web.telemetry-path", default="/metrics", help="Where the metrics are served.")(command)
-    return _flag("web.listen-address", default=DEFAULT_ADDRESS, help="Where to listen, as HOST:PORT or :PORT.")(command)
+    command = _flag("web.telemetry-path", default="/metrics", help="Where the metrics are served.")(
+        command
+    )
+    return _flag(
+        "web.listen-address",
+        default=DEFAULT_ADDRESS,
+        help="Where to listen, as HOST:PORT or :PORT.",
+    )(command)
 
 
-@click.group(cls=_ServeByDefault, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.group(
+    cls=_ServeByDefault,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+)
 @click.version_option(__version__, prog_name="runtype-exporter")
 def main() -> None:
     """The Prometheus exporter for Runtype. Without a command: serve."""
@@ -132,7 +160,10 @@ def once_command(**flags: Any) -> None:
 @_flag(
     "live",
     is_flag=True,
-    help="Ask the API what the accounts hold: a few requests, which a running exporter does not know of.",
+    help=(
+        "Ask the API what the accounts hold: a few requests, which a running exporter does not"
+        " know of."
+    ),
 )
 def check_config_command(config_file: Path | None, state_path: Path | None, *, live: bool) -> None:
     """Check the configuration: every error with its line, or a forecast of requests and series."""
@@ -145,12 +176,18 @@ def check_config_command(config_file: Path | None, state_path: Path | None, *, l
         held = {}
         for account in config.accounts:
             try:
-                held[account.name] = await survey(account, config.state, clock=clock, telemetry=telemetry)
+                held[account.name] = await survey(
+                    account, config.state, clock=clock, telemetry=telemetry
+                )
             except (ApiError, SecretError) as error:
                 raise click.ClickException(f"{account.name}: {error}") from None
         return held
 
-    holdings = asyncio.run(look()) if live else dict.fromkeys((account.name for account in config.accounts), ASSUMED)
+    holdings = (
+        asyncio.run(look())
+        if live
+        else dict.fromkeys((account.name for account in config.accounts), ASSUMED)
+    )
     click.echo(forecast_text(config, holdings), nl=False)
 
 
@@ -160,11 +197,21 @@ def check_config_command(config_file: Path | None, state_path: Path | None, *, l
     "out",
     type=click.Path(path_type=Path, file_okay=False),
     default=None,
-    help="Write files of counters, objectives and alerts into this folder, instead of printing a document of each.",
+    help=(
+        "Write files of counters, objectives and alerts into this folder, instead of printing a"
+        " document of each."
+    ),
 )
-@_flag("runbooks", default=RUNBOOKS, help="Where the runbooks are published: a URL that their names are put behind.")
+@_flag(
+    "runbooks",
+    default=RUNBOOKS,
+    help="Where the runbooks are published: a URL that their names are put behind.",
+)
 def rules_command(config_file: Path | None, out: Path | None, runbooks: str) -> None:
-    """Make Prometheus rules of the configuration: its objectives' burn alerts, and alerts on all that is watched."""
+    """Make Prometheus rules of the configuration.
+
+    Its objectives' burn alerts, and alerts on all that is watched.
+    """
     files = rule_files(_load(config_file))
     for file in files:
         if out is None:
@@ -174,7 +221,9 @@ def rules_command(config_file: Path | None, out: Path | None, runbooks: str) -> 
             out.mkdir(parents=True, exist_ok=True)
             (out / file.name).write_text(text_of(file, runbooks), encoding="utf-8")
         except OSError as error:
-            raise click.ClickException(f"cannot write {out / file.name} (--out): {error.strerror}") from None
+            raise click.ClickException(
+                f"cannot write {out / file.name} (--out): {error.strerror}"
+            ) from None
         click.echo(f"{out / file.name}: {sum(len(group.rules) for group in file.groups)} rules")
 
 
@@ -198,7 +247,12 @@ def healthcheck_command(web_listen_address: str) -> None:
 
 @main.command("simulate")
 @_flag("web.listen-address", default="127.0.0.1:10078", help="Where the simulated API listens.")
-@_flag("simulate.seed", type=int, default=1, help="What the simulated account's chances are drawn from.")
+@_flag(
+    "simulate.seed",
+    type=int,
+    default=1,
+    help="What the simulated account's chances are drawn from.",
+)
 @_flag("simulate.speed", type=SPEED, default=1.0, help="How fast its time runs.")
 @_log_flags
 def simulate_command(**flags: Any) -> None:
@@ -211,8 +265,15 @@ def simulate_command(**flags: Any) -> None:
 
 @main.command("demo")
 @_flag("web.listen-address", default="127.0.0.1:10077", help="Where the exporter listens.")
-@_flag("simulate.seed", type=int, default=1, help="What the simulated account's chances are drawn from.")
-@_flag("simulate.speed", type=SPEED, default=1.0, help="How fast the simulated account's time runs.")
+@_flag(
+    "simulate.seed",
+    type=int,
+    default=1,
+    help="What the simulated account's chances are drawn from.",
+)
+@_flag(
+    "simulate.speed", type=SPEED, default=1.0, help="How fast the simulated account's time runs."
+)
 @_log_flags
 def demo_command(**flags: Any) -> None:
     """Run the exporter against the built-in simulator: no account needed, nothing kept."""
@@ -247,7 +308,10 @@ def _load(path: Path | None) -> Config:
 
 
 def _exit_with(run: Callable[[], Any]) -> None:
-    """Run to the end and exit with its code; errors that a person can mend are one message, not a traceback."""
+    """Run to the end and exit with its code.
+
+    Errors that a person can mend are one message, not a traceback.
+    """
     try:
         code = asyncio.run(run())
     except (ConfigError, SecretError, LedgerError, BadOption, OSError) as error:
@@ -262,6 +326,7 @@ def _address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdigit() or int(port) > 65535:
         raise click.BadParameter(
-            f"{text!r} is no HOST:PORT, such as :10077 or 127.0.0.1:10077", param_hint="--web.listen-address"
+            f"{text!r} is no HOST:PORT, such as :10077 or 127.0.0.1:10077",
+            param_hint="--web.listen-address",
         )
     return host.removeprefix("[").removesuffix("]"), int(port)

@@ -1,6 +1,7 @@
 """The demo: a simulated company's account, and the exporter that polls it, in one process on loopback.
 
-The one place that knows both the simulator and the exporter. The exporter is configured by a file and a key like any other.
+The one place that knows both the simulator and the exporter. The exporter is configured by a file
+and a key like any other.
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ class Demo:
         signals = Signals()
         with signals.heard(), listen(host, port) as listener:
             server = _server(listener, self._api(self._clock()))
-            say(f"simulated API  http://{host or '127.0.0.1'}:{listener.getsockname()[1]}   (key: {DEMO_TOKEN})")
+            say(
+                f"simulated API  http://{host or '127.0.0.1'}:{listener.getsockname()[1]}   (key:"
+                f" {DEMO_TOKEN})"
+            )
             serving = asyncio.create_task(server.run())
             await signals.stop.wait()
             server.stop()
@@ -71,10 +75,13 @@ class Demo:
             key.write_text(DEMO_TOKEN)
             file = folder / "config.yaml"
             world = api.state.world
-            night = world.runs(clock.now(), world.schedule_id("nightly"))[
-                -1
-            ]  # a demo has a day behind it, and so a night
-            file.write_text(CONFIG.format(port=simulated, key=key, batch=night.batch.id, ledger=folder / "ledger.db"))
+            # A demo has a day behind it, and so a night.
+            night = world.runs(clock.now(), world.schedule_id("nightly"))[-1]
+            file.write_text(
+                CONFIG.format(
+                    port=simulated, key=key, batch=night.batch.id, ledger=folder / "ledger.db"
+                )
+            )
 
             def listening(own_port: int) -> None:
                 base = f"http://{host or '127.0.0.1'}:{own_port}"
@@ -87,7 +94,13 @@ class Demo:
             serving = asyncio.create_task(server.run())
             try:
                 return await serve(
-                    Options(load=lambda: load(file), host=host, port=port, clock=clock, on_listening=listening)
+                    Options(
+                        load=lambda: load(file),
+                        host=host,
+                        port=port,
+                        clock=clock,
+                        on_listening=listening,
+                    )
                 )
             finally:
                 server.stop()
@@ -96,7 +109,11 @@ class Demo:
     def _clock(self) -> Clock:
         system = SystemClock()
         now = system.now()
-        return system if self.speed == 1.0 else ScaledClock(base=system, origin=now, start=now, speed=self.speed)
+        return (
+            system
+            if self.speed == 1.0
+            else ScaledClock(base=system, origin=now, start=now, speed=self.speed)
+        )
 
     def _api(self, clock: Clock) -> Any:
         return build(SimulatorSettings(seed=self.seed), clock)

@@ -1,6 +1,9 @@
-"""What is logged and how: one line an event on standard error, as logfmt for people or JSON for machines.
+"""What is logged and how.
 
-Libraries speak only from WARNING on, whatever the level: their debug lines carry request headers, and so the key.
+One line an event on standard error, as logfmt for people or JSON for machines.
+
+Libraries speak only from WARNING on, whatever the level: their debug lines carry request headers,
+and so the key.
 """
 
 from __future__ import annotations
@@ -34,7 +37,9 @@ def configure(level: Level, form: Format) -> None:
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared)
+    )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

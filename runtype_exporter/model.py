@@ -1,7 +1,7 @@
 """The values that pass between rooms.
 
-Every value is frozen: a room that wants another one makes another one. Times are seconds since the Unix epoch, durations are seconds.
-It knows no other module of ours.
+Every value is frozen: a room that wants another one makes another one. Times are seconds since the
+Unix epoch, durations are seconds. It knows no other module of ours.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ Outcome = Literal["success", "failure", "cancelled", "unknown"]
 
 BatchOutcome = Literal["success", "failure", "cancelled", "lost", "unknown"]
 Source = Literal["run", "summary", "status"]
-"""Where a probe was read: the words and the counting may differ between them, so each is compared with itself alone."""
+"""Where a probe was read: the words and the counting may differ between them, so each is compared
+with itself alone."""
 
 LabelValues = tuple[str, ...]
 """A series' label values, in the order in which the catalogue names the metric's labels."""
@@ -29,14 +30,20 @@ class BatchRef(NamedTuple):
 
 
 class Labels(NamedTuple):
-    """The two labels of a batch that freeze at its first count. `schedule` is empty for ad-hoc batches."""
+    """The two labels of a batch that freeze at its first count.
+
+    `schedule` is empty for ad-hoc batches.
+    """
 
     schedule: str
     flow: str
 
 
 class Probe(NamedTuple):
-    """What one cheap read tells of a batch. Status in folded case; counts are None where the API leaves them out."""
+    """What one cheap read tells of a batch.
+
+    Status in folded case; counts are None where the API leaves them out.
+    """
 
     status: str
     total: int | None
@@ -47,8 +54,9 @@ class Probe(NamedTuple):
 class Result(NamedTuple):
     """One record's result as one page showed it, without any customer data.
 
-    `key` is the API's recordResultId, `record_key` its recordId. `fault` tells why there is no trustworthy latency:
-    "missing", "unparseable" or "negative"; it is empty where `created` and `finished` are both good or the result is unfinished.
+    `key` is the API's recordResultId, `record_key` its recordId. `fault` tells why there is no
+    trustworthy latency: "missing", "unparseable" or "negative"; it is empty where `created` and
+    `finished` are both good or the result is unfinished.
     """
 
     key: str | None
@@ -73,7 +81,8 @@ Series = tuple[str, LabelValues]
 """A metric's name in the catalogue and one set of its label values."""
 
 OVERFLOW = "__overflow__"
-"""The `schedule` and `flow` of whatever came when the exposition had no room for another label set."""
+"""The `schedule` and `flow` of whatever came when the exposition had no room for another label set.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +109,8 @@ class Delta:
 class Prefix:
     """The contiguous run of pages from offset 0 whose rows were all final when last read.
 
-    `offset` and `digest` are the last of those pages' own; the other figures speak of all rows before `end`.
+    `offset` and `digest` are the last of those pages' own; the other figures speak of all rows
+    before `end`.
     """
 
     offset: int
@@ -113,7 +123,8 @@ class Prefix:
 class Sweep:
     """A walk over a batch's result pages that is under way: enough to resume it after a crash.
 
-    `before` are the probes as they stood when it began. `again` marks the second walk after one that met fewer rows than the API counts.
+    `before` are the probes as they stood when it began. `again` marks the second walk after one
+    that met fewer rows than the API counts.
     """
 
     number: int
@@ -142,13 +153,16 @@ class Picture:
 class Batch:
     """Where a followed batch stands: all that must survive a restart.
 
-    `schedule` is the schedule's id, "" for an ad-hoc batch. `guard`: results final before it are remembered, not counted (None: none are).
-    `unclaimed`: how many more reads of the run list must not claim a batch of the summary before it passes for ad hoc.
-    `probes` are the readings of the last cycle that read any; `swept` what each source read before the last complete sweep.
-    `labels` is None until they freeze. `drift` is |total - distinct rows| of the last walk that reached the end, `picture` changes only
-    when that walk lacked nothing. `ended` is when the status was first seen final, `closed` when following stopped.
-    `run` is the run whose records these are where the API gives no batch id: such a batch is the exporter's own, and no read but that of
-    the run's results knows it. `cost` in dollars; while `cost_due` it is still to be had, and `failures` and `retry_at` speak of that.
+    `schedule` is the schedule's id, "" for an ad-hoc batch. `guard`: results final before it are
+    remembered, not counted (None: none are). `unclaimed`: how many more reads of the run list must
+    not claim a batch of the summary before it passes for ad hoc. `probes` are the readings of the
+    last cycle that read any; `swept` what each source read before the last complete sweep. `labels`
+    is None until they freeze. `drift` is |total - distinct rows| of the last walk that reached the
+    end, `picture` changes only when that walk lacked nothing. `ended` is when the status was first
+    seen final, `closed` when following stopped. `run` is the run whose records these are where the
+    API gives no batch id: such a batch is the exporter's own, and no read but that of the run's
+    results knows it. `cost` in dollars; while `cost_due` it is still to be had, and `failures` and
+    `retry_at` speak of that.
     """
 
     ref: BatchRef
@@ -182,9 +196,12 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A schedule's run as last seen: remembered so that its end is counted once. `outcome` is None while unfinished.
+    """A schedule's run as last seen: remembered so that its end is counted once.
 
-    `started` is when its work began (its creation, where the API does not tell), None where it has not or never did.
+    `outcome` is None while unfinished.
+
+    `started` is when its work began (its creation, where the API does not tell), None where it has
+    not or never did.
     """
 
     account: str
@@ -199,10 +216,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """A schedule as last observed, and which of its starts are still to be judged: all that must survive a restart.
+    """A schedule as last observed, and which of its starts are still to be judged.
 
-    Its due times up to `until` are known: those not judged yet are `due`, in order. `taken` are the runs that judged ones took. A
-    one-time schedule has `run_at` alone; `vanished` means that it is gone or disabled since it fell due, as it may be once it has run.
+    All that must survive a restart.
+
+    Its due times up to `until` are known: those not judged yet are `due`, in order. `taken` are the
+    runs that judged ones took. A one-time schedule has `run_at` alone; `vanished` means that it is
+    gone or disabled since it fell due, as it may be once it has run.
     """
 
     account: str
@@ -228,7 +248,8 @@ class Schedule:
 class Horizon:
     """Runs and batches created before `at` that the ledger does not hold are ignored.
 
-    Until `opened`, that is until the account's first whole discovery ended, those still unfinished are taken up all the same.
+    Until `opened`, that is until the account's first whole discovery ended, those still unfinished
+    are taken up all the same.
     """
 
     at: float
@@ -237,7 +258,10 @@ class Horizon:
 
 @dataclass(frozen=True, slots=True)
 class BudgetState:
-    """What of an account's request budget must survive a restart: tokens left at a moment, and a pause that the API asked for."""
+    """What of an account's request budget must survive a restart.
+
+    Tokens left at a moment, and a pause that the API asked for.
+    """
 
     tokens: float
     at: float
@@ -255,7 +279,10 @@ class Exemplar:
 
 @dataclass(frozen=True, slots=True)
 class HistogramValue:
-    """A histogram's state. `counts` holds one figure a bucket, not cumulative, the last one above every bound."""
+    """A histogram's state.
+
+    `counts` holds one figure a bucket, not cumulative, the last one above every bound.
+    """
 
     bounds: tuple[float, ...]
     counts: tuple[int, ...]
@@ -273,7 +300,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The series that changed since the snapshot before: metric -> label values -> sample, None where a series ended."""
+    """The series that changed since the snapshot before.
+
+    Metric -> label values -> sample, None where a series ended.
+    """
 
     version: int
     families: Mapping[str, Mapping[LabelValues, Sample | None]]
@@ -302,7 +332,10 @@ class BatchView:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request that was sent. `code` is the HTTP status, or a word for what failed before there was one."""
+    """One request that was sent.
+
+    `code` is the HTTP status, or a word for what failed before there was one.
+    """
 
     account: str
     operation: str
@@ -312,7 +345,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class AccountStatus:
-    """One account as the status page and readiness see it. `up` is None before the first cycle ended."""
+    """One account as the status page and readiness see it.
+
+    `up` is None before the first cycle ended.
+    """
 
     name: str
     up: bool | None
@@ -324,7 +360,10 @@ class AccountStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the process is about, for pages. `ready`: the ledger is open and every account's first cycle has ended."""
+    """What the process is about, for pages.
+
+    `ready`: the ledger is open and every account's first cycle has ended.
+    """
 
     ready: bool
     accounts: tuple[AccountStatus, ...] = ()

@@ -1,7 +1,9 @@
-"""Service level objectives: which events a delta makes, and whether each is good or bad. Pure values without the configuration's library.
+"""Service level objectives: which events a delta makes, and whether each is good or bad.
 
-It must not know how anything was counted, read or stored: what is judged are the very increments that the totals get, so that events
-and counters cannot disagree.
+Pure values without the configuration's library.
+
+It must not know how anything was counted, read or stored: what is judged are the very increments
+that the totals get, so that events and counters cannot disagree.
 """
 
 from __future__ import annotations
@@ -12,7 +14,13 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Literal
 
-from runtype_exporter.catalogue import RECORD_LATENCY, RECORDS_ABANDONED, RECORDS_FINISHED, SCHEDULE_STARTS, SLO_EVENTS
+from runtype_exporter.catalogue import (
+    RECORD_LATENCY,
+    RECORDS_ABANDONED,
+    RECORDS_FINISHED,
+    SCHEDULE_STARTS,
+    SLO_EVENTS,
+)
 from runtype_exporter.model import Delta, LabelValues, Series
 
 Verdict = Literal["good", "bad"]
@@ -25,7 +33,9 @@ _SHELF = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
-    """One objective's definition of its events. `schedule` is a glob on schedules' labels; ad-hoc batches ("") match "" alone.
+    """One objective's definition of its events.
+
+    `schedule` is a glob on schedules' labels; ad-hoc batches ("") match "" alone.
 
     `threshold` (of latency) and `max_delay` (of freshness) in seconds.
     """
@@ -67,7 +77,10 @@ class Objectives:
         self._matching: Callable[[str, str], _Matching] = lru_cache(maxsize=_SHELF)(self._match)
 
     def max_delay(self, schedule: str) -> float | None:
-        """The strictest delay that a start of this schedule may have, seconds; None where no objective says."""
+        """The strictest delay that a start of this schedule may have, seconds.
+
+        None where no objective says.
+        """
         delays = (
             objective.max_delay
             for objective in self._objectives
@@ -78,7 +91,8 @@ class Objectives:
     def events(self, delta: Delta) -> dict[Series, float]:
         """What a delta adds to the events of the objectives that match.
 
-        A delta that makes a counter exist (an increment of 0) makes its events exist, so that their increase is seen from the first.
+        A delta that makes a counter exist (an increment of 0) makes its events exist, so that their
+        increase is seen from the first.
         """
         events: dict[Series, float] = {}
         if not self._objectives:
@@ -89,7 +103,12 @@ class Objectives:
             elif metric == RECORDS_ABANDONED.name:
                 self._add(events, self._of(labels).success, "bad", step)
             elif metric == SCHEDULE_STARTS.name:
-                self._add(events, self._of(labels).freshness, "good" if labels[-1] == "on_time" else "bad", step)
+                self._add(
+                    events,
+                    self._of(labels).freshness,
+                    "good" if labels[-1] == "on_time" else "bad",
+                    step,
+                )
         for (metric, labels), observations in delta.observations.items():
             if metric == RECORD_LATENCY.name and labels[-1] == "success":
                 for series in self._of(labels).latency:
@@ -100,7 +119,12 @@ class Objectives:
         return events
 
     @staticmethod
-    def _add(events: dict[Series, float], matching: Sequence[_Events], verdict: Verdict | None, step: float) -> None:
+    def _add(
+        events: dict[Series, float],
+        matching: Sequence[_Events],
+        verdict: Verdict | None,
+        step: float,
+    ) -> None:
         for series in matching:
             for result, key in (("good", series.good), ("bad", series.bad)):
                 events[key] = events.get(key, 0.0) + (step if result == verdict else 0.0)

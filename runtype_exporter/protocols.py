@@ -51,7 +51,10 @@ class Telemetry(Protocol):
         ...
 
     def collector(self, account: str, collector: str, *, up: bool, failure: str) -> None:
-        """A collector was read (or failed, or is withdrawn); `failure` is "" or the reason in one fixed word."""
+        """A collector was read (or failed, or is withdrawn).
+
+        `failure` is "" or the reason in one fixed word.
+        """
         ...
 
     def sweep(self, account: str, failure: str) -> None:
@@ -79,7 +82,10 @@ class Pictures(Protocol):
         ...
 
     def family(self, account: str, collector: str, samples: Mapping[Series, float]) -> None:
-        """Show these gauges of an account's collector, in place of all that it showed before. Empty: they are withdrawn."""
+        """Show these gauges of an account's collector, in place of all that it showed before.
+
+        Empty: they are withdrawn.
+        """
         ...
 
     def forget(self, account: str) -> None:

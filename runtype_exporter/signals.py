@@ -1,4 +1,7 @@
-"""What the operator asks of the process by signals: to stop, or to take its configuration up anew. It does neither itself."""
+"""What the operator asks of the process by signals: to stop, or to take its configuration up anew.
+
+It does neither itself.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Who may import whom. Rooms meet in leaf values; only `polling` knows two rooms, only `app` and the commands know all."""
+"""Who may import whom.
+
+Rooms meet in leaf values; only `polling` knows two rooms, only `app` and the commands know all.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +75,10 @@ def imports(path: Path, root: Path = SOURCES) -> Iterator[tuple[int, str]]:
 
 
 def known_room(name: str, root: Path = SOURCES) -> str:
-    """The room that a full name of ours is in; names of the package itself are in its `__init__`."""
+    """The room that a full name of ours is in.
+
+    Names of the package itself are in its `__init__`.
+    """
     part = name.split(".")[1] if "." in name else "__init__"
     return part if (root / part).is_dir() or (root / f"{part}.py").is_file() else "__init__"
 
@@ -83,7 +89,9 @@ def violations(root: Path = SOURCES) -> list[str]:
     for path in sorted(root.rglob("*.py")):
         room, place = room_of(path, root), path.relative_to(root.parent)
         if room not in MAY_IMPORT:
-            found.append(f"{place}: the room {room!r} is not in the table; decide what it may import")
+            found.append(
+                f"{place}: the room {room!r} is not in the table; decide what it may import"
+            )
             continue
         for line, name in imports(path, root):
             top = name.split(".")[0]
@@ -91,9 +99,13 @@ def violations(root: Path = SOURCES) -> list[str]:
                 known = known_room(name, root)
                 if known != room and known not in MAY_IMPORT[room]:
                     allowed = ", ".join(sorted(MAY_IMPORT[room])) or "nothing of ours"
-                    found.append(f"{place}:{line}: {room} must not know {known}; it may import {allowed}")
+                    found.append(
+                        f"{place}:{line}: {room} must not know {known}; it may import {allowed}"
+                    )
             elif room not in MAY_USE.get(top, {room}):
-                found.append(f"{place}:{line}: {top} stays inside {', '.join(sorted(MAY_USE[top]))}")
+                found.append(
+                    f"{place}:{line}: {top} stays inside {', '.join(sorted(MAY_USE[top]))}"
+                )
     return found
 
 
@@ -112,13 +124,33 @@ def test_every_room_and_library_of_the_tables_exists():
 @pytest.mark.parametrize(
     ("module", "statement", "message"),
     [
-        ("runtype/a.py", "from runtype_exporter.ledger import Ledger", "runtype must not know ledger"),
-        ("runtype/a.py", "def f():\n    import runtype_exporter.metrics.text", "runtype must not know metrics"),
+        (
+            "runtype/a.py",
+            "from runtype_exporter.ledger import Ledger",
+            "runtype must not know ledger",
+        ),
+        (
+            "runtype/a.py",
+            "def f():\n    import runtype_exporter.metrics.text",
+            "runtype must not know metrics",
+        ),
         ("ledger/a.py", "from runtype_exporter import metrics", "ledger must not know metrics"),
-        ("model.py", "from runtype_exporter import __version__", "model must not know __init__; it may import nothing"),
+        (
+            "model.py",
+            "from runtype_exporter import __version__",
+            "model must not know __init__; it may import nothing",
+        ),
         ("polling/a.py", "from runtype_exporter.web import app", "polling must not know web"),
-        ("web/a.py", "if True:\n    from runtype_exporter.ledger import Ledger", "web must not know ledger"),
-        ("simulator/a.py", "from runtype_exporter.model import Result", "simulator must not know model"),
+        (
+            "web/a.py",
+            "if True:\n    from runtype_exporter.ledger import Ledger",
+            "web must not know ledger",
+        ),
+        (
+            "simulator/a.py",
+            "from runtype_exporter.model import Result",
+            "simulator must not know model",
+        ),
         ("app.py", "import runtype_exporter.simulator", "app must not know simulator"),
         ("web/a.py", "from ..ledger import Ledger", "web must not know ledger"),
         ("polling/a.py", "import pydantic", "pydantic stays inside config"),

@@ -1,4 +1,7 @@
-"""What a person types, and what they get: texts, files' faults with their places, and exit codes."""
+"""What a person types, and what they get.
+
+Texts, files' faults with their places, and exit codes.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +83,7 @@ def api(world, faults):
         yield served
 
 
-# --- help and flags ---------------------------------------------------------------------------------------------------
+# --- help and flags ---
 @pytest.mark.parametrize("flag", ["--help", "-h"])
 def test_help_names_every_command(flag):
     helped = run(flag)
@@ -93,7 +96,10 @@ def test_each_commands_help_names_its_flags_and_their_twins(command):
     helped = run(command, "--help")
     assert 0 == helped.exit_code
     for parameter in main.commands[command].params:
-        twin = "RUNTYPE_EXPORTER_" + parameter.opts[0].removeprefix("--").replace(".", "_").replace("-", "_").upper()
+        twin = (
+            "RUNTYPE_EXPORTER_"
+            + parameter.opts[0].removeprefix("--").replace(".", "_").replace("-", "_").upper()
+        )
         assert parameter.opts[0] in helped.output
         assert twin == parameter.envvar
         assert twin in helped.output.replace("\n", " ")
@@ -129,10 +135,13 @@ def test_a_bad_address_is_refused_with_an_example(command, address):
 def test_the_environment_says_what_a_flag_does_and_the_flag_wins():
     environ = {"RUNTYPE_EXPORTER_WEB_LISTEN_ADDRESS": "there"}
     assert "'there' is no HOST:PORT" in run("healthcheck", **environ).output
-    assert "'here' is no HOST:PORT" in run("healthcheck", "--web.listen-address=here", **environ).output
+    assert (
+        "'here' is no HOST:PORT"
+        in run("healthcheck", "--web.listen-address=here", **environ).output
+    )
 
 
-# --- check-config -----------------------------------------------------------------------------------------------------
+# --- check-config ---
 @pytest.mark.parametrize("file", sorted(FIXTURES.glob("*.bad.yaml")), ids=lambda file: file.name)
 def test_a_bad_file_is_told_with_its_places(file):
     refused = run("check-config", f"--config.file={file}")
@@ -146,15 +155,21 @@ def test_every_fault_of_a_file_is_told_at_once(tmp_path):
     file = tmp_path / "config.yaml"
     file.write_text("accounts:\n  - name: a\n    timeout: 5\npoll:\n  intervall: 1s\n")
     lines = run("check-config", f"--config.file={file}").output.removeprefix("Error: ").splitlines()
-    assert [2, 3, 5] == sorted(int(line.split(":")[1]) for line in lines if line.startswith(str(file)))
+    assert [2, 3, 5] == sorted(
+        int(line.split(":")[1]) for line in lines if line.startswith(str(file))
+    )
 
 
 def test_a_good_file_is_forecast_and_live_asks_the_api(api, tmp_path):
     config = configure(tmp_path, api.url)
     checked = run("check-config", f"--config.file={config}")
     assert 0 == checked.exit_code
-    assert checked.output.startswith(f"the configuration is good; ledger at {tmp_path / 'ledger.db'}\n")
-    elsewhere = run("check-config", f"--config.file={config}", "--state.path=/x.db", "--live", **KEYS)
+    assert checked.output.startswith(
+        f"the configuration is good; ledger at {tmp_path / 'ledger.db'}\n"
+    )
+    elsewhere = run(
+        "check-config", f"--config.file={config}", "--state.path=/x.db", "--live", **KEYS
+    )
     assert (0, True) == (elsewhere.exit_code, "ledger at /x.db" in elsewhere.output)
     assert not (tmp_path / "ledger.db").exists()
 
@@ -169,7 +184,7 @@ def test_live_fails_where_the_api_does_or_the_key_is_missing(api, faults, tmp_pa
     assert refused.stdout.startswith("the configuration is good")
 
 
-# --- once -------------------------------------------------------------------------------------------------------------
+# --- once ---
 def test_once_prints_the_metrics_and_exits_with_0(api, world, tmp_path):
     config = configure(tmp_path, api.url, poll={"lookback": "1h"})
     api.call(lambda: world.add_batch([RecordPlan()] * 7, at=time.time() - 5, schedule="nightly"))
@@ -187,25 +202,37 @@ def test_once_exits_with_1_where_the_api_fails_and_prints_what_it_has(api, fault
 
 def test_once_exits_with_1_and_one_line_where_the_file_or_the_key_is_bad(tmp_path):
     missing = run("once", f"--config.file={tmp_path / 'none.yaml'}")
-    assert (1, f"Error: {tmp_path / 'none.yaml'}: no such file") == (missing.exit_code, missing.stderr.split(";")[0])
+    assert (1, f"Error: {tmp_path / 'none.yaml'}: no such file") == (
+        missing.exit_code,
+        missing.stderr.split(";")[0],
+    )
     nokey = run("once", f"--config.file={configure(tmp_path, 'http://127.0.0.1:1')}", ACME_KEY="")
     assert (1, True) == (nokey.exit_code, "ACME_KEY is empty" in nokey.stderr)
 
 
-# --- what runs until it is stopped ------------------------------------------------------------------------------------
+# --- what runs until it is stopped ---
 @pytest.mark.parametrize("arguments", [(), ("serve",)])
 def test_serve_is_what_runs_without_a_command_and_ends_with_0(arguments, api, tmp_path):
     config = configure(tmp_path, api.url)
-    ended = stopped(*arguments, f"--config.file={config}", "--web.listen-address=127.0.0.1:0", **KEYS)
+    ended = stopped(
+        *arguments, f"--config.file={config}", "--web.listen-address=127.0.0.1:0", **KEYS
+    )
     assert 0 == ended.exit_code
     assert "event=listening" in ended.stderr
 
 
 def test_a_telemetry_path_that_is_none_is_one_line(tmp_path):
     config = configure(tmp_path, "http://127.0.0.1:1")
-    flags = (f"--config.file={config}", "--web.listen-address=127.0.0.1:0", "--web.telemetry-path=metrics")
+    flags = (
+        f"--config.file={config}",
+        "--web.listen-address=127.0.0.1:0",
+        "--web.telemetry-path=metrics",
+    )
     refused = run("serve", *flags, **KEYS)
-    assert (1, True) == (refused.exit_code, "Error: --web.telemetry-path 'metrics': give a path" in refused.stderr)
+    assert (1, True) == (
+        refused.exit_code,
+        "Error: --web.telemetry-path 'metrics': give a path" in refused.stderr,
+    )
 
 
 def test_an_interrupt_is_130(api, faults, tmp_path):
@@ -240,7 +267,7 @@ def test_the_demo_says_where_to_look_and_leaves_nothing_behind(tmp_path):
     assert [] == list(tmp_path.iterdir())
 
 
-# --- healthcheck ------------------------------------------------------------------------------------------------------
+# --- healthcheck ---
 @pytest.mark.parametrize("address", [":1", "0.0.0.0:1", "[::]:1", "127.0.0.1:1"])
 def test_nobody_there_is_1_with_the_place_and_the_remedy(address):
     gone = run("healthcheck", f"--web.listen-address={address}")

@@ -11,13 +11,20 @@ from pathlib import Path
 import pytest
 
 NEEDY = "def test_needy(promtool):\n    assert promtool\n"
-SKIPPED = "import pytest\n\n\ndef test_fine():\n    pass\n\n\ndef test_skipped():\n    pytest.skip('some day')\n"
+SKIPPED = (
+    "import pytest\n\n\ndef test_fine():\n    pass\n\n\ndef test_skipped():\n    pytest.skip('some"
+    " day')\n"
+)
 
 
 def suite(folder: Path, tests: str, **environ: str) -> subprocess.CompletedProcess[str]:
     shutil.copy(Path(__file__).parent / "conftest.py", folder)
     (folder / "test_it.py").write_text(tests)
-    kept = {name: value for name, value in os.environ.items() if name not in ("CI", "RUNTYPE_REQUIRE_TOOLS")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("CI", "RUNTYPE_REQUIRE_TOOLS")
+    }
     command = [
         sys.executable,
         "-m",
@@ -30,17 +37,23 @@ def suite(folder: Path, tests: str, **environ: str) -> subprocess.CompletedProce
         str(folder),
         str(folder),
     ]
-    return subprocess.run(command, cwd=folder, env=kept | environ, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=folder, env=kept | environ, capture_output=True, text=True, check=False
+    )
 
 
 def test_a_missing_program_skips_its_tests_and_says_how_to_get_it(tmp_path: Path):
     done = suite(tmp_path, NEEDY, PATH="")
     assert 0 == done.returncode
-    assert "promtool is not installed; on Debian and Ubuntu: apt-get install prometheus" in done.stdout
+    assert (
+        "promtool is not installed; on Debian and Ubuntu: apt-get install prometheus" in done.stdout
+    )
 
 
 @pytest.mark.parametrize("environ", [{"CI": "true"}, {"RUNTYPE_REQUIRE_TOOLS": "1"}])
-def test_a_missing_program_fails_its_tests_where_nothing_may_be_skipped(tmp_path: Path, environ: dict[str, str]):
+def test_a_missing_program_fails_its_tests_where_nothing_may_be_skipped(
+    tmp_path: Path, environ: dict[str, str]
+):
     done = suite(tmp_path, NEEDY, PATH="", **environ)
     assert 1 == done.returncode
     assert "1 error" in done.stdout

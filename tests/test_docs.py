@@ -41,12 +41,17 @@ def unknown(text: str) -> set[str]:
     metrics = {name for name in METRIC.findall(text) if not _is_metric(name)}
     keys_ = {key for key in KEY.findall(text) if key not in KEYS}
     return (
-        metrics | keys_ | (set(FLAG.findall(text)) - FLAGS.keys()) | (set(VARIABLE.findall(text)) - {*FLAGS.values()})
+        metrics
+        | keys_
+        | (set(FLAG.findall(text)) - FLAGS.keys())
+        | (set(VARIABLE.findall(text)) - {*FLAGS.values()})
     )
 
 
 def _is_metric(name: str) -> bool:
-    return SUFFIX.sub("", name) in BY_NAME or any(metric.startswith(f"{name}_") for metric in BY_NAME)
+    return SUFFIX.sub("", name) in BY_NAME or any(
+        metric.startswith(f"{name}_") for metric in BY_NAME
+    )
 
 
 def dead(page: Path) -> Iterator[str]:
@@ -80,7 +85,9 @@ def test_every_endpoint_has_a_row():
         return []
 
     empty = Snapshot(0, {})
-    publisher = Publisher(ledger=lambda: empty, pictures=lambda: empty, own=OwnMetrics(), clock=SystemClock())
+    publisher = Publisher(
+        ledger=lambda: empty, pictures=lambda: empty, own=OwnMetrics(), clock=SystemClock()
+    )
     app = create_app(publisher=publisher, status=Nothing(), reload=reload, version="0")
     served = {
         f"{method} {route.path}"
@@ -89,7 +96,9 @@ def test_every_endpoint_has_a_row():
         for method in (route.methods or set()) - {"HEAD"}
     }
     assert served
-    assert served == {row for row in rows("docs/operations.md") if row.startswith(("GET /", "POST /"))}
+    assert served == {
+        row for row in rows("docs/operations.md") if row.startswith(("GET /", "POST /"))
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -102,7 +111,10 @@ def test_a_page_names_nothing_that_is_not_there(page: Path):
     ("text", "found"),
     [
         ("`runtype_record_finished_total`", {"runtype_record_finished_total"}),
-        ("rate(runtype_records_finished_total[5m]) and runtype_record_latency_seconds_bucket", set()),
+        (
+            "rate(runtype_records_finished_total[5m]) and runtype_record_latency_seconds_bucket",
+            set(),
+        ),
         ("grep ^runtype_records, runtype_exporter/catalogue, `runtype_exporter`", set()),
         ("runtype_up_total", {"runtype_up_total"}),
         ("`poll.intervall`", {"poll.intervall"}),
@@ -120,5 +132,8 @@ def test_a_name_that_nothing_bears_is_found(text: str, found: set[str]):
 def test_a_dead_link_is_found(tmp_path: Path):
     (tmp_path / "b.md").write_text("# It's here, too\n")
     page = tmp_path / "a.md"
-    page.write_text("[a](b.md) [b](b.md#its-here-too) [c](c.md) [d](b.md#gone) [e](https://c.example/x) [f](#f)\n# F\n")
+    page.write_text(
+        "[a](b.md) [b](b.md#its-here-too) [c](c.md) [d](b.md#gone) [e](https://c.example/x)"
+        " [f](#f)\n# F\n"
+    )
     assert ["c.md", "b.md#gone"] == list(dead(page))

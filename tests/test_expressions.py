@@ -35,11 +35,16 @@ def test_there_are_expressions_to_check(readings: dict[str, Reading], kind: str)
 
 
 def test_every_metric_is_used_or_explained(readings: dict[str, Reading]):
-    """By a rule or a dashboard, or by a page that a person wrote: a metric that nobody can use for anything is not worth its series."""
+    """By a rule or a dashboard, or by a page that a person wrote.
+
+    A metric that nobody can use for anything is not worth its series.
+    """
     used = readings["rules"].metrics | readings["dashboards"].metrics
     pages = {page for page in ROOT.glob("docs/**/*.md") if str(page.relative_to(ROOT)) not in PAGES}
     text = "\n".join(page.read_text() for page in [*pages, ROOT / "README.md"])
     idle = [
-        m.name for m in CATALOGUE if m.name not in used and not re.search(rf"\b{m.name}(_bucket|_sum|_count)?\b", text)
+        m.name
+        for m in CATALOGUE
+        if m.name not in used and not re.search(rf"\b{m.name}(_bucket|_sum|_count)?\b", text)
     ]
     assert not idle, "\n".join(["used nowhere and explained nowhere:", *idle])

@@ -1,4 +1,7 @@
-"""How increments are judged: by each objective's own definition, and for the schedules that it matches."""
+"""How increments are judged.
+
+By each objective's own definition, and for the schedules that it matches.
+"""
 
 import pytest
 
@@ -17,13 +20,18 @@ def judged(objectives: Objectives, delta: Delta) -> dict[tuple[str, ...], float]
     events = objectives.events(delta)
     assert {name for name, _ in events} <= {"runtype_slo_events_total"}
     assert {labels[1] for _, labels in events} <= {"acme"}
-    return {(slo, schedule, result): step for (_, (slo, _, schedule, result)), step in events.items()}
+    return {
+        (slo, schedule, result): step for (_, (slo, _, schedule, result)), step in events.items()
+    }
 
 
 def finished(schedule: str = "nightly", **outcomes: float) -> Delta:
     flow = ("acme", schedule, "enrich")
     return Delta(
-        increments={("runtype_records_finished_total", (*flow, name)): step for name, step in outcomes.items()}
+        increments={
+            ("runtype_records_finished_total", (*flow, name)): step
+            for name, step in outcomes.items()
+        }
     )
 
 
@@ -35,19 +43,24 @@ def latencies(outcome: str, *seconds: float) -> Delta:
 def started(**results: float) -> Delta:
     return Delta(
         increments={
-            ("runtype_schedule_starts_total", ("acme", "nightly", name)): step for name, step in results.items()
+            ("runtype_schedule_starts_total", ("acme", "nightly", name)): step
+            for name, step in results.items()
         }
     )
 
 
 def test_success_is_good_and_failure_and_unknown_are_bad_and_cancelled_is_neither():
     delta = finished(success=5, failure=2, cancelled=7, unknown=1)
-    assert {("succeed", "nightly", "good"): 5, ("succeed", "nightly", "bad"): 3} == judged(Objectives([SUCCEED]), delta)
+    assert {("succeed", "nightly", "good"): 5, ("succeed", "nightly", "bad"): 3} == judged(
+        Objectives([SUCCEED]), delta
+    )
 
 
 def test_an_abandoned_record_is_bad():
     delta = Delta(increments={("runtype_records_abandoned_total", FLOW): 4})
-    assert {("succeed", "nightly", "good"): 0, ("succeed", "nightly", "bad"): 4} == judged(ALL, delta)
+    assert {("succeed", "nightly", "good"): 0, ("succeed", "nightly", "bad"): 4} == judged(
+        ALL, delta
+    )
 
 
 def test_a_success_is_fast_up_to_and_at_the_threshold():
@@ -61,7 +74,9 @@ def test_the_latency_of_anything_but_a_success_is_no_event():
 
 def test_a_start_is_good_on_time_alone():
     delta = started(on_time=6, late=1, missed=2, failed=4)
-    assert {("on-time", "nightly", "good"): 6, ("on-time", "nightly", "bad"): 7} == judged(ALL, delta)
+    assert {("on-time", "nightly", "good"): 6, ("on-time", "nightly", "bad"): 7} == judged(
+        ALL, delta
+    )
 
 
 def test_a_series_that_only_comes_into_being_makes_its_events_come_into_being():
@@ -69,14 +84,20 @@ def test_a_series_that_only_comes_into_being_makes_its_events_come_into_being():
         increments={**finished(success=0).increments, **started(late=0).increments},
         observations=latencies("success").observations,
     )
-    zeros = {(slo, "nightly", verdict): 0.0 for slo in ("succeed", "fast", "on-time") for verdict in ("good", "bad")}
+    zeros = {
+        (slo, "nightly", verdict): 0.0
+        for slo in ("succeed", "fast", "on-time")
+        for verdict in ("good", "bad")
+    }
     assert zeros == judged(ALL, empty)
 
 
 def test_whatever_else_is_counted_is_no_event():
     delta = Delta(
         increments={("runtype_batches_finished_total", (*FLOW, "failure")): 1},
-        observations={("runtype_batch_duration_seconds", (*FLOW, "success")): [Observation(1.0, 0.0)]},
+        observations={
+            ("runtype_batch_duration_seconds", (*FLOW, "success")): [Observation(1.0, 0.0)]
+        },
     )
     assert {} == judged(ALL, delta)
 
@@ -104,15 +125,22 @@ def test_an_objective_holds_the_schedules_that_its_glob_matches_and_ad_hoc_batch
 def test_objectives_that_overlap_judge_each_event_each():
     objectives = Objectives([SUCCEED, Objective(name="nights", type="success", schedule="night*")])
     expected = {("succeed", "nightly", "good"): 1, ("nights", "nightly", "good"): 1}
-    assert expected == {key: step for key, step in judged(objectives, finished(success=1)).items() if step}
+    assert expected == {
+        key: step for key, step in judged(objectives, finished(success=1)).items() if step
+    }
 
 
 def test_flows_of_one_schedule_are_pooled():
     flows = ("enrich", "score")
     delta = Delta(
-        increments={("runtype_records_finished_total", ("acme", "nightly", flow, "success")): 2 for flow in flows},
+        increments={
+            ("runtype_records_finished_total", ("acme", "nightly", flow, "success")): 2
+            for flow in flows
+        },
         observations={
-            ("runtype_record_latency_seconds", ("acme", "nightly", flow, "success")): [Observation(1.0, 0.0)]
+            ("runtype_record_latency_seconds", ("acme", "nightly", flow, "success")): [
+                Observation(1.0, 0.0)
+            ]
             for flow in flows
         },
     )
@@ -125,11 +153,13 @@ def test_without_objectives_nothing_is_an_event():
 
 
 def test_the_strictest_delay_of_those_that_match_holds_a_schedule():
-    objectives = Objectives([
-        ON_TIME,
-        Objective(name="strict", type="freshness", schedule="night*", max_delay=60.0),
-        Objective(name="other", type="freshness", schedule="day*", max_delay=1.0),
-        SUCCEED,
-    ])  # fmt: skip
+    objectives = Objectives(
+        [
+            ON_TIME,
+            Objective(name="strict", type="freshness", schedule="night*", max_delay=60.0),
+            Objective(name="other", type="freshness", schedule="day*", max_delay=1.0),
+            SUCCEED,
+        ]
+    )
     assert (60.0, 900.0) == (objectives.max_delay("nightly"), objectives.max_delay("hourly"))
     assert Objectives([SUCCEED]).max_delay("nightly") is None

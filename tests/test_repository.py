@@ -1,4 +1,7 @@
-"""What holds for the repository as a whole: its files, its versions, and what must never be written into it."""
+"""What holds for the repository as a whole.
+
+Its files, its versions, and what must never be written into it.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,9 @@ TOP = [
 
 # Written in pieces, for this file is searched too.
 LEAKS = {
-    "a path of one machine": re.compile(r"""(["'=`( ]|^)/(wo[r]k|fa[r]m|ro[o]t|ho[m]e)/""", re.MULTILINE),
+    "a path of one machine": re.compile(
+        r"""(["'=`( ]|^)/(wo[r]k|fa[r]m|ro[o]t|ho[m]e)/""", re.MULTILINE
+    ),
     "a package registry": re.compile(
         r"[a-z0-9.-]*(py[p]i|npm[j]s|python[h]osted|deb[i]an)[a-z0-9.-]*\.(org|com|net|io)\b"
     ),
@@ -42,7 +47,9 @@ LEAKS = {
 
 
 def tracked() -> list[str]:
-    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    listing = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     if listing.returncode:
         pytest.skip("not a checkout: git lists no files")
     return [name for name in listing.stdout.split("\0") if name and (ROOT / name).is_file()]
@@ -100,7 +107,9 @@ def test_the_top_of_the_tree_has_what_people_look_for():
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
 def test_every_requirement_is_pinned_and_hashed_and_names_no_index(name: str):
-    entry = re.compile(r"[a-z0-9-]+(\[[a-z,-]+\])?==[^ ]+( ; [^\\]+?)?( +--hash=sha256:[0-9a-f]{64})+")
+    entry = re.compile(
+        r"[a-z0-9-]+(\[[a-z,-]+\])?==[^ ]+( ; [^\\]+?)?( +--hash=sha256:[0-9a-f]{64})+"
+    )
     entries = locked(name)
     assert entries
     assert [] == [line for line in entries if not entry.fullmatch(line.rstrip())]
@@ -108,12 +117,15 @@ def test_every_requirement_is_pinned_and_hashed_and_names_no_index(name: str):
 
 def test_what_runs_is_locked_to_what_was_tested():
     pins = {
-        name: {line.split(" ")[0] for line in locked(name)} for name in ("requirements.txt", "requirements-dev.txt")
+        name: {line.split(" ")[0] for line in locked(name)}
+        for name in ("requirements.txt", "requirements-dev.txt")
     }
     assert set() == pins["requirements.txt"] - pins["requirements-dev.txt"]
 
 
-@pytest.mark.parametrize(("name", "extra"), [("requirements.txt", None), ("requirements-dev.txt", "dev")])
+@pytest.mark.parametrize(
+    ("name", "extra"), [("requirements.txt", None), ("requirements-dev.txt", "dev")]
+)
 def test_the_locks_hold_what_the_project_asks_for(name: str, extra: str | None):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = project["dependencies"] + (project["optional-dependencies"][extra] if extra else [])

@@ -1,4 +1,7 @@
-"""The page of every alert, and of what the rules record. It knows how a rule is made up, and no rule by name."""
+"""The page of every alert, and of what the rules record.
+
+It knows how a rule is made up, and no rule by name.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,13 @@ def alerts_page(files: Sequence[RuleFile]) -> str:
 
 def _lines(files: Sequence[RuleFile]) -> Iterator[str]:
     yield _HEAD
-    alerts = _merged(rule for file in files for group in file.groups for rule in group.rules if isinstance(rule, Alert))
+    alerts = _merged(
+        rule
+        for file in files
+        for group in file.groups
+        for rule in group.rules
+        if isinstance(rule, Alert)
+    )
     yield ""
     yield "| alert | severity | for | keeps | tells |"
     yield "| --- | --- | --- | --- | --- |"
@@ -44,7 +53,10 @@ def _lines(files: Sequence[RuleFile]) -> Iterator[str]:
         yield f"{_plain(same[0].description)} [What to do](runbooks/{same[0].name}.md)."
         yield ""
         if len(same) > 1:
-            yield f"One of {len(same)} rules with this name, one for each objective and pair of windows:"
+            yield (
+                f"One of {len(same)} rules with this name, one for each objective and pair of"
+                " windows:"
+            )
             yield ""
         yield "```promql"
         yield same[0].expr
@@ -52,7 +64,10 @@ def _lines(files: Sequence[RuleFile]) -> Iterator[str]:
     yield ""
     yield "## What is recorded"
     yield ""
-    yield "Evaluated every minute, or every four where the window is a day or longer. Those of objectives exist once for each objective."
+    yield (
+        "Evaluated every minute, or every four where the window is a day or longer. Those of"
+        " objectives exist once for each objective."
+    )
     yield ""
     yield "| record | from |"
     yield "| --- | --- |"
@@ -62,7 +77,10 @@ def _lines(files: Sequence[RuleFile]) -> Iterator[str]:
             for rule in group.rules:
                 if isinstance(rule, Record) and rule.name not in seen:
                     seen.add(rule.name)
-                    yield f"| `{rule.name}` | `{file.name}`, every {written_duration(group.interval)} |"
+                    yield (
+                        f"| `{rule.name}` | `{file.name}`, every"
+                        f" {written_duration(group.interval)} |"
+                    )
     yield ""
 
 

@@ -1,4 +1,6 @@
-"""The page of the configuration: keys with what the schema says below each, commands and flags with their help.
+"""The page of the configuration.
+
+Keys with what the schema says below each, commands and flags with their help.
 
 It knows how a key is declared, and no key by name.
 """
@@ -39,7 +41,10 @@ _KINDS: Final[Mapping[Any, str]] = {
 
 
 class Key(NamedTuple):
-    """A key of the file: its path (a list's items are `[]`), and what is told of it. `example` is "" for a section."""
+    """A key of the file: its path (a list's items are `[]`), and what is told of it.
+
+    `example` is "" for a section.
+    """
 
     path: str
     kind: str
@@ -67,7 +72,13 @@ def keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[Key]:
         found = _EXAMPLE.search(doc)
         meaning = doc[: found.start()] if found else doc
         default = _SHIPPED if path in BUILT_IN else _default(field)
-        yield Key(path, _kind(field.annotation, field.metadata), default, meaning, found["example"] if found else "")
+        yield Key(
+            path,
+            _kind(field.annotation, field.metadata),
+            default,
+            meaning,
+            found["example"] if found else "",
+        )
         section, many = _section_of(field.annotation)
         if section is not None:
             yield from keys(section, f"{path}[]." if many else f"{path}.")
@@ -95,12 +106,27 @@ def configuration() -> str:
 def _lines() -> Iterator[str]:
     yield "# Configuration"
     yield ""
-    yield "Made from `runtype_exporter/config/` and `runtype_exporter/cli.py` by `make docs`; edit those, not this page."
+    yield (
+        "Made from `runtype_exporter/config/` and `runtype_exporter/cli.py` by `make docs`; edit"
+        " those, not this page."
+    )
     yield ""
-    yield "The file is YAML. Every key may be left out unless it is *required*. Durations need a unit: `30s`, `10m`, `1h30m`, `7d`."
-    yield "Unknown keys and keys that stand twice are errors; `runtype-exporter check-config` shows all errors at once, each with its line,"
-    yield "or a forecast of what the configuration will cost. A running exporter takes the file up anew on SIGHUP and on"
-    yield "`POST /-/reload`; a bad file leaves the old configuration in force. [`config.yaml`](../config.yaml) shows every key with its"
+    yield (
+        "The file is YAML. Every key may be left out unless it is *required*. Durations need a"
+        " unit: `30s`, `10m`, `1h30m`, `7d`."
+    )
+    yield (
+        "Unknown keys and keys that stand twice are errors; `runtype-exporter check-config` shows"
+        " all errors at once, each with its line,"
+    )
+    yield (
+        "or a forecast of what the configuration will cost. A running exporter takes the file up"
+        " anew on SIGHUP and on"
+    )
+    yield (
+        "`POST /-/reload`; a bad file leaves the old configuration in force."
+        " [`config.yaml`](../config.yaml) shows every key with its"
+    )
     yield "default."
     section = ""
     for key in keys():
@@ -234,5 +260,7 @@ def _written(value: Any) -> str:
 
 def _duration(seconds: float) -> str:
     """The largest unit that needs no fraction, or the one of 2.5s."""
-    unit, size = next(((unit, size) for unit, size in _UNITS if seconds and seconds % size == 0), ("s", 1.0))
+    unit, size = next(
+        ((unit, size) for unit, size in _UNITS if seconds and seconds % size == 0), ("s", 1.0)
+    )
     return f"{seconds / size:g}{unit}" if unit != "ms" else f"{seconds:g}s"

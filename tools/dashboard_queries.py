@@ -1,4 +1,7 @@
-"""Reads the expressions of a Grafana dashboard: its variables, its panels with legends and links, its annotations."""
+"""Reads the expressions of a Grafana dashboard.
+
+Its variables, its panels with legends and links, its annotations.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ class Dashboard:
 
     def __init__(self, place: str, document: Any, reads: Reads) -> None:
         self._place, self._document, self._reads = place, document, reads
-        self._variables = {variable["name"]: variable for variable in document.get("templating", {}).get("list", [])}
+        self._variables = {
+            variable["name"]: variable
+            for variable in document.get("templating", {}).get("list", [])
+        }
         self._options = {
             name: _options(variable)
             for name, variable in self._variables.items()
@@ -49,7 +55,9 @@ class Dashboard:
         """The labels of a result, with whatever options the variables in it may have."""
         unknown = [name for name in variables(text) if name not in self._variables]
         self._reads.say(place, [f"${name} is no variable of the dashboard" for name in unknown])
-        results = [self._reads.check(place, variant) or Labels() for variant in expand(text, self._options)]
+        results = [
+            self._reads.check(place, variant) or Labels() for variant in expand(text, self._options)
+        ]
         labels = results[0]
         for other in results[1:]:
             labels = labels.either(other)
@@ -62,7 +70,11 @@ class Dashboard:
             if match["series"]:
                 labels = self._expression(place, match["series"])
                 self._reads.say(
-                    place, [f"the series have no label {label}" for label in labels.lacking([match["label"]])]
+                    place,
+                    [
+                        f"the series have no label {label}"
+                        for label in labels.lacking([match["label"]])
+                    ],
                 )
         elif match := _RESULT.fullmatch(text.strip()):
             self._expression(place, match["expression"])
@@ -87,7 +99,9 @@ def shown(document: Any) -> Iterator[tuple[str, str]]:
     values = {}
     for variable in document.get("templating", {}).get("list", []):
         current = variable.get("current", {}).get("value", "")
-        values[variable["name"]] = (variable.get("allValue") or ".*") if "$__all" in current else str(current)
+        values[variable["name"]] = (
+            (variable.get("allValue") or ".*") if "$__all" in current else str(current)
+        )
     for panel in panels(document):
         for target in panel.get("targets", []):
             if "expr" in target:
@@ -103,8 +117,14 @@ def panels(document: Any) -> Iterator[Any]:
 
 def _options(variable: Any) -> list[str]:
     """The values of a variable whose options stand in the file."""
-    named = [option["value"] for option in variable.get("options", []) if option["value"] not in ("$__all", "__auto")]
-    listed = [re.split(r"\s:\s", option)[-1].strip() for option in variable.get("query", "").split(",")]
+    named = [
+        option["value"]
+        for option in variable.get("options", [])
+        if option["value"] not in ("$__all", "__auto")
+    ]
+    listed = [
+        re.split(r"\s:\s", option)[-1].strip() for option in variable.get("query", "").split(",")
+    ]
     return named or [option for option in listed if option]
 
 

@@ -1,4 +1,6 @@
-"""Writes what is made from code, pages, rules and what Grafana loads: `python -m tools.generate_docs`, `--check` to compare only.
+"""Writes what is made from code, pages, rules and what Grafana loads.
+
+`python -m tools.generate_docs`, `--check` to compare only.
 
 A page is a function and a row in `PAGES`.
 """
@@ -49,9 +51,18 @@ def _metrics_lines() -> Iterator[str]:
     yield ""
     yield "Made from `runtype_exporter/catalogue/` by `make docs`; edit that, not this page."
     yield ""
-    yield "Names are those of the text format 0.0.4. In OpenMetrics, counters and histograms show when they began (`_created`), and the"
-    yield "buckets of record latencies carry exemplars. Times are seconds since the Unix epoch, durations are seconds. *Stable* metrics"
-    yield "keep their name, type and labels until the next major version; *experimental* ones may change with any version."
+    yield (
+        "Names are those of the text format 0.0.4. In OpenMetrics, counters and histograms show"
+        " when they began (`_created`), and the"
+    )
+    yield (
+        "buckets of record latencies carry exemplars. Times are seconds since the Unix epoch,"
+        " durations are seconds. *Stable* metrics"
+    )
+    yield (
+        "keep their name, type and labels until the next major version; *experimental* ones may"
+        " change with any version."
+    )
     for owner, (title, text) in _OWNERS.items():
         yield ""
         yield f"## {title}"
@@ -83,7 +94,10 @@ def _metrics_lines() -> Iterator[str]:
 
 def _metric_row(metric: Metric) -> str:
     help_ = metric.help.replace("|", "\\|")
-    return f"| `{metric.name}` | {metric.type} | {_codes(metric.labels)} | {metric.stability} | {help_} |"
+    return (
+        f"| `{metric.name}` | {metric.type} | {_codes(metric.labels)} | {metric.stability} |"
+        f" {help_} |"
+    )
 
 
 def _codes(words: Sequence[str]) -> str:

@@ -1,7 +1,10 @@
-"""The alerts as rules that Grafana manages, for those who alert from there. It knows how a rule is made up, and no rule by name.
+"""The alerts as rules that Grafana manages, for those who alert from there.
 
-The expressions are the very ones of Prometheus, so the two cannot differ in meaning; what they compute with is recorded by Prometheus all
-the same. The keys are those that Grafana's own reader of these files knows (pkg/services/provisioning/alerting/rules_types.go).
+It knows how a rule is made up, and no rule by name.
+
+The expressions are the very ones of Prometheus, so the two cannot differ in meaning; what they
+compute with is recorded by Prometheus all the same. The keys are those that Grafana's own reader of
+these files knows (pkg/services/provisioning/alerting/rules_types.go).
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ DATASOURCE: Final = "runtype-prometheus"
 _FOLDER: Final = "Runtype"
 _HEAD: Final = "# Made by `make docs` from runtype_exporter/rules/; edit that, not this file.\n"
 _RANGE: Final = 600
-"""Seconds of data that a query may look at. Each is an instant query, so this only names the moment."""
+"""Seconds of data that a query may look at. Each is an instant query, so this only names the
+moment."""
 
 
 def grafana_alerts(files: Sequence[RuleFile]) -> str:
@@ -72,7 +76,10 @@ def _query(alert: Alert) -> Iterator[tuple[str, Any]]:
 
 
 def _condition() -> Iterator[tuple[str, Any]]:
-    """Whatever the expression finds fires, whatever its value: a comparison with 0 would take `up == 0` for silence."""
+    """Whatever the expression finds fires, whatever its value.
+
+    A comparison with 0 would take `up == 0` for silence.
+    """
     yield "refId", "fires"
     yield "datasourceUid", "__expr__"
     yield "model", {"refId": "fires", "type": "math", "expression": "is_number($value)"}

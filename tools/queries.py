@@ -1,6 +1,9 @@
-"""Reads every PromQL expression that the repository ships, and says what is wrong in which place: `python -m tools.queries`.
+"""Reads every PromQL expression that the repository ships, and says what is wrong in which place.
 
-Rules first, for what they record is known to all others; then dashboards, Grafana's own alert rules, and the documentation.
+`python -m tools.queries`.
+
+Rules first, for what they record is known to all others; then dashboards, Grafana's own alert
+rules, and the documentation.
 """
 
 from __future__ import annotations
@@ -68,7 +71,10 @@ def read_all(root: Path = ROOT) -> dict[str, Reading]:
 
 
 def read_rules(reading: Reading, documents: Iterable[tuple[str, Any]]) -> None:
-    """Recording rules until nothing more becomes known, whatever file they are in; then what is left, and the alerts."""
+    """Recording rules until nothing more becomes known, whatever file they are in.
+
+    Then what is left, and the alerts.
+    """
     rules = [
         (f"{place}: {rule.get('record') or rule.get('alert')}", rule)
         for place, document in documents
@@ -80,12 +86,18 @@ def read_rules(reading: Reading, documents: Iterable[tuple[str, Any]]) -> None:
     while waiting:
         names = {rule["record"] for _, rule in waiting}
         ready = [
-            entry for entry in waiting if not _asks_for(entry[1]["expr"], names - {entry[1]["record"]}, reading.known)
+            entry
+            for entry in waiting
+            if not _asks_for(entry[1]["expr"], names - {entry[1]["record"]}, reading.known)
         ]
-        for place, rule in ready or waiting:  # rules that wait for each other are read as they stand
+        # Rules that wait for each other are read as they stand.
+        for place, rule in ready or waiting:
             _record(reading, place, rule)
         waiting = [entry for entry in waiting if ready and entry not in ready]
-    reading.say("records", [f"{name} is a name of the catalogue" for name in sorted(recorded & known().series.keys())])
+    reading.say(
+        "records",
+        [f"{name} is a name of the catalogue" for name in sorted(recorded & known().series.keys())],
+    )
     alerts = [(place, rule) for place, rule in rules if "alert" in rule]
     results = [_alert(reading, place, rule) for place, rule in alerts]
     if results:
@@ -103,9 +115,14 @@ def _alert(reading: Reading, place: str, rule: Any) -> Labels:
 
 
 def _record(reading: Reading, place: str, rule: Any) -> None:
-    """What a rule records. One that goes on from its own last value is read twice: to learn its labels, and then with them."""
+    """What a rule records.
+
+    One that goes on from its own last value is read twice: to learn its labels, and then with them.
+    """
     own = {name: frozenset({value}) for name, value in rule.get("labels", {}).items()}
-    if rule["record"] not in reading.known.series and _asks_for(rule["expr"], {rule["record"]}, reading.known):
+    if rule["record"] not in reading.known.series and _asks_for(
+        rule["expr"], {rule["record"]}, reading.known
+    ):
         first = Checked(rule["expr"], reading.known.recorded(rule["record"], Labels()))
         reading.known = reading.known.recorded(rule["record"], (first.labels or Labels()).add(own))
     labels = (reading.check(place, rule["expr"]) or Labels()).add(own)
@@ -114,7 +131,10 @@ def _record(reading: Reading, place: str, rule: Any) -> None:
 
 def _asks_for(text: str, names: set[str], there: Known) -> bool:
     """Whether an expression needs a name that is still to be recorded."""
-    return any(re.search(rf"(?<![\w:]){re.escape(name)}(?![\w:])", text) for name in names - there.series.keys())
+    return any(
+        re.search(rf"(?<![\w:]){re.escape(name)}(?![\w:])", text)
+        for name in names - there.series.keys()
+    )
 
 
 def _read_alerting(reading: Reading, place: str, document: Any) -> None:
@@ -129,7 +149,11 @@ def _read_alerting(reading: Reading, place: str, document: Any) -> None:
                     asked = _REFERENCE.findall(model["expression"]) or [model["expression"]]
                     reading.say(
                         where,
-                        [f"{step['refId']} asks for {ref}, which is not there" for ref in asked if ref not in results],
+                        [
+                            f"{step['refId']} asks for {ref}, which is not there"
+                            for ref in asked
+                            if ref not in results
+                        ],
                     )
                     inputs = [results[ref] for ref in asked if ref in results]
                 else:
@@ -137,11 +161,15 @@ def _read_alerting(reading: Reading, place: str, document: Any) -> None:
                 results[step["refId"]] = _together(inputs)
             if rule["condition"] not in results:
                 reading.say(where, [f"the condition {rule['condition']} is not there"])
-            labels = results.get(rule["condition"], Labels()).add(dict.fromkeys(("alertname", "grafana_folder")))
+            labels = results.get(rule["condition"], Labels()).add(
+                dict.fromkeys(("alertname", "grafana_folder"))
+            )
             for text in [*rule.get("labels", {}).values(), *rule.get("annotations", {}).values()]:
                 reading.say(where, annotation_problems(text, labels, reading.known))
                 values = [one or other for one, other in _VALUES.findall(text)]
-                reading.say(where, [f"$values.{ref} is not there" for ref in values if ref not in results])
+                reading.say(
+                    where, [f"$values.{ref} is not there" for ref in values if ref not in results]
+                )
 
 
 def _together(inputs: list[Labels]) -> Labels:
@@ -161,7 +189,10 @@ def _read_page(reading: Reading, place: str, text: str) -> None:
 def _documents(root: Path, pattern: str) -> Iterator[tuple[str, Any]]:
     for path in sorted(root.glob(pattern)):
         text = path.read_text(encoding="utf-8")
-        yield str(path.relative_to(root)), json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        yield (
+            str(path.relative_to(root)),
+            (json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)),
+        )
 
 
 def main() -> int:
@@ -170,7 +201,8 @@ def main() -> int:
     for kind, reading in readings.items():
         for problem in reading.problems:
             print(problem)  # noqa: T201 - a command speaks on stdout
-        print(f"{kind}: {reading.count} expressions, {len(reading.problems)} problems", file=sys.stderr)  # noqa: T201
+        result = f"{kind}: {reading.count} expressions, {len(reading.problems)} problems"
+        print(result, file=sys.stderr)  # noqa: T201
     return 1 if any(reading.problems for reading in readings.values()) else 0
 
 

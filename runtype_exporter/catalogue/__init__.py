@@ -1,8 +1,10 @@
 """One declaration a metric: name, type, help, labels, owner, stability.
 
-Rendering, the ledger, the docs, rules and dashboards take what they know of a metric from here or are checked against it.
-Owners: `ledger` (durable: survives restarts), `picture` (gauges of the last complete picture), `process` (reset with the process).
+Rendering, the ledger, the docs, rules and dashboards take what they know of a metric from here or
+are checked against it. Owners: `ledger` (durable: survives restarts), `picture` (gauges of the last
+complete picture), `process` (reset with the process).
 """
+
 # ruff: noqa: F403, F405 - every declaration is public; to list them here would declare each twice
 
 from __future__ import annotations
@@ -14,7 +16,10 @@ from runtype_exporter.catalogue.pictures import *
 from runtype_exporter.catalogue.process import *
 
 CATALOGUE: tuple[Metric, ...] = tuple(
-    value for module in (durable, pictures, process) for value in vars(module).values() if isinstance(value, Metric)
+    value
+    for module in (durable, pictures, process)
+    for value in vars(module).values()
+    if isinstance(value, Metric)
 )
 """Every metric, in the order of the exposition."""
 

@@ -11,8 +11,22 @@ Stability = Literal["stable", "experimental"]
 Values = tuple[tuple[str, tuple[str, ...]], ...]
 
 LATENCY_BUCKETS = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
-"""Default boundaries of record latencies, seconds; the configuration's `metrics.latency_buckets` replaces them."""
-DURATION_BUCKETS = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0, 86400.0)
+"""Default boundaries of record latencies, seconds; the configuration's `metrics.latency_buckets`
+replaces them."""
+DURATION_BUCKETS = (
+    10.0,
+    30.0,
+    60.0,
+    120.0,
+    300.0,
+    600.0,
+    1800.0,
+    3600.0,
+    7200.0,
+    14400.0,
+    28800.0,
+    86400.0,
+)
 LAG_BUCKETS = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0)
 REQUEST_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 POLL_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -33,7 +47,8 @@ FLOW_LABELS = ("account", "schedule", "flow")
 class Metric:
     """One metric as it stands in the text format 0.0.4 (counters with their `_total`).
 
-    `buckets` are a histogram's default boundaries in seconds. `values` names the closed set of a label's values, where it has one.
+    `buckets` are a histogram's default boundaries in seconds. `values` names the closed set of a
+    label's values, where it has one.
     """
 
     name: str

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from runtype_exporter.catalogue.metric import COMMIT_BUCKETS, POLL_BUCKETS, REQUEST_BUCKETS, Metric, Values
+from runtype_exporter.catalogue.metric import (
+    COMMIT_BUCKETS,
+    POLL_BUCKETS,
+    REQUEST_BUCKETS,
+    Metric,
+    Values,
+)
 
 
 def _gauge(name: str, help_: str, labels: tuple[str, ...] = ()) -> Metric:
@@ -13,7 +19,9 @@ def _counter(name: str, help_: str, labels: tuple[str, ...] = (), values: Values
     return Metric(name, "counter", help_, labels, "process", values=values)
 
 
-def _histogram(name: str, help_: str, labels: tuple[str, ...] = (), *, buckets: tuple[float, ...]) -> Metric:
+def _histogram(
+    name: str, help_: str, labels: tuple[str, ...] = (), *, buckets: tuple[float, ...]
+) -> Metric:
     return Metric(name, "histogram", help_, labels, "process", buckets=buckets)
 
 
@@ -29,7 +37,9 @@ COLLECTOR_UP = _gauge(
     ("account", "collector"),
 )
 COLLECTOR_FAILURES = _counter(
-    "runtype_collector_failures_total", "Failed reads of a collector.", ("account", "collector", "reason")
+    "runtype_collector_failures_total",
+    "Failed reads of a collector.",
+    ("account", "collector", "reason"),
 )
 LAST_SUCCESSFUL_POLL = _gauge(
     "runtype_last_successful_poll_timestamp_seconds",
@@ -37,13 +47,22 @@ LAST_SUCCESSFUL_POLL = _gauge(
     ("account",),
 )
 POLL_DURATION = _histogram(
-    "runtype_poll_duration_seconds", "Duration of a polling cycle.", ("account",), buckets=POLL_BUCKETS
+    "runtype_poll_duration_seconds",
+    "Duration of a polling cycle.",
+    ("account",),
+    buckets=POLL_BUCKETS,
 )
 POLLS = _counter("runtype_polls_total", "Polling cycles ended.", ("account",))
-POLL_FAILURES = _counter("runtype_poll_failures_total", "Polling cycles that failed.", ("account", "reason"))
-BATCH_SWEEPS = _counter("runtype_batch_sweeps_total", "Sweeps of batch results that reached the end.", ("account",))
+POLL_FAILURES = _counter(
+    "runtype_poll_failures_total", "Polling cycles that failed.", ("account", "reason")
+)
+BATCH_SWEEPS = _counter(
+    "runtype_batch_sweeps_total", "Sweeps of batch results that reached the end.", ("account",)
+)
 BATCH_SWEEP_FAILURES = _counter(
-    "runtype_batch_sweep_failures_total", "Sweeps of batch results that failed.", ("account", "reason")
+    "runtype_batch_sweep_failures_total",
+    "Sweeps of batch results that failed.",
+    ("account", "reason"),
 )
 SWEEPS_PENDING = _gauge("runtype_sweeps_pending", "Batches that wait to be swept.", ("account",))
 OLDEST_PENDING_SWEEP = _gauge(
@@ -63,7 +82,9 @@ API_REQUEST_DURATION = _histogram(
     buckets=REQUEST_BUCKETS,
 )
 API_BUDGET_LIMIT = _gauge(
-    "runtype_api_budget_limit_requests", "Requests that the account may spend in any hour.", ("account",)
+    "runtype_api_budget_limit_requests",
+    "Requests that the account may spend in any hour.",
+    ("account",),
 )
 API_BUDGET_REMAINING = _gauge(
     "runtype_api_budget_remaining_requests", "Requests that could be sent at once.", ("account",)
@@ -74,13 +95,18 @@ API_THROTTLED_UNTIL = _gauge(
     ("account",),
 )
 API_CLOCK_SKEW = _gauge(
-    "runtype_api_clock_skew_seconds", "The API's clock (Date header) minus the exporter's.", ("account",)
+    "runtype_api_clock_skew_seconds",
+    "The API's clock (Date header) minus the exporter's.",
+    ("account",),
 )
 
 # --- the exporter itself ---
-BUILD_INFO = _gauge("runtype_exporter_build_info", "1, labelled with the version.", ("version", "python"))
+BUILD_INFO = _gauge(
+    "runtype_exporter_build_info", "1, labelled with the version.", ("version", "python")
+)
 CONFIG_RELOAD_SUCCESSFUL = _gauge(
-    "runtype_exporter_config_last_reload_successful", "1 if the last (re)load of the configuration succeeded."
+    "runtype_exporter_config_last_reload_successful",
+    "1 if the last (re)load of the configuration succeeded.",
 )
 CONFIG_RELOAD_TIME = _gauge(
     "runtype_exporter_config_last_reload_success_timestamp_seconds",
@@ -88,17 +114,25 @@ CONFIG_RELOAD_TIME = _gauge(
 )
 LEADER = _gauge("runtype_exporter_leader", "1 if this process polls the API.")
 LEDGER_ROWS = _gauge("runtype_exporter_ledger_rows", "Result identities that the ledger holds.")
-LEDGER_BYTES = _gauge("runtype_exporter_ledger_bytes", "Size of the ledger on disk, its write-ahead log included.")
-LEDGER_CREATED = _gauge("runtype_exporter_ledger_created_timestamp_seconds", "When the ledger was created.")
+LEDGER_BYTES = _gauge(
+    "runtype_exporter_ledger_bytes", "Size of the ledger on disk, its write-ahead log included."
+)
+LEDGER_CREATED = _gauge(
+    "runtype_exporter_ledger_created_timestamp_seconds", "When the ledger was created."
+)
 LEDGER_COMMIT_DURATION = _histogram(
     "runtype_exporter_ledger_commit_duration_seconds",
     "Duration of a ledger commit.",
     buckets=COMMIT_BUCKETS,
 )
-LEDGER_FAILURES = _counter("runtype_exporter_ledger_failures_total", "Ledger operations that failed.")
+LEDGER_FAILURES = _counter(
+    "runtype_exporter_ledger_failures_total", "Ledger operations that failed."
+)
 SERIES = _gauge("runtype_exporter_series", "Lines of the exposition, comments left out.")
 
-SERIES_LIMIT = _gauge("runtype_exporter_series_limit", "The most lines of the exposition (metrics.max_series).")
+SERIES_LIMIT = _gauge(
+    "runtype_exporter_series_limit", "The most lines of the exposition (metrics.max_series)."
+)
 SERIES_DROPPED = _counter(
     "runtype_exporter_series_dropped_total",
     "Label sets that were not given series of their own because of metrics.max_series.",

@@ -1,4 +1,6 @@
-"""What a person configures: one YAML file turned into frozen values, or every error in it at once with file, line and path.
+"""What a person configures.
+
+One YAML file turned into frozen values, or every error in it at once with file, line and path.
 
 It must not know what the values are for: no API, no ledger, no metric but the catalogue's defaults.
 """

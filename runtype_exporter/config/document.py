@@ -1,7 +1,8 @@
 """YAML text to plain data, with the line of every value.
 
-It must not know which keys there are. Only what the file needs of YAML is taken: mappings with text keys, lists, text, numbers,
-true/false and null; anchors work, tags and keys that stand twice are refused.
+It must not know which keys there are. Only what the file needs of YAML is taken: mappings with text
+keys, lists, text, numbers, true/false and null; anchors work, tags and keys that stand twice are
+refused.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ Path = tuple[str | int, ...]
 """Where a value stands: keys and indices from the top."""
 
 MOST_VALUES: Final = 100_000
-"""Values that a file may come to, aliases written out: a few lines of aliases of aliases would fill the memory."""
+"""Values that a file may come to, aliases written out: a few lines of aliases of aliases would fill
+the memory."""
 
 _TAG: Final = "tag:yaml.org,2002:"
 _CONSTRUCTED: Final = frozenset(f"{_TAG}{name}" for name in ("null", "bool", "int", "float"))
-_PLAIN: Final = frozenset(f"{_TAG}{name}" for name in ("str", "timestamp", "merge", "value", "map", "seq"))
+_PLAIN: Final = frozenset(
+    f"{_TAG}{name}" for name in ("str", "timestamp", "merge", "value", "map", "seq")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +65,20 @@ def parse(text: str) -> Document:
         document.faults.append(Fault(mark.line + 1 if mark else 1, (), _syntax(error)))
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        document.faults.append(Fault(line, (), "has a character that YAML does not allow; remove it"))
+        document.faults.append(
+            Fault(line, (), "has a character that YAML does not allow; remove it")
+        )
     except _TooMuch as error:
         path = _before_alias(error.path, document)
-        message = f"comes to more than {MOST_VALUES} values: aliases (*name) of aliases multiply; write out what they stand for"
+        message = (
+            f"comes to more than {MOST_VALUES} values: aliases (*name) of aliases multiply; write"
+            " out what they stand for"
+        )
         document.faults.append(Fault(document.line(path), path, message))
     except RecursionError:
-        document.faults.append(Fault(1, (), "is nested too deeply, or an alias stands inside its own anchor"))
+        document.faults.append(
+            Fault(1, (), "is nested too deeply, or an alias stands inside its own anchor")
+        )
     return document
 
 
@@ -79,7 +90,10 @@ class _TooMuch(Exception):  # noqa: N818  # a fault of the file, told as one
 
 
 def _before_alias(path: Path, document: Document) -> Path:
-    """What holds the first alias on the way to a value: an alias stands for what is written further up. Without one, the top."""
+    """What holds the first alias on the way to a value.
+
+    An alias stands for what is written further up. Without one, the top.
+    """
     lines = [document.line(path[:length]) for length in range(len(path) + 1)]
     back = (length for length in range(1, len(path)) if lines[length + 1] < lines[length])
     return path[: next(back, 1)]
@@ -98,11 +112,15 @@ def _value(node: yaml.Node, path: Path, loader: yaml.SafeLoader, document: Docum
     if document.values > MOST_VALUES:
         raise _TooMuch(path)
     if node.tag not in _CONSTRUCTED | _PLAIN:
-        document.faults.append(Fault(line, path, "YAML tags are not used here; remove the word that begins with !"))
+        document.faults.append(
+            Fault(line, path, "YAML tags are not used here; remove the word that begins with !")
+        )
     elif isinstance(node, yaml.MappingNode):
         return dict(_entries(node, path, loader, document))
     elif isinstance(node, yaml.SequenceNode):
-        return tuple(_value(item, (*path, index), loader, document) for index, item in enumerate(node.value))
+        return tuple(
+            _value(item, (*path, index), loader, document) for index, item in enumerate(node.value)
+        )
     elif node.tag in _CONSTRUCTED:
         try:
             return loader.construct_object(node)

@@ -24,7 +24,10 @@ class Problem:
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used. `problems` are all of its errors, in the order of their lines."""
+    """The configuration cannot be used.
+
+    `problems` are all of its errors, in the order of their lines.
+    """
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         """Keep the problems."""

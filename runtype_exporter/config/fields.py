@@ -1,4 +1,6 @@
-"""The kinds of value that a configuration file holds, and the words for what is wrong with one. Frozen sections are made of them.
+"""The kinds of value that a configuration file holds, and the words for what is wrong with one.
+
+Frozen sections are made of them.
 
 It must not know which keys there are. Durations are seconds here and text with a unit in the file.
 """
@@ -23,7 +25,10 @@ class Section(BaseModel):
 
 
 class Reading:
-    """How a file is read, as against values made in Python: durations need a unit, and this is where secrets are looked for."""
+    """How a file is read, as against values made in Python.
+
+    Durations need a unit, and this is where secrets are looked for.
+    """
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         """Paths of key files start at `folder`."""

@@ -1,6 +1,7 @@
 """The file to a `Config`, or all of its errors at once, each with its line.
 
-It must not know the rules: those are the schema's. Here their errors get the words that a person sees.
+It must not know the rules: those are the schema's. Here their errors get the words that a person
+sees.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ MAX_FILE: Final = 4 * 1024 * 1024
 """The largest file read, bytes: more is no configuration."""
 MAX_SHOWN: Final = 60
 
-BUILT_IN: Final[Mapping[str, Any]] = {"accounts": ({"name": "default", "api_key": {"env": "RUNTYPE_API_KEY"}},)}
+BUILT_IN: Final[Mapping[str, Any]] = {
+    "accounts": ({"name": "default", "api_key": {"env": "RUNTYPE_API_KEY"}},)
+}
 """What stands where the file says nothing: one account, everything discovered."""
 
 _WORDS: Final = {
@@ -43,9 +46,12 @@ _WORDS: Final = {
 
 
 def load(path: Path | None, *, environ: Mapping[str, str] | None = None) -> Config:
-    """Read the configuration: the file at `path`; with None ./config.yaml, and where that is absent the built-in defaults.
+    """Read the configuration.
 
-    `environ` (the process's own by default) is where keys are looked up, when they are read: none is read here.
+    The file at `path`; with None ./config.yaml, and where that is absent the built-in defaults.
+
+    `environ` (the process's own by default) is where keys are looked up, when they are read: none
+    is read here.
 
     Raises:
         ConfigError: with every error of the file.
@@ -66,12 +72,21 @@ def load(path: Path | None, *, environ: Mapping[str, str] | None = None) -> Conf
             )
         except ValidationError as error:
             known = {fault.path for fault in faults}
-            found = [_told(details) for details in error.errors(include_url=False, include_input=True)]
-            faults += [document.Fault(parsed.line(at), at, said) for at, said in found if at not in known]
-        faults += [document.Fault(parsed.line(at), at, said) for at, said in (*repeated(data), *nameless(data))]
+            found = [
+                _told(details) for details in error.errors(include_url=False, include_input=True)
+            ]
+            faults += [
+                document.Fault(parsed.line(at), at, said) for at, said in found if at not in known
+            ]
+        faults += [
+            document.Fault(parsed.line(at), at, said)
+            for at, said in (*repeated(data), *nameless(data))
+        ]
     if faults:
         faults.sort(key=lambda fault: fault.line)
-        raise ConfigError(tuple(Problem(str(path), f.line, _written(f.path), f.message) for f in faults))
+        raise ConfigError(
+            tuple(Problem(str(path), f.line, _written(f.path), f.message) for f in faults)
+        )
     return config
 
 
@@ -80,17 +95,24 @@ def _text(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(MAX_FILE + 1)
     except FileNotFoundError:
-        problem = "no such file; check --config.file, or leave it out for ./config.yaml or the built-in defaults"
+        problem = (
+            "no such file; check --config.file, or leave it out for ./config.yaml or the built-in"
+            " defaults"
+        )
         raise ConfigError((Problem(str(path), None, "", problem),)) from None
     except OSError as error:
-        raise ConfigError((Problem(str(path), None, "", f"cannot be read: {error.strerror}"),)) from None
+        raise ConfigError(
+            (Problem(str(path), None, "", f"cannot be read: {error.strerror}"),)
+        ) from None
     if len(content) > MAX_FILE:
         raise ConfigError((Problem(str(path), None, "", "is larger than 4 MiB: no configuration"),))
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError((Problem(str(path), line, "", "is not UTF-8 text; save it as UTF-8"),)) from None
+        raise ConfigError(
+            (Problem(str(path), line, "", "is not UTF-8 text; save it as UTF-8"),)
+        ) from None
 
 
 def _told(error: ErrorDetails) -> tuple[document.Path, str]:
@@ -104,7 +126,10 @@ def _told(error: ErrorDetails) -> tuple[document.Path, str]:
 
 
 def _shown(value: Any) -> str:
-    """A wrong value as it fits into a message. What stands at api_key has a check of its own and never comes here."""
+    """A wrong value as it fits into a message.
+
+    What stands at api_key has a check of its own and never comes here.
+    """
     match value:
         case None:
             return "nothing"
@@ -127,7 +152,9 @@ def _unknown_key(path: document.Path) -> str:
             model = next(kind for kind in (*get_args(annotation), annotation) if _is_section(kind))
     key = str(path[-1])
     meant = get_close_matches(key, model.model_fields, n=1)
-    hint = f"did you mean {meant[0]!r}?" if meant else f"known here: {', '.join(model.model_fields)}"
+    hint = (
+        f"did you mean {meant[0]!r}?" if meant else f"known here: {', '.join(model.model_fields)}"
+    )
     return f"unknown key {_shown(key)}; {hint}"
 
 
@@ -138,6 +165,7 @@ def _is_section(kind: Any) -> bool:
 def _written(path: document.Path) -> str:
     """A path as people write it, on one line: accounts[0].timeout."""
     parts = (
-        f"[{part}]" if isinstance(part, int) else f".{part if part.isprintable() else repr(part)}" for part in path
+        f"[{part}]" if isinstance(part, int) else f".{part if part.isprintable() else repr(part)}"
+        for part in path
     )
     return "".join(parts).removeprefix(".")

@@ -1,7 +1,9 @@
-"""What can be configured: frozen values with their defaults and limits, which the other rooms read as attributes.
+"""What can be configured.
 
-It must not know files. Durations are seconds here and text with a unit in the file, status words in folded case. What a key means is said
-below it, for the page of the documentation too.
+Frozen values with their defaults and limits, which the other rooms read as attributes.
+
+It must not know files. Durations are seconds here and text with a unit in the file, status words in
+folded case. What a key means is said below it, for the page of the documentation too.
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ MIN_SERIES: Final = 1000
 MAX_BUCKETS: Final = 50
 
 _SCHEDULE_ID: Final = re.compile(r"schedule_(?=.*\d)[^*?\[\s]+")
-"""A schedule's id in full, of the form that the API's documentation shows: names of that form, with a digit, are not to be expected."""
+"""A schedule's id in full, of the form that the API's documentation shows: names of that form, with
+a digit, are not to be expected."""
 
 Meaning = Literal[Outcome, "unfinished"]
 """What a status word can be mapped to."""
@@ -56,14 +59,16 @@ _INLINE = (
 
 
 _NAMELESS = (
-    "{!r} may go by a name, and names are not read where accounts[{}].collectors.schedules is false; "
-    "write ids in full (schedule_01jv...), or switch that collector on"
+    "{!r} may go by a name, and names are not read where accounts[{}].collectors.schedules is"
+    " false; write ids in full (schedule_01jv...), or switch that collector on"
 )
 
 
 def _identity(text: str) -> str:
     if not text or len(text) > MAX_ID or not text.isprintable() or " " in text:
-        raise ValueError(f"must be the id as the API gives it: at most {MAX_ID} characters without spaces")
+        raise ValueError(
+            f"must be the id as the API gives it: at most {MAX_ID} characters without spaces"
+        )
     return text
 
 
@@ -84,9 +89,14 @@ def _base_url(text: str) -> str:
     if url.userinfo:
         raise ValueError("must not hold credentials; the key belongs into api_key")
     if not url.host or url.query or url.fragment:
-        raise ValueError(f"must be a scheme, a host and at most a port and a path, like {DEFAULT_BASE_URL}")
+        raise ValueError(
+            f"must be a scheme, a host and at most a port and a path, like {DEFAULT_BASE_URL}"
+        )
     if url.scheme != "https" and not (url.scheme == "http" and _is_loopback(url.host)):
-        raise ValueError("would send the API key in the clear; use https (http is for this machine only, as localhost)")
+        raise ValueError(
+            "would send the API key in the clear; use https (http is for this machine only, as"
+            " localhost)"
+        )
     return text.rstrip("/")
 
 
@@ -113,7 +123,10 @@ def _secret(value: Any, info: ValidationInfo) -> Secret:
 
 def _accounts(accounts: tuple[Account, ...]) -> tuple[Account, ...]:
     if not accounts:
-        raise ValueError("needs an account; leave `accounts` out for the default one, whose key is in RUNTYPE_API_KEY")
+        raise ValueError(
+            "needs an account; leave `accounts` out for the default one, whose key is in"
+            " RUNTYPE_API_KEY"
+        )
     return accounts
 
 
@@ -122,7 +135,9 @@ def _buckets(buckets: tuple[float, ...]) -> tuple[float, ...]:
         raise ValueError(f"needs 1 to {MAX_BUCKETS} boundaries; it has {len(buckets)}")
     for before, after in pairwise(buckets):
         if after <= before:
-            raise ValueError(f"must rise from each boundary to the next; {after:g}s follows {before:g}s")
+            raise ValueError(
+                f"must rise from each boundary to the next; {after:g}s follows {before:g}s"
+            )
     return buckets
 
 
@@ -133,21 +148,31 @@ def _status_map(words: Mapping[str, Meaning]) -> Mapping[str, Meaning]:
         if not key:
             raise ValueError("has an empty status word")
         if key in folded:
-            raise ValueError(f"has the status word {key!r} twice: upper and lower case are the same here")
+            raise ValueError(
+                f"has the status word {key!r} twice: upper and lower case are the same here"
+            )
         folded[key] = meaning
     return MappingProxyType(folded)
 
 
 class Globs(Section):
-    """Which schedules are followed: those that match one of `include` and none of `exclude`, by name or id."""
+    """Which schedules are followed.
+
+    Those that match one of `include` and none of `exclude`, by name or id.
+    """
 
     include: tuple[Label, ...] = ("*",)
-    """Followed are schedules whose name or id matches one of these globs. Example: `["nightly-*"]`."""
+    """Followed are schedules whose name or id matches one of these globs. Example: `["nightly-*"]`.
+    """
     exclude: tuple[Label, ...] = ()
-    """Of those, schedules that match one of these are left out: none of their runs and batches is counted. Example: `["*-test"]`."""
+    """Of those, schedules that match one of these are left out: none of their runs and batches is
+    counted. Example: `["*-test"]`."""
 
     def matches(self, name: str | None, schedule_id: str) -> bool:
-        """Whether a schedule is followed. Upper and lower case differ; a schedule may have no name."""
+        """Whether a schedule is followed.
+
+        Upper and lower case differ; a schedule may have no name.
+        """
         texts = [text for text in (name, schedule_id) if text]
         return _any(texts, self.include) and not _any(texts, self.exclude)
 
@@ -169,7 +194,10 @@ def _any(texts: list[str], patterns: tuple[str, ...]) -> bool:
 
 
 def _by_name(pattern: str) -> bool:
-    """Whether a glob may be meant for names. `*` takes every id as it is, and what is written like an id in full is one."""
+    """Whether a glob may be meant for names.
+
+    `*` takes every id as it is, and what is written like an id in full is one.
+    """
     return bool(pattern.strip("*")) and not _SCHEDULE_ID.fullmatch(pattern)
 
 
@@ -181,7 +209,8 @@ class ConfiguredBatch(Section):
     name: Label | None = None
     """What stands in the label `batch` in place of the id. Example: `backfill`."""
     status: Label | None = None
-    """Ask for results with this status word only. Such a batch feeds its own gauges and no counter. Example: `failed`."""
+    """Ask for results with this status word only. Such a batch feeds its own gauges and no counter.
+    Example: `failed`."""
 
 
 class Collectors(Section):
@@ -193,9 +222,11 @@ class Collectors(Section):
     Without it, `schedules` can filter by ids alone. Example: `false`.
     """
     runs: Flag = True
-    """The list of runs: batches, the runs' durations, results of runs without a batch. Example: `false`."""
+    """The list of runs: batches, the runs' durations, results of runs without a batch. Example:
+    `false`."""
     summary: Flag = True
-    """The summary of batches at work, which alone shows those that no schedule started. Example: `false`."""
+    """The summary of batches at work, which alone shows those that no schedule started. Example:
+    `false`."""
     cost: Flag = True
     """What a batch cost, asked for once when it closes. Example: `false`."""
     sparklines: Flag = True
@@ -208,7 +239,8 @@ class Account(Section):
     """One account of Runtype."""
 
     name: Label
-    """The label `account`. Counters and the request budget are kept under it, so a new name starts anew. Example: `production`."""
+    """The label `account`. Counters and the request budget are kept under it, so a new name starts
+    anew. Example: `production`."""
     api_key: Annotated[Secret, PlainValidator(_secret)]
     """Where the API key is read from, before each request: an environment variable, or a file (relative to this one).
 
@@ -217,9 +249,11 @@ class Account(Section):
     base_url: Annotated[Text, AfterValidator(_base_url)] = DEFAULT_BASE_URL
     """Where the API is: https, or http on this machine only. Example: `https://api.runtype.com`."""
     requests_per_hour: Annotated[Count, Field(ge=MIN_REQUESTS_PER_HOUR)] = 1000
-    """Never exceeded in any hour, retries and restarts included; work waits for its turn instead. Example: `5000`."""
+    """Never exceeded in any hour, retries and restarts included; work waits for its turn instead.
+    Example: `5000`."""
     page_size: Annotated[Count, Field(ge=1, le=MAX_PAGE_SIZE)] = 100
-    """Results asked for with one request; the API may answer with fewer. Lists are never asked for more than 100. Example: `1000`."""
+    """Results asked for with one request; the API may answer with fewer. Lists are never asked for
+    more than 100. Example: `1000`."""
     timeout: Span = 30.0
     """Of one request, to the last byte of its answer. Example: `90s`."""
     schedules: Annotated[Globs, Optional] = Globs()
@@ -229,7 +263,8 @@ class Account(Section):
     batches: Annotated[tuple[ConfiguredBatch, ...], BeforeValidator(listed)] = ()
     """Batches that are always followed, whether a list shows them or not."""
     collectors: Annotated[Collectors, Optional] = Collectors()
-    """What is read besides results. A read that the key may not make switches itself off and is tried again each hour."""
+    """What is read besides results. A read that the key may not make switches itself off and is
+    tried again each hour."""
 
 
 class Poll(Section):
@@ -241,11 +276,14 @@ class Poll(Section):
     It is stretched where they would take over a quarter of the budget. Example: `30s`.
     """
     discovery_interval: Span = 600.0
-    """Between two looks at schedules, sparklines and usage, and between two walks over the whole list of runs. Example: `1h`."""
+    """Between two looks at schedules, sparklines and usage, and between two walks over the whole
+    list of runs. Example: `1h`."""
     lookback: Duration = 0.0
-    """At the very first start, also count results that became final this long before it. Example: `24h`."""
+    """At the very first start, also count results that became final this long before it. Example:
+    `24h`."""
     settle_time: Duration = 1800.0
-    """How long an ended batch may take to show its last results; what is missing then is counted as abandoned. Example: `1h`."""
+    """How long an ended batch may take to show its last results; what is missing then is counted as
+    abandoned. Example: `1h`."""
     max_concurrency: Annotated[Count, Field(ge=1, le=64)] = 4
     """How many batches of an account are read at the same time. Example: `8`."""
 
@@ -254,9 +292,11 @@ class State(Section):
     """What must survive a restart."""
 
     path: Annotated[Path, BeforeValidator(_path)] = Path("runtype-exporter.db")
-    """The ledger's file; `--state.path` overrides it. It takes a restart to change. Example: `/data/ledger.db`."""
+    """The ledger's file; `--state.path` overrides it. It takes a restart to change. Example:
+    `/data/ledger.db`."""
     retention: Span = 604800.0
-    """How long closed batches are remembered, and the counters of a schedule that is gone are shown. Example: `14d`."""
+    """How long closed batches are remembered, and the counters of a schedule that is gone are
+    shown. Example: `14d`."""
 
 
 class Metrics(Section):
@@ -270,11 +310,13 @@ class Metrics(Section):
     batches_per_schedule: Annotated[Count, Field(ge=0)] = 1
     """How many closed batches of each schedule keep their gauges. Example: `3`."""
     max_series: Annotated[Count, Field(ge=MIN_SERIES)] = 50_000
-    """Lines of the exposition. Beyond it the gauges of single batches go first, then new label sets are pooled. Example: `100000`."""
+    """Lines of the exposition. Beyond it the gauges of single batches go first, then new label sets
+    are pooled. Example: `100000`."""
     status_map: Annotated[Mapping[Text, Meaning], AfterValidator(_status_map), Optional] = Field(
         default_factory=lambda: MappingProxyType({})
     )
-    """What further status words mean; upper and lower case are the same. Example: `{needs_review: unfinished}`."""
+    """What further status words mean; upper and lower case are the same. Example: `{needs_review:
+    unfinished}`."""
 
 
 class Config(Section):
@@ -293,13 +335,19 @@ class Config(Section):
 
     @property
     def latency_boundaries(self) -> tuple[float, ...]:
-        """The boundaries of record latencies: the configured buckets, and every threshold that latencies are held to."""
+        """The boundaries of record latencies.
+
+        The configured buckets, and every threshold that latencies are held to.
+        """
         thresholds = {slo.threshold for slo in self.slos if slo.threshold is not None}
         return tuple(sorted({*self.metrics.latency_buckets, *thresholds}))
 
 
 def repeated(data: Any) -> list[tuple[tuple[str | int, ...], str]]:
-    """Where names and ids that must differ do not, in data that may be wrong elsewhere: the path and what is wrong there."""
+    """Where names and ids that must differ do not, in data that may be wrong elsewhere.
+
+    The path and what is wrong there.
+    """
     accounts = data.get("accounts") if isinstance(data, dict) else None
     found = _repeated(accounts, ("accounts",), "name")
     for index, account in enumerate(accounts if isinstance(accounts, tuple) else ()):
@@ -311,30 +359,45 @@ def repeated(data: Any) -> list[tuple[tuple[str | int, ...], str]]:
 
 
 def nameless(data: Any) -> list[tuple[tuple[str | int, ...], str]]:
-    """Where globs go by names of schedules that are not read, in data that may be wrong elsewhere: the path and what is wrong there."""
+    """Where globs go by names of schedules that are not read, in data that may be wrong elsewhere.
+
+    The path and what is wrong there.
+    """
     accounts = data.get("accounts") if isinstance(data, dict) else None
     found: list[tuple[tuple[str | int, ...], str]] = []
     for at, account in enumerate(accounts if isinstance(accounts, tuple) else ()):
         collectors, globs = (
-            account.get(key) if isinstance(account, dict) else None for key in ("collectors", "schedules")
+            account.get(key) if isinstance(account, dict) else None
+            for key in ("collectors", "schedules")
         )
-        if not (isinstance(collectors, dict) and collectors.get("schedules") is False and isinstance(globs, dict)):
+        if not (
+            isinstance(collectors, dict)
+            and collectors.get("schedules") is False
+            and isinstance(globs, dict)
+        ):
             continue
         for key in ("include", "exclude"):
             patterns = globs.get(key)
             for index, pattern in enumerate(patterns if isinstance(patterns, tuple) else ()):
                 if isinstance(pattern, str) and _by_name(pattern):
-                    found.append((("accounts", at, "schedules", key, index), _NAMELESS.format(pattern, at)))
+                    found.append(
+                        (("accounts", at, "schedules", key, index), _NAMELESS.format(pattern, at))
+                    )
     return found
 
 
-def _repeated(items: Any, path: tuple[str | int, ...], key: str) -> list[tuple[tuple[str | int, ...], str]]:
+def _repeated(
+    items: Any, path: tuple[str | int, ...], key: str
+) -> list[tuple[tuple[str | int, ...], str]]:
     first: dict[str, int] = {}
     found: list[tuple[tuple[str | int, ...], str]] = []
     for index, item in enumerate(items if isinstance(items, tuple) else ()):
         value = item.get(key) if isinstance(item, dict) else None
         if isinstance(value, str) and first.setdefault(value, index) != index:
             found.append(
-                ((*path, index, key), f"{value!r} is taken by {path[-1]}[{first[value]}]; each {key} must differ")
+                (
+                    (*path, index, key),
+                    f"{value!r} is taken by {path[-1]}[{first[value]}]; each {key} must differ",
+                )
             )
     return found

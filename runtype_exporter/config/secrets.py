@@ -1,4 +1,6 @@
-"""Where an API key lies, and how it is read: a reference that can be printed, since the key itself is never kept.
+"""Where an API key lies, and how it is read.
+
+A reference that can be printed, since the key itself is never kept.
 
 It must not know what the key opens.
 """
@@ -17,11 +19,15 @@ MAX_SECRET: Final = 8192
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _KEY: Final = re.compile(r"(rt|tv)_(live|test)_")
-"""How Runtype's keys begin (documented). Only used to notice a key that stands where the name of its variable should."""
+"""How Runtype's keys begin (documented). Only used to notice a key that stands where the name of
+its variable should."""
 
 
 class SecretError(Exception):
-    """A key cannot be read. The message names the variable or the file and the remedy, never what was read."""
+    """A key cannot be read.
+
+    The message names the variable or the file and the remedy, never what was read.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +36,35 @@ class Secret:
 
     env: str | None = None
     file: Path | None = None
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False, compare=False)
+    environ: Mapping[str, str] = field(
+        default_factory=lambda: os.environ, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         """Refuse what names no place.
 
         Raises:
-            ValueError: neither or both are given, or `env` is no name of a variable. The message never repeats it: it may be the key.
+            ValueError: neither or both are given, or `env` is no name of a variable. The message
+                never repeats it: it may be the key.
         """
         if (self.env is None) == (self.file is None):
             raise ValueError("takes one place to read the key from: {env: NAME} or {file: PATH}")
         if self.env is not None and (_KEY.match(self.env) or not _NAME.fullmatch(self.env)):
             raise ValueError(
-                "env takes the name of an environment variable, such as RUNTYPE_API_KEY (letters, digits, _), not the key"
+                "env takes the name of an environment variable, such as RUNTYPE_API_KEY (letters,"
+                " digits, _), not the key"
             )
         if self.file is not None and _KEY.match(self.file.name):
             raise ValueError("file takes the path of the file that holds the key, not the key")
 
     def read(self) -> str:
-        """The key as it stands now, so that a rotated one is taken up. White space around it is stripped.
+        """The key as it stands now, so that a rotated one is taken up.
+
+        White space around it is stripped.
 
         Raises:
-            SecretError: the variable is unset or empty; the file is missing, unreadable or empty; what it holds is no key.
+            SecretError: the variable is unset or empty; the file is missing, unreadable or empty;
+                what it holds is no key.
         """
         found: str | None
         if self.file is not None:
@@ -74,7 +87,9 @@ def _file(path: Path) -> str:
         with path.open("rb") as file:
             return file.read(MAX_SECRET + 2).decode("utf-8", "replace")
     except FileNotFoundError:
-        raise SecretError(f"the file {path} does not exist; put the Runtype API key into it") from None
+        raise SecretError(
+            f"the file {path} does not exist; put the Runtype API key into it"
+        ) from None
     except OSError as error:
         raise SecretError(
             f"the file {path} cannot be read ({error.strerror}); let the exporter's user read it"

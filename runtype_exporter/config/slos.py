@@ -1,4 +1,6 @@
-"""Service level objectives as a person writes them: which events count, for which schedules, and how many of them must be good.
+"""Service level objectives as a person writes them.
+
+Which events count, for which schedules, and how many of them must be good.
 
 It must not know how events are judged, nor which rules follow from an objective.
 """
@@ -24,7 +26,9 @@ _PERCENTAGE: Final = re.compile(r"\d{1,2}(\.\d{1,10})?%", re.ASCII)
 
 def _name(text: str) -> str:
     if not _NAME.fullmatch(text):
-        raise ValueError(f"must be 1 to {MAX_LABEL} of the characters a-z, 0-9 and -, like records-succeed")
+        raise ValueError(
+            f"must be 1 to {MAX_LABEL} of the characters a-z, 0-9 and -, like records-succeed"
+        )
     return text
 
 
@@ -52,7 +56,8 @@ def _objective(value: Any) -> Decimal:
 def _window(seconds: float) -> float:
     if seconds < MIN_WINDOW:
         raise ValueError(
-            "must be a day or longer: what is counted once a minute says nothing of parts of a shorter one"
+            "must be a day or longer: what is counted once a minute says nothing of parts of a"
+            " shorter one"
         )
     return seconds
 
@@ -65,7 +70,10 @@ def _for(type_: SloType, example: str) -> AfterValidator:
         if value is None and actual == type_:
             raise ValueError(f"is missing: type {type_} needs it, like {example}")
         if value is not None and actual not in {None, type_}:
-            raise ValueError(f"belongs to type {type_}, and this one is of type {actual}; remove it or change the type")
+            raise ValueError(
+                f"belongs to type {type_}, and this one is of type {actual}; remove it or change"
+                " the type"
+            )
         return value
 
     return AfterValidator(check)
@@ -79,20 +87,27 @@ class Slo(Section):
     type: SloType
     """What is judged.
 
-    `success`: results; good is success, bad are failure, unknown and abandoned, cancelled is neither. `latency`: of the successes, good
-    are those within `threshold`. `freshness`: due starts; good is on time, bad are late, missed and failed. Example: `latency`.
+    `success`: results; good is success, bad are failure, unknown and abandoned, cancelled is
+    neither. `latency`: of the successes, good are those within `threshold`. `freshness`: due
+    starts; good is on time, bad are late, missed and failed. Example: `latency`.
     """
     objective: Annotated[Decimal, PlainValidator(_objective)]
-    """How much of the events within `window` must be good: above 0% and below 100%. Example: `99.5%`."""
+    """How much of the events within `window` must be good: above 0% and below 100%. Example:
+    `99.5%`."""
     schedule: Annotated[Text, AfterValidator(_schedules)] = "*"
-    """A glob on the label `schedule`. `""` matches ad-hoc batches, which nothing else matches. Example: `"nightly-*"`."""
+    """A glob on the label `schedule`. `""` matches ad-hoc batches, which nothing else matches.
+    Example: `"nightly-*"`."""
     window: Annotated[Span, AfterValidator(_window)] = 30 * 86400.0
     """Over which the objective holds: a day at least. Example: `7d`."""
     min_bad: Annotated[Count, Field(ge=1)] = 2
-    """How many bad events it takes, at least, before an alert of `runtype-exporter rules` says that the budget burns. Example: `5`."""
+    """How many bad events it takes, at least, before an alert of `runtype-exporter rules` says that
+    the budget burns. Example: `5`."""
     threshold: Annotated[Span | None, _for("latency", "60s"), Field(validate_default=True)] = None
-    """Type `latency` only, and needed there: the longest good latency. It becomes a boundary of the latency histogram. Example: `60s`."""
-    max_delay: Annotated[Duration | None, _for("freshness", "15m"), Field(validate_default=True)] = None
+    """Type `latency` only, and needed there: the longest good latency. It becomes a boundary of the
+    latency histogram. Example: `60s`."""
+    max_delay: Annotated[
+        Duration | None, _for("freshness", "15m"), Field(validate_default=True)
+    ] = None
     """Type `freshness` only, and needed there: a run that starts later is late; one that is not there by then is missed.
 
     Example: `15m`.

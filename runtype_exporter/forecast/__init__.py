@@ -1,7 +1,9 @@
-"""What a configuration will cost before it runs: requests an hour, how fresh sweeps can be, and how many lines a scrape will have.
+"""What a configuration will cost before it runs.
 
-Pure arithmetic over the configuration, the catalogue and the rules of polling; only `survey` asks the API, a few times. It must not know
-the ledger or anything that runs.
+Requests an hour, how fresh sweeps can be, and how many lines a scrape will have.
+
+Pure arithmetic over the configuration, the catalogue and the rules of polling; only `survey` asks
+the API, a few times. It must not know the ledger or anything that runs.
 """
 
 from runtype_exporter.forecast.advice import advice

@@ -1,4 +1,7 @@
-"""What to change where a configuration does not fit what the account holds. Pure; it must not know how advice is shown."""
+"""What to change where a configuration does not fit what the account holds.
+
+Pure; it must not know how advice is shown.
+"""
 
 from __future__ import annotations
 
@@ -33,35 +36,46 @@ def _advice(account: Account, poll: Poll, holding: Holding, taken: Requests) -> 
     if taken.usual > taken.sustained:
         enough = round_up(_enough(account, poll, holding))
         yield (
-            f"batches end faster than the budget can read them: {taken.usual:,.0f} requests an hour are wanted, {taken.sustained:,.0f} "
-            "granted, so counting falls behind for ever. "
-            f"Set requests_per_hour to {enough:,} or more{_or_larger_pages(account)}, or exclude schedules"
+            f"batches end faster than the budget can read them: {taken.usual:,.0f} requests an hour"
+            f" are wanted, {taken.sustained:,.0f} granted, so counting falls behind for ever. Set"
+            f" requests_per_hour to {enough:,} or more{_or_larger_pages(account)}, or exclude"
+            " schedules"
         )
     elif (seconds := taken.freshness(largest(holding))) > STALE_AFTER:
         more = round_up(account.requests_per_hour * seconds / STALE_AFTER)
         yield (
-            f"while it runs, a batch of {largest(holding):,} records is seen anew every {duration(seconds)} only; nothing is lost by that. "
-            f"For half an hour set requests_per_hour to {more:,}{_or_larger_pages(account)}"
+            f"while it runs, a batch of {largest(holding):,} records is seen anew every"
+            f" {duration(seconds)} only; nothing is lost by that. For half an hour set"
+            f" requests_per_hour to {more:,}{_or_larger_pages(account)}"
         )
     if taken.interval > poll.interval:
         often = round(taken.interval * account.requests_per_hour / poll.interval)
         yield (
-            f"cycles come every {duration(taken.interval)} instead of every {duration(poll.interval)}, for looking takes at most a quarter "
-            f"of the limit. Set requests_per_hour to {round_up(often):,}, or poll.interval to {duration(taken.interval)}"
+            f"cycles come every {duration(taken.interval)} instead of every"
+            f" {duration(poll.interval)}, for looking takes at most a quarter of the limit. Set"
+            f" requests_per_hour to {round_up(often):,}, or poll.interval to"
+            f" {duration(taken.interval)}"
         )
     if not holding.ordered:
         yield (
-            "the list of runs comes in no order that could be used, so each cycle reads all of it, which is not forecast here; "
-            "watch runtype_api_requests_total and raise poll.interval if it takes too much"
+            "the list of runs comes in no order that could be used, so each cycle reads all of it,"
+            " which is not forecast here; watch runtype_api_requests_total and raise poll.interval"
+            " if it takes too much"
         )
     on = at_work(account, holding)
     if not on.runs and not on.summary and not account.batches:
         remedy = "Give the key the scope" if holding.forbidden else "Switch one of them on"
-        yield f"neither runs nor summary are collected and no batches are configured: no batch will be found. {remedy}"
+        yield (
+            "neither runs nor summary are collected and no batches are configured: no batch will"
+            f" be found. {remedy}"
+        )
 
 
 def _enough(account: Account, poll: Poll, holding: Holding) -> int:
-    """The smallest limit that carries what is usual. Found by trying, since more budget also lets cycles come closer together."""
+    """The smallest limit that carries what is usual.
+
+    Found by trying, since more budget also lets cycles come closer together.
+    """
 
     def carries(limit: int) -> bool:
         taken = requests(account.model_copy(update={"requests_per_hour": limit}), poll, holding)

@@ -1,4 +1,7 @@
-"""What an account holds, as far as a forecast needs it: read from the API, or assumed. It must not know where it was read."""
+"""What an account holds, as far as a forecast needs it: read from the API, or assumed.
+
+It must not know where it was read.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,13 @@ from typing import Final
 class Holding:
     """What an account holds.
 
-    `listed` are the schedules of the account, `schedules` those of them that are followed, `flows` the pairs of a followed schedule and a
-    flow, `adhoc_flows` the flows of batches that no schedule started. `open` holds the records of each batch at work. `runs_an_hour` are
-    runs that began, `ended` the records of each batch among the runs that were seen, over `hours`; `adhoc_ended` and `adhoc_hours` are the
-    same of batches that no schedule started. `run_pages` is how many pages of the run list lie within `state.retention`, which is what a
-    whole walk reads. `forbidden` are the collectors that the key may not read, `notes` are what was not read, as a person is told.
+    `listed` are the schedules of the account, `schedules` those of them that are followed, `flows`
+    the pairs of a followed schedule and a flow, `adhoc_flows` the flows of batches that no schedule
+    started. `open` holds the records of each batch at work. `runs_an_hour` are runs that began,
+    `ended` the records of each batch among the runs that were seen, over `hours`; `adhoc_ended` and
+    `adhoc_hours` are the same of batches that no schedule started. `run_pages` is how many pages of
+    the run list lie within `state.retention`, which is what a whole walk reads. `forbidden` are the
+    collectors that the key may not read, `notes` are what was not read, as a person is told.
     """
 
     read: bool
@@ -35,4 +40,5 @@ class Holding:
 
 
 ASSUMED: Final = Holding(read=False, listed=10, schedules=10, flows=10)
-"""What a forecast starts from where nobody has looked: ten schedules of one flow each, nothing at work."""
+"""What a forecast starts from where nobody has looked: ten schedules of one flow each, nothing at
+work."""

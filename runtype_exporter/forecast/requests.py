@@ -1,6 +1,7 @@
 """How many requests an hour an account will take, and how often its batches can be swept with what is left. Pure.
 
-The rules are polling's and the budget's own; what they come to over an hour is computed here. It must not know how any of it is shown.
+The rules are polling's and the budget's own; what they come to over an hour is computed here. It
+must not know how any of it is shown.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from runtype_exporter.runtype.client import MAX_LIST_PAGE
 class Requests:
     """What one account takes, in requests an hour unless said otherwise.
 
-    `lists` are the reads of discovery by operation, `beside` those that give way to sweeps (sparklines, usage). `interval` is the time
-    between two cycles in seconds: the configured one, or longer where a quarter of the limit does not carry it. `ending` is what it takes
-    to read each ending batch whole once and ask for its cost; `changing`, on top of all, what it would take to sweep every batch now at
-    work in every cycle.
+    `lists` are the reads of discovery by operation, `beside` those that give way to sweeps
+    (sparklines, usage). `interval` is the time between two cycles in seconds: the configured one,
+    or longer where a quarter of the limit does not carry it. `ending` is what it takes to read each
+    ending batch whole once and ask for its cost; `changing`, on top of all, what it would take to
+    sweep every batch now at work in every cycle.
     """
 
     read: bool
@@ -68,8 +70,15 @@ class Requests:
 
     @property
     def left(self) -> float:
-        """Left for sweeps. While they want all of it, what is read beside them keeps its guaranteed share alone."""
-        return self.sustained - sum(self.lists.values()) - min(sum(self.beside.values()), self.sustained / GUARANTEE)
+        """Left for sweeps.
+
+        While they want all of it, what is read beside them keeps its guaranteed share alone.
+        """
+        return (
+            self.sustained
+            - sum(self.lists.values())
+            - min(sum(self.beside.values()), self.sustained / GUARANTEE)
+        )
 
     def freshness(self, records: int) -> float:
         """Seconds between two whole sweeps of a batch of this many records while it alone runs and changes all the time."""
@@ -103,7 +112,9 @@ def requests(account: Account, poll: Poll, holding: Holding) -> Requests:
     if on.schedules:
         lists["schedules"] = seldom * rounds
     if on.runs:
-        walks = HOUR / max(poll.discovery_interval, holding.run_pages * HOUR / (WHOLE_WALK_SHARE * limit))
+        walks = HOUR / max(
+            poll.discovery_interval, holding.run_pages * HOUR / (WHOLE_WALK_SHARE * limit)
+        )
         lists["runs"] += walks * (holding.run_pages - 1)
 
     asides = HOUR / max(poll.discovery_interval, interval)
@@ -124,7 +135,8 @@ def requests(account: Account, poll: Poll, holding: Holding) -> Requests:
         interval=interval,
         lists=lists,
         beside=beside,
-        ending=read_once(holding.ended) / holding.hours + read_once(holding.adhoc_ended) / holding.adhoc_hours,
+        ending=read_once(holding.ended) / holding.hours
+        + read_once(holding.adhoc_ended) / holding.adhoc_hours,
         changing=swept * HOUR / interval,
     )
 

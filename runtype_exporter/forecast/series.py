@@ -1,7 +1,8 @@
 """How many series and lines the metrics will have. Pure.
 
-Everything follows from the catalogue: a metric's labels say what it is counted by. The tables name the metrics that depart from that:
-those of a collector that can be off, and those whose series come only when something unusual happens.
+Everything follows from the catalogue: a metric's labels say what it is counted by. The tables name
+the metrics that depart from that: those of a collector that can be off, and those whose series come
+only when something unusual happens.
 """
 
 from __future__ import annotations
@@ -48,7 +49,11 @@ _COLLECTOR: Final[Mapping[str, str]] = {
             catalogue.SCHEDULE_NEXT_RUN,
             catalogue.SCHEDULE_STARTS,
         ),
-        "runs": (catalogue.SCHEDULE_RUNS_FINISHED, catalogue.SCHEDULE_RUN_DURATION, catalogue.SCHEDULE_RUN_QUEUE),
+        "runs": (
+            catalogue.SCHEDULE_RUNS_FINISHED,
+            catalogue.SCHEDULE_RUN_DURATION,
+            catalogue.SCHEDULE_RUN_QUEUE,
+        ),
         "cost": (catalogue.COST, catalogue.BATCH_COST),
         "sparklines": (catalogue.SCHEDULE_RECENT_RUNS, catalogue.SCHEDULE_RECENT_FAILED_RUNS),
         "usage": (
@@ -77,7 +82,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """How many there are of each in one account. `objectives` are pairs of an objective and a schedule that it matches."""
+    """How many there are of each in one account.
+
+    `objectives` are pairs of an objective and a schedule that it matches.
+    """
 
     schedules: int
     flows: int
@@ -89,12 +97,19 @@ class Counts:
 
 
 def series(config: Config, holdings: Mapping[str, Holding]) -> list[Row]:
-    """The rows of every metric that will have series, the process's own last. `holdings` by account."""
+    """The rows of every metric that will have series, the process's own last.
+
+    `holdings` by account.
+    """
     counts = [_counts(account, config, holdings[account.name]) for account in config.accounts]
     rows = []
     for metric in CATALOGUE:
         shared = "account" not in metric.labels
-        found = label_sets(metric, counts[0]) if shared else sum(label_sets(metric, each) for each in counts)
+        found = (
+            label_sets(metric, counts[0])
+            if shared
+            else sum(label_sets(metric, each) for each in counts)
+        )
         if found:
             rows.append(Row(metric.name, found, found * _lines_each(metric, config)))
     return [*rows, Row("process_*, python_*", PROCESS_LINES, PROCESS_LINES)]
@@ -111,7 +126,10 @@ def label_sets(metric: Metric, counts: Counts) -> int:
 
 
 def _things(metric: Metric, counts: Counts) -> int:
-    """How many things of the kind that the metric tells of: batches, flows, schedules, or the account itself."""
+    """How many things of the kind that the metric tells of.
+
+    Batches, flows, schedules, or the account itself.
+    """
     if metric.labels[: len(BATCH_LABELS)] == BATCH_LABELS:
         followed = 0 if metric.name in _CLOSED_ONLY else counts.followed
         return followed + (0 if metric.name in _OPEN_ONLY else counts.closed)

@@ -1,4 +1,7 @@
-"""A look at an account: a handful of requests that tell a forecast what it holds. It must not know what is forecast from it."""
+"""A look at an account: a handful of requests that tell a forecast what it holds.
+
+It must not know what is forecast from it.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,18 @@ from runtype_exporter.runtype.client import MAX_LIST_PAGE
 MOST_SCHEDULE_PAGES: Final = 10
 """A thousand schedules tell enough."""
 SHORTEST_SPAN: Final = HOUR / 6
-"""Runs that all began within less time than this are no measure of how often they begin: so much is taken for granted, seconds."""
+"""Runs that all began within less time than this are no measure of how often they begin: so much is
+taken for granted, seconds."""
 FEW_BATCHES: Final = 4
 """Fewer ad-hoc batches than this are no measure: they are taken for those of an hour."""
 
 
 @dataclass(slots=True)
 class _Memory:
-    """A budget that lasts as long as the look: an exporter at work has the ledger, and with it the real one, for itself."""
+    """A budget that lasts as long as the look.
+
+    An exporter at work has the ledger, and with it the real one, for itself.
+    """
 
     states: dict[str, BudgetState] = field(default_factory=dict)
 
@@ -133,15 +140,27 @@ def _holding(account: Account, state: State, now: float, found: _Read) -> Holdin
     def followed(schedule_id: str) -> bool:
         return account.schedules.matches(names.get(schedule_id), schedule_id)
 
-    theirs = {run.batch_execution_id: run.schedule_id for run in found.runs if run.batch_execution_id}
+    theirs = {
+        run.batch_execution_id: run.schedule_id for run in found.runs if run.batch_execution_id
+    }
     adhoc = [row for row in (*found.summary.batches, *found.summary.recent) if row.id not in theirs]
-    imports = [row for row in found.summary.recent if row.id not in theirs] if account.adhoc_batches else []
+    imports = (
+        [row for row in found.summary.recent if row.id not in theirs]
+        if account.adhoc_batches
+        else []
+    )
     schedules = {row.id for row in found.schedules if followed(row.id)}
     schedules |= {run.schedule_id for run in found.runs if followed(run.schedule_id)}
     with_records = [run for run in found.runs if run.batch_execution_id or run.total_records]
     flows = {(run.schedule_id, run.flow_id) for run in with_records if followed(run.schedule_id)}
-    unseen = {row.id for row in found.schedules if not row.agent_id and followed(row.id)} - {flow[0] for flow in flows}
-    hours = _span([at for run in found.runs if (at := time(run.created_at)) is not None], now, more=found.more_runs)
+    unseen = {row.id for row in found.schedules if not row.agent_id and followed(row.id)} - {
+        flow[0] for flow in flows
+    }
+    hours = _span(
+        [at for run in found.runs if (at := time(run.created_at)) is not None],
+        now,
+        more=found.more_runs,
+    )
     an_hour = len(found.runs) / hours
     in_retention = round(an_hour * state.retention / HOUR) if found.more_runs else len(found.runs)
     return Holding(
@@ -159,7 +178,9 @@ def _holding(account: Account, state: State, now: float, found: _Read) -> Holdin
         ended=tuple(run.total_records or 0 for run in with_records if followed(run.schedule_id)),
         hours=hours,
         adhoc_ended=tuple(row.total_records or 0 for row in imports),
-        adhoc_hours=_pace(sorted(at for row in imports if (at := time(row.started_at)) is not None)),
+        adhoc_hours=_pace(
+            sorted(at for row in imports if (at := time(row.started_at)) is not None)
+        ),
         run_pages=pages(in_retention, min(account.page_size, MAX_LIST_PAGE)),
         ordered=not found.more_runs or _in_order(found.runs),
         forbidden=frozenset(found.forbidden),
@@ -172,7 +193,10 @@ def _in_order(runs: Sequence[RunRow]) -> bool:
 
 
 def _span(created: Sequence[float], now: float, *, more: bool) -> float:
-    """Over how many hours the runs that were read began: the whole list's began up to now, a page's within the page."""
+    """Over how many hours the runs that were read began.
+
+    The whole list's began up to now, a page's within the page.
+    """
     if not created:
         return 1.0
     last = max(created) if more else now
@@ -182,8 +206,8 @@ def _span(created: Sequence[float], now: float, *, more: bool) -> float:
 def _pace(began: Sequence[float]) -> float:
     """Over how many hours these ad-hoc batches began, in order of their starts.
 
-    How far back the summary reaches is not documented, so the starts themselves tell: those of the middle half, since one batch that took
-    long began long before the others.
+    How far back the summary reaches is not documented, so the starts themselves tell: those of the
+    middle half, since one batch that took long began long before the others.
     """
     if len(began) < FEW_BATCHES:
         return max(HOUR, began[-1] - began[0] if began else 0.0) / HOUR

@@ -1,4 +1,7 @@
-"""A forecast as a person reads it in a terminal. It must not know how any of its figures came to be."""
+"""A forecast as a person reads it in a terminal.
+
+It must not know how any of its figures came to be.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +33,17 @@ def forecast_text(config: Config, holdings: Mapping[str, Holding]) -> str:
         )
         for account in config.accounts
     ]
-    return "\n\n".join(["\n".join(block) for block in (*blocks, _series(config, series(config, holdings)))]) + "\n"
+    return (
+        "\n\n".join(
+            ["\n".join(block) for block in (*blocks, _series(config, series(config, holdings)))]
+        )
+        + "\n"
+    )
 
 
-def _account(account: Account, holding: Holding, taken: Requests, advised: Sequence[str]) -> Iterator[str]:
+def _account(
+    account: Account, holding: Holding, taken: Requests, advised: Sequence[str]
+) -> Iterator[str]:
     yield f"{account.name}  ({account.base_url}, at most {taken.limit:,} requests an hour)"
     held = "holds" if holding.read else "assumed"
     yield _line(held, _held(holding))
@@ -41,17 +51,24 @@ def _account(account: Account, holding: Holding, taken: Requests, advised: Seque
         yield _line("", note)
     reads = ", ".join(f"{name} {amount:,.0f}" for name, amount in taken.reads.items())
     yield _line(
-        "at rest", f"{taken.at_rest:,.0f} requests an hour, {taken.at_rest / taken.limit:.0%} of the limit ({reads})"
+        "at rest",
+        f"{taken.at_rest:,.0f} requests an hour, {taken.at_rest / taken.limit:.0%} of the limit"
+        f" ({reads})",
     )
     if holding.read:
-        yield _line("as of late", f"{taken.usual:,.0f} requests an hour, with each batch that ends read once")
+        yield _line(
+            "as of late",
+            f"{taken.usual:,.0f} requests an hour, with each batch that ends read once",
+        )
     yield _line("at the worst", _worst(holding, taken))
     for records in sorted({SMALL_BATCH, largest(holding)}):
         yield _line("freshness", _freshness(records, taken))
     if len(holding.open) > 1:
         total = sum(pages(records, taken.page_size) for records in holding.open) * taken.page_size
         yield _line(
-            "", f"the {len(holding.open)} batches at work now, all changing: every {duration(taken.freshness(total))}"
+            "",
+            f"the {len(holding.open)} batches at work now, all changing: every"
+            f" {duration(taken.freshness(total))}",
         )
     if not advised:
         yield _line("advice", "none: it fits")
@@ -65,10 +82,14 @@ def _held(holding: Holding) -> str:
         return f"{schedules}, {flows}; --live asks the API instead"
     others = holding.listed - holding.schedules
     left_out = f" ({others:,} left out)" if others > 0 else ""
-    adhoc = f" and {len(holding.adhoc_ended) / holding.adhoc_hours:,.1f} ad-hoc batches" if holding.adhoc_ended else ""
+    adhoc = (
+        f" and {len(holding.adhoc_ended) / holding.adhoc_hours:,.1f} ad-hoc batches"
+        if holding.adhoc_ended
+        else ""
+    )
     return (
-        f"{schedules} followed{left_out}, {flows}, {_count(len(holding.open), 'batch', 'batches')} at work, "
-        f"{holding.runs_an_hour:,.1f} runs{adhoc} an hour of late"
+        f"{schedules} followed{left_out}, {flows}, {_count(len(holding.open), 'batch', 'batches')}"
+        f" at work, {holding.runs_an_hour:,.1f} runs{adhoc} an hour of late"
     )
 
 
@@ -76,12 +97,18 @@ def _worst(holding: Holding, taken: Requests) -> str:
     if taken.worst < taken.limit:
         return f"{taken.worst:,.0f} requests an hour, with each batch at work swept in every cycle"
     wanted = f"{taken.wanted:,.0f} are wanted; " if holding.read else ""
-    return f"{taken.limit:,} requests an hour: {wanted}the limit is never exceeded, work waits for its turn"
+    return (
+        f"{taken.limit:,} requests an hour: {wanted}the limit is never exceeded, work waits for its"
+        " turn"
+    )
 
 
 def _freshness(records: int, taken: Requests) -> str:
     count = pages(records, taken.page_size)
-    return f"a {records:,}-record batch ({_count(count, 'page')}) is swept every {duration(taken.freshness(records))} while it runs alone"
+    return (
+        f"a {records:,}-record batch ({_count(count, 'page')}) is swept every"
+        f" {duration(taken.freshness(records))} while it runs alone"
+    )
 
 
 def _series(config: Config, rows: Sequence[Row]) -> Iterator[str]:
@@ -90,15 +117,23 @@ def _series(config: Config, rows: Sequence[Row]) -> Iterator[str]:
     yield f"{'metric':<{width}} {'series':>9} {'lines':>9}"
     lines = sum(row.lines for row in rows)
     few = [row for row in rows if row.lines < lines * FEW]
-    shown = sorted((row for row in rows if row not in few), key=lambda row: (-row.lines, row.metric))
-    for row in (*shown, Row(f"and {len(few)} others", sum(row.series for row in few), sum(row.lines for row in few))):
+    shown = sorted(
+        (row for row in rows if row not in few), key=lambda row: (-row.lines, row.metric)
+    )
+    for row in (
+        *shown,
+        Row(
+            f"and {len(few)} others", sum(row.series for row in few), sum(row.lines for row in few)
+        ),
+    ):
         yield f"{row.metric:<{width}} {row.series:>9,} {row.lines:>9,}"
     yield f"{'together':<{width}} {sum(row.series for row in rows):>9,} {lines:>9,}"
     yield f"{'at most (metrics.max_series)':<{width + 10}} {limit:>9,}"
     if lines > limit * NEARLY:
         yield (
-            f"advice: set metrics.max_series to {round_up(lines / NEARLY):,} or more; or lower metrics.batches_per_schedule, or exclude "
-            "schedules: near the limit the gauges of single batches go first, then new schedules share one label set"
+            f"advice: set metrics.max_series to {round_up(lines / NEARLY):,} or more; or lower"
+            " metrics.batches_per_schedule, or exclude schedules: near the limit the gauges of"
+            " single batches go first, then new schedules share one label set"
         )
 
 

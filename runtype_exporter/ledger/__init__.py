@@ -1,6 +1,7 @@
 """The durable memory: batches, runs, the identities of counted results, and every counter that must survive a restart.
 
-One SQLite file, one class. It must not know the API, the configuration or the formats of the metrics.
+One SQLite file, one class. It must not know the API, the configuration or the formats of the
+metrics.
 """
 
 from runtype_exporter.ledger.errors import (

@@ -1,7 +1,7 @@
 """A batch as JSON text and back: one short line in the ledger, fields at their defaults left out.
 
-It must not know when or why a batch changes. Text that it cannot read whole, unknown fields included, raises: silently dropping
-what another version wrote could count a result twice.
+It must not know when or why a batch changes. Text that it cannot read whole, unknown fields
+included, raises: silently dropping what another version wrote could count a result twice.
 """
 
 from __future__ import annotations
@@ -11,7 +11,17 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from runtype_exporter.model import Batch, BatchRef, Labels, Picture, Prefix, Probe, Seen, Source, Sweep
+from runtype_exporter.model import (
+    Batch,
+    BatchRef,
+    Labels,
+    Picture,
+    Prefix,
+    Probe,
+    Seen,
+    Source,
+    Sweep,
+)
 
 _SCALARS = (
     "seen",
@@ -41,7 +51,9 @@ Body = dict[str, Any]
 
 def encode(batch: Batch) -> str:
     """All of a batch but its ref, `created` and `closed`, which the ledger keeps in columns of their own."""
-    body: Body = {name: value for name in _SCALARS if (value := getattr(batch, name)) != _DEFAULTS[name]}
+    body: Body = {
+        name: value for name in _SCALARS if (value := getattr(batch, name)) != _DEFAULTS[name]
+    }
     if batch.labels is not None:
         body["labels"] = batch.labels
     if batch.probes:
@@ -66,8 +78,16 @@ def decode(ref: BatchRef, created: float | None, closed: float | None, text: str
         ValueError, TypeError, LookupError, AttributeError: the text is not what `encode` writes.
     """
     body: Body = json.loads(text)
-    labels, probes, swept = body.pop("labels", None), body.pop("probes", {}), body.pop("swept", None)
-    sweep, prefix, picture = body.pop("sweep", None), body.pop("prefix", None), body.pop("picture", None)
+    labels, probes, swept = (
+        body.pop("labels", None),
+        body.pop("probes", {}),
+        body.pop("swept", None),
+    )
+    sweep, prefix, picture = (
+        body.pop("sweep", None),
+        body.pop("prefix", None),
+        body.pop("picture", None),
+    )
     return Batch(
         ref=ref,
         created=created,

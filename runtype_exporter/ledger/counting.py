@@ -1,16 +1,21 @@
-"""What does this page add? Pure: the rows of a page and what is remembered of them go in, increments and memories come out.
+"""What does this page add?
 
-This is where "each record result is counted exactly once" is decided. It must not know how anything is stored or when it is committed.
+Pure: the rows of a page and what is remembered of them go in, increments and memories come out.
+
+This is where "each record result is counted exactly once" is decided. It must not know how anything
+is stored or when it is committed.
 
 What a page may show, and what becomes of it:
 
-* a result never met that is final: counted, unless it ended before the batch's `guard`: then it is remembered only;
+* a result never met that is final: counted, unless it ended before the batch's `guard`: then it is
+  remembered only;
 * unfinished: remembered, and counted once it is final;
 * counted and unchanged, or unfinished again: nothing;
-* counted, now with another outcome: counted again under that one, and as a change. With the very status word that it had, only the
-  meaning of the word changed, and nothing is counted;
-* without an id of its own: goes by its record's id until the record gets a result id. The first such id adopts what is remembered.
-  Pages that still show the record without an id then speak of the adopter, and count nothing.
+* counted, now with another outcome: counted again under that one, and as a change. With the very
+  status word that it had, only the meaning of the word changed, and nothing is counted;
+* without an id of its own: goes by its record's id until the record gets a result id. The first
+  such id adopts what is remembered. Pages that still show the record without an id then speak of
+  the adopter, and count nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +26,17 @@ from dataclasses import dataclass, field
 
 from runtype_exporter import catalogue
 from runtype_exporter.ledger.identities import Changes, Held, Page
-from runtype_exporter.model import Batch, Delta, Labels, Observation, Outcome, Result, Seen, Series, Sweep
+from runtype_exporter.model import (
+    Batch,
+    Delta,
+    Labels,
+    Observation,
+    Outcome,
+    Result,
+    Seen,
+    Series,
+    Sweep,
+)
 
 UNFINISHED = 0
 """A result's state: not counted yet. 1 to 4: counted, with that outcome."""
@@ -36,7 +51,10 @@ _STRANGER: Held = (UNFINISHED, 0, -1, None)
 
 
 class _Words(dict[str, int]):
-    """Status words as small numbers: enough to tell whether a result still has the word that it had."""
+    """Status words as small numbers.
+
+    Enough to tell whether a result still has the word that it had.
+    """
 
     def __missing__(self, word: str) -> int:
         number = self[word] = zlib.crc32(word.encode("utf-8", "surrogatepass")) & 0x7FFFFF
@@ -50,7 +68,9 @@ def required(batch: Batch) -> tuple[Labels, Sweep]:
         ValueError: one of them is not set.
     """
     if batch.labels is None or batch.sweep is None:
-        raise ValueError("a page can be applied only to a batch that has labels and is being walked")
+        raise ValueError(
+            "a page can be applied only to a batch that has labels and is being walked"
+        )
     return batch.labels, batch.sweep
 
 
@@ -81,7 +101,9 @@ def count_page(
             if outcome is None:
                 unfinished += 1
                 created = result.created
-                if created is not None and (oldest_unfinished is None or created < oldest_unfinished):
+                if created is not None and (
+                    oldest_unfinished is None or created < oldest_unfinished
+                ):
                     oldest_unfinished = created
         if count and speaks and outcome is not None:
             shown = words[result.status]
@@ -92,7 +114,9 @@ def count_page(
         row = (state, word, number, None)
         if row != held:
             rows[id_] = written[id_] = row
-    last_finished = max((row.finished for row in results if row.outcome and row.finished is not None), default=None)
+    last_finished = max(
+        (row.finished for row in results if row.outcome and row.finished is not None), default=None
+    )
     seen = Seen(sum(statuses.values()), unfinished, statuses, last_finished, oldest_unfinished)
     increments, observations = tally.totals(labels) if results and count else ({}, {})
     return Delta(seen, increments, observations), memory.changes()
@@ -111,7 +135,11 @@ class _Memory:
         """Where a row is remembered, as what, whether it was known before, and whether it speaks for itself (or is stale)."""
         held = self.rows.get(id_)
         if held is None:
-            held = None if result.key is None else self._adopt(id_, self._page.records.get(result.record_key))
+            held = (
+                None
+                if result.key is None
+                else self._adopt(id_, self._page.records.get(result.record_key))
+            )
             return id_, held or _STRANGER, held is not None, True
         adopter = held[3]
         if adopter is None:
@@ -122,7 +150,9 @@ class _Memory:
         """What is to be written and deleted."""
         held = self._page.held
         deleted = frozenset(self._deleted - self.written.keys())
-        return Changes(self.written, deleted, sum(id_ not in held for id_ in self.written) - len(deleted))
+        return Changes(
+            self.written, deleted, sum(id_ not in held for id_ in self.written) - len(deleted)
+        )
 
     def _adopt(self, id_: bytes, record: bytes | None) -> Held | None:
         """What a new result id takes over from its record's identity, None if there is nothing (left) to take over."""
@@ -148,11 +178,16 @@ class _Tally:
     counted: dict[Outcome, int] = field(default_factory=dict)
     changed: dict[tuple[Outcome, Outcome], int] = field(default_factory=dict)
     faults: dict[str, int] = field(default_factory=dict)
-    latencies: dict[Outcome, list[Observation]] = field(default_factory=lambda: {"success": [], "failure": []})
+    latencies: dict[Outcome, list[Observation]] = field(
+        default_factory=lambda: {"success": [], "failure": []}
+    )
     lags: list[Observation] = field(default_factory=list)
 
     def judge(self, result: Result, state: int, *, known: bool) -> int:
-        """Count a final result whose outcome is not the one counted, or find that it must not be. The result's new state."""
+        """Count a final result whose outcome is not the one counted, or find that it must not be.
+
+        The result's new state.
+        """
         outcome: Outcome = result.outcome  # type: ignore[assignment]  # the caller asks about final results alone
         code = _CODES[outcome]
         if UNFINISHED < state <= REMEMBERED:
@@ -187,7 +222,10 @@ class _Tally:
         self.latencies.setdefault(outcome, []).append(observation)
 
     def totals(self, labels: Labels) -> tuple[dict[Series, float], dict[Series, list[Observation]]]:
-        """Increments and observations. Success and failure start at 0, so that a rate over them has no gap at the first count."""
+        """Increments and observations.
+
+        Success and failure start at 0, so that a rate over them has no gap at the first count.
+        """
         account = self.batch.ref.account
         flow = (account, *labels)
         increments: dict[Series, float] = {(catalogue.RECORDS_ABANDONED.name, flow): 0}
@@ -198,7 +236,8 @@ class _Tally:
         for reason, count in self.faults.items():
             increments[catalogue.RECORD_INVALID_TIMESTAMPS.name, (account, reason)] = count
         observations: dict[Series, list[Observation]] = {
-            (catalogue.RECORD_LATENCY.name, (*flow, outcome)): values for outcome, values in self.latencies.items()
+            (catalogue.RECORD_LATENCY.name, (*flow, outcome)): values
+            for outcome, values in self.latencies.items()
         }
         observations[catalogue.RECORD_DETECTION_LAG.name, (account,)] = self.lags
         return increments, observations

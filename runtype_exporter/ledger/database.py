@@ -1,4 +1,6 @@
-"""One connection and its transactions: all or nothing, timed, and every SQLite error turned into LedgerFailed.
+"""One connection and its transactions.
+
+All or nothing, timed, and every SQLite error turned into LedgerFailed.
 
 It must not know which statements run inside.
 """
@@ -15,7 +17,11 @@ from runtype_exporter.ledger.errors import LedgerFailed
 
 
 class Database:
-    """The open file. `on_commit` hears how many seconds each committed transaction took, `on_failure` of each failed operation."""
+    """The open file.
+
+    `on_commit` hears how many seconds each committed transaction took, `on_failure` of each failed
+    operation.
+    """
 
     def __init__(
         self,
@@ -49,7 +55,9 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """The connection inside one transaction: committed and on disk when the block has ended, undone if anything is raised.
+        """The connection inside one transaction.
+
+        Committed and on disk when the block has ended, undone if anything is raised.
 
         Raises:
             LedgerFailed: SQLite reported an error; nothing was changed.

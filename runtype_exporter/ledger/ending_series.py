@@ -1,4 +1,6 @@
-"""Which series and names of an account end because their schedules are gone. Pure; it must not know how they are deleted.
+"""Which series and names of an account end because their schedules are gone.
+
+Pure; it must not know how they are deleted.
 
 A schedule that comes back begins anew at 0.
 """
@@ -26,15 +28,23 @@ class Gone:
 
 
 def gone(  # noqa: PLR0913  # what is looked at, and by keyword what decides
-    totals: Totals, names: Names, account: str, *, batches: Collection[Batch], schedules: Collection[str], before: float
+    totals: Totals,
+    names: Names,
+    account: str,
+    *,
+    batches: Collection[Batch],
+    schedules: Collection[str],
+    before: float,
 ) -> Gone:
     """What of an account ends, given its open batches and the labels of its listed schedules.
 
-    Those series go whose schedule label is none of `schedules` and no open batch's, and that last changed before a moment. Ad-hoc batches'
-    and pooled ones stay.
+    Those series go whose schedule label is none of `schedules` and no open batch's, and that last
+    changed before a moment. Ad-hoc batches' and pooled ones stay.
     """
     alive = {"", OVERFLOW, *schedules}
-    alive |= {names.known(account, "schedule", batch.schedule) or batch.schedule for batch in batches}
+    alive |= {
+        names.known(account, "schedule", batch.schedule) or batch.schedule for batch in batches
+    }
     alive |= {batch.labels.schedule for batch in batches if batch.labels is not None}
     ended = frozenset(totals.stale(account, alive, before))
     used = {name: totals.used(account, name, but=ended) for name in ("schedule", "flow")}

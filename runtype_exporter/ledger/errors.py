@@ -31,7 +31,8 @@ class LedgerLocked(LedgerRefused):
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            f"{path}: another process uses this ledger. Stop that exporter first, or give this one another state.path."
+            f"{path}: another process uses this ledger. Stop that exporter first, or give this one"
+            " another state.path."
         )
 
 
@@ -40,7 +41,8 @@ class LedgerForeign(LedgerRefused):
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            f"{path}: this file is not a ledger of runtype-exporter and is left as it is. Set state.path to another file."
+            f"{path}: this file is not a ledger of runtype-exporter and is left as it is. Set"
+            " state.path to another file."
         )
 
 
@@ -49,8 +51,8 @@ class LedgerNewer(LedgerRefused):
 
     def __init__(self, path: Path, found: int, known: int) -> None:
         super().__init__(
-            f"{path}: this ledger has format {found}, this exporter knows formats up to {known} and leaves it as it is. "
-            "Run the newer exporter again, or set state.path to another file."
+            f"{path}: this ledger has format {found}, this exporter knows formats up to {known} and"
+            " leaves it as it is. Run the newer exporter again, or set state.path to another file."
         )
 
 
@@ -59,8 +61,9 @@ class LedgerDamaged(LedgerRefused):
 
     def __init__(self, path: Path, finding: str) -> None:
         super().__init__(
-            f"{path}: this ledger is damaged ({finding}) and is left as it is. Restore it from a backup, or move it and "
-            f"the files {path.name}-wal and {path.name}-journal away to start anew."
+            f"{path}: this ledger is damaged ({finding}) and is left as it is. Restore it from a"
+            f" backup, or move it and the files {path.name}-wal and {path.name}-journal away to"
+            " start anew."
         )
 
 
@@ -69,8 +72,8 @@ class LedgerUnusable(LedgerRefused):
 
     def __init__(self, path: Path, finding: str) -> None:
         super().__init__(
-            f"{path}: the ledger cannot be opened ({finding}). "
-            "state.path needs an existing directory that this user may write to, on a disk with free space."
+            f"{path}: the ledger cannot be opened ({finding}). state.path needs an existing"
+            " directory that this user may write to, on a disk with free space."
         )
 
 
@@ -79,19 +82,23 @@ class LedgerFailed(LedgerError):  # noqa: N818  # see LedgerRefused
 
     def __init__(self, path: Path, error: sqlite3.Error) -> None:
         super().__init__(
-            f"{path}: the ledger could not be read or written ({name_of(error)}); nothing was changed. "
-            "Check the disk's space and health."
+            f"{path}: the ledger could not be read or written ({name_of(error)}); nothing was"
+            " changed. Check the disk's space and health."
         )
 
 
 def name_of(error: sqlite3.Error) -> str:
-    """SQLite's own name of an error, such as SQLITE_FULL: unlike its message it never quotes anything."""
+    """SQLite's own name of an error, such as SQLITE_FULL.
+
+    Unlike its message it never quotes anything.
+    """
     return getattr(error, "sqlite_errorname", type(error).__name__)
 
 
 def refusal(path: Path, error: sqlite3.Error) -> LedgerRefused:
     """What an error met while opening the ledger means."""
-    primary = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # without a code: text that is no UTF-8
+    # Without a code: text that is no UTF-8.
+    primary = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
     if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return LedgerLocked(path)
     if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}:

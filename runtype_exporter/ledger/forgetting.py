@@ -1,7 +1,10 @@
-"""What the ledger no longer needs: identities of batches long closed, and tombstones that the API can no longer bring back.
+"""What the ledger no longer needs.
 
-A tombstone goes once nothing that the API lists could make it come back as new: it lies before the account's horizon or, without a
-creation time, a whole discovery no longer listed it. It must not know why a batch was closed.
+Identities of batches long closed, and tombstones that the API can no longer bring back.
+
+A tombstone goes once nothing that the API lists could make it come back as new: it lies before the
+account's horizon or, without a creation time, a whole discovery no longer listed it. It must not
+know why a batch was closed.
 """
 
 from __future__ import annotations
@@ -34,7 +37,8 @@ def identities(connection: sqlite3.Connection, rule: Rule, most: int) -> int:
     ).fetchall()
     for (num,) in old:
         deleted += connection.execute(
-            "DELETE FROM results WHERE batch = ?1 AND id IN (SELECT id FROM results WHERE batch = ?1 LIMIT ?2)",
+            "DELETE FROM results WHERE batch = ?1 AND id IN (SELECT id FROM results WHERE batch ="
+            " ?1 LIMIT ?2)",
             (num, most - deleted),
         ).rowcount
         if deleted >= most:
@@ -43,11 +47,15 @@ def identities(connection: sqlite3.Connection, rule: Rule, most: int) -> int:
 
 
 def batches(connection: sqlite3.Connection, rule: Rule, most: int) -> int:
-    """Delete tombstones of batches whose identities are gone, `most` at the most; how many were deleted."""
+    """Delete tombstones of batches whose identities are gone, `most` at the most.
+
+    How many were deleted.
+    """
     return _delete(
         connection,
         "batches",
-        "account = :account AND closed < :before AND NOT EXISTS (SELECT 1 FROM results WHERE batch = num)",
+        "account = :account AND closed < :before AND NOT EXISTS (SELECT 1 FROM results WHERE batch"
+        " = num)",
         rule,
         most,
     )
@@ -64,9 +72,13 @@ def runs(connection: sqlite3.Connection, rule: Rule, most: int) -> int:
     )
 
 
-def _delete(connection: sqlite3.Connection, table: str, condition: str, rule: Rule, most: int) -> int:
+def _delete(
+    connection: sqlite3.Connection, table: str, condition: str, rule: Rule, most: int
+) -> int:
+    # `table` and `condition` are literals of this module.
     old = connection.execute(
-        f"SELECT id, created FROM {table} WHERE {condition} AND (created IS NULL OR created < :horizon)",  # noqa: S608  # both are literals of this module
+        f"SELECT id, created FROM {table} "  # noqa: S608
+        f"WHERE {condition} AND (created IS NULL OR created < :horizon)",
         {"account": rule.account, "before": rule.before, "horizon": rule.horizon},
     )
     gone = [(id_,) for id_, created in old if created is not None or id_ not in rule.listed][:most]

@@ -1,6 +1,9 @@
-"""The identities of a batch's results: how a result is told from every other, and the table that remembers them.
+"""The identities of a batch's results.
 
-An identity is the result's own id or, where the API gives none yet, its record's id. It must not know what counting makes of them.
+How a result is told from every other, and the table that remembers them.
+
+An identity is the result's own id or, where the API gives none yet, its record's id. It must not
+know what counting makes of them.
 """
 
 from __future__ import annotations
@@ -17,15 +20,19 @@ from runtype_exporter.model import Result
 Id = TypeVar("Id", bytes, str)
 
 Held = tuple[int, int, int, bytes | None]
-"""What is remembered of one identity: state and status word (as counting knows them), the last walk that met it, and the identity that
-adopted it. A plain tuple, as the table's own rows are: a page makes hundreds of them."""
+"""What is remembered of one identity: state and status word (as counting knows them), the last walk
+that met it, and the identity that adopted it. A plain tuple, as the table's own rows are: a page
+makes hundreds of them."""
 
 CHUNK = 500
 """Ids in one SELECT: below every build's limit of SQL variables."""
 
 
 def result_identity(key: str) -> bytes:
-    """The identity of a result by its recordResultId. 128 bits: no two results of one batch will ever share one."""
+    """The identity of a result by its recordResultId. 128 bits.
+
+    No two results of one batch will ever share one.
+    """
     return hashlib.blake2b(b"k" + key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
@@ -38,7 +45,8 @@ def record_identity(key: str) -> bytes:
 class Page:
     """One page's identities and what the ledger holds of them.
 
-    `ids` has one identity a row. `records` gives, for the record of each result id that is new, the identity that it may adopt.
+    `ids` has one identity a row. `records` gives, for the record of each result id that is new, the
+    identity that it may adopt.
     """
 
     ids: Sequence[bytes]
@@ -59,7 +67,8 @@ class Changes:
 def look_up(connection: sqlite3.Connection, batch: int | None, results: Sequence[Result]) -> Page:
     """One page's identities; `batch` is None for a batch that the ledger does not hold yet."""
     ids = [
-        record_identity(result.record_key) if result.key is None else result_identity(result.key) for result in results
+        record_identity(result.record_key) if result.key is None else result_identity(result.key)
+        for result in results
     ]
     held = {} if batch is None else _select(connection, batch, ids)
     unknown = {
@@ -76,10 +85,16 @@ def look_up(connection: sqlite3.Connection, batch: int | None, results: Sequence
 
 
 def write(connection: sqlite3.Connection, batch: int, changes: Changes) -> None:
-    """Make the table what a page made of it. In the order of the key, so that neighbours share pages of the file."""
-    connection.executemany("DELETE FROM results WHERE batch = ? AND id = ?", [(batch, id_) for id_ in changes.deleted])
+    """Make the table what a page made of it.
+
+    In the order of the key, so that neighbours share pages of the file.
+    """
     connection.executemany(
-        "INSERT OR REPLACE INTO results (batch, id, state, word, walk, adopter) VALUES (?, ?, ?, ?, ?, ?)",
+        "DELETE FROM results WHERE batch = ? AND id = ?", [(batch, id_) for id_ in changes.deleted]
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO results (batch, id, state, word, walk, adopter) VALUES (?, ?, ?, ?,"
+        " ?, ?)",
         [(batch, id_, *row) for id_, row in sorted(changes.written.items())],
     )
 
@@ -94,8 +109,10 @@ def chunks(ids: Iterable[Id]) -> Iterator[tuple[tuple[Id, ...], str]]:
 def _select(connection: sqlite3.Connection, batch: int, ids: Iterable[bytes]) -> dict[bytes, Held]:
     held: dict[bytes, Held] = {}
     for portion, marks in chunks(ids):
+        # Only placeholders are put in.
         rows = connection.execute(
-            f"SELECT id, state, word, walk, adopter FROM results WHERE batch = ? AND id IN ({marks})",  # noqa: S608  # only placeholders are put in
+            "SELECT id, state, word, walk, adopter FROM results "  # noqa: S608
+            f"WHERE batch = ? AND id IN ({marks})",
             (batch, *portion),
         )
         held.update((row[0], row[1:]) for row in rows)

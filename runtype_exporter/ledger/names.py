@@ -1,4 +1,6 @@
-"""Which label stands for which schedule or flow: fixed at first use, so that a series keeps its name.
+"""Which label stands for which schedule or flow.
+
+Fixed at first use, so that a series keeps its name.
 
 It must not know which metrics use the labels.
 """
@@ -53,8 +55,13 @@ class Names:
         self._labels[account, kind, id_] = label
         self._holders.setdefault((account, kind, label), id_)
 
-    def unused(self, account: str, kind: Kind, *, labels: Collection[str], ids: Collection[str]) -> list[Fixed]:
-        """An account's labels that are none of these, of ids that are none of these; nothing is changed yet."""
+    def unused(
+        self, account: str, kind: Kind, *, labels: Collection[str], ids: Collection[str]
+    ) -> list[Fixed]:
+        """An account's labels that are none of these, of ids that are none of these.
+
+        Nothing is changed yet.
+        """
         return [
             Fixed(account, kind, id_, label)
             for (owner, what, id_), label in self._labels.items()
@@ -81,11 +88,14 @@ def read(connection: sqlite3.Connection) -> list[Fixed]:
 
 def write(connection: sqlite3.Connection, fixed: Fixed) -> None:
     """Insert or update a label."""
-    connection.execute("INSERT OR REPLACE INTO names (account, kind, id, label) VALUES (?, ?, ?, ?)", fixed)
+    connection.execute(
+        "INSERT OR REPLACE INTO names (account, kind, id, label) VALUES (?, ?, ?, ?)", fixed
+    )
 
 
 def delete(connection: sqlite3.Connection, unused: Iterable[Fixed]) -> None:
     """Delete labels."""
     connection.executemany(
-        "DELETE FROM names WHERE account = ? AND kind = ? AND id = ?", [fixed[:3] for fixed in unused]
+        "DELETE FROM names WHERE account = ? AND kind = ? AND id = ?",
+        [fixed[:3] for fixed in unused],
     )

@@ -1,4 +1,6 @@
-"""The ledger's rows as values and back: batches, runs, series, accounts, budgets. Statements and nothing else.
+"""The ledger's rows as values and back: batches, runs, series, accounts, budgets.
+
+Statements and nothing else.
 
 It must not know which of them belong into one transaction, nor what memory holds.
 """
@@ -46,7 +48,8 @@ def write_batch(connection: sqlite3.Connection, batch: Batch) -> int:
     held = connection.execute("SELECT num, account FROM batches WHERE id = ?", (id_,)).fetchone()
     if held is None:
         row = connection.execute(
-            "INSERT INTO batches (id, account, schedule, created, closed, body) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO batches (id, account, schedule, created, closed, body) VALUES (?, ?, ?, ?,"
+            " ?, ?)",
             (id_, account, *values),
         )
         return int(row.lastrowid or 0)
@@ -54,7 +57,8 @@ def write_batch(connection: sqlite3.Connection, batch: Batch) -> int:
     if owner != account:
         raise ValueError("another account owns this batch")
     connection.execute(
-        "UPDATE batches SET schedule = ?, created = ?, closed = ?, body = ? WHERE num = ?", (*values, num)
+        "UPDATE batches SET schedule = ?, created = ?, closed = ?, body = ? WHERE num = ?",
+        (*values, num),
     )
     return int(num)
 
@@ -62,7 +66,8 @@ def write_batch(connection: sqlite3.Connection, batch: Batch) -> int:
 def delete_batch(connection: sqlite3.Connection, id_: str) -> None:
     """Delete a batch. One that results are held of stays."""
     connection.execute(
-        "DELETE FROM batches WHERE id = ? AND NOT EXISTS (SELECT 1 FROM results WHERE batch = num)", (id_,)
+        "DELETE FROM batches WHERE id = ? AND NOT EXISTS (SELECT 1 FROM results WHERE batch = num)",
+        (id_,),
     )
 
 
@@ -85,7 +90,9 @@ def all_batches(connection: sqlite3.Connection) -> dict[int, Batch]:
 def batches(connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, Batch]:
     """Those batches that are held, by id."""
     rows = (
-        row for portion, marks in chunks(ids) for row in connection.execute(f"{_BATCH} WHERE id IN ({marks})", portion)
+        row
+        for portion, marks in chunks(ids)
+        for row in connection.execute(f"{_BATCH} WHERE id IN ({marks})", portion)
     )
     return {batch.ref.id: batch for _, batch in map(_batch, rows)}
 
@@ -93,19 +100,23 @@ def batches(connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, Bat
 def recently_closed(connection: sqlite3.Connection, account: str, per_label: int) -> list[Batch]:
     """The newest closed batches of each schedule label, oldest first."""
     rows = connection.execute(
-        "SELECT num, id, account, created, closed, body FROM ("
-        "SELECT *, row_number() OVER (PARTITION BY schedule ORDER BY closed DESC, num DESC) AS place "
-        "FROM batches WHERE account = ? AND closed IS NOT NULL AND schedule IS NOT NULL"
-        ") WHERE place <= ? ORDER BY closed, num",
+        "SELECT num, id, account, created, closed, body FROM (SELECT *, row_number() OVER"
+        " (PARTITION BY schedule ORDER BY closed DESC, num DESC) AS place FROM batches WHERE"
+        " account = ? AND closed IS NOT NULL AND schedule IS NOT NULL) WHERE place <= ? ORDER BY"
+        " closed, num",
         (account, per_label),
     )
     return [batch for _, batch in map(_batch, rows)]
 
 
 def costs_due(connection: sqlite3.Connection, account: str) -> list[Batch]:
-    """The batches whose cost is due, the longest closed first. The condition is that of the index, letter by letter."""
+    """The batches whose cost is due, the longest closed first.
+
+    The condition is that of the index, letter by letter.
+    """
     rows = connection.execute(
-        f"{_BATCH} WHERE account = ? AND instr(body, '\"cost_due\":true') ORDER BY closed", (account,)
+        f"{_BATCH} WHERE account = ? AND instr(body, '\"cost_due\":true') ORDER BY closed",
+        (account,),
     )
     return [batch for _, batch in map(_batch, rows)]
 
@@ -120,35 +131,58 @@ def write_run(connection: sqlite3.Connection, run: Run) -> None:
     if owner not in {None, (run.account,)}:
         raise ValueError("another account owns this run")
     connection.execute(
-        "INSERT OR REPLACE INTO runs (account, id, schedule, batch, created, started, outcome, ended) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (run.account, run.id, run.schedule, run.batch, run.created, run.started, run.outcome, run.ended),
+        "INSERT OR REPLACE INTO runs (account, id, schedule, batch, created, started, outcome,"
+        " ended) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            run.account,
+            run.id,
+            run.schedule,
+            run.batch,
+            run.created,
+            run.started,
+            run.outcome,
+            run.ended,
+        ),
     )
 
 
 def runs(connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, Run]:
     """Those runs that are held, by id."""
     rows = (
-        row for portion, marks in chunks(ids) for row in connection.execute(f"{_RUN} WHERE id IN ({marks})", portion)
+        row
+        for portion, marks in chunks(ids)
+        for row in connection.execute(f"{_RUN} WHERE id IN ({marks})", portion)
     )
     return {run.id: run for run in map(_run, rows)}
 
 
 def unfinished_runs(connection: sqlite3.Connection, account: str) -> list[Run]:
     """An account's runs without an outcome."""
-    return [_run(row) for row in connection.execute(f"{_RUN} WHERE account = ? AND outcome IS NULL", (account,))]
+    return [
+        _run(row)
+        for row in connection.execute(f"{_RUN} WHERE account = ? AND outcome IS NULL", (account,))
+    ]
 
 
 def runs_since(connection: sqlite3.Connection, at: float) -> list[Run]:
     """The runs that were created at a moment or later, in that order."""
-    return [_run(row) for row in connection.execute(f"{_RUN} WHERE created >= ? ORDER BY created, id", (at,))]
+    return [
+        _run(row)
+        for row in connection.execute(f"{_RUN} WHERE created >= ? ORDER BY created, id", (at,))
+    ]
 
 
 def boundaries(connection: sqlite3.Connection) -> dict[str, tuple[float, ...]]:
     """The bounds with which each histogram is stored."""
-    return {metric: tuple(json.loads(bounds)) for metric, bounds in connection.execute("SELECT * FROM families")}
+    return {
+        metric: tuple(json.loads(bounds))
+        for metric, bounds in connection.execute("SELECT * FROM families")
+    }
 
 
-def write_boundaries(connection: sqlite3.Connection, bounds: Mapping[str, tuple[float, ...]]) -> None:
+def write_boundaries(
+    connection: sqlite3.Connection, bounds: Mapping[str, tuple[float, ...]]
+) -> None:
     """Store histograms' bounds."""
     connection.executemany(
         "INSERT OR REPLACE INTO families (metric, bounds) VALUES (?, ?)",
@@ -187,7 +221,8 @@ def changes(connection: sqlite3.Connection) -> dict[Series, float]:
 def delete_samples(connection: sqlite3.Connection, ended: Iterable[Series]) -> None:
     """Delete series."""
     connection.executemany(
-        "DELETE FROM series WHERE metric = ? AND labels = ?", [(metric, _labels(labels)) for metric, labels in ended]
+        "DELETE FROM series WHERE metric = ? AND labels = ?",
+        [(metric, _labels(labels)) for metric, labels in ended],
     )
 
 
@@ -201,14 +236,18 @@ def write_samples(connection: sqlite3.Connection, planned: Samples, now: float) 
             state = state.sum
         rows.append((metric, _labels(labels), sample.created, state, counts, now))
     connection.executemany(
-        "INSERT OR REPLACE INTO series (metric, labels, created, value, counts, changed) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO series (metric, labels, created, value, counts, changed) VALUES (?,"
+        " ?, ?, ?, ?, ?)",
         rows,
     )
 
 
 def horizons(connection: sqlite3.Connection) -> dict[str, Horizon]:
     """Every account's horizon."""
-    return {name: Horizon(at, bool(opened)) for name, at, opened in connection.execute("SELECT * FROM accounts")}
+    return {
+        name: Horizon(at, bool(opened))
+        for name, at, opened in connection.execute("SELECT * FROM accounts")
+    }
 
 
 def write_horizon(connection: sqlite3.Connection, account: str, horizon: Horizon) -> None:
@@ -221,7 +260,9 @@ def write_horizon(connection: sqlite3.Connection, account: str, horizon: Horizon
 
 def budget(connection: sqlite3.Connection, account: str) -> BudgetState | None:
     """An account's budget as last stored."""
-    row = connection.execute("SELECT tokens, at, paused_until FROM budget WHERE account = ?", (account,)).fetchone()
+    row = connection.execute(
+        "SELECT tokens, at, paused_until FROM budget WHERE account = ?", (account,)
+    ).fetchone()
     return None if row is None else BudgetState(*row)
 
 
@@ -242,7 +283,9 @@ def _batch(row: tuple[int, str, str, float | None, float | None, str]) -> tuple[
     return num, decode(BatchRef(account, id_), began, closed, body)
 
 
-def _run(row: tuple[str, str, str, str, float | None, float | None, str | None, float | None]) -> Run:
+def _run(
+    row: tuple[str, str, str, str, float | None, float | None, str | None, float | None],
+) -> Run:
     account, id_, schedule, batch, began, started, outcome, ended = row
     return Run(
         account=account,

@@ -1,4 +1,6 @@
-"""Schedules as last observed, one short JSON text each: which due times are still to be judged, over restarts. Statements and nothing else.
+"""Schedules as last observed, one short JSON text each.
+
+Which due times are still to be judged, over restarts. Statements and nothing else.
 
 It must not know how a due time is found or judged.
 """
@@ -12,7 +14,9 @@ from dataclasses import fields
 
 from runtype_exporter.model import Schedule
 
-_DEFAULTS = {field.name: field.default for field in fields(Schedule) if field.name not in {"account", "id"}}
+_DEFAULTS = {
+    field.name: field.default for field in fields(Schedule) if field.name not in {"account", "id"}
+}
 
 
 def read(connection: sqlite3.Connection) -> dict[str, Schedule]:
@@ -26,7 +30,10 @@ def read(connection: sqlite3.Connection) -> dict[str, Schedule]:
 
 
 def write(connection: sqlite3.Connection, schedules: Iterable[Schedule]) -> None:
-    """Insert or update schedules. One that is neither listed nor has anything left to judge is deleted."""
+    """Insert or update schedules.
+
+    One that is neither listed nor has anything left to judge is deleted.
+    """
     for schedule in schedules:
         if schedule.over:
             connection.execute("DELETE FROM schedules WHERE id = ?", (schedule.id,))
@@ -44,7 +51,11 @@ def merge(held: Mapping[str, Schedule], schedules: Iterable[Schedule]) -> dict[s
 
 
 def _encode(schedule: Schedule) -> str:
-    body = {name: value for name, default in _DEFAULTS.items() if (value := getattr(schedule, name)) != default}
+    body = {
+        name: value
+        for name, default in _DEFAULTS.items()
+        if (value := getattr(schedule, name)) != default
+    }
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -1,6 +1,7 @@
 """The ledger's file: its tables, how it is opened, and when it is refused.
 
-It must not know what the rows mean. A refused file is never modified: what it is gets read before SQLite may write to it.
+It must not know what the rows mean. A refused file is never modified: what it is gets read before
+SQLite may write to it.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from runtype_exporter.ledger.errors import (
 APPLICATION_ID = 0x52544C47
 """In the file's header: "RTLG"."""
 VERSION = 1
-"""In the file's header as user_version. A later version must change it before anything else, and in rollback-journal mode, so that an
-older exporter reads it from the header even where a write-ahead log was left behind."""
+"""In the file's header as user_version. A later version must change it before anything else, and in
+rollback-journal mode, so that an older exporter reads it from the header even where a write-ahead
+log was left behind."""
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value REAL NOT NULL) WITHOUT ROWID;
@@ -86,12 +88,15 @@ CREATE TABLE budget (
 """
 
 
-def connect(path: Path, *, now: float, try_reading: Callable[[sqlite3.Connection], object]) -> sqlite3.Connection:
+def connect(
+    path: Path, *, now: float, try_reading: Callable[[sqlite3.Connection], object]
+) -> sqlite3.Connection:
     """Open the ledger's file, creating it where there is none, and lock it until the connection closes.
 
-    `try_reading` is called on a connection that cannot write, to find out whether everything in the file can be read back. Once it is
-    open, nothing else in this process may open the file by itself: POSIX drops a process's locks on a file as soon as the process
-    closes any descriptor of it.
+    `try_reading` is called on a connection that cannot write, to find out whether everything in the
+    file can be read back. Once it is open, nothing else in this process may open the file by
+    itself: POSIX drops a process's locks on a file as soon as the process closes any descriptor of
+    it.
 
     Raises:
         LedgerRefused: one of its kinds; the file is as it was.
@@ -108,7 +113,10 @@ def connect(path: Path, *, now: float, try_reading: Callable[[sqlite3.Connection
 
 
 def size(path: Path) -> int:
-    """The ledger's bytes on disk, its write-ahead log included; 0 where a failing disk does not tell."""
+    """The ledger's bytes on disk, its write-ahead log included.
+
+    0 where a failing disk does not tell.
+    """
     try:
         return _size(path) + _size(_beside(path, "-wal"))
     except LedgerUnusable:
@@ -116,7 +124,10 @@ def size(path: Path) -> int:
 
 
 def _identify(path: Path) -> None:
-    """Refuse a file that is not ours to open, by its header alone: immutable means that SQLite replays no log and takes no lock."""
+    """Refuse a file that is not ours to open, by its header alone.
+
+    Immutable means that SQLite replays no log and takes no lock.
+    """
     with closing(_read_only(path, "mode=ro&immutable=1")) as connection:
         try:
             (application,) = connection.execute("PRAGMA application_id").fetchone()
@@ -134,7 +145,8 @@ def _identify(path: Path) -> None:
 def _examine(path: Path, try_reading: Callable[[sqlite3.Connection], object]) -> None:
     """Refuse a file that is not whole, before a connection exists that would replay its log or write to it."""
     if _size(_beside(path, "-journal")):
-        return  # only a crash while the file was being created leaves one: SQLite must undo that first
+        # Only a crash while the file was being created leaves one: SQLite must undo that first.
+        return
     mode = "mode=ro" if _size(_beside(path, "-wal")) else "mode=ro&immutable=1"
     with closing(_read_only(path, mode)) as connection:
         (finding,) = connection.execute("PRAGMA quick_check(1)").fetchone()
@@ -171,7 +183,9 @@ def _create(connection: sqlite3.Connection, now: float) -> None:
 
 
 def _read_only(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=0, isolation_level=None)
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=0, isolation_level=None
+    )
 
 
 def _beside(path: Path, suffix: str) -> Path:

@@ -1,7 +1,7 @@
 """The ledger: what must survive a restart, so that each result is counted exactly once.
 
-Every method that changes something is one transaction: on disk when it returns, and memory follows only then. It must not know the
-API, nor when and why anything is polled or published.
+Every method that changes something is one transaction: on disk when it returns, and memory follows
+only then. It must not know the API, nor when and why anything is polled or published.
 """
 
 from __future__ import annotations
@@ -12,7 +12,15 @@ from pathlib import Path
 
 from runtype_exporter import catalogue
 from runtype_exporter.clock import Clock
-from runtype_exporter.ledger import ending_series, forgetting, identities, names, rows, schedules, schema
+from runtype_exporter.ledger import (
+    ending_series,
+    forgetting,
+    identities,
+    names,
+    rows,
+    schedules,
+    schema,
+)
 from runtype_exporter.ledger.contents import Contents, read, try_reading
 from runtype_exporter.ledger.counting import count_page, required
 from runtype_exporter.ledger.database import Database
@@ -39,7 +47,8 @@ def _ignore(*_: object) -> None:
 class Ledger:
     """One open ledger file. Not for use from several threads.
 
-    Every method raises LedgerFailed where SQLite fails; then neither the file nor memory has changed.
+    Every method raises LedgerFailed where SQLite fails; then neither the file nor memory has
+    changed.
     """
 
     def __init__(self, database: Database, clock: Clock, contents: Contents) -> None:
@@ -68,12 +77,14 @@ class Ledger:
     ) -> Ledger:
         """Open the ledger, creating it where there is none, and keep every other process out until it is closed.
 
-        `boundaries` are the bounds of histograms by metric, in seconds; where one is left out, the catalogue's own. `objectives` judge
-        what is counted, in the very transaction that counts it. `on_commit` hears how many seconds each transaction took, `on_failure`
-        of each operation that failed.
+        `boundaries` are the bounds of histograms by metric, in seconds; where one is left out, the
+        catalogue's own. `objectives` judge what is counted, in the very transaction that counts it.
+        `on_commit` hears how many seconds each transaction took, `on_failure` of each operation
+        that failed.
 
         Raises:
-            LedgerRefused: LedgerLocked, LedgerForeign, LedgerNewer, LedgerDamaged or LedgerUnusable; the file is as it was.
+            LedgerRefused: LedgerLocked, LedgerForeign, LedgerNewer, LedgerDamaged or
+                LedgerUnusable; the file is as it was.
             LedgerFailed: the file is whole, but the disk failed.
         """
         connection = schema.connect(path, now=clock.now(), try_reading=try_reading)
@@ -90,7 +101,10 @@ class Ledger:
         return ledger
 
     def close(self) -> None:
-        """Close the file and let others in. Closing twice does no harm; any other method fails afterwards."""
+        """Close the file and let others in.
+
+        Closing twice does no harm; any other method fails afterwards.
+        """
         self._database.close()
 
     def size(self) -> int:
@@ -141,7 +155,10 @@ class Ledger:
         return found
 
     def recently_closed(self, account: str, per_label: int) -> list[Batch]:
-        """The newest `per_label` closed batches of each schedule label, oldest first; those without labels left out."""
+        """The newest `per_label` closed batches of each schedule label, oldest first.
+
+        Those without labels left out.
+        """
         with self._database.reading() as connection:
             return rows.recently_closed(connection, account, per_label)
 
@@ -165,12 +182,18 @@ class Ledger:
         self._open.pop(batch_id, None)
 
     def apply(
-        self, batch: Batch, results: Sequence[Result], advance: Callable[[Seen], Batch], *, count: bool = True
+        self,
+        batch: Batch,
+        results: Sequence[Result],
+        advance: Callable[[Seen], Batch],
+        *,
+        count: bool = True,
     ) -> Batch:
         """Take in one page of a batch's results, and the batch as `advance` makes it of what the page showed.
 
-        Identities, increments and the batch are committed together: a crash at any moment neither loses nor repeats a result. With
-        `count` false (a page that shows only some of the rows) nothing is counted yet, and a later whole page counts it.
+        Identities, increments and the batch are committed together: a crash at any moment neither
+        loses nor repeats a result. With `count` false (a page that shows only some of the rows)
+        nothing is counted yet, and a later whole page counts it.
 
         Raises:
             ValueError: the batch has no labels or is not being walked, or another account owns it.
@@ -201,10 +224,13 @@ class Ledger:
         runs: Sequence[Run] = (),
         observed: Sequence[Schedule] = (),
     ) -> None:
-        """Add a delta to the totals and keep these batches, runs and schedules, all or nothing. `delta.seen` is not looked at.
+        """Add a delta to the totals and keep these batches, runs and schedules, all or nothing.
+
+        `delta.seen` is not looked at.
 
         Raises:
-            ValueError: another account owns one of them, a series is none of the ledger's, or a counter would go down.
+            ValueError: another account owns one of them, a series is none of the ledger's, or a
+                counter would go down.
         """
         now = self._clock.now()
         planned = self._totals.plan(delta, now)
@@ -230,7 +256,10 @@ class Ledger:
             return rows.runs(connection, ids)
 
     def runs_since(self, at: float) -> list[Run]:
-        """Every account's runs that were created at a moment or later, in that order; those of unknown creation left out."""
+        """Every account's runs that were created at a moment or later, in that order.
+
+        Those of unknown creation left out.
+        """
         with self._database.reading() as connection:
             return rows.runs_since(connection, at)
 
@@ -240,7 +269,9 @@ class Ledger:
             return rows.unfinished_runs(connection, account)
 
     def label(self, account: str, kind: names.Kind, id: str, name: str | None) -> str:  # noqa: A002  # the API's own word
-        """The label of a schedule or flow, fixed at its first use: its name, or its id without one or while another id has that name.
+        """The label of a schedule or flow, fixed at its first use.
+
+        Its name, or its id without one or while another id has that name.
 
         Another name later is a rename: the label becomes the new name, unless another id has it.
         """
@@ -255,15 +286,27 @@ class Ledger:
         """The label of a schedule or flow, None before its first use."""
         return self._names.known(account, kind, id)
 
-    def forget(self, account: str, *, listed: Collection[str], retention: float, most: int = forgetting.MOST) -> int:
-        """Delete what is no longer needed, after a discovery that read everything; how many rows were deleted.
+    def forget(
+        self,
+        account: str,
+        *,
+        listed: Collection[str],
+        retention: float,
+        most: int = forgetting.MOST,
+    ) -> int:
+        """Delete what is no longer needed, after a discovery that read everything.
 
-        Identities go `retention` seconds after their batch closed. A closed batch or ended run goes after as long, if it was created
-        before the horizon or, where its creation is unknown, its id is not in `listed`. One call deletes `most` rows at the most, so
-        that nothing else waits long: until it returns 0 there may be more.
+        How many rows were deleted.
+
+        Identities go `retention` seconds after their batch closed. A closed batch or ended run goes
+        after as long, if it was created before the horizon or, where its creation is unknown, its
+        id is not in `listed`. One call deletes `most` rows at the most, so that nothing else waits
+        long: until it returns 0 there may be more.
         """
         held = self._horizons.get(account)
-        rule = forgetting.Rule(account, self._clock.now() - retention, -inf if held is None else held.at, listed)
+        rule = forgetting.Rule(
+            account, self._clock.now() - retention, -inf if held is None else held.at, listed
+        )
         with self._database.transaction() as connection:
             results = forgetting.identities(connection, rule, most)
             others = forgetting.batches(connection, rule, most - results)
@@ -317,7 +360,10 @@ class Ledger:
         self._totals.objectives = objectives
 
     def set_boundaries(self, boundaries: Mapping[str, tuple[float, ...]]) -> None:
-        """Use these bounds, by metric, in seconds. A histogram whose bounds differ starts again at zero, as created now."""
+        """Use these bounds, by metric, in seconds.
+
+        A histogram whose bounds differ starts again at zero, as created now.
+        """
         if boundaries.items() <= self._totals.boundaries.items():
             return
         now = self._clock.now()

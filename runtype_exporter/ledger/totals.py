@@ -1,4 +1,6 @@
-"""The durable counters and histograms as they stand, in memory: plan a change, and adopt it once it is on disk.
+"""The durable counters and histograms as they stand, in memory.
+
+Plan a change, and adopt it once it is on disk.
 
 It must not know where the changes come from, nor how they are stored.
 """
@@ -9,7 +11,16 @@ from bisect import bisect_left
 from collections.abc import Collection, Mapping
 
 from runtype_exporter import catalogue
-from runtype_exporter.model import Delta, Exemplar, HistogramValue, LabelValues, Observation, Sample, Series, Snapshot
+from runtype_exporter.model import (
+    Delta,
+    Exemplar,
+    HistogramValue,
+    LabelValues,
+    Observation,
+    Sample,
+    Series,
+    Snapshot,
+)
 from runtype_exporter.objectives import Objectives
 
 EXEMPLAR_CHARACTERS = 128
@@ -22,7 +33,10 @@ class Totals:
     """Every durable series, and which of them changed since the last snapshot."""
 
     def __init__(
-        self, samples: Samples, boundaries: Mapping[str, tuple[float, ...]], changed_at: Mapping[Series, float]
+        self,
+        samples: Samples,
+        boundaries: Mapping[str, tuple[float, ...]],
+        changed_at: Mapping[Series, float],
     ) -> None:
         self._samples = samples
         self._boundaries = dict(boundaries)
@@ -47,10 +61,13 @@ class Totals:
         return series in self._samples
 
     def plan(self, delta: Delta, now: float) -> Samples:
-        """The samples that a delta, and the objectives' events in it, make new or different; nothing is changed yet.
+        """The samples that a delta, and the objectives' events in it, make new or different.
+
+        Nothing is changed yet.
 
         Raises:
-            ValueError: an increment is negative, or a series is none that the catalogue gives to the ledger.
+            ValueError: an increment is negative, or a series is none that the catalogue gives to
+                the ledger.
         """
         planned: Samples = {}
         for series, step in (*delta.increments.items(), *self.objectives.events(delta).items()):
@@ -74,15 +91,30 @@ class Totals:
         return planned
 
     def restart(self, boundaries: Mapping[str, tuple[float, ...]], now: float) -> Samples:
-        """Every series of the histograms whose bounds differ from these, at zero; nothing is changed yet."""
-        changed = {metric for metric, bounds in boundaries.items() if bounds != self._boundaries.get(metric)}
+        """Every series of the histograms whose bounds differ from these, at zero.
+
+        Nothing is changed yet.
+        """
+        changed = {
+            metric
+            for metric, bounds in boundaries.items()
+            if bounds != self._boundaries.get(metric)
+        }
         return {
-            series: Sample(HistogramValue(boundaries[series[0]], (0,) * (len(boundaries[series[0]]) + 1), 0.0), now)
+            series: Sample(
+                HistogramValue(boundaries[series[0]], (0,) * (len(boundaries[series[0]]) + 1), 0.0),
+                now,
+            )
             for series in self._samples
             if series[0] in changed
         }
 
-    def adopt(self, planned: Samples, now: float, boundaries: Mapping[str, tuple[float, ...]] | None = None) -> None:
+    def adopt(
+        self,
+        planned: Samples,
+        now: float,
+        boundaries: Mapping[str, tuple[float, ...]] | None = None,
+    ) -> None:
         """Make a plan the truth, and these boundaries those of every histogram from now on."""
         self._boundaries.update(boundaries or {})
         for series, sample in planned.items():
@@ -93,7 +125,10 @@ class Totals:
         self._changed_at.update(dict.fromkeys(planned, now))
 
     def stale(self, account: str, schedules: Collection[str], before: float) -> list[Series]:
-        """An account's series of other schedules than these that last changed before a moment; nothing is changed yet."""
+        """An account's series of other schedules than these that last changed before a moment.
+
+        Nothing is changed yet.
+        """
         return [
             series
             for series, at in self._changed_at.items()
@@ -146,7 +181,12 @@ def _lines(sample: Sample) -> int:
 def _check(series: Series, kind: catalogue.MetricType) -> None:
     name, labels = series
     metric = catalogue.BY_NAME.get(name)
-    if metric is None or metric.owner != "ledger" or metric.type != kind or len(metric.labels) != len(labels):
+    if (
+        metric is None
+        or metric.owner != "ledger"
+        or metric.type != kind
+        or len(metric.labels) != len(labels)
+    ):
         raise ValueError(f"{name}: not a {kind} of the ledger with {len(labels)} labels")
 
 
@@ -173,13 +213,20 @@ def _observe(before: HistogramValue, observations: list[Observation]) -> Histogr
         counts[bucket] += 1
         total += value
         newest[bucket] = observation
-    exemplars = {bucket: exemplar for bucket, last in newest.items() if (exemplar := _exemplar(last)) is not None}
+    exemplars = {
+        bucket: exemplar
+        for bucket, last in newest.items()
+        if (exemplar := _exemplar(last)) is not None
+    }
     return HistogramValue(bounds, tuple(counts), total, {**before.exemplars, **exemplars})
 
 
 def _exemplar(observation: Observation) -> Exemplar | None:
     ids = {"batch_id": observation.batch, "record_id": observation.record}
     labels = {name: value for name, value in ids.items() if value}
-    if not labels or sum(len(name) + len(value) for name, value in labels.items()) > EXEMPLAR_CHARACTERS:
+    if (
+        not labels
+        or sum(len(name) + len(value) for name, value in labels.items()) > EXEMPLAR_CHARACTERS
+    ):
         return None
     return Exemplar(labels, observation.value, observation.at)

@@ -1,6 +1,9 @@
-"""From samples to bytes: what a scrape shows, rendered when it changes and swapped as one immutable exposition.
+"""From samples to bytes.
 
-It must not know the API, polling, the ledger's file or HTTP: it is handed snapshots and views, and hands out chunks.
+What a scrape shows, rendered when it changes and swapped as one immutable exposition.
+
+It must not know the API, polling, the ledger's file or HTTP: it is handed snapshots and views, and
+hands out chunks.
 """
 
 from runtype_exporter.metrics.bounds import Bounds, label_set_lines

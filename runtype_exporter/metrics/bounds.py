@@ -1,6 +1,9 @@
-"""How many lines the exposition may have, and who gets them: counters first, the gauges of single batches out of what is left.
+"""How many lines the exposition may have, and who gets them.
 
-It counts lines and must not know what they say. Lines are those of OpenMetrics, comments left out: the longer of the two formats.
+Counters first, the gauges of single batches out of what is left.
+
+It counts lines and must not know what they say. Lines are those of OpenMetrics, comments left out:
+the longer of the two formats.
 """
 
 from __future__ import annotations
@@ -13,15 +16,20 @@ from runtype_exporter import catalogue
 from runtype_exporter.catalogue import CATALOGUE
 
 NEARLY = 0.9
-"""The share of the limit beyond which no new label set gets counters: those that there are may still grow by further outcomes."""
+"""The share of the limit beyond which no new label set gets counters: those that there are may
+still grow by further outcomes."""
 RELUCTANCE = 0.02
-"""The share of the limit that must be free besides, before what lost its lines gets them back: so that nothing flaps."""
+"""The share of the limit that must be free besides, before what lost its lines gets them back: so
+that nothing flaps."""
 UNKNOWN_OWN = 400
-"""For how many lines the process's own numbers are taken until they are first read: some more than one account has."""
+"""For how many lines the process's own numbers are taken until they are first read: some more than
+one account has."""
 PER_BATCH = frozenset(
     metric.name
     for metric in CATALOGUE
-    if metric.owner == "picture" and "batch" in metric.labels and metric is not catalogue.BATCH_FOUND
+    if metric.owner == "picture"
+    and "batch" in metric.labels
+    and metric is not catalogue.BATCH_FOUND
 )
 """The metrics that give way where there are too many lines."""
 
@@ -37,9 +45,12 @@ def _ignore(*_: object) -> None:
 
 
 class Bounds:
-    """Implements `protocols.Room`. Publishing tells it what is taken, the gauges of batches ask what is left.
+    """Implements `protocols.Room`.
 
-    `durable` tells how many lines the durable series take at present, `on_dropped` hears how many label sets of a kind went without.
+    Publishing tells it what is taken, the gauges of batches ask what is left.
+
+    `durable` tells how many lines the durable series take at present, `on_dropped` hears how many
+    label sets of a kind went without.
     """
 
     def __init__(
@@ -79,7 +90,9 @@ class Bounds:
 
     def room(self, promised: int = 0) -> bool:
         """Whether another label set may have counters of its own, besides `promised` ones that the ledger does not hold yet."""
-        return self._others + self._durable() + (promised + 1) * self.label_set <= self.limit * NEARLY
+        return (
+            self._others + self._durable() + (promised + 1) * self.label_set <= self.limit * NEARLY
+        )
 
     def overflowed(self) -> None:
         """A label set went into the one that is kept for all beyond the limit."""
@@ -105,9 +118,12 @@ C = TypeVar("C", bound=Contender)
 
 
 def choose(contenders: Iterable[C], bounds: Bounds) -> Iterator[tuple[C, bool]]:
-    """Share out the lines that are left, those who come first first; whose visibility changes, and how.
+    """Share out the lines that are left, those who come first first.
 
-    Whoever has lines keeps them as long as they last; whoever lost them gets them back only once there is room to spare.
+    Whose visibility changes, and how.
+
+    Whoever has lines keeps them as long as they last; whoever lost them gets them back only once
+    there is room to spare.
     """
     left = bounds.batches
     for contender in contenders:

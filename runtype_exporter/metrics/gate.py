@@ -1,7 +1,8 @@
 """The publication gate: durable series start where Prometheus can see them start.
 
-Prometheus loses what a series gained before its first sample, so a new one shows 0 and a restored one its old value until a scrape has
-been served with it. It decides what is shown and must not know how it is rendered.
+Prometheus loses what a series gained before its first sample, so a new one shows 0 and a restored
+one its old value until a scrape has been served with it. It decides what is shown and must not know
+how it is rendered.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ class _Hold:
 
 
 class Gate:
-    """Holds back what series gained before their first sample was served. One that is `open` holds nothing back.
+    """Holds back what series gained before their first sample was served.
+
+    One that is `open` holds nothing back.
 
     Gauges pass: they have no beginning.
     """
@@ -49,12 +52,19 @@ class Gate:
         self._first = True
 
     def admit(self, snapshot: Snapshot, version: int, now: float) -> Iterator[Change]:
-        """What to show of the series that changed; `version` is that of the exposition which will show it."""
+        """What to show of the series that changed.
+
+        `version` is that of the exposition which will show it.
+        """
         restored, self._first = self._first, False
         cohort = _Cohort(version, now)
         for name, family in snapshot.families.items():
             for labels, sample in family.items():
-                shown = sample if self._open else self._pass((name, labels), sample, cohort, restored=restored)
+                shown = (
+                    sample
+                    if self._open
+                    else self._pass((name, labels), sample, cohort, restored=restored)
+                )
                 if shown is not None or sample is None:
                     yield name, labels, shown
         if cohort.series:
@@ -68,7 +78,8 @@ class Gate:
         """What to show of the series whose time has come."""
         while self._cohorts:
             cohort = self._cohorts[0]
-            # One from ahead of now is from before the clock was set back: it has waited nobody knows how long.
+            # One from ahead of now is from before the clock was set back: it has waited nobody
+            # knows how long.
             if cohort.version > self._served and 0 <= now - cohort.at < PATIENCE:
                 break
             self._cohorts.popleft()
@@ -78,7 +89,9 @@ class Gate:
                     del self._holds[series]
                     yield *series, hold.sample
 
-    def _pass(self, series: Series, sample: Sample | None, cohort: _Cohort, *, restored: bool) -> Sample | None:
+    def _pass(
+        self, series: Series, sample: Sample | None, cohort: _Cohort, *, restored: bool
+    ) -> Sample | None:
         """What to show of one series; None where that stays as it is (or the series ended)."""
         if sample is None:
             self._began.pop(series, None)

@@ -1,6 +1,9 @@
-"""What the per-batch gauges show: the last complete picture of each batch that is followed, configured, or among the newest closed.
+"""What the per-batch gauges show.
 
-It turns views into samples and decides which batches are worth their series; it must not know how batches are followed or rendered.
+The last complete picture of each batch that is followed, configured, or among the newest closed.
+
+It turns views into samples and decides which batches are worth their series; it must not know how
+batches are followed or rendered.
 """
 
 from __future__ import annotations
@@ -23,7 +26,10 @@ Group = tuple[str, str]
 
 @dataclass(slots=True)
 class _Shown:
-    """A view and the samples made of it. `visible`: whether they are shown, None as long as that was never decided."""
+    """A view and the samples made of it.
+
+    `visible`: whether they are shown, None as long as that was never decided.
+    """
 
     view: BatchView
     samples: Mapping[Series, float]
@@ -42,19 +48,27 @@ Slot = tuple[str, str]
 class _Group:
     batches: dict[BatchRef, _Shown] = field(default_factory=dict)
     published: dict[Slot, Mapping[Series, float]] = field(default_factory=dict)
-    """What the last snapshot left shown, by the very mappings: what is the same needs no look inside."""
+    """What the last snapshot left shown, by the very mappings: what is the same needs no look
+    inside."""
     totals: dict[Series, float] = field(default_factory=dict)
 
 
 class Gauges:
     """Implements `protocols.Pictures`.
 
-    `batches_per_schedule`: how many closed batches of a schedule are shown besides the open and the configured ones.
-    `known_words`: the status words that have a series of their own; of others, the first 20 do and the rest are `other`.
-    `bounds`: how many lines the batches may take together. Closed ones go first, then open, then configured ones, each the oldest first.
+    `batches_per_schedule`: how many closed batches of a schedule are shown besides the open and the
+    configured ones. `known_words`: the status words that have a series of their own; of others, the
+    first 20 do and the rest are `other`. `bounds`: how many lines the batches may take together.
+    Closed ones go first, then open, then configured ones, each the oldest first.
     """
 
-    def __init__(self, *, batches_per_schedule: int, known_words: frozenset[str], bounds: Bounds | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        batches_per_schedule: int,
+        known_words: frozenset[str],
+        bounds: Bounds | None = None,
+    ) -> None:
         self._bounds = bounds or Bounds()
         self._room: tuple[int, int] | None = None
         self._batches_per_schedule = batches_per_schedule
@@ -95,7 +109,10 @@ class Gauges:
         self._found[account, name] = float(found)
 
     def family(self, account: str, collector: str, samples: Mapping[Series, float]) -> None:
-        """Show these gauges of an account's collector, in place of all that it showed before. Empty: they are withdrawn."""
+        """Show these gauges of an account's collector, in place of all that it showed before.
+
+        Empty: they are withdrawn.
+        """
         self._collected[account, collector] = dict(samples)
 
     def forget(self, account: str) -> None:
@@ -110,7 +127,10 @@ class Gauges:
             del self._collected[key]
 
     def retire(self, changes: Snapshot) -> None:
-        """Counters that ended take the closed batches of their schedule and flow with them: nothing newer will push those out."""
+        """Counters that ended take the closed batches of their schedule and flow with them.
+
+        Nothing newer will push those out.
+        """
         for labels, sample in changes.families.get(catalogue.RECORDS_ABANDONED.name, {}).items():
             account, schedule, flow = labels
             group = self._groups.get((account, schedule)) if sample is None else None
@@ -141,10 +161,16 @@ class Gauges:
         self._touched.clear()
         name = catalogue.BATCH_FOUND.name
         found = {(name, labels): value for labels, value in self._found.items()}
-        _changes({(name, labels): value for labels, value in self._found_published.items()}, found, families)
+        _changes(
+            {(name, labels): value for labels, value in self._found_published.items()},
+            found,
+            families,
+        )
         self._found_published = dict(self._found)
         for collector in {**self._collected_published, **self._collected}:
-            before, samples = (held.get(collector, {}) for held in (self._collected_published, self._collected))
+            before, samples = (
+                held.get(collector, {}) for held in (self._collected_published, self._collected)
+            )
             if before is not samples:
                 _changes(before, samples, families)
         self._collected_published = dict(self._collected)
@@ -158,7 +184,9 @@ class Gauges:
             return
         self._room = room
         batches = [shown for group in self._groups.values() for shown in group.batches.values()]
-        if sum(shown.lines for shown in batches) > room[0] or any(shown.visible is False for shown in batches):
+        if sum(shown.lines for shown in batches) > room[0] or any(
+            shown.visible is False for shown in batches
+        ):
             batches.sort(key=_worth, reverse=True)
         dropped = 0
         for shown, visible in choose(batches, self._bounds):
@@ -170,7 +198,11 @@ class Gauges:
 
     def _prune(self, group: _Group) -> None:
         """Let go of closed batches but the newest."""
-        closed = [shown.view for shown in group.batches.values() if not (shown.view.open or shown.view.configured)]
+        closed = [
+            shown.view
+            for shown in group.batches.values()
+            if not (shown.view.open or shown.view.configured)
+        ]
         newest = {view.ref for view in nlargest(self._batches_per_schedule, closed, key=_closing)}
         for view in closed:
             if view.ref not in newest:
@@ -187,15 +219,24 @@ def _age(shown: _Shown) -> tuple[float, str]:
 
 
 def _worth(shown: _Shown) -> tuple[bool, bool, float, str]:
-    """Which of two batches keeps its lines: the greater. An open one that has not started is the newest there is."""
+    """Which of two batches keeps its lines: the greater.
+
+    An open one that has not started is the newest there is.
+    """
     view = shown.view
     since = inf if view.started is None else view.started
     return view.configured, view.open, since if view.open else view.closed or 0.0, view.ref.id
 
 
 def _by_slot(batches: Iterable[_Shown]) -> dict[Slot, Mapping[Series, float]]:
-    """The batches' samples by the label set that they share. Of two batches under one name the newer wins."""
-    return {(shown.view.labels.flow, shown.view.name): shown.samples for shown in sorted(batches, key=_age)}
+    """The batches' samples by the label set that they share.
+
+    Of two batches under one name the newer wins.
+    """
+    return {
+        (shown.view.labels.flow, shown.view.name): shown.samples
+        for shown in sorted(batches, key=_age)
+    }
 
 
 def _totals(batches: Iterable[_Shown], group: Group) -> dict[Series, float]:
@@ -206,7 +247,8 @@ def _totals(batches: Iterable[_Shown], group: Group) -> dict[Series, float]:
         open_by_flow[shown.view.labels.flow] += shown.view.open
         drift += shown.view.drift
     totals: dict[Series, float] = {
-        (catalogue.BATCHES_OPEN.name, (*group, flow)): float(count) for flow, count in open_by_flow.items()
+        (catalogue.BATCHES_OPEN.name, (*group, flow)): float(count)
+        for flow, count in open_by_flow.items()
     }
     if open_by_flow:
         totals[catalogue.RECONCILIATION_DRIFT.name, group] = float(drift)

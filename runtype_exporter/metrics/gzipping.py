@@ -1,8 +1,8 @@
 """One gzip stream out of pieces that were compressed apart, so that a change costs what it touches.
 
-Each piece is deflated alone and ends on a byte boundary; the stream's checksum is combined from the pieces'. One stream, and not one
-gzip member a piece: httpx, Chrome and others read the first member of several and drop the rest without a word.
-It knows nothing of metrics.
+Each piece is deflated alone and ends on a byte boundary; the stream's checksum is combined from the
+pieces'. One stream, and not one gzip member a piece: httpx, Chrome and others read the first member
+of several and drop the rest without a word. It knows nothing of metrics.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 LEVEL = 5
-"""Of expositions it leaves what level 6 leaves, give or take 3 %, in two thirds of the time (measured)."""
+"""Of expositions it leaves what level 6 leaves, give or take 3 %, in two thirds of the time
+(measured)."""
 FAN = 16
 """How many pieces are joined into one chunk, and how many checksums into one."""
 
@@ -25,16 +26,22 @@ _ZEROS = bytes(1 << 16)
 
 
 class Body(NamedTuple):
-    """What a response carries: chunks to be sent one after the other, and their length together in bytes."""
+    """What a response carries.
+
+    Chunks to be sent one after the other, and their length together in bytes.
+    """
 
     chunks: tuple[bytes, ...]
     length: int
 
 
 class Deflated:
-    """A piece of the stream, or several: compressed data, and what the checksum of the whole needs to know of it.
+    """A piece of the stream, or several.
 
-    `size` in bytes before compression; `crc` its CRC-32, `shift` what one before it is multiplied by, both spread (see `_spread`).
+    Compressed data, and what the checksum of the whole needs to know of it.
+
+    `size` in bytes before compression; `crc` its CRC-32, `shift` what one before it is multiplied
+    by, both spread (see `_spread`).
     """
 
     __slots__ = ("crc", "data", "shift", "size")
@@ -54,7 +61,10 @@ def deflate(plain: bytes) -> Deflated:
 
 
 class Joiner:
-    """Joins pieces into a stream, and remembers what it joined: pieces that are the same as the last time cost nothing."""
+    """Joins pieces into a stream, and remembers what it joined.
+
+    Pieces that are the same as the last time cost nothing.
+    """
 
     def __init__(self) -> None:
         self._chunks: dict[tuple[Deflated, ...], Deflated] = {}
@@ -72,7 +82,11 @@ class Joiner:
             depth += 1
         del self._checksums[depth:]
         total = level[0] if level else deflate(b"")
-        tail = _LAST + _gather(total.crc).to_bytes(4, "little") + (total.size & 0xFFFFFFFF).to_bytes(4, "little")
+        tail = (
+            _LAST
+            + _gather(total.crc).to_bytes(4, "little")
+            + (total.size & 0xFFFFFFFF).to_bytes(4, "little")
+        )
         body = (_HEAD, *chunks, tail)
         return Body(body, sum(map(len, body)))
 
@@ -80,9 +94,14 @@ class Joiner:
 def _regroup(
     pieces: Sequence[Deflated], known: dict[tuple[Deflated, ...], Deflated], *, keep_data: bool
 ) -> list[Deflated]:
-    """Join each `FAN` neighbours, taking what is already known; afterwards `known` holds these groups and no other."""
+    """Join each `FAN` neighbours, taking what is already known.
+
+    Afterwards `known` holds these groups and no other.
+    """
     groups = [tuple(pieces[start : start + FAN]) for start in range(0, len(pieces), FAN)]
-    fresh = {group: known.get(group) or _concatenate(group, keep_data=keep_data) for group in groups}
+    fresh = {
+        group: known.get(group) or _concatenate(group, keep_data=keep_data) for group in groups
+    }
     known.clear()
     known.update(fresh)
     return [fresh[group] for group in groups]
@@ -95,13 +114,16 @@ def _concatenate(pieces: tuple[Deflated, ...], *, keep_data: bool) -> Deflated:
         size += piece.size
         crc = _multiply(piece.shift, crc) ^ piece.crc
         shift = _multiply(piece.shift, shift)
-    return Deflated(b"".join(piece.data for piece in pieces) if keep_data else b"", size, crc, shift)
+    return Deflated(
+        b"".join(piece.data for piece in pieces) if keep_data else b"", size, crc, shift
+    )
 
 
 def _shift(size: int) -> int:
     """What a checksum is multiplied by when `size` bytes follow: x to the power of 8 * size.
 
-    The checksum of that many zeros, with zlib's two inversions undone, is just that product; begun with 1 it is the factor.
+    The checksum of that many zeros, with zlib's two inversions undone, is just that product; begun
+    with 1 it is the factor.
     """
     crc = 0x7FFFFFFF  # the polynomial 1, bits reversed, inverted
     whole, part = divmod(size, len(_ZEROS))
@@ -110,8 +132,9 @@ def _shift(size: int) -> int:
     return zlib.crc32(_ZEROS[:part], crc) ^ 0xFFFFFFFF
 
 
-# A CRC is a polynomial over GF(2), and checksums are combined by multiplying such. Python multiplies integers fast and bits slowly, so each
-# coefficient gets six bits of an integer: a product's digits are then sums of at most 33 ones, and their parity is the coefficient.
+# A CRC is a polynomial over GF(2), and checksums are combined by multiplying such. Python
+# multiplies integers fast and bits slowly, so each coefficient gets six bits of an integer: a
+# product's digits are then sums of at most 33 ones, and their parity is the coefficient.
 _DIGIT = 6
 
 

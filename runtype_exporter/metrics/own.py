@@ -1,6 +1,9 @@
-"""The process's own instruments: how `runtype` and `polling` count their doings, and what the exporter tells of itself.
+"""The process's own instruments.
 
-Made from the catalogue on a private prometheus-client registry; they begin anew with the process, and know nothing of the ledger's series.
+How `runtype` and `polling` count their doings, and what the exporter tells of itself.
+
+Made from the catalogue on a private prometheus-client registry; they begin anew with the process,
+and know nothing of the ledger's series.
 """
 
 from __future__ import annotations
@@ -53,11 +56,13 @@ class OwnMetrics:
         self.begun = 0
         """How many lines OpenMetrics has more than `refresh` counted."""
 
-    # --- what is counted: protocols.Telemetry -----------------------------------------------------------------------------
+    # --- what is counted: protocols.Telemetry ---
     def attempt(self, attempt: Attempt) -> None:
         """A request was sent and ended."""
         self._count(catalogue.API_REQUESTS, attempt.account, attempt.operation, attempt.code)
-        self._observe(catalogue.API_REQUEST_DURATION, attempt.seconds, attempt.account, attempt.operation)
+        self._observe(
+            catalogue.API_REQUEST_DURATION, attempt.seconds, attempt.account, attempt.operation
+        )
 
     def budget(self, account: str, limit: int, remaining: float) -> None:
         """The request budget changed."""
@@ -86,7 +91,10 @@ class OwnMetrics:
         self._set(catalogue.UP, up, account)
 
     def collector(self, account: str, collector: str, *, up: bool, failure: str) -> None:
-        """A collector was read (or failed, or is withdrawn); `failure` is "" or the reason in one fixed word."""
+        """A collector was read (or failed, or is withdrawn).
+
+        `failure` is "" or the reason in one fixed word.
+        """
         self._set(catalogue.COLLECTOR_UP, up, account, collector)
         if failure:
             self._count(catalogue.COLLECTOR_FAILURES, account, collector, failure)
@@ -112,7 +120,7 @@ class OwnMetrics:
             if catalogue.BY_NAME[name].labels[0] == "account":
                 self._remove(name, labels)
 
-    # --- what the process is about ------------------------------------------------------------------------------------
+    # --- what the process is about ---
     def account(self, account: str) -> None:
         """An account is polled from now on: its counters exist, at 0, before anything happened."""
         for metric in (catalogue.POLLS, catalogue.BATCH_SWEEPS):
@@ -159,14 +167,17 @@ class OwnMetrics:
         """So many label sets of a kind were given no series of their own."""
         self._count(catalogue.SERIES_DROPPED, kind, by=label_sets)
 
-    # --- what is shown ------------------------------------------------------------------------------------------------
+    # --- what is shown ---
     @property
     def changed(self) -> bool:
         """Whether anything was counted since the last `refresh`."""
         return self._changed
 
     def refresh(self, lines: int) -> int:
-        """Take the numbers as they are now; `lines` others stand beside them. Returns the lines of all, comments left out."""
+        """Take the numbers as they are now; `lines` others stand beside them.
+
+        Returns the lines of all, comments left out.
+        """
         self._changed = False
         families = [family for family in self._registry.collect() if family.samples]
         total = lines + 1 + sum(len(_without_created(family).samples) for family in families)
@@ -213,7 +224,9 @@ class OwnMetrics:
 
 def _instrument(metric: Metric, registry: CollectorRegistry) -> Instrument:
     if metric.type == "histogram":
-        return Histogram(metric.name, metric.help, metric.labels, registry=registry, buckets=metric.buckets)
+        return Histogram(
+            metric.name, metric.help, metric.labels, registry=registry, buckets=metric.buckets
+        )
     kind = Counter if metric.type == "counter" else Gauge
     return kind(metric.name, metric.help, metric.labels, registry=registry)
 

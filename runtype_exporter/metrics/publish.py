@@ -1,6 +1,7 @@
 """The publisher: what changed becomes one immutable exposition, at most once a second, swapped in whole.
 
-Only what somebody asks for is kept rendered. It knows neither HTTP nor where the snapshots come from.
+Only what somebody asks for is kept rendered. It knows neither HTTP nor where the snapshots come
+from.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ TICK = 1.0
 DEMAND = 600.0
 """Seconds after which a variant that nobody asked for again is kept up no longer."""
 OWN_AGE = 5.0
-"""Seconds after which the process's own numbers (CPU, memory) are read anew although nothing else happened."""
+"""Seconds after which the process's own numbers (CPU, memory) are read anew although nothing else
+happened."""
 
 _YIELD_EVERY = 2  # shards, some 0.3 ms each: a scrape that waits for the loop must not notice
 
@@ -39,7 +41,10 @@ class Own(Protocol):
         ...
 
     def refresh(self, lines: int) -> int:
-        """Take the numbers as they are now; `lines` others stand beside them. Returns the lines of all."""
+        """Take the numbers as they are now; `lines` others stand beside them.
+
+        Returns the lines of all.
+        """
         ...
 
     @property
@@ -54,7 +59,10 @@ class Own(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Exposition:
-    """All that scrapes show at one moment, in the variants that are asked for. `lines`: comments left out."""
+    """All that scrapes show at one moment, in the variants that are asked for.
+
+    `lines`: comments left out.
+    """
 
     version: int
     lines: int = 0
@@ -64,7 +72,8 @@ class Exposition:
 class Publisher:
     """Turns snapshots into expositions.
 
-    Publish once after the ledger was opened and before anything is counted: the first snapshot's values pass for restored ones.
+    Publish once after the ledger was opened and before anything is counted: the first snapshot's
+    values pass for restored ones.
     """
 
     def __init__(  # noqa: PLR0913  # each is a neighbour, named where it is given
@@ -100,7 +109,10 @@ class Publisher:
         return self._current
 
     def body(self, variant: Variant) -> tuple[int, Body]:
-        """What to answer a scrape, and its version for `served`. Rendered on the spot where nobody asked for this variant lately."""
+        """What to answer a scrape, and its version for `served`.
+
+        Rendered on the spot where nobody asked for this variant lately.
+        """
         self._demand[variant] = self._clock.now()
         if not self._version:
             self.publish_now()
@@ -111,7 +123,10 @@ class Publisher:
         return self._current.version, body
 
     def served(self, version: int) -> None:
-        """A scrape got this version whole: what was held back until its series were seen may follow."""
+        """A scrape got this version whole.
+
+        What was held back until its series were seen may follow.
+        """
         self._gate.served(version)
 
     def publish_now(self) -> None:
@@ -126,7 +141,8 @@ class Publisher:
         for count, _ in enumerate(self._renderer.render(self._demand)):
             if count % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)
-        if self._current.version < self._version:  # otherwise nothing changed, or somebody could not wait
+        # Otherwise nothing changed, or somebody could not wait.
+        if self._current.version < self._version:
             self._swap()
 
     async def run(self) -> NoReturn:
@@ -136,7 +152,10 @@ class Publisher:
             await asyncio.sleep(TICK)
 
     def _apply(self) -> None:
-        """Bring the renderer to the newest state, all at once; whatever changed makes a new version."""
+        """Bring the renderer to the newest state, all at once.
+
+        Whatever changed makes a new version.
+        """
         now = self._clock.now()
         self._forget_demand(now)
         version = self._version + 1
@@ -145,7 +164,8 @@ class Publisher:
             for name, labels, sample in changes:
                 changed |= self._renderer.update(name, labels, sample)
         changed |= self._gauges()
-        fresh = 0 <= now - self._own_at < OWN_AGE  # else too old, or from before the clock was set back
+        # Else too old, or from before the clock was set back.
+        fresh = 0 <= now - self._own_at < OWN_AGE
         if self._own.changed or not fresh or self._renderer.lines != self._beside:
             self._own_pieces.clear()
             changed |= bool(self._demand)
@@ -153,7 +173,10 @@ class Publisher:
             self._version = version
 
     def _gauges(self) -> bool:
-        """Bring the gauges to the newest state, now that all else has the lines it needs. Whether any changed."""
+        """Bring the gauges to the newest state, now that all else has the lines it needs.
+
+        Whether any changed.
+        """
         rest = self._renderer.lines + self._renderer.begun - self._renderer.lines_of(PER_BATCH)
         self._bounds.take(rest, own=self._own_lines)
         changed = False
@@ -169,7 +192,9 @@ class Publisher:
                 self._gauges()  # the rest grew, after the batches were given what it left
                 self._refresh()
             self._beside, self._own_at = self._renderer.lines, self._clock.now()
-        bodies = {variant: known.get(variant) or self._assemble(variant) for variant in self._demand}
+        bodies = {
+            variant: known.get(variant) or self._assemble(variant) for variant in self._demand
+        }
         self._current = Exposition(self._version, self._lines, MappingProxyType(bodies))
 
     def _refresh(self) -> int:

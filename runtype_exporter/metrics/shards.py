@@ -1,7 +1,8 @@
 """Every series' text, kept in shards so that a change makes anew only what it touches.
 
-A shard holds neighbours in the order in which they came, with its bytes for each variant that was asked for. It is told samples and knows
-nothing of where they come from, nor of when an exposition is published.
+A shard holds neighbours in the order in which they came, with its bytes for each variant that was
+asked for. It is told samples and knows nothing of where they come from, nor of when an exposition
+is published.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ Piece = bytes | Deflated
 
 SHARD_SERIES = 256
 SHARD_HISTOGRAMS = 16
-"""Series a shard, measured: smaller ones compress worse, larger ones make a single change dearer."""
+"""Series a shard, measured: smaller ones compress worse, larger ones make a single change dearer.
+"""
 
 
 def make_piece(text: bytes, encoding: Encoding) -> Piece:
@@ -66,7 +68,9 @@ class _Shard:
         piece = self.pieces.get(variant)
         if piece is None:
             lines, format_ = writer.lines, variant[0]
-            text = "".join([lines(series.prefix, series.sample, format_) for series in self.series.values()])
+            text = "".join(
+                [lines(series.prefix, series.sample, format_) for series in self.series.values()]
+            )
             # "replace": a lone surrogate in a label must not cost the scrape
             piece = self.pieces[variant] = make_piece(text.encode("utf-8", "replace"), variant[1])
         return piece

@@ -1,7 +1,9 @@
-"""One series as lines of text: names, label sets, values, histograms, in the text format 0.0.4 and in OpenMetrics 1.0.
+"""One series as lines of text.
 
-Byte for byte what prometheus-client writes, save that the text format shows no `_created` series; it knows neither shards nor
-compression, and keeps nothing but what never changes about a metric.
+Names, label sets, values, histograms, in the text format 0.0.4 and in OpenMetrics 1.0.
+
+Byte for byte what prometheus-client writes, save that the text format shows no `_created` series;
+it knows neither shards nor compression, and keeps nothing but what never changes about a metric.
 """
 
 from __future__ import annotations
@@ -17,7 +19,10 @@ Format = Literal["text", "openmetrics"]
 
 
 class Prefix(NamedTuple):
-    """What never changes about one series' lines: its label set, and the two halves of it around a bucket's `le`."""
+    """What never changes about one series' lines.
+
+    Its label set, and the two halves of it around a bucket's `le`.
+    """
 
     labels: str
     before: str
@@ -37,9 +42,8 @@ def format_value(number: float) -> str:
         return "NaN"
     digits = repr(value)
     dot = digits.find(".")
-    if (
-        value > 0 and dot > 6
-    ):  # Go turns to exponents sooner than Python; prometheus-client follows it for positive values
+    # Go turns to exponents sooner than Python; prometheus-client follows it for positive values.
+    if value > 0 and dot > 6:
         mantissa = f"{digits[0]}.{digits[1:dot]}{digits[dot + 1 :]}".rstrip("0.")
         return f"{mantissa}e+{dot - 1:02d}"
     return digits
@@ -51,7 +55,10 @@ def escape_label(value: str) -> str:
 
 
 def header(metric: Metric, format_: Format) -> str:
-    """A family's HELP and TYPE. OpenMetrics names a counter's family without `_total`, and escapes quotes in HELP."""
+    """A family's HELP and TYPE.
+
+    OpenMetrics names a counter's family without `_total`, and escapes quotes in HELP.
+    """
     text = metric.help.replace("\\", r"\\").replace("\n", r"\n")
     if format_ == "text":
         return f"# HELP {metric.name} {text}\n# TYPE {metric.name} {metric.type}\n"
@@ -86,7 +93,7 @@ class Writer:
         if len(labels) != len(names):
             raise ValueError(
                 f"{self._name}: {len(labels)} label values for the labels {names}; "
-                f"give one for each, in the order of the catalogue"
+                "give one for each, in the order of the catalogue"
             )
         before, after = (
             [f'{names[index]}="{escape_label(labels[index])}"' for index in half]
@@ -100,7 +107,10 @@ class Writer:
         )
 
     def lines(self, prefix: Prefix, sample: Sample, format_: Format) -> str:
-        """A series' lines. A format's own extras: OpenMetrics shows when a series began, and exemplars."""
+        """A series' lines.
+
+        A format's own extras: OpenMetrics shows when a series began, and exemplars.
+        """
         value = sample.value
         if isinstance(value, HistogramValue):
             text = self._histogram(prefix, value, format_)
@@ -113,14 +123,18 @@ class Writer:
     def _histogram(self, prefix: Prefix, value: HistogramValue, format_: Format) -> str:
         if value.bounds != self._bounds:
             self._bounds = value.bounds
-            self._edges = tuple(f'le="{format_value(bound)}"' for bound in (*value.bounds, float("inf")))
+            self._edges = tuple(
+                f'le="{format_value(bound)}"' for bound in (*value.bounds, float("inf"))
+            )
         name, total = self._name, 0
         bucket, after = f"{name}_bucket{prefix.before}", prefix.after
         exemplars: Mapping[int, Exemplar] = value.exemplars if format_ == "openmetrics" else {}
         lines: list[str] = []
         for index, (edge, count) in enumerate(zip(self._edges, value.counts, strict=True)):
             total += count
-            lines.append(f"{bucket}{edge}{after} {format_value(total)}{_exemplar(exemplars.get(index))}\n")
+            lines.append(
+                f"{bucket}{edge}{after} {format_value(total)}{_exemplar(exemplars.get(index))}\n"
+            )
         lines.append(f"{name}_count{prefix.labels} {format_value(total)}\n")
         lines.append(f"{name}_sum{prefix.labels} {format_value(value.sum)}\n")
         return "".join(lines)
@@ -134,5 +148,7 @@ def count_lines(sample: Sample) -> int:
 def _exemplar(exemplar: Exemplar | None) -> str:
     if exemplar is None:
         return ""
-    labels = ",".join(f'{name}="{escape_label(value)}"' for name, value in sorted(exemplar.labels.items()))
+    labels = ",".join(
+        f'{name}="{escape_label(value)}"' for name, value in sorted(exemplar.labels.items())
+    )
     return f" # {{{labels}}} {format_value(exemplar.value)} {float(exemplar.at)!r}"

@@ -1,6 +1,9 @@
-"""From the API to the ledger: what to read next, within the budget, and when a batch has told all it will.
+"""From the API to the ledger.
 
-The only room that knows two others, `runtype` and `ledger`; it must not know metrics, pages or files.
+What to read next, within the budget, and when a batch has told all it will.
+
+The only room that knows two others, `runtype` and `ledger`; it must not know metrics, pages or
+files.
 """
 
 from runtype_exporter.polling.account import Account

@@ -27,6 +27,8 @@ class Access:
         """The API refused the key; said once, until it takes it again."""
         if self.granted.is_set():
             _log.error(
-                "the API refuses the key: polling drops to one request a minute", account=self.account, error=str(error)
+                "the API refuses the key: polling drops to one request a minute",
+                account=self.account,
+                error=str(error),
             )
         self.granted.clear()

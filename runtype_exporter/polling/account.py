@@ -1,4 +1,7 @@
-"""One account's polling: its parts put together, and the cycle that discovers, whatever fails in it."""
+"""One account's polling.
+
+Its parts put together, and the cycle that discovers, whatever fails in it.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,10 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Account:
-    """One account's polling. `run` polls until cancelled, `catch_up` until nothing is left to do."""
+    """One account's polling.
+
+    `run` polls until cancelled, `catch_up` until nothing is left to do.
+    """
 
     config: AccountConfig
     poll: Poll
@@ -74,7 +80,9 @@ class Account:
         off = [collector for collector, on in self.config.collectors if not on]
         labels = LabelTable(name, self.ledger, self.room)
         self._access = Access(name)
-        self._collectors = Collectors(name, off, self.telemetry, self.clock, withdraw=self._withdraw)
+        self._collectors = Collectors(
+            name, off, self.telemetry, self.clock, withdraw=self._withdraw
+        )
         endings = Endings(
             account=name,
             configured=frozenset(entry.id for entry in self.config.batches),
@@ -99,7 +107,9 @@ class Account:
             interval=self.poll.discovery_interval,
             client=self.client,
             collectors=self._collectors,
-            costs=Costs(name, self.client, self.ledger, self._collectors, self.clock, self._shows.batches),
+            costs=Costs(
+                name, self.client, self.ledger, self._collectors, self.clock, self._shows.batches
+            ),
             pictures=self.pictures,
             label=labels.schedule,
             clock=self.clock,
@@ -153,9 +163,14 @@ class Account:
             tasks.create_task(self._cycles())
 
     async def catch_up(self) -> bool:
-        """Poll until a cycle adds nothing that was not swept already, and nothing waits. Whether all went well; nothing is tried twice."""
+        """Poll until a cycle adds nothing that was not swept already, and nothing waits.
+
+        Whether all went well; nothing is tried twice.
+        """
         self._workers.patient = False
-        tasks = [asyncio.create_task(self._workers.work()) for _ in range(self.poll.max_concurrency)]
+        tasks = [
+            asyncio.create_task(self._workers.work()) for _ in range(self.poll.max_concurrency)
+        ]
         swept: set[str] = set()
         try:
             while True:
@@ -163,7 +178,9 @@ class Account:
                 added = {*self._workers.enqueue()} - swept
                 swept |= added
                 await self._workers.queue.drained()
-                unclaimed = any(batch.unclaimed for batch in self.ledger.open_batches(self.config.name))
+                unclaimed = any(
+                    batch.unclaimed for batch in self.ledger.open_batches(self.config.name)
+                )
                 well = well and not self._workers.stumbled
                 if not well or not (unclaimed or added):
                     await self._extras.read()
@@ -230,9 +247,14 @@ class Account:
         self._shows.withdraw(collector)
 
     def _recover(self) -> None:
-        """The API is well again: what backed off for a failure that may have been everybody's need not wait out its hour."""
+        """The API is well again.
+
+        What backed off for a failure that may have been everybody's need not wait out its hour.
+        """
         now = self.clock.now()
         waiting = [
-            b for b in self.ledger.open_batches(self.config.name) if b.retry_at > now and b.missing_since is None
+            b
+            for b in self.ledger.open_batches(self.config.name)
+            if b.retry_at > now and b.missing_since is None
         ]
         self.ledger.save(*(replace(batch, retry_at=now) for batch in waiting))

@@ -1,6 +1,9 @@
-"""The rules of following one batch: what its probes say, when it wants a sweep, when it ends, what is shown of it. Pure.
+"""The rules of following one batch.
 
-It must not know where a probe came from beyond its source's name, nor that there is an API or a ledger.
+What its probes say, when it wants a sweep, when it ends, what is shown of it. Pure.
+
+It must not know where a probe came from beyond its source's name, nor that there is an API or a
+ledger.
 """
 
 from __future__ import annotations
@@ -33,7 +36,8 @@ from runtype_exporter.polling.waits import held
 _T = TypeVar("_T")
 
 _PRECEDENCE: tuple[Source, ...] = ("run", "status", "summary")
-"""Whose word for a batch's end is taken where several have one: the run list and the status read also tell when."""
+"""Whose word for a batch's end is taken where several have one: the run list and the status read
+also tell when."""
 
 LONGEST_BACK_OFF = 3600.0
 SHORTEST_BACK_OFF = 60.0
@@ -50,8 +54,13 @@ class Reading:
     completed: float | None = None
 
 
-def observe(batch: Batch, readings: Mapping[Source, Reading], statuses: Statuses, now: float) -> Batch:
-    """The batch after a cycle that read this of it. Readings of earlier cycles are dropped, since a list may have let go of it."""
+def observe(
+    batch: Batch, readings: Mapping[Source, Reading], statuses: Statuses, now: float
+) -> Batch:
+    """The batch after a cycle that read this of it.
+
+    Readings of earlier cycles are dropped, since a list may have let go of it.
+    """
     if not readings:
         return batch
     read = [readings[source] for source in _PRECEDENCE if source in readings]
@@ -64,16 +73,20 @@ def observe(batch: Batch, readings: Mapping[Source, Reading], statuses: Statuses
     final = ending(seen, statuses) is not None
     return replace(
         unguarded(seen),
-        ended=(now if batch.ended is None else min(batch.ended, now))
-        if final
-        else None,  # the clock may have been set back
-        # A batch that is listed may be denied yet when its results are asked for, if they are to be.
+        ended=(
+            (now if batch.ended is None else min(batch.ended, now)) if final else None
+        ),  # the clock may have been set back
+        # A batch that is listed may be denied yet when its results are asked for, if they are to
+        # be.
         missing_since=batch.missing_since if dirty(seen) else None,
     )
 
 
 def unguarded(batch: Batch) -> Batch:
-    """The batch without its guard where it began after that: no result of it can be older, whatever times the results lack."""
+    """The batch without its guard where it began after that.
+
+    No result of it can be older, whatever times the results lack.
+    """
     began = batch.started if batch.created is None else batch.created
     if batch.guard is None or began is None or began < batch.guard:
         return batch
@@ -94,12 +107,19 @@ def ended_by(probes: Mapping[Source, Probe], batch: Batch, statuses: Statuses) -
 
 
 def _ending(probes: Mapping[Source, Probe], statuses: Statuses, *, ended: bool) -> Outcome | None:
-    outcomes = [statuses.outcome(probes[source].status, ended=ended) for source in _PRECEDENCE if source in probes]
+    outcomes = [
+        statuses.outcome(probes[source].status, ended=ended)
+        for source in _PRECEDENCE
+        if source in probes
+    ]
     return outcomes[0] if outcomes and None not in outcomes else None
 
 
 def dirty(batch: Batch) -> bool:
-    """Whether its results may have changed since the last complete sweep: a source reads otherwise than before that, or none reads."""
+    """Whether its results may have changed since the last complete sweep.
+
+    A source reads otherwise than before that, or none reads.
+    """
     if batch.swept is None or not batch.probes:
         return True
     return any(batch.swept.get(source) != probe for source, probe in batch.probes.items())
@@ -133,14 +153,22 @@ def complete(batch: Batch, walked: int, unfinished: int, total: int) -> bool:
 
 
 def failed(batch: Batch, now: float, *, missing: bool) -> Batch:
-    """The batch after a read of it failed: it backs off alone, doubling up to an hour, and a 404 starts the clock for `lost`."""
+    """The batch after a read of it failed.
+
+    It backs off alone, doubling up to an hour, and a 404 starts the clock for `lost`.
+    """
     wait = min(LONGEST_BACK_OFF, SHORTEST_BACK_OFF * 2.0 ** min(batch.failures, 10))
-    since = (now if batch.missing_since is None else min(batch.missing_since, now)) if missing else None
+    since = (
+        (now if batch.missing_since is None else min(batch.missing_since, now)) if missing else None
+    )
     return replace(batch, failures=batch.failures + 1, retry_at=now + wait, missing_since=since)
 
 
 def never_found(batch: Batch) -> bool:
-    """Whether the API has only ever denied the batch: nothing tells of it, and no row of it was met."""
+    """Whether the API has only ever denied the batch.
+
+    Nothing tells of it, and no row of it was met.
+    """
     told = batch.probes or batch.swept is not None or batch.labels is not None or batch.schedule
     return batch.missing_since is not None and not told
 
@@ -153,7 +181,8 @@ def lost(batch: Batch, now: float) -> bool:
 def close(batch: Batch, outcome: BatchOutcome, abandoned: int, now: float) -> tuple[Batch, Delta]:
     """The batch closed, and what that adds. Its labels must be frozen.
 
-    A batch that ended before its guard is remembered, not counted. One that stands for a run's results is no batch to count.
+    A batch that ended before its guard is remembered, not counted. One that stands for a run's
+    results is no batch to count.
     """
     labels = batch.labels
     if labels is None:
@@ -176,14 +205,22 @@ def close(batch: Batch, outcome: BatchOutcome, abandoned: int, now: float) -> tu
         (BATCH_DURATION.name, (*key, "success")): [],
         (BATCH_DURATION.name, (*key, "failure")): [],
     }
-    if batch.started is not None and batch.completed is not None and batch.completed >= batch.started:
+    if (
+        batch.started is not None
+        and batch.completed is not None
+        and batch.completed >= batch.started
+    ):
         took = Observation(batch.completed - batch.started, now, batch.ref.id)
         observations[BATCH_DURATION.name, (*key, outcome)] = [took]
     return closed, Delta(increments=increments, observations=observations)
 
 
-def changed_late(batch: Batch, readings: Mapping[Source, Reading], statuses: Statuses) -> tuple[Batch, Delta]:
-    """A closed batch after a cycle that read this of it: a source that had said final before and now reads otherwise is a late change.
+def changed_late(
+    batch: Batch, readings: Mapping[Source, Reading], statuses: Statuses
+) -> tuple[Batch, Delta]:
+    """A closed batch after a cycle that read this of it.
+
+    A source that had said final before and now reads otherwise is a late change.
 
     A source that had not yet said final, or was not read before, only settles.
     """
@@ -193,17 +230,27 @@ def changed_late(batch: Batch, readings: Mapping[Source, Reading], statuses: Sta
         before = probes.get(source)
         if before == reading.probe:
             continue
-        if before is not None and statuses.outcome(before.status, ended=batch.completed is not None) is not None:
+        if (
+            before is not None
+            and statuses.outcome(before.status, ended=batch.completed is not None) is not None
+        ):
             late += 1
         probes[source] = reading.probe
     increments: dict[Series, float] = {}
     if late and batch.labels is not None:
         increments[BATCH_LATE_CHANGES.name, (batch.ref.account, *batch.labels)] = 1.0
-    return (replace(batch, probes=probes) if probes != batch.probes else batch), Delta(increments=increments)
+    return (replace(batch, probes=probes) if probes != batch.probes else batch), Delta(
+        increments=increments
+    )
 
 
-def view(batch: Batch, statuses: Statuses, *, name: str, configured: bool, labels: Labels) -> BatchView:
-    """What the per-batch gauges show. Counts come from the source that takes precedence and tells them."""
+def view(
+    batch: Batch, statuses: Statuses, *, name: str, configured: bool, labels: Labels
+) -> BatchView:
+    """What the per-batch gauges show.
+
+    Counts come from the source that takes precedence and tells them.
+    """
     probes = [batch.probes[source] for source in _PRECEDENCE if source in batch.probes]
     status = probes[0].status if probes else ""
     return BatchView(

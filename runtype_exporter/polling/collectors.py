@@ -1,6 +1,9 @@
-"""The reads of an account that can be missing without stopping the others: switched off, forbidden by the key's scopes, or failing.
+"""The reads of an account that can be missing without stopping the others.
 
-It decides what a failure of one read means for the rest of a cycle; it must not know what the reads are for.
+Switched off, forbidden by the key's scopes, or failing.
+
+It decides what a failure of one read means for the rest of a cycle; it must not know what the reads
+are for.
 """
 
 from __future__ import annotations
@@ -61,7 +64,10 @@ class Collectors:
         return name not in self.off and self._state(name).forbidden.over(self.clock.now())
 
     def pending(self, name: str) -> bool:
-        """Whether the read may still tell what it has never told: it is asked, has not answered yet and has not failed too often."""
+        """Whether the read may still tell what it has never told.
+
+        It is asked, has not answered yet and has not failed too often.
+        """
         state = self._state(name)
         return self.open(name) and not state.answered and state.failures < FAILURES_TO_WITHDRAW
 
@@ -69,7 +75,8 @@ class Collectors:
         """Ask, if that is open. Whether it answered.
 
         Raises:
-            ApiError: of the kinds that leave no sense in asking for anything else now: unauthorised, throttled, unreachable.
+            ApiError: of the kinds that leave no sense in asking for anything else now:
+                unauthorised, throttled, unreachable.
         """
         if not self.open(name):
             return False
@@ -86,7 +93,10 @@ class Collectors:
         return True
 
     async def aside(self, name: str, reader: Callable[[], Awaitable[None]]) -> ApiError | None:
-        """Ask beside the cycles, if that is open; a failure, which is handed back, is none of a cycle's."""
+        """Ask beside the cycles, if that is open.
+
+        A failure, which is handed back, is none of a cycle's.
+        """
         if not self.open(name):
             return None
         try:
@@ -110,11 +120,16 @@ class Collectors:
         self._state(name).forbidden = Wait(now, now + FORBIDDEN_RETRY)
         self._tell(name, error, up=False)
         _log.warning(
-            "collector forbidden, asked again in an hour", account=self.account, collector=name, error=str(error)
+            "collector forbidden, asked again in an hour",
+            account=self.account,
+            collector=name,
+            error=str(error),
         )
 
     def failed_alone(self, name: str, error: ApiError) -> None:
-        """A read failed for one thing: that is no failure of the cycle, unless nothing else has answered.
+        """A read failed for one thing.
+
+        That is no failure of the cycle, unless nothing else has answered.
 
         Raises:
             ApiError: the very error, if this may be everybody's failure.
@@ -134,7 +149,13 @@ class Collectors:
         if isinstance(error, Forbidden):
             self.forbid(name, error)
         else:
-            _log.warning("read failed", account=self.account, collector=name, reason=error.reason, error=str(error))
+            _log.warning(
+                "read failed",
+                account=self.account,
+                collector=name,
+                reason=error.reason,
+                error=str(error),
+            )
             self._tell(name, error, up=state.failures < FAILURES_TO_WITHDRAW)
 
     def _tell(self, name: str, error: ApiError, *, up: bool) -> None:

@@ -1,6 +1,7 @@
 """What batches cost: asked for once each, after they closed, until the API tells it or that is given up.
 
-What is still due stands in the ledger, so a restart forgets none; the cost and the mark that it was counted are committed together.
+What is still due stands in the ledger, so a restart forgets none; the cost and the mark that it was
+counted are committed together.
 """
 
 from __future__ import annotations
@@ -17,7 +18,14 @@ from runtype_exporter.ledger import Ledger
 from runtype_exporter.model import Batch, Delta
 from runtype_exporter.polling.batches import backing_off, failed
 from runtype_exporter.polling.collectors import Collectors
-from runtype_exporter.runtype import ApiError, Client, NetworkError, NotFound, Throttled, Unauthorised
+from runtype_exporter.runtype import (
+    ApiError,
+    Client,
+    NetworkError,
+    NotFound,
+    Throttled,
+    Unauthorised,
+)
 
 GIVEN_UP_AFTER = 24 * 3600.0
 """For how long a closed batch's cost is asked for, seconds."""
@@ -87,7 +95,10 @@ class Costs:
             self.show((told,))
 
     def _failed(self, batch_id: str, error: ApiError) -> None:
-        """The cost of this batch cannot be had: it backs off alone, and after a day it is given up."""
+        """The cost of this batch cannot be had.
+
+        It backs off alone, and after a day it is given up.
+        """
         now = self.clock.now()
         if (batch := self._due(batch_id)) is None:
             return

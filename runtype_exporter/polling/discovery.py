@@ -1,6 +1,9 @@
-"""One cycle: the cheap reads that tell which batches there are and which of them changed. It pages no results.
+"""One cycle: the cheap reads that tell which batches there are and which of them changed.
 
-What it finds goes into the ledger (batches, runs, labels); which batches want a sweep follows from there, elsewhere.
+It pages no results.
+
+What it finds goes into the ledger (batches, runs, labels); which batches want a sweep follows from
+there, elsewhere.
 """
 
 from __future__ import annotations
@@ -37,12 +40,14 @@ from runtype_exporter.runtype import (
 )
 
 READS_TO_CLAIM = 2
-"""How many reads of the run list must leave a batch of the summary unclaimed before it passes for ad hoc."""
+"""How many reads of the run list must leave a batch of the summary unclaimed before it passes for
+ad hoc."""
 WHOLE_WALK_SHARE = 0.1
 """Whole walks over the run list take at most this share of the request budget."""
 
 YOUNG = 24 * 3600.0
-"""An unfinished run created longer ago than this is left to whole walks: one that never ends must not cost every cycle, seconds."""
+"""An unfinished run created longer ago than this is left to whole walks: one that never ends must
+not cost every cycle, seconds."""
 
 _log = structlog.get_logger()
 
@@ -74,9 +79,11 @@ class Discovery:
     _starts: Starts = field(init=False)
     _readings: dict[str, dict[Source, Reading]] = field(default_factory=dict, init=False)
     _undated: set[str] = field(default_factory=set, init=False)
-    """Runs of this cycle whose creation is not known: nothing but their being listed tells that they must not be forgotten."""
+    """Runs of this cycle whose creation is not known: nothing but their being listed tells that
+    they must not be forgotten."""
     _listed: Wait = field(default=Wait(), init=False)
-    """Until when the last whole read of the schedules holds, and below, the last whole walk over the runs."""
+    """Until when the last whole read of the schedules holds, and below, the last whole walk over
+    the runs."""
     _walked: Wait = field(default=Wait(), init=False)
     _warned: set[str] = field(default_factory=set, init=False)
 
@@ -117,7 +124,11 @@ class Discovery:
         self._observe()
         if runs:
             await self._starts.judge(read=began, now=self.clock.now())
-        if (runs or not self.collectors.open("runs")) and (summary or not self.collectors.open("summary")) and whole:
+        if (
+            (runs or not self.collectors.open("runs"))
+            and (summary or not self.collectors.open("summary"))
+            and whole
+        ):
             await self._forget(began, walked=runs)
 
     async def _schedules(self) -> None:
@@ -128,7 +139,9 @@ class Discovery:
             rows |= {row.id: row for row in page.data}
         followed = self._following.listed(rows.values())
         self.listed(followed)
-        await self._starts.observe(followed if self.account.collectors.runs else (), began=began, now=self.clock.now())
+        await self._starts.observe(
+            followed if self.account.collectors.runs else (), began=began, now=self.clock.now()
+        )
         self._listed = Wait(began, self.clock.now() + self.poll.discovery_interval)
 
     async def _summary(self) -> None:
@@ -138,13 +151,21 @@ class Discovery:
         stored = self.ledger.lookup(items)
         horizon = self._horizon()
         for item in items.values():
-            probe = Probe(fold(item.status), item.total_records, item.processed_records, item.failed_records)
+            probe = Probe(
+                fold(item.status), item.total_records, item.processed_records, item.failed_records
+            )
             started = time(item.started_at)
             self._readings.setdefault(item.id, {})["summary"] = Reading(probe, started)
             final = self.statuses.outcome(probe.status, ended=False) is not None
             past = started is not None and started < horizon.at and (horizon.opened or final)
             if item.id not in stored and self.account.adhoc_batches and not past:
-                self._open(item.id, horizon, created=started, flow_name=item.flow_name or "", unclaimed=READS_TO_CLAIM)
+                self._open(
+                    item.id,
+                    horizon,
+                    created=started,
+                    flow_name=item.flow_name or "",
+                    unclaimed=READS_TO_CLAIM,
+                )
 
     async def _run_list(self, *, whole: bool) -> None:
         async def take(rows: Sequence[RunRow]) -> bool:
@@ -156,15 +177,21 @@ class Discovery:
         started = self.clock.now()
         if whole:
             self._unfinished.walk()
-        await self._runs.read(take, self._unfinished.created, self._horizon().at, young=started - YOUNG, whole=whole)
+        await self._runs.read(
+            take, self._unfinished.created, self._horizon().at, young=started - YOUNG, whole=whole
+        )
         if whole:
-            stretched = self._runs.pages * 3600.0 / (WHOLE_WALK_SHARE * self.account.requests_per_hour)
+            stretched = (
+                self._runs.pages * 3600.0 / (WHOLE_WALK_SHARE * self.account.requests_per_hour)
+            )
             self._walked = Wait(started, started + max(self.poll.discovery_interval, stretched))
 
     def _take(self, rows: Sequence[RunRow]) -> bool:
         """Keep one page of runs. Whether it told nothing new."""
         stored = self.ledger.runs(row.id for row in rows)
-        keys = (key for row in rows for key in (row.batch_execution_id, inline.key_of(row.id)) if key)
+        keys = (
+            key for row in rows for key in (row.batch_execution_id, inline.key_of(row.id)) if key
+        )
         followed = self.ledger.lookup(keys)
         horizon = self._horizon()
         fresh: list[Run] = []
@@ -193,13 +220,26 @@ class Discovery:
                     opened[run.batch] = claimed
             if _unchanged(before, run):
                 continue
-            kept = run if before is None or before.outcome is None else replace(before, batch=run.batch)
+            kept = (
+                run
+                if before is None or before.outcome is None
+                else replace(before, batch=run.batch)
+            )
             stored[run.id] = kept  # the page may show it twice
             fresh.append(kept)
             ended_unseen = before is None or before.outcome is None
-            if included and taken_up and ended_unseen and (before is not None or _within(run, horizon)):
-                label = self.labels.run(run.schedule, self._following.names.get(run.schedule), labels)
-                deltas.append(ended_run(self.account.name, label, row, run.outcome, self.clock.now()))
+            if (
+                included
+                and taken_up
+                and ended_unseen
+                and (before is not None or _within(run, horizon))
+            ):
+                label = self.labels.run(
+                    run.schedule, self._following.names.get(run.schedule), labels
+                )
+                deltas.append(
+                    ended_run(self.account.name, label, row, run.outcome, self.clock.now())
+                )
                 own = self._new(inline.key_of(run.id), horizon, created=run.created)
                 opened |= inline.owed(own, run, row, self.clock.now())
         if fresh or opened:
@@ -208,12 +248,19 @@ class Discovery:
         return not fresh
 
     def _read_run(self, row: RunRow, batch_id: str) -> None:
-        probe = Probe(fold(row.status), row.total_records, row.processed_records, row.failed_records)
+        probe = Probe(
+            fold(row.status), row.total_records, row.processed_records, row.failed_records
+        )
         reading = Reading(probe, time(row.started_at), time(row.completed_at))
         self._readings.setdefault(batch_id, {})["run"] = reading
 
-    def _claimed(self, batch: Batch | None, run: Run, row: RunRow, horizon: Horizon, *, included: bool) -> Batch | None:
-        """The run's batch as the run makes it, None where that changes nothing. The batch of an excluded schedule is closed, uncounted."""
+    def _claimed(
+        self, batch: Batch | None, run: Run, row: RunRow, horizon: Horizon, *, included: bool
+    ) -> Batch | None:
+        """The run's batch as the run makes it, None where that changes nothing.
+
+        The batch of an excluded schedule is closed, uncounted.
+        """
         now = self.clock.now()
         if batch is None:
             batch = self._new(run.batch, horizon, created=run.created)
@@ -236,8 +283,13 @@ class Discovery:
             return replace(claimed, closed=now)
         return claimed
 
-    def _labelled(self, batch: Batch | None, run: Run, row: RunRow, horizon: Horizon) -> dict[str, Batch]:
-        """This account's batch of a run that another account counts: the batch gets its schedule all the same."""
+    def _labelled(
+        self, batch: Batch | None, run: Run, row: RunRow, horizon: Horizon
+    ) -> dict[str, Batch]:
+        """This account's batch of a run that another account counts.
+
+        The batch gets its schedule all the same.
+        """
         if batch is None or batch.ref.account != self.account.name:
             return {}
         self._read_run(row, run.batch)
@@ -247,7 +299,9 @@ class Discovery:
 
     def _claim(self, *, read: bool) -> None:
         """One more read of the run list left these batches unclaimed, or none can ever claim them."""
-        waiting = [batch for batch in self.ledger.open_batches(self.account.name) if batch.unclaimed > 0]
+        waiting = [
+            batch for batch in self.ledger.open_batches(self.account.name) if batch.unclaimed > 0
+        ]
         if not waiting or not (read or not self.collectors.open("runs")):
             return
         left = [replace(batch, unclaimed=batch.unclaimed - 1 if read else 0) for batch in waiting]
@@ -260,7 +314,11 @@ class Discovery:
         horizon = self._horizon()
         for batch_id in sorted(self.endings.configured):
             if batch_id not in stored:
-                self._open(batch_id, horizon, unclaimed=READS_TO_CLAIM if self.collectors.open("runs") else 0)
+                self._open(
+                    batch_id,
+                    horizon,
+                    unclaimed=READS_TO_CLAIM if self.collectors.open("runs") else 0,
+                )
             elif stored[batch_id].ref.account != self.account.name:
                 self._warn_owned(stored[batch_id].ref.account, "batch", batch_id)
 
@@ -295,16 +353,28 @@ class Discovery:
         listed = {*self._readings, *self._undated, *self.endings.configured}
         while self.ledger.forget(self.account.name, listed=listed, retention=self.retention):  # noqa: ASYNC110  # it yields, it waits for nothing
             await asyncio.sleep(0)
-        # A whole read of this cycle or one that still held when it began; the walk over the runs may have taken longer than that lasts.
-        if self.collectors.open("schedules") and not self._listed.over(max(began, self._listed.since)):
+        # A whole read of this cycle or one that still held when it began; the walk over the runs
+        # may have taken longer than that lasts.
+        if self.collectors.open("schedules") and not self._listed.over(
+            max(began, self._listed.since)
+        ):
             labels = self.labels.listed(self._following.names)
-            # What was counted since that read, or for `retention` before it, may be of a schedule that it could not list yet.
-            self.ledger.end_series(self.account.name, labels, before=min(began, self._listed.since) - self.retention)
+            # What was counted since that read, or for `retention` before it, may be of a schedule
+            # that it could not list yet.
+            self.ledger.end_series(
+                self.account.name, labels, before=min(began, self._listed.since) - self.retention
+            )
         if self._walked.over(self.clock.now()):  # runs are not read
             self._walked = Wait(began, began + self.poll.discovery_interval)
 
     def _open(
-        self, batch_id: str, horizon: Horizon, *, created: float | None = None, flow_name: str = "", unclaimed: int
+        self,
+        batch_id: str,
+        horizon: Horizon,
+        *,
+        created: float | None = None,
+        flow_name: str = "",
+        unclaimed: int,
     ) -> None:
         batch = self._new(batch_id, horizon, created=created)
         batch = replace(batch, flow_name=flow_name, unclaimed=unclaimed)
@@ -313,7 +383,12 @@ class Discovery:
 
     def _new(self, batch_id: str, horizon: Horizon, *, created: float | None) -> Batch:
         guard = horizon.at if created is None or created < horizon.at else None
-        return Batch(ref=BatchRef(self.account.name, batch_id), seen=self.clock.now(), created=created, guard=guard)
+        return Batch(
+            ref=BatchRef(self.account.name, batch_id),
+            seen=self.clock.now(),
+            created=created,
+            guard=guard,
+        )
 
     def _horizon(self) -> Horizon:
         return self.ledger.horizon(self.account.name, lookback=self.poll.lookback)
@@ -322,12 +397,18 @@ class Discovery:
         if key not in self._warned and len(self._warned) < 10_000:
             self._warned.add(key)
             _log.warning(
-                f"{what} is counted by another account already", account=self.account.name, owner=owner, **{what: key}
+                f"{what} is counted by another account already",
+                account=self.account.name,
+                owner=owner,
+                **{what: key},
             )
 
 
 def _unchanged(before: Run | None, run: Run) -> bool:
-    """Whether a run tells nothing that is not held of it. One that has ended may still be given its batch."""
+    """Whether a run tells nothing that is not held of it.
+
+    One that has ended may still be given its batch.
+    """
     if before is None or before.batch != run.batch:
         return False
     return before.outcome is not None or (run.outcome is None and run.started == before.started)
@@ -341,4 +422,6 @@ def _taken_up(run: Run, horizon: Horizon) -> bool:
     """Whether a run that the ledger does not hold is followed."""
     if run.created is None or run.created >= horizon.at:
         return True
-    return not horizon.opened and (run.outcome is None or (run.ended is not None and run.ended >= horizon.at))
+    return not horizon.opened and (
+        run.outcome is None or (run.ended is not None and run.ended >= horizon.at)
+    )

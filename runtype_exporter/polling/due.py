@@ -1,4 +1,6 @@
-"""When a schedule is due: what the API said of its next run, and what follows from its cron expression after that. Pure.
+"""When a schedule is due.
+
+What the API said of its next run, and what follows from its cron expression after that. Pure.
 
 It must not know which runs came of it.
 """
@@ -23,7 +25,8 @@ EARLY = 30.0
 SKEW = 60.0
 """By how much the API's clock may be ahead of ours, seconds."""
 MOST = 1500
-"""Due times of one schedule that wait to be judged at the most: five days of one every five minutes."""
+"""Due times of one schedule that wait to be judged at the most: five days of one every five
+minutes."""
 LONGEST_TEXT = 200
 """Characters of a cron expression or a time zone that are kept."""
 
@@ -31,8 +34,9 @@ LONGEST_TEXT = 200
 def due_times(schedule: Schedule, until: float) -> list[float]:
     """When the schedule fell due after `schedule.until` and up to a moment, as far as was known when it was last observed.
 
-    The API's own nextRunAt comes first, and where it gives none, nothing is due. What follows by the cron expression is left out where
-    the expression does not account for nextRunAt, and in an hour that the clocks repeat: the API does not document what happens then.
+    The API's own nextRunAt comes first, and where it gives none, nothing is due. What follows by
+    the cron expression is left out where the expression does not account for nextRunAt, and in an
+    hour that the clocks repeat: the API does not document what happens then.
     """
     if not (schedule.listed and schedule.enabled):
         return []
@@ -48,11 +52,14 @@ def due_times(schedule: Schedule, until: float) -> list[float]:
     return due
 
 
-def observe(before: Schedule | None, account: str, row: ScheduleRow, *, began: float, now: float) -> Schedule:
+def observe(
+    before: Schedule | None, account: str, row: ScheduleRow, *, began: float, now: float
+) -> Schedule:
     """The schedule as listed by a read between two moments, and with what fell due since the read before.
 
-    What was due while it was paused, or while it was paused or edited, is void: nobody can tell on which side of that it was. A
-    one-time schedule may be disabled because it has run; then its due time stands, but `vanished`.
+    What was due while it was paused, or while it was paused or edited, is void: nobody can tell on
+    which side of that it was. A one-time schedule may be disabled because it has run; then its due
+    time stands, but `vanished`.
     """
     cron = (row.cron or "")[:LONGEST_TEXT]
     after = Schedule(
@@ -80,7 +87,12 @@ def gone(before: Schedule, now: float) -> Schedule:
 
 
 def _known(
-    after: Schedule, until: float, before: Schedule | None = None, due: Sequence[float] = (), *, vanished: bool = False
+    after: Schedule,
+    until: float,
+    before: Schedule | None = None,
+    due: Sequence[float] = (),
+    *,
+    vanished: bool = False,
 ) -> Schedule:
     """The schedule with what waits to be judged, known up to a moment."""
     if before is None:
@@ -95,14 +107,20 @@ def _known(
 
 
 def _seen_until(next_run: float | None, *, began: float, now: float) -> float:
-    """Up to when a read tells what fell due: whatever was expected before the next run that it shows has had its time."""
+    """Up to when a read tells what fell due.
+
+    Whatever was expected before the next run that it shows has had its time.
+    """
     if next_run is None or next_run <= began:
         return now
     return min(nextafter(next_run, 0.0), now + SKEW)
 
 
 def _cron(schedule: Schedule, after: float) -> Iterator[float]:
-    """The times of a schedule's cron expression, in order; none where it or the time zone cannot be read."""
+    """The times of a schedule's cron expression, in order.
+
+    None where it or the time zone cannot be read.
+    """
     try:
         zone = ZoneInfo(schedule.timezone or "UTC")
         times = CronSim(schedule.cron, datetime.fromtimestamp(after, zone))

@@ -1,4 +1,7 @@
-"""What becomes of a batch after a walk over its results, and after reads of it that failed: it stays open, closes, or is lost."""
+"""What becomes of a batch after a walk over its results, and after reads of it that failed.
+
+It stays open, closes, or is lost.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Endings:
-    """One account's. `configured` are the ids of batches that are followed whether the API knows them or not."""
+    """One account's.
+
+    `configured` are the ids of batches that are followed whether the API knows them or not.
+    """
 
     account: str
     configured: frozenset[str]
@@ -37,8 +43,9 @@ class Endings:
     def conclude(self, batch: Batch, walk: Sweep, *, count: bool) -> Batch:
         """Commit a batch whose walk reached the end, closed where nothing more can come or is waited for.
 
-        It closes when a walk over all its rows that began after its end met every record, each final; or when `settle_time` had
-        passed by then: what never became final or never appeared is abandoned.
+        It closes when a walk over all its rows that began after its end met every record, each
+        final; or when `settle_time` had passed by then: what never became final or never appeared
+        is abandoned.
 
         Raises:
             LedgerError: nothing was committed; the walk stands where it stood.
@@ -46,7 +53,11 @@ class Endings:
         now = self.clock.now()
         self.missing.discard(batch.ref.id)
         outcome = batches.ending(batch, self.statuses)
-        if outcome is not None and walk.full and batches.ended_by(walk.before, batch, self.statuses):
+        if (
+            outcome is not None
+            and walk.full
+            and batches.ended_by(walk.before, batch, self.statuses)
+        ):
             seen = walk.seen
             if not count:
                 batch = replace(batch, closed=now, outcome=outcome)
@@ -55,12 +66,16 @@ class Endings:
             elif batches.settling(batch, self.settle_time, walk.began):
                 never_appeared = max(0, max(walk.total, batches.expected(batch)) - seen.distinct)
                 picture = Picture(at=now, total=walk.total, seen=seen)
-                return self._close(replace(batch, picture=picture), outcome, seen.unfinished + never_appeared)
+                return self._close(
+                    replace(batch, picture=picture), outcome, seen.unfinished + never_appeared
+                )
         self.ledger.save(batch)
         return batch
 
     def failed(self, batch_id: str, reason: str, text: str, *, missing: bool) -> Batch | None:
-        """A read of this batch failed: it backs off alone, and a day of 404 makes it lost. The batch as it stands then, None if closed.
+        """A read of this batch failed: it backs off alone, and a day of 404 makes it lost.
+
+        The batch as it stands then, None if closed.
 
         A configured batch that was never found is not lost: it may yet come.
 
@@ -100,13 +115,21 @@ class Endings:
             if batch.ref.id not in self.configured and batches.never_found(batch):
                 self.ledger.drop(batch.ref.id)
                 self.missing.discard(batch.ref.id)
-                _log.info("batch let go: never found, no longer configured", account=self.account, batch=batch.ref.id)
+                _log.info(
+                    "batch let go: never found, no longer configured",
+                    account=self.account,
+                    batch=batch.ref.id,
+                )
 
     def _lose(self, batch: Batch) -> Batch:
         distinct, unfinished = 0, 0
         if batch.picture is not None:
             distinct, unfinished = batch.picture.seen.distinct, batch.picture.seen.unfinished
-        _log.warning("batch closed as lost: the API has denied it for a day", account=self.account, batch=batch.ref.id)
+        _log.warning(
+            "batch closed as lost: the API has denied it for a day",
+            account=self.account,
+            batch=batch.ref.id,
+        )
         return self._close(batch, "lost", unfinished + max(0, batches.expected(batch) - distinct))
 
     def _close(self, batch: Batch, outcome: BatchOutcome, abandoned: int) -> Batch:
@@ -118,5 +141,7 @@ class Endings:
             closed, delta = owing(closed, delta)
         self.ledger.settle(delta, batches=(closed,))
         if abandoned:
-            _log.warning("records abandoned", account=self.account, batch=batch.ref.id, records=abandoned)
+            _log.warning(
+                "records abandoned", account=self.account, batch=batch.ref.id, records=abandoned
+            )
         return closed

@@ -1,6 +1,9 @@
-"""The reads beside discovery and sweeps: usage, sparklines and costs. They wait for the budget without holding up anything else.
+"""The reads beside discovery and sweeps: usage, sparklines and costs.
 
-It must not know how batches are followed; it is woken after each cycle and where a batch's cost falls due, and reads what has become due.
+They wait for the budget without holding up anything else.
+
+It must not know how batches are followed; it is woken after each cycle and where a batch's cost
+falls due, and reads what has become due.
 """
 
 from __future__ import annotations
@@ -29,7 +32,10 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Extras:
-    """One account's. `interval` is in seconds; `label` tells a schedule's label by its id and name."""
+    """One account's.
+
+    `interval` is in seconds; `label` tells a schedule's label by its id and name.
+    """
 
     account: str
     interval: float
@@ -49,14 +55,19 @@ class Extras:
         """These are the schedules that are followed."""
         self._labels = {row.id: self.label(row.id, row.name or None) for row in rows}
         self._listed = True
-        self.pictures.family(self.account, "schedules", schedules.listed(self.account, rows, self._labels))
+        self.pictures.family(
+            self.account, "schedules", schedules.listed(self.account, rows, self._labels)
+        )
 
     def wake(self) -> None:
         """A cycle ended or a batch closed: something may be due."""
         self._awake.set()
 
     async def run(self, authorised: asyncio.Event) -> None:
-        """Read what is due whenever woken, until cancelled. Nothing is asked while the API refuses the key."""
+        """Read what is due whenever woken, until cancelled.
+
+        Nothing is asked while the API refuses the key.
+        """
         while True:
             await self._awake.wait()
             self._awake.clear()
@@ -64,7 +75,9 @@ class Extras:
             try:
                 await self.read()
             except LedgerError as error:
-                _log.warning("costs wait: the ledger failed", account=self.account, error=str(error))
+                _log.warning(
+                    "costs wait: the ledger failed", account=self.account, error=str(error)
+                )
             except Exception:  # noqa: BLE001 - a fault of ours here must not stop the account
                 _log.exception("reading usage, sparklines or costs failed", account=self.account)
 
@@ -96,7 +109,9 @@ class Extras:
         samples: dict[Series, float] = {}
         for ids in portions(labels):
             answer = await self.client.sparklines(ids)
-            samples |= schedules.recent(self.account, answer.data, {id_: labels[id_] for id_ in ids})
+            samples |= schedules.recent(
+                self.account, answer.data, {id_: labels[id_] for id_ in ids}
+            )
         self.pictures.family(self.account, "sparklines", samples)
 
 

@@ -1,4 +1,7 @@
-"""The status read of single batches: those that are followed although no list of the cycle showed them."""
+"""The status read of single batches.
+
+Those that are followed although no list of the cycle showed them.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,15 @@ from runtype_exporter.polling.batches import Reading, backing_off, wants_sweep
 from runtype_exporter.polling.collectors import Collectors
 from runtype_exporter.polling.endings import Endings
 from runtype_exporter.polling.reading import fold, time
-from runtype_exporter.runtype import ApiError, Client, Forbidden, NetworkError, NotFound, Throttled, Unauthorised
+from runtype_exporter.runtype import (
+    ApiError,
+    Client,
+    Forbidden,
+    NetworkError,
+    NotFound,
+    Throttled,
+    Unauthorised,
+)
 
 Readings = dict[str, dict[Source, Reading]]
 """What a cycle read of each batch, by source."""
@@ -30,7 +41,9 @@ class Probes:
     clock: Clock
 
     async def read(self, readings: Readings, touched: dict[str, Batch]) -> int:
-        """Probe each open batch that has no reading yet and does not wait for its closing sweep. How many requests that took.
+        """Probe each open batch that has no reading yet and does not wait for its closing sweep.
+
+        How many requests that took.
 
         What was read then stands in `readings`, or what became of the batch in `touched`.
 
@@ -41,12 +54,15 @@ class Probes:
         requests = 0
         for batch in self.ledger.open_batches(self.account):
             now = self.clock.now()
-            # Of one that ended, what comes next is its closing sweep: while that waits for budget, a probe would only take some of it.
+            # Of one that ended, what comes next is its closing sweep: while that waits for budget,
+            # a probe would only take some of it.
             closing = batch.ended is not None and wants_sweep(batch, self.endings.settle_time, now)
             waits = batch.run or batch.ref.id in readings or backing_off(batch, now) or closing
             if not waits:
                 requests += self.collectors.open("status")
-                await self.collectors.read("status", partial(self._probe, batch.ref.id, readings, touched))
+                await self.collectors.read(
+                    "status", partial(self._probe, batch.ref.id, readings, touched)
+                )
         return requests
 
     async def _probe(self, batch_id: str, readings: Readings, touched: dict[str, Batch]) -> None:
@@ -56,13 +72,22 @@ class Probes:
             raise
         except ApiError as error:
             missing = isinstance(error, NotFound)
-            if (batch := self.endings.failed(batch_id, error.reason, str(error), missing=missing)) is not None:
+            if (
+                batch := self.endings.failed(batch_id, error.reason, str(error), missing=missing)
+            ) is not None:
                 touched[batch_id] = batch
             if not missing:
                 self.collectors.failed_alone("status", error)
             return
-        probe = Probe(fold(status.status), status.total_records, status.processed_records, status.failed_records)
-        readings[batch_id] = {"status": Reading(probe, time(status.started_at), time(status.completed_at))}
+        probe = Probe(
+            fold(status.status),
+            status.total_records,
+            status.processed_records,
+            status.failed_records,
+        )
+        readings[batch_id] = {
+            "status": Reading(probe, time(status.started_at), time(status.completed_at))
+        }
         batch = self.ledger.lookup((batch_id,))[batch_id]
         if status.flow_id and not batch.flow_id:
             self.ledger.save(replace(batch, flow_id=status.flow_id))

@@ -1,4 +1,7 @@
-"""The batches that wait to be swept, and those being swept. It must not know why a batch waits or what comes first."""
+"""The batches that wait to be swept, and those being swept.
+
+It must not know why a batch waits or what comes first.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class SweepQueue:
-    """A set with a waiting time a batch; workers take the one that `urgency` puts first. No batch is swept by two workers."""
+    """A set with a waiting time a batch; workers take the one that `urgency` puts first.
+
+    No batch is swept by two workers.
+    """
 
     urgency: Callable[[str], tuple[float, ...]]
     _since: dict[str, float] = field(default_factory=dict, init=False)

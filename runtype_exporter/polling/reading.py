@@ -11,17 +11,30 @@ from runtype_exporter.model import Outcome, Result
 from runtype_exporter.runtype import ResultRow, Unparseable, parse_timestamp
 
 STATUS_LENGTH = 64
-"""Longer status words are cut: no real one comes near, and they are kept in the ledger and shown as labels."""
+"""Longer status words are cut: no real one comes near, and they are kept in the ledger and shown as
+labels."""
 
 EARLIEST = 1_420_070_400.0
-"""2015-01-01T00:00:00Z, years before there was anything to follow: an earlier time (the year 1, the epoch) is how programs write none."""
+"""2015-01-01T00:00:00Z, years before there was anything to follow: an earlier time (the year 1, the
+epoch) is how programs write none."""
 _YEAR = "2015"
 
 _WORDS: Mapping[str, Outcome | None] = {
     **dict.fromkeys(("completed", "success", "succeeded"), "success"),
     **dict.fromkeys(("failed", "error", "errored", "timeout", "timed_out"), "failure"),
     **dict.fromkeys(("cancelled", "canceled", "skipped"), "cancelled"),
-    **dict.fromkeys(("pending", "queued", "scheduled", "created", "running", "processing", "in_progress", "started")),
+    **dict.fromkeys(
+        (
+            "pending",
+            "queued",
+            "scheduled",
+            "created",
+            "running",
+            "processing",
+            "in_progress",
+            "started",
+        )
+    ),
 }
 _QUEUED = frozenset({"pending", "queued", "scheduled", "created"})
 _STATES: Mapping[Outcome, str] = {
@@ -38,11 +51,16 @@ def fold(status: str) -> str:
 
 
 class Statuses:
-    """What status words mean. The API documents no full set (its statuses are plain strings), so the configuration may add words."""
+    """What status words mean.
+
+    The API documents no full set (its statuses are plain strings), so the configuration may add
+    words.
+    """
 
     def __init__(self, status_map: Mapping[str, str] | None = None) -> None:
         added = {
-            fold(word): None if meaning == "unfinished" else meaning for word, meaning in (status_map or {}).items()
+            fold(word): None if meaning == "unfinished" else meaning
+            for word, meaning in (status_map or {}).items()
         }
         self._words: Mapping[str, Outcome | None] = {**_WORDS, **added}  # type: ignore[dict-item]  # the config checked the meanings
 
@@ -52,7 +70,10 @@ class Statuses:
         return frozenset(self._words)
 
     def outcome(self, status: str, *, ended: bool) -> Outcome | None:
-        """The outcome of a folded word, None for unfinished. A word without a meaning is final if the API gave an end time."""
+        """The outcome of a folded word, None for unfinished.
+
+        A word without a meaning is final if the API gave an end time.
+        """
         if status in self._words:
             return self._words[status]
         return "unknown" if ended else None
@@ -67,7 +88,10 @@ class Statuses:
         return "running" if status in self._words else "unknown"
 
     def results(self, rows: Iterable[ResultRow]) -> list[Result]:
-        """One page's rows as results. A final one without both times, or with an end before its creation, has a `fault`."""
+        """One page's rows as results.
+
+        A final one without both times, or with an end before its creation, has a `fault`.
+        """
         return [self._result(row) for row in rows]
 
     def _result(self, row: ResultRow) -> Result:
@@ -76,7 +100,9 @@ class Statuses:
         failed = row.failed_at if told(row.failed_at) else None
         outcome = self.outcome(status, ended=executed is not None or failed is not None)
         if outcome is None:
-            return Result(row.record_result_id, row.record_id, status, None, time(row.created_at), None, "")
+            return Result(
+                row.record_result_id, row.record_id, status, None, time(row.created_at), None, ""
+            )
         first, second = (failed, executed) if outcome == "failure" else (executed, failed)
         end = second if first is None else first
         created, finished = time(row.created_at), time(end)
@@ -85,7 +111,9 @@ class Statuses:
             fault = "missing" if end is None or not told(row.created_at) else "unparseable"
         elif finished < created:
             fault = "negative"
-        return Result(row.record_result_id, row.record_id, status, outcome, created, finished, fault)
+        return Result(
+            row.record_result_id, row.record_id, status, outcome, created, finished, fault
+        )
 
 
 def time(text: object) -> float | None:
@@ -98,7 +126,10 @@ def time(text: object) -> float | None:
 
 
 def told(text: object) -> bool:
-    """Whether something stands in a timestamp's place, be it unreadable. A time before `EARLIEST` is none."""
+    """Whether something stands in a timestamp's place, be it unreadable.
+
+    A time before `EARLIEST` is none.
+    """
     if text is None:
         return False
     if isinstance(text, str) and text > _YEAR:  # nearly all, and a row has up to three

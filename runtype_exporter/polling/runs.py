@@ -1,7 +1,7 @@
 """The list of all runs: which of its pages must be read to miss nothing, and what a run's end adds.
 
-The API documents no order for it, so the order is learned from a whole walk and checked by another one now and then. It must not know what
-is done with the rows.
+The API documents no order for it, so the order is learned from a whole walk and checked by another
+one now and then. It must not know what is done with the rows.
 """
 
 from __future__ import annotations
@@ -12,7 +12,11 @@ from itertools import pairwise
 from math import inf
 from typing import Literal
 
-from runtype_exporter.catalogue import SCHEDULE_RUN_DURATION, SCHEDULE_RUN_QUEUE, SCHEDULE_RUNS_FINISHED
+from runtype_exporter.catalogue import (
+    SCHEDULE_RUN_DURATION,
+    SCHEDULE_RUN_QUEUE,
+    SCHEDULE_RUNS_FINISHED,
+)
 from runtype_exporter.model import Delta, Observation, Outcome, Run, Series
 from runtype_exporter.polling.reading import Statuses, fold, time
 from runtype_exporter.runtype import ApiError, Client, RunRow, cursor_walk
@@ -45,11 +49,16 @@ class RunList:
     pages: int = 0
     _cursor: str | None = field(default=None, init=False)
 
-    async def read(self, take: Take, unfinished: Unfinished, horizon: float, *, young: float, whole: bool) -> None:
-        """Hand every page that may hold something new to `take`; a walk that is `whole` leaves nothing out that matters.
+    async def read(
+        self, take: Take, unfinished: Unfinished, horizon: float, *, young: float, whole: bool
+    ) -> None:
+        """Hand every page that may hold something new to `take`.
 
-        Runs created before `horizon` matter only as long as one of them is unfinished, even to a whole walk. Unfinished ones created
-        before `young` are left to whole walks: what never ends must not be read down to each time.
+        A walk that is `whole` leaves nothing out that matters.
+
+        Runs created before `horizon` matter only as long as one of them is unfinished, even to a
+        whole walk. Unfinished ones created before `young` are left to whole walks: what never ends
+        must not be read down to each time.
 
         Raises:
             ApiError: a page could not be had; the pages before were taken.
@@ -62,7 +71,9 @@ class RunList:
             self._cursor = None  # it may have gone stale: the next read starts at the first page
             raise
 
-    async def _read(self, take: Take, unfinished: Unfinished, horizon: float, *, young: float, whole: bool) -> None:
+    async def _read(
+        self, take: Take, unfinished: Unfinished, horizon: float, *, young: float, whole: bool
+    ) -> None:
         cursor = restart = None if whole else self._cursor
         met: list[float] = []
         young_met = False
@@ -106,7 +117,11 @@ def run_of(account: str, row: RunRow, statuses: Statuses) -> Run:
 
 
 def _started(row: RunRow, statuses: Statuses, outcome: Outcome | None) -> float | None:
-    """When a run's work began. One that failed without a batch, an agent or any record never came to that, whatever startedAt says."""
+    """When a run's work began.
+
+    One that failed without a batch, an agent or any record never came to that, whatever startedAt
+    says.
+    """
     started = time(row.started_at)
     if (
         outcome == "failure"
@@ -132,9 +147,15 @@ def ended_run(account: str, label: str, row: RunRow, outcome: Outcome | None, no
     }
     if outcome is not None:
         increments[SCHEDULE_RUNS_FINISHED.name, (*key, outcome)] = 1.0
-        started, completed, created = time(row.started_at), time(row.completed_at), time(row.created_at)
+        started, completed, created = (
+            time(row.started_at),
+            time(row.completed_at),
+            time(row.created_at),
+        )
         if started is not None and completed is not None and completed >= started:
-            observations[SCHEDULE_RUN_DURATION.name, key].append(Observation(completed - started, now))
+            observations[SCHEDULE_RUN_DURATION.name, key].append(
+                Observation(completed - started, now)
+            )
         if started is not None and created is not None and started >= created:
             observations[SCHEDULE_RUN_QUEUE.name, key].append(Observation(started - created, now))
     return Delta(increments=increments, observations=observations)

@@ -1,4 +1,7 @@
-"""What of an account's batches is shown, and under which name. It must not know why a batch changed, nor how gauges look."""
+"""What of an account's batches is shown, and under which name.
+
+It must not know why a batch changed, nor how gauges look.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,9 @@ class Shows:
     pictures: Pictures
 
     def everything(self) -> None:
-        """Show what the ledger holds: the newest closed batches, the configured ones and the open ones.
+        """Show what the ledger holds.
+
+        The newest closed batches, the configured ones and the open ones.
 
         Raises:
             LedgerError: it could not be read.
@@ -36,11 +41,16 @@ class Shows:
         name = self.config.name
         configured = self.ledger.lookup(entry.id for entry in self.config.batches).values()
         self.batches(self.ledger.recently_closed(name, self.batches_per_schedule))
-        self.batches(batch for batch in configured if batch.ref.account == name and batch.closed is not None)
+        self.batches(
+            batch for batch in configured if batch.ref.account == name and batch.closed is not None
+        )
         self.batches(self.ledger.open_batches(name))
 
     def batches(self, changed: Iterable[Batch]) -> None:
-        """Show these batches as they stand. Those that may still turn out to be a schedule's are not shown, nor are those never counted."""
+        """Show these batches as they stand.
+
+        Those that may still turn out to be a schedule's are not shown, nor are those never counted.
+        """
         names = {entry.id: entry.name or entry.id for entry in self.config.batches}
         for batch in changed:
             batch_id = batch.ref.id
@@ -52,7 +62,9 @@ class Shows:
             if batch.run or batch.unclaimed or (batch.closed is not None and batch.labels is None):
                 continue
             labels = self.labels.shown(batch)
-            self.pictures.show(batches.view(batch, self.statuses, name=name, configured=configured, labels=labels))
+            self.pictures.show(
+                batches.view(batch, self.statuses, name=name, configured=configured, labels=labels)
+            )
 
     def withdraw(self, collector: str) -> None:
         """A collector's gauges are no longer to be trusted."""

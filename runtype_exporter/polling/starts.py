@@ -1,7 +1,10 @@
-"""Whether schedules start when they are due: each due time is judged once, when its time is over and the runs were read after that.
+"""Whether schedules start when they are due.
 
-The rules at the top are pure; `Starts` at the bottom keeps what they need in the ledger, so that neither a restart nor a downtime loses
-a due time or judges it twice. It must not know how schedules and runs are read.
+Each due time is judged once, when its time is over and the runs were read after that.
+
+The rules at the top are pure; `Starts` at the bottom keeps what they need in the ledger, so that
+neither a restart nor a downtime loses a due time or judges it twice. It must not know how schedules
+and runs are read.
 """
 
 from __future__ import annotations
@@ -33,8 +36,9 @@ _log = structlog.get_logger()
 def match(due: Sequence[float], runs: Sequence[Run], reach: float) -> dict[float, Run]:
     """Which run came of which due time, both in order of time: one run each.
 
-    A run goes to the newest due time before it that has none yet: so a start that was left out does not take the run of the next one.
-    What was created more than `reach` seconds after every such due time was started by somebody else.
+    A run goes to the newest due time before it that has none yet: so a start that was left out does
+    not take the run of the next one. What was created more than `reach` seconds after every such
+    due time was started by somebody else.
     """
     matched: dict[float, Run] = {}
     for run in runs:
@@ -64,7 +68,8 @@ def judge(
 ) -> tuple[Schedule, Counter[StartResult]]:
     """The schedule without the due times whose time was over when the runs were `read`, and how those went.
 
-    `runs` are the schedule's, as of now, in order of creation. Due times that are only expected take their runs like the others.
+    `runs` are the schedule's, as of now, in order of creation. Due times that are only expected
+    take their runs like the others.
     """
     ready = sum(at + delay <= read for at in schedule.due)
     expected = [*schedule.due, *due_times(schedule, now + SKEW)]
@@ -77,13 +82,20 @@ def judge(
     left = schedule.due[ready:]
     taken = {*before, *(matched[at].id for at in schedule.due[:ready] if at in matched)}
     oldest = (left[0] if left else schedule.until) - EARLY
-    still = tuple(run.id for run in runs if run.id in taken and run.created is not None and run.created >= oldest)
+    still = tuple(
+        run.id
+        for run in runs
+        if run.id in taken and run.created is not None and run.created >= oldest
+    )
     return replace(schedule, due=left, taken=still), results
 
 
 @dataclass(slots=True)
 class Starts:
-    """One account's. A schedule that another account observed within `retention` seconds is judged there."""
+    """One account's.
+
+    A schedule that another account observed within `retention` seconds is judged there.
+    """
 
     account: str
     retention: float
@@ -93,7 +105,8 @@ class Starts:
     async def observe(self, rows: Sequence[ScheduleRow], *, began: float, now: float) -> None:
         """Take in a whole read of the schedules that are followed, which lasted from one moment to another.
 
-        It yields after each schedule: after a long downtime, what fell due meanwhile takes a while to work out.
+        It yields after each schedule: after a long downtime, what fell due meanwhile takes a while
+        to work out.
 
         Raises:
             LedgerError: nothing was taken in.
@@ -119,14 +132,18 @@ class Starts:
         self.ledger.settle(Delta(increments=increments), observed=observed)
 
     async def judge(self, *, read: float, now: float) -> None:
-        """Judge what was to have started by the moment at which a read of the runs began. It yields after each schedule.
+        """Judge what was to have started by the moment at which a read of the runs began.
+
+        It yields after each schedule.
 
         Raises:
             LedgerError: nothing was judged.
         """
         unjudged = [schedule for schedule in self._own(self.ledger.schedules) if schedule.due]
         delays = {schedule.id: self._delay(schedule.id) for schedule in unjudged}
-        waiting = [schedule for schedule in unjudged if schedule.due[0] + delays[schedule.id] <= read]
+        waiting = [
+            schedule for schedule in unjudged if schedule.due[0] + delays[schedule.id] <= read
+        ]
         if not waiting:
             return
         runs: dict[str, list[Run]] = {schedule.id: [] for schedule in waiting}
@@ -137,10 +154,13 @@ class Starts:
         increments: dict[Series, float] = {}
         promised: set[str] = set()
         for schedule in waiting:
-            after, results = judge(schedule, runs[schedule.id], delays[schedule.id], read=read, now=now)
+            after, results = judge(
+                schedule, runs[schedule.id], delays[schedule.id], read=read, now=now
+            )
             judged.append(after)
             for series, step in self._increments(schedule.id, results, promised).items():
-                increments[series] = increments.get(series, 0.0) + step  # schedules without room share a label
+                # Schedules without room share a label.
+                increments[series] = increments.get(series, 0.0) + step
             self._tell(schedule.id, results)
             await asyncio.sleep(0)
         self.ledger.settle(Delta(increments=increments), observed=judged)
@@ -157,7 +177,9 @@ class Starts:
         self, schedule_id: str, results: Mapping[StartResult, int], promised: set[str]
     ) -> dict[Series, float]:
         label = self.labels.schedule(schedule_id)
-        if not self.ledger.has_series(SCHEDULE_STARTS.name, (self.account, label, START_RESULTS[0])):
+        if not self.ledger.has_series(
+            SCHEDULE_STARTS.name, (self.account, label, START_RESULTS[0])
+        ):
             label = self.labels.run(schedule_id, None, promised)
         return {
             (SCHEDULE_STARTS.name, (self.account, label, result)): float(results.get(result, 0))  # type: ignore[call-overload]  # the catalogue's words are these

@@ -1,6 +1,7 @@
 """Walking a batch's result pages so that every row is met, whatever moves meanwhile, and committing the way as it goes.
 
-The rules at the top are pure; `Sweeper` at the bottom does the reading and the committing. It must not know why a batch is swept.
+The rules at the top are pure; `Sweeper` at the bottom does the reading and the committing. It must
+not know why a batch is swept.
 """
 
 from __future__ import annotations
@@ -19,14 +20,19 @@ from runtype_exporter.polling.reading import Statuses
 from runtype_exporter.runtype import Client, PagingError, Priority, next_offset
 
 CHUNK = 200
-"""Rows applied between two yields to the event loop: a scrape waits no longer than one chunk takes."""
+"""Rows applied between two yields to the event loop: a scrape waits no longer than one chunk takes.
+"""
 MOST_WORDS = 40
 """Status words that one batch's tally tells apart; hostile answers must not grow the ledger."""
 OTHER = "other"
 
 
 def begin(batch: Batch, now: float, *, full: bool, again: bool = False) -> Batch:
-    """The batch with a new walk: from the first row, or from the last page of its final prefix, which is then to be verified first."""
+    """The batch with a new walk.
+
+    From the first row, or from the last page of its final prefix, which is then to be verified
+    first.
+    """
     prefix = None if full else batch.prefix
     number = batch.sweeps + 1
     walk = Sweep(
@@ -87,13 +93,16 @@ def merge(first: Seen, second: Seen) -> Seen:
 def finish(batch: Batch, now: float) -> Batch:
     """The batch after its walk reached the end.
 
-    Rows that moved while it walked may have slipped past it: a walk that met fewer rows than the API counts is walked once more, and if
-    that one lacks rows too, the picture stays what it was and the drift tells.
+    Rows that moved while it walked may have slipped past it: a walk that met fewer rows than the
+    API counts is walked once more, and if that one lacks rows too, the picture stays what it was
+    and the drift tells.
     """
     sweep = _under_way(batch)
     short = sweep.seen.distinct < sweep.total
     if short and not sweep.again:
-        return replace(begin(replace(batch, prefix=None), now, full=True, again=True), drift=batch.drift)
+        return replace(
+            begin(replace(batch, prefix=None), now, full=True, again=True), drift=batch.drift
+        )
     return replace(
         batch,
         sweep=None,
@@ -113,7 +122,9 @@ def _under_way(batch: Batch) -> Sweep:
     return batch.sweep
 
 
-def _pick(choose: Callable[[float, float], float], first: float | None, second: float | None) -> float | None:
+def _pick(
+    choose: Callable[[float, float], float], first: float | None, second: float | None
+) -> float | None:
     if first is None or second is None:
         return second if first is None else first
     return choose(first, second)
@@ -134,7 +145,8 @@ class Sweeper:
     ) -> tuple[Batch, Sweep] | None:
         """Walk a batch to the end, resuming a walk under way, and hand back the batch (its walk finished, not yet committed) and that walk.
 
-        `status` filters the rows; such a walk counts nothing. None if the batch closed or left meanwhile.
+        `status` filters the rows; such a walk counts nothing. None if the batch closed or left
+        meanwhile.
 
         Raises:
             ApiError: a page could not be had; what was committed stays, and the walk resumes there.
@@ -147,9 +159,8 @@ class Sweeper:
                 last = await self._page(batch, _under_way(batch), priority, status)
             except PagingError:
                 if (batch := self._current(batch_id)) is not None:
-                    self.ledger.save(
-                        replace(batch, sweep=None, prefix=None)
-                    )  # going on from there would only meet it again
+                    # Going on from there would only meet it again.
+                    self.ledger.save(replace(batch, sweep=None, prefix=None))
                 raise
             if not last:
                 continue
@@ -161,10 +172,14 @@ class Sweeper:
             self.ledger.save(ended)
         return None
 
-    async def _page(self, asked: Batch, walk: Sweep, priority: Priority, status: str | None) -> bool:
+    async def _page(
+        self, asked: Batch, walk: Sweep, priority: Priority, status: str | None
+    ) -> bool:
         """Read one page and apply it chunk by chunk. Whether it was the last one."""
         batch_id = asked.ref.id
-        page = await inline.read_page(self.client, asked, walk.offset, priority=priority, status=status)
+        page = await inline.read_page(
+            self.client, asked, walk.offset, priority=priority, status=status
+        )
         count = status is None
         # What lies before a walk's first page was met by the walk before.
         known = walk.seen.distinct if walk.pages else walk.offset
@@ -178,7 +193,9 @@ class Sweeper:
             if prefix is None or not stands(prefix, results):
                 self.ledger.save(begin(replace(batch, prefix=None), self.clock.now(), full=True))
                 return False
-            verified = replace(walk, offset=prefix.end, seen=prefix.seen, pages=1, total=page.pagination.total)
+            verified = replace(
+                walk, offset=prefix.end, seen=prefix.seen, pages=1, total=page.pagination.total
+            )
             self.ledger.save(replace(batch, sweep=verified))
             results = results[prefix.end - prefix.offset :]
         elif not results:
@@ -195,10 +212,14 @@ class Sweeper:
         after = self._current(batch_id)
         return following is None or (after is not None and inline.comes_again(after, walk))
 
-    def _apply(self, batch: Batch, results: Sequence[Result], total: int, *, first: bool, count: bool) -> None:
+    def _apply(
+        self, batch: Batch, results: Sequence[Result], total: int, *, first: bool, count: bool
+    ) -> None:
         walk = _under_way(batch)
         batch = replace(batch, sweep=replace(walk, pages=walk.pages + first))
-        self.ledger.apply(batch, results, lambda seen: advance(batch, seen, results, total), count=count)
+        self.ledger.apply(
+            batch, results, lambda seen: advance(batch, seen, results, total), count=count
+        )
 
     def _current(self, batch_id: str) -> Batch | None:
         batch = self.ledger.lookup((batch_id,)).get(batch_id)

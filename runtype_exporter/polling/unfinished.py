@@ -1,4 +1,6 @@
-"""An account's runs that have not ended: how far back the run list is read for them, and when one is given up.
+"""An account's runs that have not ended.
+
+How far back the run list is read for them, and when one is given up.
 
 It must not know how the list is paged, nor what is done with runs that end.
 """
@@ -30,7 +32,11 @@ class UnfinishedRuns:
 
     def created(self) -> list[float]:
         """When they were created, those left out of which nobody knows."""
-        return [run.created for run in self.ledger.unfinished_runs(self.account) if run.created is not None]
+        return [
+            run.created
+            for run in self.ledger.unfinished_runs(self.account)
+            if run.created is not None
+        ]
 
     def walk(self) -> None:
         """A whole walk begins."""
@@ -43,8 +49,9 @@ class UnfinishedRuns:
     def give_up(self, horizon: float) -> None:
         """Let go, uncounted, of those created before the horizon that two whole walks in a row did not meet: they were deleted.
 
-        One that is listed again after all is met like anything else from before the horizon: taken up if its batch is held, else
-        ignored. None of it was counted, so either way it is not counted twice. A single walk may miss a run, where rows moved meanwhile.
+        One that is listed again after all is met like anything else from before the horizon: taken
+        up if its batch is held, else ignored. None of it was counted, so either way it is not
+        counted twice. A single walk may miss a run, where rows moved meanwhile.
 
         Raises:
             LedgerError: none was given up.
@@ -56,7 +63,10 @@ class UnfinishedRuns:
             if run.id in deleted and run.created is not None and run.created < horizon
         ]
         if gone:
-            self.ledger.settle(Delta(), runs=gone)  # ended so long ago, they are forgotten with the others
+            # Ended so long ago, they are forgotten with the others.
+            self.ledger.settle(Delta(), runs=gone)
             _log.warning(
-                "unfinished runs that are no longer listed were given up", account=self.account, runs=len(gone)
+                "unfinished runs that are no longer listed were given up",
+                account=self.account,
+                runs=len(gone),
             )

@@ -11,7 +11,10 @@ from runtype_exporter.runtype import Usage, UsageBlock
 
 
 def gauges(account: str, usage: Usage) -> dict[Series, float]:
-    """The gauges of each period that the plan has. An unlimited one has no limit, whatever number stands in its place."""
+    """The gauges of each period that the plan has.
+
+    An unlimited one has no limit, whatever number stands in its place.
+    """
     samples: dict[Series, float] = {}
     for period, block in (("daily", usage.daily), ("monthly", usage.monthly)):
         if block is None:
@@ -30,4 +33,6 @@ def gauges(account: str, usage: Usage) -> dict[Series, float]:
 
 def _limit(block: UsageBlock) -> float | None:
     limit = block.execution_limit
-    return None if block.is_unlimited or limit is None or limit < 0 or not isfinite(limit) else limit
+    return (
+        None if block.is_unlimited or limit is None or limit < 0 or not isfinite(limit) else limit
+    )

@@ -1,4 +1,7 @@
-"""The workers that sweep: which batch is next, and what each kind of failure means for it. They must not know how batches are found."""
+"""The workers that sweep: which batch is next, and what each kind of failure means for it.
+
+They must not know how batches are found.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +24,19 @@ from runtype_exporter.polling.queue import SweepQueue
 from runtype_exporter.polling.shows import Shows
 from runtype_exporter.polling.sweep import Sweeper
 from runtype_exporter.protocols import Telemetry
-from runtype_exporter.runtype import ApiError, Forbidden, NetworkError, NotFound, Priority, Throttled, Unauthorised
+from runtype_exporter.runtype import (
+    ApiError,
+    Forbidden,
+    NetworkError,
+    NotFound,
+    Priority,
+    Throttled,
+    Unauthorised,
+)
 
 LEDGER_PAUSE = 5.0
-"""How long a worker pauses after the ledger failed, seconds; doubled up to `LONGEST_LEDGER_PAUSE` while it goes on failing."""
+"""How long a worker pauses after the ledger failed, seconds; doubled up to `LONGEST_LEDGER_PAUSE`
+while it goes on failing."""
 LONGEST_LEDGER_PAUSE = 60.0
 
 _log = structlog.get_logger()
@@ -32,7 +44,10 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Workers:
-    """One account's. `patient`: whether what a failing ledger or a refused key held up is tried again."""
+    """One account's.
+
+    `patient`: whether what a failing ledger or a refused key held up is tried again.
+    """
 
     config: AccountConfig
     settle_time: float
@@ -64,7 +79,11 @@ class Workers:
         if self.access.granted.is_set():
             for batch in self.ledger.open_batches(self.config.name):
                 wanted = batches.wants_sweep(batch, self.settle_time, now)
-                if wanted and self.collectors.open(inline.read_of(batch)) and self.queue.add(batch.ref.id, now):
+                if (
+                    wanted
+                    and self.collectors.open(inline.read_of(batch))
+                    and self.queue.add(batch.ref.id, now)
+                ):
                     added.append(batch.ref.id)
         self._tell_pending()
         return added
@@ -94,19 +113,30 @@ class Workers:
         return (float(batch.ended is None), batch.picture.at if batch.picture is not None else 0.0)
 
     async def _sweep(self, batch_id: str) -> bool:
-        """Sweep one batch. Whether it is to be tried again at once: then the budget's or the ledger's pause holds it back."""
+        """Sweep one batch.
+
+        Whether it is to be tried again at once: then the budget's or the ledger's pause holds it
+        back.
+        """
         try:
             return await self._attempt(batch_id)
         except LedgerError as error:
             self.telemetry.sweep(self.config.name, "ledger")
-            _log.warning("polling pauses: the ledger failed", account=self.config.name, error=str(error))
-            pause, self._ledger_pause = self._ledger_pause, min(2 * self._ledger_pause, LONGEST_LEDGER_PAUSE)
+            _log.warning(
+                "polling pauses: the ledger failed", account=self.config.name, error=str(error)
+            )
+            pause, self._ledger_pause = (
+                self._ledger_pause,
+                min(2 * self._ledger_pause, LONGEST_LEDGER_PAUSE),
+            )
             self.stumbled = str(error)
             await asyncio.sleep(pause if self.patient else 0.0)
             return self.patient
         except Exception as error:  # noqa: BLE001 - a fault of ours in meeting a failure must not end the worker
             self.stumbled = type(error).__name__
-            _log.exception("a failed sweep could not be met", account=self.config.name, batch=batch_id)
+            _log.exception(
+                "a failed sweep could not be met", account=self.config.name, batch=batch_id
+            )
             return False
 
     async def _attempt(self, batch_id: str) -> bool:
@@ -130,9 +160,16 @@ class Workers:
         return False
 
     async def _walk(self, batch_id: str) -> bool:
-        """Walk a batch's results to the end and draw the conclusion. Whether there was anything to walk."""
+        """Walk a batch's results to the end and draw the conclusion.
+
+        Whether there was anything to walk.
+        """
         batch = self.ledger.lookup((batch_id,)).get(batch_id)
-        if batch is None or batch.closed is not None or not self.collectors.open(inline.read_of(batch)):
+        if (
+            batch is None
+            or batch.closed is not None
+            or not self.collectors.open(inline.read_of(batch))
+        ):
             return False
         ended = batch.ended is not None
         status = self._filter(batch)
@@ -153,13 +190,21 @@ class Workers:
             self.access.refuse(error)
         elif isinstance(error, Forbidden):
             self.collectors.forbid(error.operation, error)
-        elif not isinstance(error, NetworkError):  # an API out of reach says nothing about this batch
-            batch = self.endings.failed(batch_id, error.reason, str(error), missing=isinstance(error, NotFound))
+        # An API out of reach says nothing about this batch.
+        elif not isinstance(error, NetworkError):
+            batch = self.endings.failed(
+                batch_id, error.reason, str(error), missing=isinstance(error, NotFound)
+            )
             self.shows.batches(() if batch is None else (batch,))
 
     def _filter(self, batch: Batch) -> str | None:
-        """The configured status filter. A batch that is also discovered is swept whole, since its results count."""
-        status = next((entry.status for entry in self.config.batches if entry.id == batch.ref.id), None)
+        """The configured status filter.
+
+        A batch that is also discovered is swept whole, since its results count.
+        """
+        status = next(
+            (entry.status for entry in self.config.batches if entry.id == batch.ref.id), None
+        )
         if status is None:
             return None
         if not batch.schedule and {*batch.probes, *(batch.swept or {})} <= {"status"}:
@@ -167,7 +212,9 @@ class Workers:
         if batch.ref.id not in self._warned:
             self._warned.add(batch.ref.id)
             _log.warning(
-                "status filter ignored: the batch is also discovered", account=self.config.name, batch=batch.ref.id
+                "status filter ignored: the batch is also discovered",
+                account=self.config.name,
+                batch=batch.ref.id,
             )
         return None
 

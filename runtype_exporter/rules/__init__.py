@@ -1,6 +1,9 @@
-"""What Prometheus is to record and when it is to alert: rules made from the configured objectives and the metric catalogue.
+"""What Prometheus is to record and when it is to alert.
 
-It must not know how anything is counted or polled; it names metrics by their declarations, and reads nothing at run time.
+Rules made from the configured objectives and the metric catalogue.
+
+It must not know how anything is counted or polled; it names metrics by their declarations, and
+reads nothing at run time.
 """
 
 from runtype_exporter.rules.files import RuleFile, as_yaml, rule_files, text_of

@@ -1,4 +1,7 @@
-"""Every alert that does not belong to one objective, and what they compare with: on the exporter, and on the work that it watches."""
+"""Every alert that does not belong to one objective, and what they compare with.
+
+On the exporter, and on the work that it watches.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,8 @@ _STALE_AFTER: Final = 15 * MINUTE
 _CYCLES_TO_STALE: Final = 3
 _CYCLE_REQUESTS: Final = 2
 _DISCOVERY_SHARE: Final = 0.25
-"""Of the budget: an account with a small one is polled less often than `poll.interval` says. A test holds it equal to the budget's own."""
+"""Of the budget: an account with a small one is polled less often than `poll.interval` says. A test
+holds it equal to the budget's own."""
 
 
 def alert_groups(config: Config) -> tuple[Group, ...]:

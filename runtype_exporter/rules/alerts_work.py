@@ -38,7 +38,9 @@ _STUCK_AFTER: Final = 30 * MINUTE
 _NEVER_OVERDUE: Final = 15 * MINUTE
 
 _ONE: Final = "schedule {{ $labels.schedule }} of {{ $labels.account }}"
-_FLOW: Final = "flow {{ $labels.flow }}, schedule {{ $labels.schedule }}, account {{ $labels.account }}"
+_FLOW: Final = (
+    "flow {{ $labels.flow }}, schedule {{ $labels.schedule }}, account {{ $labels.account }}"
+)
 
 
 def work_alerts() -> Iterator[Alert]:
@@ -52,7 +54,8 @@ def _batches() -> Iterator[Alert]:
     finished = copy(RECORDS_FINISHED, HOUR)
     failed = f'{finished}{{outcome=~"failure|unknown"}}[1h]'
     bad = f"sum without (outcome) (increase({failed}))"
-    # Counted as well: `increase` extrapolates, and of a new flow's first seven failures it makes ten.
+    # Counted as well: `increase` extrapolates, and of a new flow's first seven failures it makes
+    # ten.
     counted = f"sum without (outcome) (max_over_time({failed}) - min_over_time({failed}))"
     judged = f'sum without (outcome) (increase({finished}{{outcome!="cancelled"}}[1h]))'
     yield Alert(
@@ -61,7 +64,10 @@ def _batches() -> Iterator[Alert]:
         expr=f"{bad} / {judged} > 0.2\nand\n{bad} >= 10\nand\n{counted} >= 10",
         keep=15 * MINUTE,
         summary="{{ $value | humanizePercentage }} of the records of {{ $labels.flow }} fail",
-        description="Of the results of the past hour {{ $value | humanizePercentage }} failed, and ten or more of them: "
+        description=(
+            "Of the results of the past hour {{ $value | humanizePercentage }} failed, and ten or"
+            " more of them: "
+        )
         + _FLOW
         + ".",
     )
@@ -71,12 +77,17 @@ def _batches() -> Iterator[Alert]:
         severity="warning",
         expr=f"sum without (outcome) (round({ended})) >= 1",
         summary="A batch of {{ $labels.flow }} failed as a whole",
-        description="{{ $value | humanize }} batches of the past hour ended as failed, or were denied by the API for a day: "
+        description=(
+            "{{ $value | humanize }} batches of the past hour ended as failed, or were denied by"
+            " the API for a day: "
+        )
         + _FLOW
         + ".",
     )
     running = f'max without (instance, pod, state) ({BATCH_STATE.name}{{state="running"}}) == 1'
-    unfinished = f'max without (instance, pod, state) ({BATCH_STATE.name}{{state=~"queued|running"}}) == 1'
+    unfinished = (
+        f'max without (instance, pod, state) ({BATCH_STATE.name}{{state=~"queued|running"}}) == 1'
+    )
     yield Alert(
         name="RuntypeBatchStuck",
         severity="warning",
@@ -91,8 +102,13 @@ unless
 {served(f"delta({BATCH_PROCESSED.name}[30m])")} > 0""",
         hold=5 * MINUTE,
         summary="{{ $labels.batch }} runs without a new result for {{ $value | humanizeDuration }}",
-        description="The batch {{ $labels.batch }} is running, but its newest result is {{ $value | humanizeDuration }} old, and the API "
-        "counts no more processed records than half an hour ago: " + _FLOW + ".",
+        description=(
+            "The batch {{ $labels.batch }} is running, but its newest result is {{ $value |"
+            " humanizeDuration }} old, and the API counts no more processed records than half an"
+            " hour ago: "
+        )
+        + _FLOW
+        + ".",
     )
     yield Alert(
         name="RuntypeBatchOverdue",
@@ -104,18 +120,27 @@ and
 {unfinished}""",
         hold=5 * MINUTE,
         summary="{{ $labels.batch }} takes far longer than its like",
-        description="The batch {{ $labels.batch }} has been at work for {{ $value | humanizeDuration }}, more than twice what 95 % of "
-        "the successful batches of the past 14 days took: " + _FLOW + ".",
+        description=(
+            "The batch {{ $labels.batch }} has been at work for {{ $value | humanizeDuration }},"
+            " more than twice what 95 % of the successful batches of the past 14 days took: "
+        )
+        + _FLOW
+        + ".",
     )
     yield Alert(
         name="RuntypeLatencyRegression",
         severity="warning",
-        # The week that ended a day ago: a batch of a night is a fifth of its week's results, and would be compared with itself.
+        # The week that ended a day ago: a batch of a night is a fifth of its week's results, and
+        # would be compared with itself.
         expr=f"{LATENCY_P90_NOW} > 2 * last_over_time({LATENCY_P90_USUAL}[1d] offset 1d)",
         hold=15 * MINUTE,
         summary="Records of {{ $labels.flow }} take more than twice as long as usual",
-        description="90 % of the successes of the past hour took up to {{ $value | humanizeDuration }}; in the week before it was less "
-        "than half of that: " + _FLOW + ".",
+        description=(
+            "90 % of the successes of the past hour took up to {{ $value | humanizeDuration }}; in"
+            " the week before it was less than half of that: "
+        )
+        + _FLOW
+        + ".",
     )
 
 
@@ -126,7 +151,9 @@ def _schedules() -> Iterator[Alert]:
         severity="warning",
         expr=f"sum without (result) (round({starts})) >= 1",
         summary="{{ $labels.schedule }} did not start when it was due",
-        description="{{ $value | humanize }} due starts of the past hour did not happen: " + _ONE + ".",
+        description="{{ $value | humanize }} due starts of the past hour did not happen: "
+        + _ONE
+        + ".",
     )
     enabled, recurring = served(SCHEDULE_ENABLED.name), f'{SCHEDULE_INFO.name}{{cron!=""}}'
     yield Alert(
@@ -147,7 +174,11 @@ group without (instance, pod, schedule_id, cron, timezone, target) ({recurring})
         severity="warning",
         expr=f"{_only_failures('6h', HOUR)}\nor\n{_only_failures('4d', DAY)}",
         summary="{{ $labels.schedule }} fails again and again",
-        description="Its last {{ $value | humanize }} runs failed, and none succeeded between them: " + _ONE + ".",
+        description=(
+            "Its last {{ $value | humanize }} runs failed, and none succeeded between them: "
+        )
+        + _ONE
+        + ".",
     )
 
 
@@ -163,8 +194,8 @@ def _plan() -> Iterator[Alert]:
     yield Alert(
         name="RuntypeCostSpike",
         severity="warning",
-        # The average alone would find a spike each time that a weekly schedule runs, the dearest day alone little where two runs of a
-        # daily one fall into 24 hours.
+        # The average alone would find a spike each time that a weekly schedule runs, the dearest
+        # day alone little where two runs of a daily one fall into 24 hours.
         expr=f"""{COST_OF_A_DAY} > 3 * sum without (flow) (increase({cost}[7d] offset 1d)) / 7
 and
 {COST_OF_A_DAY} > 1.5 * max_over_time({COST_OF_A_DAY}[8d] offset 1d)
@@ -174,17 +205,27 @@ and
 sum without (flow) (last_over_time({cost}[1d] offset 7d)) >= 0""",
         hold=10 * MINUTE,
         summary="{{ $labels.schedule }} costs three times its usual",
-        description="Batches that closed within a day cost {{ $value | printf `%.0f` }} dollars, more than three times an average day "
-        "of the week before: " + _ONE + ".",
+        description=(
+            "Batches that closed within a day cost {{ $value | printf `%.0f` }} dollars, more than"
+            " three times an average day of the week before: "
+        )
+        + _ONE
+        + ".",
     )
     yield Alert(
         name="RuntypeUsageNearLimit",
         severity="warning",
         expr=f"{served(USAGE_EXECUTIONS.name)} / ({served(USAGE_LIMIT.name)} > 0) > 0.9",
         hold=5 * MINUTE,
-        summary="{{ $labels.account }} has used {{ $value | humanizePercentage }} of its {{ $labels.period }} executions",
-        description="The plan's {{ $labels.period }} executions of {{ $labels.account }} are nearly used up: "
-        "{{ $value | humanizePercentage }}. Beyond the limit Runtype charges more, or slows the account down.",
+        summary=(
+            "{{ $labels.account }} has used {{ $value | humanizePercentage }} of its {{"
+            " $labels.period }} executions"
+        ),
+        description=(
+            "The plan's {{ $labels.period }} executions of {{ $labels.account }} are nearly used"
+            " up: {{ $value | humanizePercentage }}. Beyond the limit Runtype charges more, or"
+            " slows the account down."
+        ),
     )
     yield Alert(
         name="RuntypeSlowMode",
@@ -192,6 +233,8 @@ sum without (flow) (last_over_time({cost}[1d] offset 7d)) >= 0""",
         expr=f"{served(USAGE_SLOW_MODE.name)} == 1",
         hold=5 * MINUTE,
         summary="{{ $labels.account }} is in slow mode",
-        description="The {{ $labels.period }} executions of {{ $labels.account }} are used up, and Runtype slows every request down. "
-        "Batches take far longer until the period resets.",
+        description=(
+            "The {{ $labels.period }} executions of {{ $labels.account }} are used up, and Runtype"
+            " slows every request down. Batches take far longer until the period resets."
+        ),
     )

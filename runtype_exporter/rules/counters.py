@@ -1,7 +1,8 @@
 """Copies of the ledger's counters for rules to compute with, free of which process served them.
 
-The ledger's counters go on over restarts, so the copy of a replaced pod goes on too, and of a pair of exporters on one ledger it is the one
-that is further. `increase` is always taken of the copy: the greatest of two increases would lose what each of them missed while down.
+The ledger's counters go on over restarts, so the copy of a replaced pod goes on too, and of a pair
+of exporters on one ledger it is the one that is further. `increase` is always taken of the copy:
+the greatest of two increases would lose what each of them missed while down.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ from runtype_exporter.rules.windows import DAY
 
 FINE_INTERVAL: Final = 60.0
 COARSE_INTERVAL: Final = 240.0
-"""Shorter than Prometheus' five minutes of looking back for a sample, or what is recorded would be missing now and then."""
+"""Shorter than Prometheus' five minutes of looking back for a sample, or what is recorded would be
+missing now and then."""
 COARSE_FROM: Final = DAY
-"""Windows of this length, seconds, and longer ones are taken of coarse copies: of 30 days a sample a minute is too much to read."""
+"""Windows of this length, seconds, and longer ones are taken of coarse copies: of 30 days a sample
+a minute is too much to read."""
 _FINE_SEED: Final = "5m"
 _COARSE_SEED: Final = "10m"
 
@@ -78,11 +81,16 @@ def _sample(metric: Metric) -> str:
 def _copied(metric: Metric, *, coarse: bool) -> Record:
     """The copy of one counter.
 
-    Its first sample decides what its increase can ever see. So a copy that begins, or begins again after a gap, begins with the least
-    value of the last minutes: the 0 that a new series shows for one scrape, which an evaluation may miss. All ranges are of one length:
-    what is older than the copy's last sample is then out of reach, and a copy never falls but where its counter did.
+    Its first sample decides what its increase can ever see. So a copy that begins, or begins again
+    after a gap, begins with the least value of the last minutes: the 0 that a new series shows for
+    one scrape, which an evaluation may miss. All ranges are of one length: what is older than the
+    copy's last sample is then out of reach, and a copy never falls but where its counter did.
     """
-    name, sample, seed = _name(metric, coarse=coarse), _sample(metric), _COARSE_SEED if coarse else _FINE_SEED
+    name, sample, seed = (
+        _name(metric, coarse=coarse),
+        _sample(metric),
+        _COARSE_SEED if coarse else _FINE_SEED,
+    )
     goes_on = f"last_over_time({name}[{seed}])"
     begins = served(f"min_over_time({sample}[{seed}])")
     return Record(name, f"  {served(sample)} and {goes_on}\nor\n  {begins} unless {goes_on}")

@@ -11,11 +11,18 @@ import yaml
 from runtype_exporter.config import Config
 from runtype_exporter.config.durations import written_duration
 from runtype_exporter.rules.alerts import alert_groups, history_group, stale_after
-from runtype_exporter.rules.counters import COARSE_INTERVAL, FINE_INTERVAL, coarse_copies, fine_copies
+from runtype_exporter.rules.counters import (
+    COARSE_INTERVAL,
+    FINE_INTERVAL,
+    coarse_copies,
+    fine_copies,
+)
 from runtype_exporter.rules.rule import RUNBOOKS, Alert, Group, Record
 from runtype_exporter.rules.slo import slo_groups, trusted
 
-_MADE: Final = "# Made by `runtype-exporter rules`; change the configuration or the exporter, not this file."
+_MADE: Final = (
+    "# Made by `runtype-exporter rules`; change the configuration or the exporter, not this file."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +42,16 @@ def rule_files(config: Config) -> tuple[RuleFile, ...]:
     )
     slos = tuple(group for slo in config.slos for group in slo_groups(slo))
     return (
-        RuleFile("runtype-counters.yaml", "Copies of the ledger's counters, without instance and pod.", counters),
-        RuleFile("runtype-slo.yaml", "The objectives of the configuration: events, budgets, burn alerts.", slos),
+        RuleFile(
+            "runtype-counters.yaml",
+            "Copies of the ledger's counters, without instance and pod.",
+            counters,
+        ),
+        RuleFile(
+            "runtype-slo.yaml",
+            "The objectives of the configuration: events, budgets, burn alerts.",
+            slos,
+        ),
         RuleFile(
             "runtype-alerts.yaml",
             "Alerts on batches, schedules, cost, usage, and the exporter itself.",
@@ -47,11 +62,17 @@ def rule_files(config: Config) -> tuple[RuleFile, ...]:
 
 def text_of(file: RuleFile, runbooks: str = RUNBOOKS) -> str:
     """A file's text. `runbooks` is what the runbooks' names are put behind."""
-    return f"{_MADE}\n# {file.about}\n{as_yaml({'groups': [_group(group, runbooks) for group in file.groups]})}"
+    return (
+        f"{_MADE}\n#"
+        f" {file.about}\n{as_yaml({'groups': [_group(group, runbooks) for group in file.groups]})}"
+    )
 
 
 def as_yaml(document: Any) -> str:
-    """A document as a person would write it: keys in their order, expressions of several lines as blocks."""
+    """A document as a person would write it.
+
+    Keys in their order, expressions of several lines as blocks.
+    """
     return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True)
 
 
@@ -59,7 +80,10 @@ def _group(group: Group, runbooks: str) -> dict[str, Any]:
     return {
         "name": group.name,
         "interval": written_duration(group.interval),
-        "rules": [dict(_record(rule) if isinstance(rule, Record) else _alert(rule, runbooks)) for rule in group.rules],
+        "rules": [
+            dict(_record(rule) if isinstance(rule, Record) else _alert(rule, runbooks))
+            for rule in group.rules
+        ],
     }
 
 
@@ -93,7 +117,9 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    return dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style="|" if "\n" in text else None
+    )
 
 
 _Dumper.add_representer(str, _text)

@@ -1,4 +1,7 @@
-"""Rules as values: what is recorded, what alerts, and in which group it is evaluated. It must not know what any rule says."""
+"""Rules as values: what is recorded, what alerts, and in which group it is evaluated.
+
+It must not know what any rule says.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 Severity = Literal["critical", "warning", "info"]
-"""`critical`: wake somebody. `warning`: somebody looks today. `info`: worth knowing beside another alert."""
+"""`critical`: wake somebody. `warning`: somebody looks today. `info`: worth knowing beside another
+alert."""
 
 RUNBOOKS: Final = "docs/runbooks"
 """Where the runbooks are, as long as nobody says where they are published."""
@@ -25,9 +29,13 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """An alerting rule. `hold` and `keep` are seconds: how long `expr` must hold before it fires, and how long it fires on after that.
+    """An alerting rule.
 
-    `summary` and `description` are Prometheus' templates. `runbook` is the name of the page that says what to do.
+    `hold` and `keep` are seconds: how long `expr` must hold before it fires, and how long it fires
+    on after that.
+
+    `summary` and `description` are Prometheus' templates. `runbook` is the name of the page that
+    says what to do.
     """
 
     name: str

@@ -1,7 +1,10 @@
-"""The rules of one objective: what was spent of its error budget, how fast, and when to tell somebody.
+"""The rules of one objective.
 
-Names are sloth's where the meaning is sloth's (docs/slo.md says which). Everything weighs events, never moments: batches come in bursts,
-and the mean of the ratios of five minutes would give a quiet night the weight of a busy one.
+What was spent of its error budget, how fast, and when to tell somebody.
+
+Names are sloth's where the meaning is sloth's (docs/slo.md says which). Everything weighs events,
+never moments: batches come in bursts, and the mean of the ratios of five minutes would give a quiet
+night the weight of a busy one.
 """
 
 from __future__ import annotations
@@ -13,14 +16,22 @@ from typing import Final
 from runtype_exporter.catalogue import LEDGER_CREATED, SLO_EVENTS
 from runtype_exporter.config import Slo
 from runtype_exporter.config.durations import written_duration
-from runtype_exporter.rules.counters import COARSE_FROM, COARSE_INTERVAL, FINE_INTERVAL, copy, served
+from runtype_exporter.rules.counters import (
+    COARSE_FROM,
+    COARSE_INTERVAL,
+    FINE_INTERVAL,
+    copy,
+    served,
+)
 from runtype_exporter.rules.rule import Alert, Group, Record
 from runtype_exporter.rules.windows import DAY, HOUR, BurnWindow, scaled
 
 TRUSTED: Final = "runtype:account_trusted:bool"
-"""1 where an account's events can be judged: it is polled, and its ledger is older than what a first start catches up with."""
+"""1 where an account's events can be judged: it is polled, and its ledger is older than what a
+first start catches up with."""
 YOUNG: Final = HOUR
-"""A ledger younger than this, seconds, is still catching up: what it counts now happened earlier."""
+"""A ledger younger than this, seconds, is still catching up: what it counts now happened earlier.
+"""
 
 _SHORTEST_KEEP: Final = HOUR
 _PRECISION: Final = "1e9"
@@ -94,8 +105,9 @@ def _events(slo: Slo, windows: tuple[float, ...]) -> Iterator[Record]:
         bad = f'increase({source}{{slo="{slo.name}",result="bad"}}[{window}])'
         yield Record(events(length), f"sum without (schedule, result) ({every})", said)
         yield Record(bad_events(length), f"sum without (schedule, result) ({bad})", said)
-        # No events is no ratio, so that nothing counts as met where nothing ran. Rounded, since a night exactly at its objective must
-        # not lie above it by the last bit of a quotient; and to whole billionths, since round's own second argument is not exact.
+        # No events is no ratio, so that nothing counts as met where nothing ran. Rounded, since a
+        # night exactly at its objective must not lie above it by the last bit of a quotient; and to
+        # whole billionths, since round's own second argument is not exact.
         share = f"{_of(slo, bad_events(length))} / ({_of(slo, events(length))} > 0)"
         yield Record(ratio(length), f"round({_PRECISION} * {share}) / {_PRECISION}", said)
 
@@ -105,7 +117,11 @@ def _now(slo: Slo, burns: tuple[BurnWindow, ...]) -> Iterator[Record]:
     yield Record("slo:objective:ratio", f"vector({_exact(slo.objective / 100)})", said)
     yield Record("slo:error_budget:ratio", f"vector({_exact(_budget(slo))})", said)
     yield Record("slo:time_period:days", f"vector({slo.window / DAY:g})", said)
-    yield Record("slo:current_burn_rate:ratio", f"{_of(slo, ratio(burns[0].long))} / {_exact(_budget(slo))}", said)
+    yield Record(
+        "slo:current_burn_rate:ratio",
+        f"{_of(slo, ratio(burns[0].long))} / {_exact(_budget(slo))}",
+        said,
+    )
 
 
 def _period(slo: Slo, burns: tuple[BurnWindow, ...]) -> Iterator[Record]:
@@ -114,7 +130,9 @@ def _period(slo: Slo, burns: tuple[BurnWindow, ...]) -> Iterator[Record]:
     yield Record("slo:period_burn_rate:ratio", f"{_of(slo, ratio(period))} / {budget}", said)
     yield Record(f"{remaining}:ratio", f"1 - {_of(slo, 'slo:period_burn_rate:ratio')}", said)
     yield Record(
-        f"{remaining}:events", f"{budget} * ({_of(slo, events(period))} > 0) - {_of(slo, bad_events(period))}", said
+        f"{remaining}:events",
+        f"{budget} * ({_of(slo, events(period))} > 0) - {_of(slo, bad_events(period))}",
+        said,
     )
     # A pace that the budget bears for ever ends at no time.
     pace = f"({_of(slo, ratio(burns[-1].long))} / {budget} > 1)"
@@ -128,7 +146,9 @@ def _period(slo: Slo, burns: tuple[BurnWindow, ...]) -> Iterator[Record]:
 def _burning(slo: Slo, burn: BurnWindow) -> Alert:
     threshold = _exact(burn.factor * _budget(slo))
     share = _exact(burn.share * _budget(slo))
-    long, short, period = (written_duration(length) for length in (burn.long, burn.short, slo.window))
+    long, short, period = (
+        written_duration(length) for length in (burn.long, burn.short, slo.window)
+    )
     lasts = written_duration(round(slo.window / float(burn.factor) / 60) * 60)
     bad = _of(slo, bad_events(burn.long))
     counted = f'{copy(SLO_EVENTS, burn.long)}{{slo="{slo.name}",result="bad"}}[{long}]'
@@ -149,20 +169,28 @@ and ignoring (slo)
         keep=max(_SHORTEST_KEEP, burn.short),
         labels={"slo": slo.name, "long": long, "short": short, "exhaustion": lasts},
         summary=f"{slo.name} of {{{{ $labels.account }}}} spends its error budget {_pace(burn)}",
-        description=f"{{{{ $value | humanizePercentage }}}} of the events of the past {long} were bad, and of the past {short} too. "
-        f"The objective allows {_exact(_budget(slo) * 100)} % over {period}, and at {_exact(burn.factor)} times that, all of it is spent "
-        f"within {lasts}.",
+        description=(
+            f"{{{{ $value | humanizePercentage }}}} of the events of the past {long} were bad, and"
+            f" of the past {short} too. The objective allows {_exact(_budget(slo) * 100)} % over"
+            f" {period}, and at {_exact(burn.factor)} times that, all of it is spent within"
+            f" {lasts}."
+        ),
     )
 
 
 def _pace(burn: BurnWindow) -> str:
-    return "faster than it may" if burn.factor == 1 else f"more than {_exact(burn.factor)} times as fast as it may"
+    return (
+        "faster than it may"
+        if burn.factor == 1
+        else f"more than {_exact(burn.factor)} times as fast as it may"
+    )
 
 
 def _history(slo: Slo) -> Alert:
     """Prometheus has forgotten, or never had, what the objective's period needs.
 
-    Events of any objective and account will do: one that is new has none, whatever Prometheus keeps.
+    Events of any objective and account will do: one that is new has none, whatever Prometheus
+    keeps.
     """
     period = written_duration(slo.window)
     source = copy(SLO_EVENTS, slo.window)
@@ -180,6 +208,9 @@ unless ignoring (slo, account)
         hold=HOUR,
         labels={"slo": slo.name},
         summary=f"Prometheus does not hold the {period} of {slo.name}",
-        description=f"The ledger of {{{{ $labels.account }}}} is older than {period}, but Prometheus has no events from the beginning of "
-        f"that time. Budget and burn are those of what it has. Keep metrics for {period} at least (--storage.tsdb.retention.time).",
+        description=(
+            f"The ledger of {{{{ $labels.account }}}} is older than {period}, but Prometheus has no"
+            " events from the beginning of that time. Budget and burn are those of what it has."
+            f" Keep metrics for {period} at least (--storage.tsdb.retention.time)."
+        ),
     )

@@ -1,7 +1,7 @@
 """How fast an error budget may burn before somebody is told: one table, for every objective.
 
-The table is that of the multiwindow, multi-burn-rate alerts of Google's SRE workbook (chapter 5), for a period of 30 days. A burn rate of 1
-uses up exactly the budget over the period.
+The table is that of the multiwindow, multi-burn-rate alerts of Google's SRE workbook (chapter 5),
+for a period of 30 days. A burn rate of 1 uses up exactly the budget over the period.
 """
 
 from __future__ import annotations
@@ -42,9 +42,12 @@ BURN_WINDOWS: Final = (
 
 
 def scaled(period: float, error_budget: Decimal) -> Iterator[BurnWindow]:
-    """The table for another period, seconds: factors and shares stay, windows follow the period, in whole minutes.
+    """The table for another period, seconds.
 
-    Left out is what cannot be: with a budget of a tenth, everything failing burns ten times too fast, and never 14.4 times.
+    Factors and shares stay, windows follow the period, in whole minutes.
+
+    Left out is what cannot be: with a budget of a tenth, everything failing burns ten times too
+    fast, and never 14.4 times.
     """
     scale = period / _PERIOD
     for window in BURN_WINDOWS:

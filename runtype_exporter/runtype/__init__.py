@@ -1,4 +1,6 @@
-"""The Runtype API as this exporter reads it: typed answers, one tree of errors, and a request budget that is never exceeded.
+"""The Runtype API as this exporter reads it.
+
+Typed answers, one tree of errors, and a request budget that is never exceeded.
 
 It must not know what the answers are for: no metric, no ledger, no batch that is being followed.
 """

@@ -1,4 +1,6 @@
-"""An answer's body, read within a size: neither a long answer nor a small one that inflates may fill the memory.
+"""An answer's body, read within a size.
+
+Neither a long answer nor a small one that inflates may fill the memory.
 
 It must not know what the body holds.
 """
@@ -13,7 +15,8 @@ import httpx
 from runtype_exporter.runtype.errors import DecodeError, OversizedError
 
 ACCEPTED: Final = "gzip"
-"""The `Accept-Encoding` that `read_body` can read: inflated piece by piece, which httpx's own decoders do not do."""
+"""The `Accept-Encoding` that `read_body` can read: inflated piece by piece, which httpx's own
+decoders do not do."""
 _GZIP: Final = zlib.MAX_WBITS | 16
 _MOST_DIGITS: Final = 18
 
@@ -33,7 +36,8 @@ async def read_body(response: httpx.Response, operation: str, limit: int) -> byt
     if encoding not in ("", "identity", "gzip"):
         raise DecodeError(
             operation,
-            "the answer has a content encoding that was not asked for; does something stand between here and the API?",
+            "the answer has a content encoding that was not asked for; does something stand between"
+            " here and the API?",
         )
     inflated = _Inflated(limit) if encoding == "gzip" else None
     body = bytearray()
@@ -51,7 +55,9 @@ async def read_body(response: httpx.Response, operation: str, limit: int) -> byt
 
 
 def _oversized(operation: str, limit: int) -> OversizedError:
-    return OversizedError(operation, f"the answer is larger than {limit} bytes; a smaller page_size makes it smaller")
+    return OversizedError(
+        operation, f"the answer is larger than {limit} bytes; a smaller page_size makes it smaller"
+    )
 
 
 class _Inflated:

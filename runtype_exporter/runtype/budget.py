@@ -1,9 +1,13 @@
-"""The request budget of one account: never more than its limit in any hour, over restarts too, and no kind of work starved.
+"""The request budget of one account.
 
-A token bucket whose capacity (10 % of the limit) and hourly refill (90 %) add up to the limit. Tokens are withdrawn from the store in
-small blocks before they are used, so a crash forfeits a block and never doubles one. It must not know what the requests are.
+Never more than its limit in any hour, over restarts too, and no kind of work starved.
 
-Inside the process time is the loop's; the wall clock bridges only the gap between two processes, where a jump grants at most the capacity.
+A token bucket whose capacity (10 % of the limit) and hourly refill (90 %) add up to the limit.
+Tokens are withdrawn from the store in small blocks before they are used, so a crash forfeits a
+block and never doubles one. It must not know what the requests are.
+
+Inside the process time is the loop's; the wall clock bridges only the gap between two processes,
+where a jump grants at most the capacity.
 """
 
 from __future__ import annotations
@@ -47,12 +51,17 @@ class Priority(IntEnum):
 class Budget:
     """One account's budget. To be made, used and closed inside one running event loop.
 
-    A new budget over the same store takes over from a closed one, also with another limit, and never grants more than the larger of
-    the two limits allows.
+    A new budget over the same store takes over from a closed one, also with another limit, and
+    never grants more than the larger of the two limits allows.
     """
 
     def __init__(
-        self, account: str, limit_per_hour: int, store: BudgetStore, clock: Clock, telemetry: Telemetry
+        self,
+        account: str,
+        limit_per_hour: int,
+        store: BudgetStore,
+        clock: Clock,
+        telemetry: Telemetry,
     ) -> None:
         """Load what the store remembers; a new account starts with a full bucket.
 
@@ -60,18 +69,23 @@ class Budget:
             ValueError: the limit is below 1.
         """
         if limit_per_hour < 1:
-            raise ValueError(f"account {account}: requests_per_hour must be at least 1, not {limit_per_hour}")
+            raise ValueError(
+                f"account {account}: requests_per_hour must be at least 1, not {limit_per_hour}"
+            )
         self._account = account
         self._limit = limit_per_hour
         self._store = store
         self._clock = clock
         self._telemetry = telemetry
         self._capacity = max(1.0, limit_per_hour * CAPACITY_SHARE)
-        # With a limit of 1 nothing would be left to refill; so short of a whole token, one takes a little over an hour to come back.
+        # With a limit of 1 nothing would be left to refill; so short of a whole token, one takes a
+        # little over an hour to come back.
         self._rate = max(limit_per_hour - self._capacity, 0.99) / HOUR
         self._block = min(_LARGEST_BLOCK, math.ceil(self._capacity / 4))
         self._reserved = 0
-        self._waiting: dict[Priority, deque[asyncio.Future[None]]] = {priority: deque() for priority in Priority}
+        self._waiting: dict[Priority, deque[asyncio.Future[None]]] = {
+            priority: deque() for priority in Priority
+        }
         self._credit = dict.fromkeys(Priority, 0)
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
@@ -79,7 +93,9 @@ class Budget:
         self._at = self._loop.time()
         now = clock.now()
         state = store.load_budget(account) or BudgetState(self._capacity, now)
-        self._tokens = min(self._capacity, max(0.0, state.tokens) + self._rate * max(0.0, now - state.at))
+        self._tokens = min(
+            self._capacity, max(0.0, state.tokens) + self._rate * max(0.0, now - state.at)
+        )
         pause = min(state.paused_until - now, MAX_PAUSE)
         self._paused_until = now + pause if pause > 0 else state.paused_until
         self._resume_at = self._at + pause
@@ -121,10 +137,13 @@ class Budget:
             raise
 
     def pause(self, until: float) -> None:
-        """Serve nobody before `until` (seconds since the epoch), an hour from now at most; remembered. A longer pause stands.
+        """Serve nobody before `until` (seconds since the epoch), an hour from now at most.
+
+        Remembered. A longer pause stands.
 
         Raises:
-            Exception: whatever the store raises when it cannot remember; this process pauses all the same.
+            Exception: whatever the store raises when it cannot remember; this process pauses all
+                the same.
         """
         now = self._clock.now()
         seconds = min(until - now, MAX_PAUSE)
@@ -150,7 +169,12 @@ class Budget:
             return
         self._closed = True
         self._schedule(None)
-        for granted in (granted for waiting in self._waiting.values() for granted in waiting if not granted.done()):
+        for granted in (
+            granted
+            for waiting in self._waiting.values()
+            for granted in waiting
+            if not granted.done()
+        ):
             granted.set_exception(self._turned_away())
         self._keep(self.remaining)
         self._reserved = 0
@@ -180,7 +204,10 @@ class Budget:
         self._telemetry.budget(self._account, self._limit, self.remaining)
 
     def _next(self) -> Priority | None:
-        """Whose turn it is: the most urgent class, unless one has waited for its guaranteed share. None if nobody waits."""
+        """Whose turn it is: the most urgent class, unless one has waited for its guaranteed share.
+
+        None if nobody waits.
+        """
         for waiting in self._waiting.values():
             while waiting and waiting[0].done():
                 waiting.popleft()
@@ -204,8 +231,9 @@ class Budget:
     def _withdraw(self) -> None:
         """Take one token, reserving a new block in the store where there is none left.
 
-        Reserved tokens count in the capacity. Where the refill would overflow it, a new block is reserved as well: otherwise a crash
-        right after would find in the store a bucket that has filled up meanwhile, as though the tokens just spent had not been.
+        Reserved tokens count in the capacity. Where the refill would overflow it, a new block is
+        reserved as well: otherwise a crash right after would find in the store a bucket that has
+        filled up meanwhile, as though the tokens just spent had not been.
         """
         level = self._level()
         if self._reserved == 0 or level + self._reserved > self._capacity:
@@ -216,14 +244,20 @@ class Budget:
         self._reserved -= 1
 
     def _keep(self, tokens: float) -> None:
-        self._store.save_budget(self._account, BudgetState(tokens, self._clock.now(), self._paused_until))
+        self._store.save_budget(
+            self._account, BudgetState(tokens, self._clock.now(), self._paused_until)
+        )
         self._tokens = tokens
         self._at = self._loop.time()
 
     def _schedule(self, delay: float | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = None if delay is None else self._loop.call_later(max(delay, _SHORTEST_WAIT), self._serve)
+        self._timer = (
+            None
+            if delay is None
+            else self._loop.call_later(max(delay, _SHORTEST_WAIT), self._serve)
+        )
 
     def _turned_away(self) -> RuntimeError:
         return RuntimeError(f"account {self._account}: its request budget is closed")

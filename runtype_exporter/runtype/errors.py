@@ -1,7 +1,8 @@
 """What can go wrong with the API, as one tree.
 
-Each error tells what happened, to which operation, whether asking again is worth it, and after how long. None of them holds the key,
-a query or a byte of an answer: they end up in logs. It must not know who asked, nor what asking again would cost.
+Each error tells what happened, to which operation, whether asking again is worth it, and after how
+long. None of them holds the key, a query or a byte of an answer: they end up in logs. It must not
+know who asked, nor what asking again would cost.
 
 ApiError
 ├── Unauthorised      401, or a key that no header can carry
@@ -17,6 +18,7 @@ ApiError
 ├── OversizedError    an answer above the size limit
 └── PagingError       pages that would never end or leave rows out
 """
+
 # ruff: noqa: N818 - the names are the API's own words for what happened; they are errors by their base
 
 from __future__ import annotations
@@ -29,18 +31,22 @@ class ApiError(Exception):
     """A read of the API that failed.
 
     Attributes:
-        operation: the read, one fixed word (`schedules`, `runs`, `summary`, `status`, `results`, `run_results`, `cost`,
-            `sparklines`, `usage`).
-        code: the HTTP status as text, or one word where there was no status or the status is not what failed.
+        operation: the read, one fixed word (`schedules`, `runs`, `summary`, `status`, `results`,
+            `run_results`, `cost`, `sparklines`, `usage`).
+        code: the HTTP status as text, or one word where there was no status or the status is not
+            what failed.
         reason: one fixed word for a metric's label.
-        retryable: whether the same request may succeed when it is simply asked again a little later.
+        retryable: whether the same request may succeed when it is simply asked again a little
+            later.
         retry_after: seconds that the API asked to wait, None where it asked nothing.
     """
 
     reason = "api"
     retryable = False
 
-    def __init__(self, operation: str, message: str, *, code: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, operation: str, message: str, *, code: str, retry_after: float | None = None
+    ) -> None:
         super().__init__(f"{operation}: {message}")
         self.operation = operation
         self.code = code
@@ -72,7 +78,10 @@ class ClientError(ApiError):
 
 
 class Throttled(ApiError):
-    """The API asks for a pause. The client has paused the account's budget, so the next request waits by itself."""
+    """The API asks for a pause.
+
+    The client has paused the account's budget, so the next request waits by itself.
+    """
 
     reason = "throttled"
     retryable = True
@@ -134,13 +143,22 @@ class PagingError(ApiError):
         super().__init__(operation, message, code="paging")
 
 
-_UNKNOWN_HERE: Final = (NotFound, "the API does not know it ({status}): it is gone, or not this key's to see")
+_UNKNOWN_HERE: Final = (
+    NotFound,
+    "the API does not know it ({status}): it is gone, or not this key's to see",
+)
 _MEANINGS: Final[Mapping[int, tuple[type[ApiError], str]]] = {
     401: (
         Unauthorised,
-        "the API refuses the key ({status}): check that it is whole, current and allowed from this address",
+        (
+            "the API refuses the key ({status}): check that it is whole, current and allowed from"
+            " this address"
+        ),
     ),
-    403: (Forbidden, "the key may not read this ({status}): give it the scope, or switch off what needs it"),
+    403: (
+        Forbidden,
+        "the key may not read this ({status}): give it the scope, or switch off what needs it",
+    ),
     404: _UNKNOWN_HERE,
     410: _UNKNOWN_HERE,
     429: (Throttled, "the API asks to wait ({status}); requests pause for {wait:.0f} s"),
@@ -148,7 +166,10 @@ _MEANINGS: Final[Mapping[int, tuple[type[ApiError], str]]] = {
 
 
 def of_status(operation: str, status: int, *, retry_after: float | None = None) -> ApiError:
-    """The error that an HTTP status other than 200 and the redirects stands for; `retry_after` in seconds."""
+    """The error that an HTTP status other than 200 and the redirects stands for.
+
+    `retry_after` in seconds.
+    """
     if status in _MEANINGS:
         kind, message = _MEANINGS[status]
     elif status == 503 and retry_after is not None:
@@ -156,9 +177,15 @@ def of_status(operation: str, status: int, *, retry_after: float | None = None) 
     elif status >= 500:
         kind, message = ServerError, "the API failed ({status}); it will be asked again"
     elif status >= 400:
-        kind, message = ClientError, "the API refuses the request ({status}): is this exporter too old for it?"
+        kind, message = (
+            ClientError,
+            "the API refuses the request ({status}): is this exporter too old for it?",
+        )
     else:
         return DecodeError(operation, f"the API answered {status} where it documents 200")
     return kind(
-        operation, message.format(status=status, wait=retry_after or 0.0), code=str(status), retry_after=retry_after
+        operation,
+        message.format(status=status, wait=retry_after or 0.0),
+        code=str(status),
+        retry_after=retry_after,
     )

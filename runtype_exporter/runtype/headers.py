@@ -1,4 +1,6 @@
-"""The two response headers that carry time: how long to wait, and what time the API thinks it is. Pure.
+"""The two response headers that carry time: how long to wait, and what time the API thinks it is.
+
+Pure.
 
 A header that is garbage is as good as none. It must not know what is done about either.
 """
@@ -21,10 +23,12 @@ def server_time(headers: Mapping[str, str]) -> float | None:
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds to wait by `Retry-After`, within 0 and an hour; None without a header that can be understood.
+    """Seconds to wait by `Retry-After`, within 0 and an hour.
 
-    The header holds seconds or a date (RFC 9110, 10.2.3). A date is the API's: it is compared with the API's own clock where the
-    answer tells it, else with `now`.
+    None without a header that can be understood.
+
+    The header holds seconds or a date (RFC 9110, 10.2.3). A date is the API's: it is compared with
+    the API's own clock where the answer tells it, else with `now`.
     """
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():

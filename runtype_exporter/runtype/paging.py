@@ -1,7 +1,7 @@
 """When to read another page, and when the pages lie.
 
-Two rules, each bounded: cursor lists (schedules, runs) and offset lists (results). A server whose pages do not advance must end in an
-error, not in a loop. It must not know what is in the rows.
+Two rules, each bounded: cursor lists (schedules, runs) and offset lists (results). A server whose
+pages do not advance must end in an error, not in a loop. It must not know what is in the rows.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ MAX_CURSOR_PAGES: Final = 10_000
 MAX_OFFSET_PAGES: Final = 100_000
 """Ten million results at 100 a page, for the same reason."""
 UNCOUNTED_ROWS: Final = 1000
-"""How far a walk may go beyond twice what is known of the results' number: rows may come while it walks, or be miscounted."""
+"""How far a walk may go beyond twice what is known of the results' number: rows may come while it
+walks, or be miscounted."""
 MAX_CURSOR_LENGTH: Final = 2048
 """Cursors are opaque, but they travel in the URL."""
 
@@ -46,7 +47,8 @@ async def cursor_walk(
     `operation` names the list in errors; a method of the client names it itself.
 
     Raises:
-        PagingError: a cursor comes back, is missing where more is promised, or the pages are too many.
+        PagingError: a cursor comes back, is missing where more is promised, or the pages are too
+            many.
         ApiError: whatever `fetch` raises.
     """
     operation = operation or str(getattr(fetch, "__name__", "list"))
@@ -60,14 +62,19 @@ async def cursor_walk(
         cursor = page.pagination.next_cursor
         if not cursor:
             raise PagingError(
-                operation, "the page promises more but gives no cursor; rows may be missing until the API is consistent"
+                operation,
+                "the page promises more but gives no cursor; rows may be missing until the API is"
+                " consistent",
             )
         if len(cursor) > MAX_CURSOR_LENGTH:
             raise PagingError(
-                operation, f"the page's cursor has {len(cursor)} characters, more than a URL should carry"
+                operation,
+                f"the page's cursor has {len(cursor)} characters, more than a URL should carry",
             )
         if cursor in used:
-            raise PagingError(operation, "the page's cursor was used before: reading on would never end")
+            raise PagingError(
+                operation, "the page's cursor was used before: reading on would never end"
+            )
         used.add(cursor)
     raise PagingError(operation, f"the list did not end within {max_pages} pages")
 
@@ -77,22 +84,29 @@ def next_offset(
 ) -> int | None:
     """Where the page after this one begins, None at the end. `asked` is the offset asked for.
 
-    `known` is how many different rows were met before this page, `pages` how many pages were read before it.
+    `known` is how many different rows were met before this page, `pages` how many pages were read
+    before it.
 
-    The server may answer with fewer rows than asked for (a cap on the page size), so what counts is what came. Where `hasMore` and
-    `total` contradict each other the larger truth wins, and the walk ends at an empty page.
+    The server may answer with fewer rows than asked for (a cap on the page size), so what counts is
+    what came. Where `hasMore` and `total` contradict each other the larger truth wins, and the walk
+    ends at an empty page.
 
     Raises:
-        PagingError: more is promised after an empty page, the answer is for another offset, the pages are too many, or they go on far
-            beyond both the rows that the API counts and those that were met.
+        PagingError: more is promised after an empty page, the answer is for another offset, the
+            pages are too many, or they go on far beyond both the rows that the API counts and those
+            that were met.
     """
     where = page.pagination
     if where.offset is not None and where.offset != asked:
-        raise PagingError("results", f"asked for offset {asked}, answered for offset {where.offset}")
+        raise PagingError(
+            "results", f"asked for offset {asked}, answered for offset {where.offset}"
+        )
     if not page.data:
         if where.has_more:
             raise PagingError(
-                "results", f"the page at offset {asked} is empty but promises more: reading on would never end"
+                "results",
+                f"the page at offset {asked} is empty but promises more: reading on would"
+                " never end",
             )
         return None
     following = asked + len(page.data)
@@ -101,7 +115,8 @@ def next_offset(
     if following > 2 * max(where.total, known + len(page.data)) + UNCOUNTED_ROWS:
         raise PagingError(
             "results",
-            f"the pages go on at row {following}, but the API counts {where.total}: the same rows seem to come again and again",
+            f"the pages go on at row {following}, but the API counts {where.total}: the same rows"
+            " seem to come again and again",
         )
     if pages + 1 >= max_pages:
         raise PagingError("results", f"the results did not end within {max_pages} pages")

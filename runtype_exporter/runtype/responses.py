@@ -1,10 +1,13 @@
-"""The API's answers as types that have only the fields an exporter needs: customer data are not even fields.
+"""The API's answers as types that have only the fields an exporter needs.
 
-Tolerant where the API is open (unknown keys, unknown statuses, fields that are null or absent), strict where a wrong type would corrupt
-a count. It must not know what a status or a timestamp means, nor how an answer was had.
+Customer data are not even fields.
 
-The fields, their types and their nullability are as the API documents them; fields it documents as never null are required here
-where a count or an identity hangs on them.
+Tolerant where the API is open (unknown keys, unknown statuses, fields that are null or absent),
+strict where a wrong type would corrupt a count. It must not know what a status or a timestamp
+means, nor how an answer was had.
+
+The fields, their types and their nullability are as the API documents them; fields it documents as
+never null are required here where a count or an identity hangs on them.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ Amount = Annotated[float, msgspec.Meta(ge=0)]
 Id = Annotated[str, msgspec.Meta(min_length=1)]
 """An opaque identity."""
 Timestamp = Any
-"""Text, null, or whatever the API may send in its place: `timestamps.parse` judges it, one bad time must not cost a page."""
+"""Text, null, or whatever the API may send in its place: `timestamps.parse` judges it, one bad time
+must not cost a page."""
 
 T = TypeVar("T")
 
@@ -50,7 +54,11 @@ class OffsetPagination(_Struct, frozen=True):
 
 
 class ScheduleRow(_Struct, frozen=True):
-    """A schedule. `trigger_type` is documented as `recurring` or `one_time` elsewhere in the API, here as plain text."""
+    """A schedule.
+
+    `trigger_type` is documented as `recurring` or `one_time` elsewhere in the API, here as plain
+    text.
+    """
 
     id: Id
     name: str | None = None
@@ -122,7 +130,10 @@ class RunsPage(_Struct, frozen=True):
 
 
 class Summary(_Struct, frozen=True):
-    """`GET /v1/batch/summary`: the batches at work, and some that ended of late (how late is not documented)."""
+    """`GET /v1/batch/summary`.
+
+    The batches at work, and some that ended of late (how late is not documented).
+    """
 
     batches: list[SummaryRow]
     recent: list[SummaryRow]
@@ -142,7 +153,10 @@ class BatchStatus(_Struct, frozen=True):
 
 
 class ResultsPage(_Struct, frozen=True):
-    """One page of `GET /v1/schedules/batch/{id}/results` or `…/runs/{id}/results`. Their order is not documented."""
+    """One page of `GET /v1/schedules/batch/{id}/results` or `…/runs/{id}/results`.
+
+    Their order is not documented.
+    """
 
     data: list[ResultRow]
     pagination: OffsetPagination
@@ -162,7 +176,10 @@ class Day(_Struct, frozen=True):
 
 
 class Sparkline(_Struct, frozen=True):
-    """One schedule's last seven days. Whether days without a run are among them is not documented."""
+    """One schedule's last seven days.
+
+    Whether days without a run are among them is not documented.
+    """
 
     schedule_id: Id
     last7_days: list[Day] = msgspec.field(name="last7Days")
@@ -175,7 +192,10 @@ class Sparklines(_Struct, frozen=True):
 
 
 class UsageBlock(_Struct, frozen=True):
-    """One period of the plan's usage. Its fields are documented as required, but nothing is counted by them: any may be absent."""
+    """One period of the plan's usage.
+
+    Its fields are documented as required, but nothing is counted by them: any may be absent.
+    """
 
     executions_used: Amount | None = None
     execution_limit: float | None = None
@@ -198,7 +218,10 @@ _ESCAPE: Final = re.compile(
 
 
 def _mend(body: bytes) -> bytes:
-    """Text cut in the middle of an emoji leaves half of a surrogate pair: JSON by the letter, but no Unicode."""
+    """Text cut in the middle of an emoji leaves half of a surrogate pair.
+
+    JSON by the letter, but no Unicode.
+    """
     return _ESCAPE.sub(lambda match: rb"\ufffd" if match["lone"] else match[0], body)
 
 
@@ -213,7 +236,8 @@ class Decoder(Generic[T]):
         """The answer as a value.
 
         Raises:
-            DecodeError: it is not JSON or not of the documented types; the message names the field, never a value.
+            DecodeError: it is not JSON or not of the documented types; the message names the field,
+                never a value.
         """
         try:
             try:
@@ -223,11 +247,15 @@ class Decoder(Generic[T]):
             except msgspec.DecodeError:
                 return self._decoder.decode(_mend(body))
         except msgspec.ValidationError as error:
-            # msgspec names the expected type and the path there. The types above have no form whose message quotes a value.
+            # msgspec names the expected type and the path there. The types above have no form whose
+            # message quotes a value.
             what = f"the answer has another shape than the API documents: {error}"
         except (ValueError, RecursionError) as error:
             # Not the error's own text: the codec's quote bytes of the answer.
-            what = f"the answer is not JSON ({type(error).__name__} in {len(body)} bytes); does something stand between here and the API?"
+            what = (
+                f"the answer is not JSON ({type(error).__name__} in {len(body)} bytes); does"
+                " something stand between here and the API?"
+            )
         raise DecodeError(self.operation, what)
 
 

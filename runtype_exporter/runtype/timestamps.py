@@ -1,6 +1,7 @@
 """The API's timestamps as seconds since the Unix epoch.
 
-Their precision is not documented, so every ISO 8601 form in use is taken. It must not know which field a timestamp stood in.
+Their precision is not documented, so every ISO 8601 form in use is taken. It must not know which
+field a timestamp stood in.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ class Unparseable(ValueError):  # noqa: N818 - a verdict on a value, which its c
 def parse_timestamp(value: object) -> float | None:
     """Seconds since the Unix epoch, None for a missing timestamp (null or absent).
 
-    Takes 0 to 9 fraction digits (microseconds are kept), `Z` or an offset or neither (which means UTC), and `T` or a space between
-    date and time. A date without a time is no timestamp.
+    Takes 0 to 9 fraction digits (microseconds are kept), `Z` or an offset or neither (which means
+    UTC), and `T` or a space between date and time. A date without a time is no timestamp.
 
     Raises:
         Unparseable: anything else.

@@ -1,6 +1,7 @@
 """Who may ask how often: keys, their scopes and hourly limits, and the record of every request.
 
-Scope names are the simulator's own: the real ones for schedules and batches are not documented. It knows nothing of the account's contents.
+Scope names are the simulator's own: the real ones for schedules and batches are not documented. It
+knows nothing of the account's contents.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ class Key:
 class Refusal(Exception):  # noqa: N818  # an answer of the API, no error of ours
     """The API says no: a status, a text, a validation code perhaps, and headers."""
 
-    def __init__(self, status: int, text: str, *, code: str = "", headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, text: str, *, code: str = "", headers: dict[str, str] | None = None
+    ) -> None:
         super().__init__(text)
         self.status, self.text, self.code, self.headers = status, text, code, headers or {}
 
@@ -115,12 +118,18 @@ class Gate:
         scheme, _, token = authorization.partition(" ")
         key = self._keys.get(token.strip())
         if scheme.lower() != "bearer" or key is None:
-            challenge = {"WWW-Authenticate": 'Bearer resource_metadata="/.well-known/oauth-protected-resource"'}
+            challenge = {
+                "WWW-Authenticate": (
+                    'Bearer resource_metadata="/.well-known/oauth-protected-resource"'
+                )
+            }
             raise Refusal(401, "Unauthorized", headers=challenge)
         hour = self._hours[key.token]
         if key.requests_per_hour is not None and hour.held(now) >= key.requests_per_hour:
             wait = ceil(hour.times[0] + _HOUR - now) if hour.times else int(_HOUR)
-            after = str(wait) if self._retry_after == "seconds" else formatdate(now + wait, usegmt=True)
+            after = (
+                str(wait) if self._retry_after == "seconds" else formatdate(now + wait, usegmt=True)
+            )
             raise Refusal(429, "Rate limit exceeded", headers={"Retry-After": after})
         hour.add(now)
         if not key.allows(scope):

@@ -45,10 +45,13 @@ class _Ending(NamedTuple):
 
 @dataclass(eq=False, kw_only=True)
 class Batch:
-    """A batch, or the records of a run without one. Times in seconds since the epoch; `started` is inf where it was cancelled before.
+    """A batch, or the records of a run without one.
 
-    `completed` is None where the batch completes when its work does. `plan` is what the work is made of, `shelf` keeps some of it at hand.
-    `label` is the schedule's name in the truth. `listed` is False for the records of a run without a batch: the API does not know its id.
+    Times in seconds since the epoch; `started` is inf where it was cancelled before.
+
+    `completed` is None where the batch completes when its work does. `plan` is what the work is
+    made of, `shelf` keeps some of it at hand. `label` is the schedule's name in the truth. `listed`
+    is False for the records of a run without a batch: the API does not know its id.
     """
 
     id: str
@@ -98,7 +101,10 @@ class Batch:
         return self._ending.outcome
 
     def cancel(self, at: float) -> bool:
-        """Somebody ends it at a moment. False where it is not queued or running then, and nothing comes of it."""
+        """Somebody ends it at a moment.
+
+        False where it is not queued or running then, and nothing comes of it.
+        """
         if not self.created <= at < self.ends:
             return False
         self.plan, self.completed = Cut(self.plan, at), at
@@ -114,7 +120,10 @@ class Batch:
         if not self.late_retries:
             return max(work.settled, self.started) + WRAP_UP
         return (
-            max((record[0].finished for record in work.records if record[0].finished < inf), default=self.started)
+            max(
+                (record[0].finished for record in work.records if record[0].finished < inf),
+                default=self.started,
+            )
             + WRAP_UP
         )
 
@@ -142,7 +151,9 @@ class Batch:
         """Whether anything of it, but for what is stuck, still has to happen."""
         return now < self.settled or now < self.ends < inf
 
-    def page(self, now: float, api: Api, offset: int, limit: int, status: str | None) -> tuple[list[Row], int]:
+    def page(
+        self, now: float, api: Api, offset: int, limit: int, status: str | None
+    ) -> tuple[list[Row], int]:
         """A page of its results, and how many rows match."""
         work, replaced = self.work, api.retry_rows == "replaced"
         visible = work.visible(now, replaced=replaced)
@@ -172,9 +183,12 @@ def _touched(attempt: Attempt, now: float) -> float:
 
 @dataclass(eq=False, kw_only=True)
 class Run:
-    """A schedule's run: of a batch (or of records without one); the times and outcome of an agent or of a start that failed are its own.
+    """A schedule's run: of a batch (or of records without one).
 
-    `due` is when it fell due, its creation where it was started out of turn. A failed start has nothing but an end.
+    The times and outcome of an agent or of a start that failed are its own.
+
+    `due` is when it fell due, its creation where it was started out of turn. A failed start has
+    nothing but an end.
     """
 
     id: str

@@ -1,7 +1,10 @@
-"""The operations that change the account: submit and cancel a batch; make, change, pause, resume, delete and run a schedule.
+"""The operations that change the account.
 
-A body is checked here and becomes a change of the world. The API documents bodies by two examples alone: a target, a trigger and
-execution options; `name` and `enabled` beside them are taken from the object that is read back.
+Submit and cancel a batch; make, change, pause, resume, delete and run a schedule.
+
+A body is checked here and becomes a change of the world. The API documents bodies by two examples
+alone: a target, a trigger and execution options; `name` and `enabled` beside them are taken from
+the object that is read back.
 """
 
 from __future__ import annotations
@@ -27,26 +30,33 @@ class Changes:
         self.world = world
         self._made = 0
 
-    # --- batches ------------------------------------------------------------------------------------------------------
+    # --- batches ---
     async def submit(self, request: Request, now: float, _: list[Fault]) -> Json:
         """POST /v1/batch/flow: `flowId` of a flow that the account knows, or any other name, and `recordIds` or `records`."""
         content = await body(request)
         records = content.get("recordIds") or content.get("records")
         flow = next((content[key] for key in ("flowId", "agentId") if content.get(key)), None)
         if not isinstance(records, list) or not isinstance(flow, str):
-            raise Refusal(400, "flowId and a non-empty recordIds are required", code="MISSING_REQUIRED_FIELD")
+            raise Refusal(
+                400, "flowId and a non-empty recordIds are required", code="MISSING_REQUIRED_FIELD"
+            )
         ids = [record for record in records if isinstance(record, str)]
-        batch = self.world.add_adhoc(len(records), at=now, flow=self.world.flow_name(flow), record_ids=ids)
+        batch = self.world.add_adhoc(
+            len(records), at=now, flow=self.world.flow_name(flow), record_ids=ids
+        )
         return {"batchExecutionId": batch.id, "status": self.world.api.batch_words["pending"]}
 
     async def cancel(self, request: Request, now: float, _: list[Fault]) -> Json:
-        """POST /v1/batch/cancel/{id}: it declares no 404, so whatever cannot be cancelled is 400."""
+        """POST /v1/batch/cancel/{id}.
+
+        It declares no 404, so whatever cannot be cancelled is 400.
+        """
         batch = named_batch(self.world, request, now, missing=400)
         if not self.world.cancel_batch(batch.id, now):
             raise Refusal(400, "Batch is neither queued nor running")
         return {"success": True, "message": "Batch cancelled"}
 
-    # --- schedules ----------------------------------------------------------------------------------------------------
+    # --- schedules ---
     async def run_now(self, request: Request, now: float, _: list[Fault]) -> Json:
         """POST /v1/schedules/{id}/run-now."""
         run = self.world.run_now(named_schedule(self.world, request, now), now)
@@ -68,7 +78,9 @@ class Changes:
         """PUT /v1/schedules/{id}: what the body leaves out stays."""
         id_ = named_schedule(self.world, request, now)
         fields = self._fields(await body(request))
-        self._admit(now, more=fields.get("enabled", False) and not self.world.schedules_at(now)[id_].enabled)
+        self._admit(
+            now, more=fields.get("enabled", False) and not self.world.schedules_at(now)[id_].enabled
+        )
         self.world.update(id_, now, **fields)
         return {"id": id_, "status": "updated"}
 
@@ -89,7 +101,7 @@ class Changes:
         self.world.resume(id_, now)
         return {"status": "resumed"}
 
-    # --- shared -------------------------------------------------------------------------------------------------------
+    # --- shared ---
     def _admit(self, now: float, *, more: bool) -> None:
         enabled = sum(spec.enabled for spec in self.world.schedules_at(now).values())
         limit = self.world.subscription.schedules
@@ -113,7 +125,10 @@ class Changes:
         return fields
 
     def _target(self, target: dict[str, Any]) -> dict[str, Any]:
-        for key, kind, name in (("flowId", "flow", self.world.flow_name), ("agentId", "agent", self.world.agent_name)):
+        for key, kind, name in (
+            ("flowId", "flow", self.world.flow_name),
+            ("agentId", "agent", self.world.agent_name),
+        ):
             if key in target:
                 id_ = _typed(target, key, str)
                 if name(id_) == id_:
@@ -133,12 +148,18 @@ def _trigger(trigger: dict[str, Any]) -> dict[str, Any]:
     kind = trigger.get("type")
     try:
         if kind == "recurring":
-            cron, timezone = _typed(trigger, "cron", str), _typed({"timezone": "UTC", **trigger}, "timezone", str)
+            cron, timezone = (
+                _typed(trigger, "cron", str),
+                _typed({"timezone": "UTC", **trigger}, "timezone", str),
+            )
             check(cron, timezone)
             return {"cron": cron, "timezone": timezone, "run_at": None}
         if kind == "one_time":
             run_at = datetime.fromisoformat(_typed(trigger, "runAt", str))
-            return {"cron": None, "run_at": (run_at if run_at.tzinfo else run_at.replace(tzinfo=UTC)).timestamp()}
+            return {
+                "cron": None,
+                "run_at": (run_at if run_at.tzinfo else run_at.replace(tzinfo=UTC)).timestamp(),
+            }
     except ValueError as error:
         raise Refusal(400, str(error), code="INVALID_FORMAT") from error
     raise Refusal(400, "trigger.type is recurring or one_time", code="INVALID_ENUM")

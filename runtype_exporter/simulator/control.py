@@ -1,4 +1,6 @@
-"""A door for tests in another process: the truth, the requests so far, faults and the end of all schedules. It takes no key.
+"""A door for tests in another process.
+
+The truth, the requests so far, faults and the end of all schedules. It takes no key.
 
 It is open only where `simulator_app` was told so; nothing of it belongs to the API.
 """
@@ -36,7 +38,9 @@ class Control:
                 "now": now,
                 "quiet": self._world.quiet(now),
                 "results": [[*key, count] for key, count in sorted(self._world.truth(now).items())],
-                "runs": [[*key, count] for key, count in sorted(self._world.truth_runs(now).items())],
+                "runs": [
+                    [*key, count] for key, count in sorted(self._world.truth_runs(now).items())
+                ],
                 "requests": dict(self._recorder.counts),
                 "busiestHour": self._recorder.busiest_hour,
             }
@@ -50,7 +54,9 @@ class Control:
     async def _arm(self, request: Request) -> Response:
         body = await request.json()
         try:
-            faults = [Fault.from_json(spec) for spec in (body if isinstance(body, list) else [body])]
+            faults = [
+                Fault.from_json(spec) for spec in (body if isinstance(body, list) else [body])
+            ]
         except ValueError as error:
             return JSONResponse({"error": str(error)}, 400)
         self._faults.add(*faults)

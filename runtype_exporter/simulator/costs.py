@@ -1,6 +1,7 @@
 """What records cost: a price for each record drawn from the seed, owed anew each time that the record is tried.
 
-Costs accrue as attempts end, so a running batch answers with what it has cost so far; a cancelled attempt is free. It knows no JSON.
+Costs accrue as attempts end, so a running batch answers with what it has cost so far; a cancelled
+attempt is free. It knows no JSON.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ class Costs:
         total = 0
         for record in batch.work.records:
             each = round(stream.lognormvariate(median, price.sigma))
-            total += each * sum(attempt.finished <= now and attempt.outcome != "cancelled" for attempt in record)
+            total += each * sum(
+                attempt.finished <= now and attempt.outcome != "cancelled" for attempt in record
+            )
         return total
 
 

@@ -1,6 +1,7 @@
 """Due times of a cron expression in a time zone.
 
-The subset: five fields of `*`, `*/n`, numbers, ranges and lists; days of the month and of the week must both match. It knows no schedule.
+The subset: five fields of `*`, `*/n`, numbers, ranges and lists; days of the month and of the week
+must both match. It knows no schedule.
 """
 
 from __future__ import annotations
@@ -40,9 +41,13 @@ def parse(expression: str) -> tuple[tuple[int, ...], ...]:
     """
     fields = expression.split()
     try:
-        return tuple(_field(text, low, high) for text, (low, high) in zip(fields, _BOUNDS, strict=True))
+        return tuple(
+            _field(text, low, high) for text, (low, high) in zip(fields, _BOUNDS, strict=True)
+        )
     except ValueError as error:
-        raise ValueError(f"cron expression {expression!r}: {error}; write five fields like '*/5 * * * *'") from error
+        raise ValueError(
+            f"cron expression {expression!r}: {error}; write five fields like '*/5 * * * *'"
+        ) from error
 
 
 def check(expression: str, timezone: str) -> None:
@@ -55,7 +60,9 @@ def check(expression: str, timezone: str) -> None:
     try:
         ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"time zone {timezone!r} is unknown; write an IANA name like 'Europe/Berlin'") from error
+        raise ValueError(
+            f"time zone {timezone!r} is unknown; write an IANA name like 'Europe/Berlin'"
+        ) from error
 
 
 def due_times(expression: str, timezone: str, after: float) -> Iterator[float]:

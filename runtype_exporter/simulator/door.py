@@ -1,4 +1,6 @@
-"""Between a request and its handler: recording, faults, the gate, the documented errors, the Date header, and finding what a path names.
+"""Between a request and its handler.
+
+Recording, faults, the gate, the documented errors, the Date header, and finding what a path names.
 
 What is answered is the handler's business.
 """
@@ -38,12 +40,16 @@ class Door:
             target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             self._recorder.asked(operation, now)
             struck = self._faults.strike(operation, target)
-            response = next((answer for fault in struck if (answer := transport.instead(fault))), None)
+            response = next(
+                (answer for fault in struck if (answer := transport.instead(fault))), None
+            )
             if response is None:
                 response = await self._answer(request, now, scope, handler, struck)
             response.headers["Date"] = formatdate(now, usegmt=True)
             silent = isinstance(response, (transport.HangingResponse, transport.ResetResponse))
-            self._recorder.answered(access.Request(now, operation, target, 0 if silent else response.status_code))
+            self._recorder.answered(
+                access.Request(now, operation, target, 0 if silent else response.status_code)
+            )
             return response
 
         return Route(path, endpoint, methods=[method])
@@ -55,12 +61,21 @@ class Door:
             self._gate.admit(request.headers.get("authorization", ""), scope, now)
             payload = await handler(request, now, struck)
         except Refusal as refusal:
-            details: Json = {"details": [{"message": refusal.text, "code": refusal.code}]} if refusal.code else {}
-            return JSONResponse({"error": refusal.text, **details}, refusal.status, headers=refusal.headers)
+            details: Json = (
+                {"details": [{"message": refusal.text, "code": refusal.code}]}
+                if refusal.code
+                else {}
+            )
+            return JSONResponse(
+                {"error": refusal.text, **details}, refusal.status, headers=refusal.headers
+            )
         for fault in struck:
             self._faults.spoil(payload, fault)
         response: Response = JSONResponse(payload)
-        return next((bent for fault in struck if (bent := transport.bent(fault, response)) is not response), response)
+        return next(
+            (bent for fault in struck if (bent := transport.bent(fault, response)) is not response),
+            response,
+        )
 
 
 def known(id_: str) -> str:

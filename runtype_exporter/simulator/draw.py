@@ -1,6 +1,9 @@
-"""Drawing the work of a batch: log-normal latencies, failures and their bursts, slow and stuck records, retries, cancellation.
+"""Drawing the work of a batch.
 
-Everything is drawn at once, from a stream that the batch alone uses. It knows neither clocks nor ids.
+Log-normal latencies, failures and their bursts, slow and stuck records, retries, cancellation.
+
+Everything is drawn at once, from a stream that the batch alone uses. It knows neither clocks nor
+ids.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ from .values import Attempt, Outcome, Traffic
 from .work import Record, Work, cut
 
 _WAIT = 0.5
-"""Mean seconds between a record's creation and its start, where records are created as their work begins."""
+"""Mean seconds between a record's creation and its start, where records are created as their work
+begins."""
 
 
 class Span(NamedTuple):
@@ -28,7 +32,9 @@ class Span(NamedTuple):
 class Draw:
     """The work of a batch of `total` records, the same each time, for `stream` gives the same stream each time."""
 
-    def __init__(self, stream: Callable[[], Random], traffic: Traffic, span: Span, total: int) -> None:
+    def __init__(
+        self, stream: Callable[[], Random], traffic: Traffic, span: Span, total: int
+    ) -> None:
         self._stream, self._traffic, self._span, self._total = stream, traffic, span, total
 
     def work(self) -> Work:
@@ -51,7 +57,11 @@ def _records(stream: Random, traffic: Traffic, span: Span, total: int) -> list[R
             seconds *= traffic.slow_factor
         end = round(begin + seconds, 3)
         heappush(lanes, end)
-        row = max(span.created, round(begin - stream.expovariate(1 / _WAIT), 3)) if traffic.as_created else span.created
+        row = (
+            max(span.created, round(begin - stream.expovariate(1 / _WAIT), 3))
+            if traffic.as_created
+            else span.created
+        )
         if stream.random() < traffic.stuck_share:
             records.append((Attempt(row, begin, inf),))
             continue
@@ -82,6 +92,7 @@ def _retry(stream: Random, traffic: Traffic, median: float, failed: float) -> At
 
 def _cancel(stream: Random, records: list[Record], started: float) -> list[Record]:
     last = max(
-        (attempt.finished for record in records for attempt in record if attempt.finished < inf), default=started
+        (attempt.finished for record in records for attempt in record if attempt.finished < inf),
+        default=started,
     )
     return cut(records, round(stream.uniform(started, last), 3))

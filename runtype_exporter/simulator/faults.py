@@ -1,6 +1,9 @@
-"""What can go wrong with an answer, switched on by a test: which requests it hits, and what it does to the answer's JSON.
+"""What can go wrong with an answer, switched on by a test.
 
-What it does to the bytes and the connection is `transport`'s. It knows no world: the wrong answer is made from the right one.
+Which requests it hits, and what it does to the answer's JSON.
+
+What it does to the bytes and the connection is `transport`'s. It knows no world: the wrong answer
+is made from the right one.
 """
 
 from __future__ import annotations
@@ -42,14 +45,17 @@ Kind = Literal[
 class Fault:
     """One thing that goes wrong.
 
-    It hits the requests of an operation ("*": all) whose path and query contain `match`: of those the `nth` ones (counted from 1, empty:
-    all), at most `times` times, each with a probability. `value` and `path` belong to the kind:
+    It hits the requests of an operation ("*": all) whose path and query contain `match`: of those
+    the `nth` ones (counted from 1, empty: all), at most `times` times, each with a probability.
+    `value` and `path` belong to the kind:
 
-    status: the code, with `headers` (Retry-After); slow: seconds between chunks; oversize: bytes of padding; redirect: the address;
-    shift: by how many rows every page but the first begins too early (below 0: too late); stuck: every page is the first one;
-    repeat_cursor: the cursor that each page names as the next; duplicate: the page's first row comes again at its end; short: how many
-    rows its end lacks; set and drop: the field at `path` ("data.*.status") gets the value, or goes; nulls: the field names that become
-    null (default: all that may); words: the status word in every object.
+    status: the code, with `headers` (Retry-After); slow: seconds between chunks; oversize: bytes of
+    padding; redirect: the address; shift: by how many rows every page but the first begins too
+    early (below 0: too late); stuck: every page is the first one; repeat_cursor: the cursor that
+    each page names as the next; duplicate: the page's first row comes again at its end; short: how
+    many rows its end lacks; set and drop: the field at `path` ("data.*.status") gets the value, or
+    goes; nulls: the field names that become null (default: all that may); words: the status word in
+    every object.
     """
 
     kind: Kind
@@ -72,7 +78,8 @@ class Fault:
         unknown = set(spec) - {known.name for known in fields(cls)}
         if unknown or spec.get("kind") not in get_args(Kind):
             raise ValueError(
-                f"no such fault: {', '.join(sorted(unknown)) or spec.get('kind')}; kinds: {', '.join(get_args(Kind))}"
+                f"no such fault: {', '.join(sorted(unknown)) or spec.get('kind')}; kinds:"
+                f" {', '.join(get_args(Kind))}"
             )
         return cls(**{**spec, "nth": tuple(spec.get("nth", ()))})
 
@@ -117,7 +124,10 @@ class Faults:
         return struck
 
     def spoil(self, payload: dict[str, Any], fault: Fault) -> None:
-        """Make the right payload wrong, in place; kinds that are not of the payload leave it as it is."""
+        """Make the right payload wrong, in place.
+
+        Kinds that are not of the payload leave it as it is.
+        """
         if fault.kind in {"duplicate", "short", "repeat_cursor"}:
             spoil.walk(payload, fault.kind, fault.value)
         elif fault.kind in {"set", "drop"}:

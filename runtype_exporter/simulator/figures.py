@@ -1,6 +1,9 @@
-"""The API's JSON of figures that it works out itself: cost, the last seven days, statistics and the use of the plan.
+"""The API's JSON of figures that it works out itself.
 
-It computes from what the world shows at a moment and knows no requests. Where a unit or a window is a guess, it says so.
+Cost, the last seven days, statistics and the use of the plan.
+
+It computes from what the world shows at a moment and knows no requests. Where a unit or a window is
+a guess, it says so.
 """
 
 from __future__ import annotations
@@ -20,7 +23,8 @@ _DAY = 86400.0
 _WEEK = 7
 _MONTH = 30 * _DAY
 _NEAR = 80.0
-"""Percent of a limit from which on an account is near it (documented for a header of executions)."""
+"""Percent of a limit from which on an account is near it (documented for a header of executions).
+"""
 _TOKENS = 900
 """Platform tokens that one execution is taken for."""
 
@@ -41,11 +45,16 @@ def cost(world: World, batch: Batch, now: float) -> Json:
 
 def sparklines(world: World, schedule_ids: Iterable[str], now: float) -> Json:
     """The last seven days of these schedules."""
-    return {"data": [{"scheduleId": id_, "last7Days": _week(world, id_, now)} for id_ in schedule_ids]}
+    return {
+        "data": [{"scheduleId": id_, "last7Days": _week(world, id_, now)} for id_ in schedule_ids]
+    }
 
 
 def stats(world: World, schedule_id: str, now: float) -> Json:
-    """A schedule's statistics over all its runs. The rate is a share of 1: the real window and unit are unknown."""
+    """A schedule's statistics over all its runs.
+
+    The rate is a share of 1: the real window and unit are unknown.
+    """
     ended = [run for run in world.runs(now, schedule_id) if run.ends <= now]
     outcomes = Counter(run.outcome for run in ended)
     completed, failed = outcomes["success"], outcomes["failure"]
@@ -68,7 +77,9 @@ def daily_usage(world: World, now: float) -> Json:
     answer: Json = {}
     if plan.daily is not None:
         day = now // _DAY * _DAY
-        answer["daily"] = _block(world, plan.daily, _Period("daily", day, day + _DAY, executions(world, day, now)))
+        answer["daily"] = _block(
+            world, plan.daily, _Period("daily", day, day + _DAY, executions(world, day, now))
+        )
     if plan.monthly is not None or not answer:
         answer["monthly"] = _block(world, plan.monthly, _month(world, now))
     return answer
@@ -99,9 +110,15 @@ def usage(world: World, now: float) -> Json:
 
 
 def executions(world: World, since: float, now: float) -> int:
-    """Executions from a moment until now: each record counts when its batch is made, each run of an agent once."""
+    """Executions from a moment until now.
+
+    Each record counts when its batch is made, each run of an agent once.
+    """
     records = sum(batch.total for batch in world.batches(now) if batch.created >= since)
-    agents = sum(run.batch is None and not run.failed_start and run.created >= since for run in world.runs(now))
+    agents = sum(
+        run.batch is None and not run.failed_start and run.created >= since
+        for run in world.runs(now)
+    )
     return records + agents
 
 

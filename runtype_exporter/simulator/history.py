@@ -1,4 +1,6 @@
-"""What has happened in an account by a moment: its runs and batches, what became of due times, and the truth about them all.
+"""What has happened in an account by a moment.
+
+Its runs and batches, what became of due times, and the truth about them all.
 
 It knows neither what makes things happen nor HTTP and JSON.
 """
@@ -17,19 +19,26 @@ from .maker import label
 from .values import Api, Outcome
 
 TruthKey = tuple[str, str, Outcome]
-"""The schedule's name (its id where it has none, "" for ad-hoc batches) as it was when the run was made, the flow's name, the outcome."""
+"""The schedule's name (its id where it has none, "" for ad-hoc batches) as it was when the run was
+made, the flow's name, the outcome."""
 StartResult = Literal["on_time", "late", "missed", "failed"]
 
 
 class Listed(NamedTuple):
-    """What the summary shows: active batches and those that ended within its window, newest first."""
+    """What the summary shows.
+
+    Active batches and those that ended within its window, newest first.
+    """
 
     active: list[Batch]
     recent: list[Batch]
 
 
 class Start(NamedTuple):
-    """What became of a due time of a schedule that goes by this label. `run` is None where it was missed."""
+    """What became of a due time of a schedule that goes by this label.
+
+    `run` is None where it was missed.
+    """
 
     label: str
     due: float
@@ -52,7 +61,7 @@ class History(ABC):
     def advance(self, now: float) -> None:
         """Let everything due by now happen. Every read does so by itself."""
 
-    # --- reads --------------------------------------------------------------------------------------------------------
+    # --- reads ---
     def runs(self, now: float, schedule_id: str = "") -> Sequence[Run]:
         """The runs that exist by now, oldest first: of one schedule, or of all."""
         self.advance(now)
@@ -79,20 +88,28 @@ class History(ABC):
     def summary(self, now: float) -> Listed:
         """The batches that are active or have ended within the API's recent window."""
         known = sorted(
-            (b for b in self._changing(now) if b.listed and b.created <= now), key=lambda b: (-b.created, b.id)
+            (b for b in self._changing(now) if b.listed and b.created <= now),
+            key=lambda b: (-b.created, b.id),
         )
-        recent = [batch for batch in known if batch.ends <= now < batch.ends + self.api.recent_window]
-        return Listed([batch for batch in known if now < batch.ends], recent[: self.api.recent_limit])
+        recent = [
+            batch for batch in known if batch.ends <= now < batch.ends + self.api.recent_window
+        ]
+        return Listed(
+            [batch for batch in known if now < batch.ends], recent[: self.api.recent_limit]
+        )
 
     def last_run(self, schedule_id: str, now: float) -> float | None:
         """The latest due time of which a schedule has a run; None for none."""
         return max((run.due for run in self.runs(now, schedule_id)), default=None)
 
-    # --- the truth ----------------------------------------------------------------------------------------------------
+    # --- the truth ---
     def truth(self, now: float) -> Mapping[TruthKey, int]:
-        """How many results have become final by now: each result id once, so that a retry is a further result.
+        """How many results have become final by now.
 
-        With `retry_rows="replaced"` a reader may have missed those that a retry replaced: it has seen at least `truth_shown`.
+        Each result id once, so that a retry is a further result.
+
+        With `retry_rows="replaced"` a reader may have missed those that a retry replaced: it has
+        seen at least `truth_shown`.
         """
         return self._sum(now, lambda batch: batch.ended(now))
 
@@ -102,7 +119,11 @@ class History(ABC):
 
     def truth_runs(self, now: float) -> Mapping[tuple[str, Outcome], int]:
         """How many runs have ended by now, by the schedule's name (or id) and outcome, agent runs included."""
-        return Counter((label(run.spec, run.schedule), run.outcome) for run in self.runs(now) if run.ends <= now)
+        return Counter(
+            (label(run.spec, run.schedule), run.outcome)
+            for run in self.runs(now)
+            if run.ends <= now
+        )
 
     def truth_cost(self, now: float) -> Mapping[tuple[str, str], float]:
         """Dollars that the batches which have ended, retries and all, have cost, by the schedule's name (or id) and the flow's."""
@@ -115,8 +136,9 @@ class History(ABC):
     def truth_starts(self, now: float, max_delay: float) -> Mapping[tuple[str, StartResult], int]:
         """What became of the due times that are more than `max_delay` seconds past, by the schedule's name (or id).
 
-        late: a run that was made, even if hours later, but not within `max_delay`; until it is made it is in no count. failed: a start that
-        made a run without a batch, on time or not. What fell due and was paused or changed only afterwards counts; run-now does not.
+        late: a run that was made, even if hours later, but not within `max_delay`; until it is made
+        it is in no count. failed: a start that made a run without a batch, on time or not. What
+        fell due and was paused or changed only afterwards counts; run-now does not.
         """
         self.advance(now)
         return Counter(
@@ -126,19 +148,24 @@ class History(ABC):
         )
 
     def quiet(self, now: float) -> bool:
-        """Whether nothing is under way but what is stuck: until something falls due or is submitted, the truth stands still."""
+        """Whether nothing is under way but what is stuck.
+
+        Until something falls due or is submitted, the truth stands still.
+        """
         if any(batch.unfinished(now) for batch in self._changing(now)):
             return False
         return all(run.ends <= now for run in self._runs if run.batch is None)
 
-    def _sum(self, now: float, count: Callable[[Batch], Mapping[Outcome, int]]) -> Mapping[TruthKey, int]:
+    def _sum(
+        self, now: float, count: Callable[[Batch], Mapping[Outcome, int]]
+    ) -> Mapping[TruthKey, int]:
         total: Counter[TruthKey] = Counter()
         for batch in self.batches(now):
             for outcome, number in count(batch).items():
                 total[batch.label, batch.target.flow_name, outcome] += number
         return total
 
-    # --- what happens -------------------------------------------------------------------------------------------------
+    # --- what happens ---
     def _begin(self, run: Run) -> Run:
         if run.batch is not None:
             self._take(run.batch)
@@ -155,7 +182,9 @@ class History(ABC):
     def _changing(self, now: float) -> list[Batch]:
         """The batches that still change or that the summary still shows; the others are let go."""
         self.advance(now)
-        self._alive = [b for b in self._alive if b.unfinished(now) or now < b.ends + self.api.recent_window]
+        self._alive = [
+            b for b in self._alive if b.unfinished(now) or now < b.ends + self.api.recent_window
+        ]
         return self._alive
 
 

@@ -1,6 +1,7 @@
 """Opaque ids and random streams, all derived from one seed.
 
-An id depends on what it names and on nothing else, so the order in which things are made or read cannot change it.
+An id depends on what it names and on nothing else, so the order in which things are made or read
+cannot change it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from base64 import b32encode
 from hashlib import blake2b
 from random import Random
 
-_TO_CROCKFORD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789abcdefghjkmnpqrstvwxyz")
+_TO_CROCKFORD = bytes.maketrans(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789abcdefghjkmnpqrstvwxyz"
+)
 
 
 class Seed:
@@ -19,11 +22,16 @@ class Seed:
         self._key = str(value).encode()
 
     def id(self, prefix: str, at: float, *parts: object) -> str:
-        """A prefix and a ULID-like body: the moment `at` (seconds since the epoch) in its first 10 characters, a digest in the other 16."""
+        """A prefix and a ULID-like body.
+
+        The moment `at` (seconds since the epoch) in its first 10 characters, a digest in the other
+        16.
+        """
         stamp = (int(at * 1000) & (1 << 48) - 1).to_bytes(10, "big")
         text = "\x1f".join([prefix, *map(str, parts)]).encode()
         digest = blake2b(text, digest_size=10, key=self._key).digest()
-        # 80 bits make 16 characters; the moment's 48 bits are right-aligned, so its last 10 characters hold it whole.
+        # 80 bits make 16 characters; the moment's 48 bits are right-aligned, so its last 10
+        # characters hold it whole.
         body = b32encode(stamp)[6:] + b32encode(digest)
         return f"{prefix}_{body.translate(_TO_CROCKFORD).decode()}"
 

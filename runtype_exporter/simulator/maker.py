@@ -1,4 +1,6 @@
-"""Making runs and batches: ids, delays and the plan of their work, each from a random stream that nothing else uses.
+"""Making runs and batches.
+
+Ids, delays and the plan of their work, each from a random stream that nothing else uses.
 
 It knows neither what exists already nor what time it is.
 """
@@ -22,9 +24,12 @@ _SHELF = 512
 
 @dataclass(frozen=True, kw_only=True)
 class Occasion:
-    """Why something begins: `key` seeds its ids and draws, `due` and `at` are seconds since the epoch.
+    """Why something begins.
 
-    `script` is None for drawn work of `size` records. `failed`: nothing begins but a run that fails at once.
+    `key` seeds its ids and draws, `due` and `at` are seconds since the epoch.
+
+    `script` is None for drawn work of `size` records. `failed`: nothing begins but a run that fails
+    at once.
     """
 
     key: str
@@ -38,19 +43,33 @@ class Occasion:
 
 
 class Maker:
-    """Makes what the world then holds. `epoch` is the moment in the ids of what has none of its own: schedules, flows, agents, records."""
+    """Makes what the world then holds.
+
+    `epoch` is the moment in the ids of what has none of its own: schedules, flows, agents, records.
+    """
 
     def __init__(self, seed: Seed, epoch: float) -> None:
         self.seed, self.epoch = seed, epoch
         self._shelf: Callable[[Plan], Work] = lru_cache(maxsize=_SHELF)(_work)
 
-    def due(self, spec: ScheduleSpec | AdhocSpec, due: float, hiccup: Hiccup | None = None) -> Occasion:
-        """The occasion of a due time: a little later, unless its hiccup says how much, with a size of its own."""
+    def due(
+        self, spec: ScheduleSpec | AdhocSpec, due: float, hiccup: Hiccup | None = None
+    ) -> Occasion:
+        """The occasion of a due time.
+
+        A little later, unless its hiccup says how much, with a size of its own.
+        """
         key = _key(spec, due)
         stream = self.seed.random("fire", key)
         usual = wait(stream, spec.traffic.delay)
         delay, failed = (hiccup.delay, hiccup.trouble == "failed") if hiccup else (0.0, False)
-        return Occasion(key=key, due=due, at=round(due + (delay or usual), 3), size=_size(spec, stream), failed=failed)
+        return Occasion(
+            key=key,
+            due=due,
+            at=round(due + (delay or usual), 3),
+            size=_size(spec, stream),
+            failed=failed,
+        )
 
     def hiccup(self, spec: ScheduleSpec, due: float) -> Hiccup | None:
         """What befalls a start by chance."""
@@ -75,7 +94,9 @@ class Maker:
     def run(self, spec: ScheduleSpec, id_: str, occasion: Occasion) -> Run:
         """A run of the schedule, with its batch unless it runs an agent or fails at once."""
         key, at = occasion.key, occasion.at
-        run = Run(id=self.seed.id("run", at, key), spec=spec, schedule=id_, due=occasion.due, created=at)
+        run = Run(
+            id=self.seed.id("run", at, key), spec=spec, schedule=id_, due=occasion.due, created=at
+        )
         if spec.kind == "agent":
             run.agent_id = self.agent_id(spec.flow)
         if occasion.failed:
@@ -90,10 +111,14 @@ class Maker:
             run.batch.listed = spec.kind == "flow"
         return run
 
-    def batch(self, flow: str, traffic: Traffic, occasion: Occasion, schedule: str = "", name: str = "") -> Batch:
+    def batch(
+        self, flow: str, traffic: Traffic, occasion: Occasion, schedule: str = "", name: str = ""
+    ) -> Batch:
         """A batch of the flow, ad hoc where no schedule is named."""
         key, at, script = occasion.key, occasion.at, occasion.script
-        started = at if script else round(at + wait(self.seed.random("queue", key), traffic.queue), 3)
+        started = (
+            at if script else round(at + wait(self.seed.random("queue", key), traffic.queue), 3)
+        )
         return Batch(
             id=self.seed.id("batch", at, key),
             schedule=schedule,
@@ -102,7 +127,10 @@ class Maker:
             created=at,
             started=started,
             total=occasion.size,
-            plan=script or Draw(partial(self.seed.random, "work", key), traffic, Span(at, started), occasion.size),
+            plan=script
+            or Draw(
+                partial(self.seed.random, "work", key), traffic, Span(at, started), occasion.size
+            ),
             shelf=self._shelf,
             late_retries=traffic.late_retries,
             stuck_holds=traffic.stuck_holds_batch,

@@ -1,6 +1,7 @@
 """Limits, offsets and cursors, as text in a query and as places in a list.
 
-A cursor is opaque to the client. It anchors at an item, so that new items do not shift a walk, unless offset cursors are asked for.
+A cursor is opaque to the client. It anchors at an item, so that new items do not shift a walk,
+unless offset cursors are asked for.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ class Window:
 
 
 def limit(query: Mapping[str, str], default: int, cap: int, *, strict: bool) -> int:
-    """The page size that the answer uses: capped, and the default where the text is no positive number.
+    """The page size that the answer uses.
+
+    Capped, and the default where the text is no positive number.
 
     Raises:
         Refusal: 400, if strict and the text is no positive number.
@@ -78,7 +81,9 @@ def _decode(cursor: str) -> tuple[str, str | int]:
 
 
 def place(listing: Listing[T], query: Mapping[str, str], size: int) -> Window:
-    """Where the page that a query asks for begins: after its cursor, or before it with `direction=prev`.
+    """Where the page that a query asks for begins.
+
+    After its cursor, or before it with `direction=prev`.
 
     Raises:
         Refusal: 400 for a cursor that none of our answers held, or an unknown direction.
@@ -105,9 +110,15 @@ def pagination(listing: Listing[T], window: Window, mode: Mode) -> dict[str, Any
     items, ident = listing.items, listing.ident
     start, end = min(window.start, len(items)), min(window.stop, len(items))
     more, before = end < len(items), start > 0
-    following = _cursor("after", ident(items[end - 1])) if mode == "item" and end else _cursor("offset", end)
+    following = (
+        _cursor("after", ident(items[end - 1]))
+        if mode == "item" and end
+        else _cursor("offset", end)
+    )
     leading = (
-        _cursor("before", ident(items[start])) if mode == "item" and start < len(items) else _cursor("offset", start)
+        _cursor("before", ident(items[start]))
+        if mode == "item" and start < len(items)
+        else _cursor("offset", start)
     )
     return {
         "nextCursor": following if more else None,

@@ -25,12 +25,14 @@ DEMO_TOKEN = "rt_test_simulator"  # noqa: S105  # opens nothing but a simulator
 def demo_settings(start: float) -> WorldSettings:
     """A company with a dozen schedules in every state of health, and people who import things by hand. History begins at `start`.
 
-    A day later, when a demo begins, somebody has been uploading a list every minute for half an hour: some record of theirs always ends
-    within seconds. The plan's month is then nearly used up.
+    A day later, when a demo begins, somebody has been uploading a list every minute for half an
+    hour: some record of theirs always ends within seconds. The plan's month is then nearly used up.
     """
     hour = 3600.0
     calm = Traffic(latency=3.0, failure_share=0.004, slow_share=0.005)
-    bursty = replace(calm, bursts=(Burst(first=start + 2 * hour, length=2 * hour, share=0.35, every=7 * hour),))
+    bursty = replace(
+        calm, bursts=(Burst(first=start + 2 * hour, length=2 * hour, share=0.35, every=7 * hour),)
+    )
     return WorldSettings(
         start=start,
         prices={
@@ -40,17 +42,37 @@ def demo_settings(start: float) -> WorldSettings:
             "score lead": Price(median=0.0008),
             "import list": Price(median=0.001),
         },
-        subscription=Subscription(tier="team", daily=150_000, monthly=300_000, used=220_000, renews=6 * DAY),
+        subscription=Subscription(
+            tier="team", daily=150_000, monthly=300_000, used=220_000, renews=6 * DAY
+        ),
         schedules=(
-            ScheduleSpec(key="leads", name="Score new leads", flow="score lead", cron="*/5 * * * *", traffic=calm, records=(10, 40)),
-            ScheduleSpec(key="tickets", name="Triage support tickets", flow="triage ticket", cron="*/10 * * * *", traffic=bursty),
+            ScheduleSpec(
+                key="leads",
+                name="Score new leads",
+                flow="score lead",
+                cron="*/5 * * * *",
+                traffic=calm,
+                records=(10, 40),
+            ),
+            ScheduleSpec(
+                key="tickets",
+                name="Triage support tickets",
+                flow="triage ticket",
+                cron="*/10 * * * *",
+                traffic=bursty,
+            ),
             ScheduleSpec(
                 key="invoices",
                 name="Read invoices",
                 flow="extract invoice",
                 cron="*/15 * * * *",
                 traffic=replace(
-                    calm, latency=9.0, failure_share=0.03, retry_share=0.7, retry_limit=2, failed_start_share=0.04
+                    calm,
+                    latency=9.0,
+                    failure_share=0.03,
+                    retry_share=0.7,
+                    retry_limit=2,
+                    failed_start_share=0.04,
                 ),
             ),
             ScheduleSpec(
@@ -74,30 +96,87 @@ def demo_settings(start: float) -> WorldSettings:
                 name="Summarise reviews",
                 flow="summarise",
                 cron="5,35 * * * *",
-                traffic=replace(calm, latency=20.0, latency_sigma=0.9, slow_share=0.06, slow_factor=15.0),
+                traffic=replace(
+                    calm, latency=20.0, latency_sigma=0.9, slow_share=0.06, slow_factor=15.0
+                ),
             ),
-            ScheduleSpec(key="nightly", name="Nightly catalogue", flow="describe product", cron="0 2 * * *", records=(1500, 2500),
-                         traffic=replace(calm, latency=8.0, concurrency=50)),
-            ScheduleSpec(key="berlin", name="Morning briefing", flow="brief", cron="30 7 * * 1-5", timezone="Europe/Berlin"),
-            ScheduleSpec(key="nameless", flow="classify", cron="*/20 * * * *", traffic=replace(calm, cancelled_share=0.02)),
-            ScheduleSpec(key="agent", name="Watch competitors", flow="research", kind="agent", cron="*/30 * * * *",
-                         traffic=replace(calm, failure_share=0.1)),
-            ScheduleSpec(key="cleanup", name="Clean records", flow="normalise", kind="inline", cron="50 */2 * * *", records=(5, 15)),
-            ScheduleSpec(key="paused", name="Old export", flow="export", cron="*/5 * * * *", enabled=False),
-            ScheduleSpec(key="cancelled", name="Translate pages", flow="translate", cron="10 */2 * * *",
-                         traffic=replace(calm, latency=12.0, cancelled_batches=0.3)),
-            ScheduleSpec(key="crm", name="Sync the CRM", flow="sync contact", cron="*/15 * * * *", records=(5, 25),
-                         traffic=replace(calm, missed_share=0.2)),
-            ScheduleSpec(key="digest", name="Publish digest", flow="write digest", cron="20 * * * *", records=(3, 12),
-                         traffic=replace(calm, latency=15.0, late_share=0.5, late_by=1500.0)),
+            ScheduleSpec(
+                key="nightly",
+                name="Nightly catalogue",
+                flow="describe product",
+                cron="0 2 * * *",
+                records=(1500, 2500),
+                traffic=replace(calm, latency=8.0, concurrency=50),
+            ),
+            ScheduleSpec(
+                key="berlin",
+                name="Morning briefing",
+                flow="brief",
+                cron="30 7 * * 1-5",
+                timezone="Europe/Berlin",
+            ),
+            ScheduleSpec(
+                key="nameless",
+                flow="classify",
+                cron="*/20 * * * *",
+                traffic=replace(calm, cancelled_share=0.02),
+            ),
+            ScheduleSpec(
+                key="agent",
+                name="Watch competitors",
+                flow="research",
+                kind="agent",
+                cron="*/30 * * * *",
+                traffic=replace(calm, failure_share=0.1),
+            ),
+            ScheduleSpec(
+                key="cleanup",
+                name="Clean records",
+                flow="normalise",
+                kind="inline",
+                cron="50 */2 * * *",
+                records=(5, 15),
+            ),
+            ScheduleSpec(
+                key="paused", name="Old export", flow="export", cron="*/5 * * * *", enabled=False
+            ),
+            ScheduleSpec(
+                key="cancelled",
+                name="Translate pages",
+                flow="translate",
+                cron="10 */2 * * *",
+                traffic=replace(calm, latency=12.0, cancelled_batches=0.3),
+            ),
+            ScheduleSpec(
+                key="crm",
+                name="Sync the CRM",
+                flow="sync contact",
+                cron="*/15 * * * *",
+                records=(5, 25),
+                traffic=replace(calm, missed_share=0.2),
+            ),
+            ScheduleSpec(
+                key="digest",
+                name="Publish digest",
+                flow="write digest",
+                cron="20 * * * *",
+                records=(3, 12),
+                traffic=replace(calm, latency=15.0, late_share=0.5, late_by=1500.0),
+            ),
         ),
         adhoc=(
             AdhocSpec(key="import", flow="import list", cron="7,22,47 * * * *"),
             AdhocSpec(key="backfill", flow="score lead", cron="15 */6 * * *", records=(300, 600)),
-            AdhocSpec(key="uploads", flow="read upload", cron="* * * * *", since=start + DAY - _HALF_AN_HOUR, records=(5, 40),
-                      traffic=replace(calm, latency=20.0, latency_sigma=0.5, concurrency=3)),
+            AdhocSpec(
+                key="uploads",
+                flow="read upload",
+                cron="* * * * *",
+                since=start + DAY - _HALF_AN_HOUR,
+                records=(5, 40),
+                traffic=replace(calm, latency=20.0, latency_sigma=0.5, concurrency=3),
+            ),
         ),
-    )  # fmt: skip
+    )
 
 
 def demo_world(seed: int, clock: Clock) -> World:
@@ -105,7 +184,9 @@ def demo_world(seed: int, clock: Clock) -> World:
     return World(demo_settings(clock.now() - DAY), seed, clock)
 
 
-def small_world(clock: Clock, *schedules: ScheduleSpec, seed: int = 1, api: Api | None = None) -> World:
+def small_world(
+    clock: Clock, *schedules: ScheduleSpec, seed: int = 1, api: Api | None = None
+) -> World:
     """An account with the schedules given (by default one, `nightly`, that never falls due) and nothing else: the test adds the batches."""
     known = schedules or (ScheduleSpec(key="nightly", name="nightly", flow="enrich"),)
     return World(WorldSettings(start=clock.now(), schedules=known, api=api or Api()), seed, clock)
@@ -113,7 +194,10 @@ def small_world(clock: Clock, *schedules: ScheduleSpec, seed: int = 1, api: Api 
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatorSettings:
-    """What the simulator is started with. How fast its time runs is the business of the clock given to `build`."""
+    """What the simulator is started with.
+
+    How fast its time runs is the business of the clock given to `build`.
+    """
 
     seed: int = 1
     keys: tuple[Key, ...] = (Key(DEMO_TOKEN, requests_per_hour=100_000),)

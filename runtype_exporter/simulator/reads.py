@@ -30,7 +30,7 @@ class Reads:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    # --- schedules ----------------------------------------------------------------------------------------------------
+    # --- schedules ---
     async def schedules(self, request: Request, now: float, struck: list[Fault]) -> Json:
         """GET /v1/schedules."""
         query, world = request.query_params, self.world
@@ -44,7 +44,9 @@ class Reads:
             if spec.enabled in wanted and search in (spec.name or "").lower()
         ]
         listing = Listing(ids, str, str)
-        return self._cursor_page(query, listing, struck, lambda id_: render.schedule(world, id_, now))
+        return self._cursor_page(
+            query, listing, struck, lambda id_: render.schedule(world, id_, now)
+        )
 
     async def schedule(self, request: Request, now: float, _: list[Fault]) -> Json:
         """GET /v1/schedules/{id}."""
@@ -53,16 +55,27 @@ class Reads:
     async def runs(self, request: Request, now: float, struck: list[Fault]) -> Json:
         """GET /v1/schedules/runs/all: the runs of deleted schedules too."""
         world = self.world
-        listing = Listing(self._ordered(world.runs(now)), lambda run: run.id, lambda id_: world.run(id_, now))
-        return self._cursor_page(request.query_params, listing, struck, lambda run: render.run(world, run, now))
+        listing = Listing(
+            self._ordered(world.runs(now)), lambda run: run.id, lambda id_: world.run(id_, now)
+        )
+        return self._cursor_page(
+            request.query_params, listing, struck, lambda run: render.run(world, run, now)
+        )
 
     async def schedule_runs(self, request: Request, now: float, _: list[Fault]) -> Json:
-        """GET /v1/schedules/{id}/runs: no pagination; the length of the real list is unknown, here it is one page."""
+        """GET /v1/schedules/{id}/runs.
+
+        No pagination; the length of the real list is unknown, here it is one page.
+        """
         runs = self._ordered(self.world.runs(now, named_schedule(self.world, request, now)))
-        return {"data": [render.run(self.world, run, now) for run in runs[: self.world.api.page_cap]]}
+        return {
+            "data": [render.run(self.world, run, now) for run in runs[: self.world.api.page_cap]]
+        }
 
     async def sparklines(self, request: Request, now: float, _: list[Fault]) -> Json:
-        """GET /v1/schedules/sparklines: of all schedules, or of those in `ids`; one that does not exist is left out.
+        """GET /v1/schedules/sparklines.
+
+        Of all schedules, or of those in `ids`; one that does not exist is left out.
 
         What more than 100 ids do is unknown, here it is a refusal.
         """
@@ -76,30 +89,46 @@ class Reads:
         """GET /v1/schedules/{id}/stats."""
         return figures.stats(self.world, named_schedule(self.world, request, now), now)
 
-    # --- results ------------------------------------------------------------------------------------------------------
+    # --- results ---
     async def batch_results(self, request: Request, now: float, struck: list[Fault]) -> Json:
         """GET /v1/schedules/batch/{id}/results."""
-        return self._results(named_batch(self.world, request, now), request.query_params, now, struck)
+        return self._results(
+            named_batch(self.world, request, now), request.query_params, now, struck
+        )
 
     async def run_results(self, request: Request, now: float, struck: list[Fault]) -> Json:
-        """GET /v1/schedules/runs/{id}/results: it declares no parameters; whether it heeds them is an option of the world."""
+        """GET /v1/schedules/runs/{id}/results.
+
+        It declares no parameters; whether it heeds them is an option of the world.
+        """
         run = self.world.run(named(request), now)
         if run is None:
             raise Refusal(404, "Run not found")
         query = request.query_params if self.world.api.run_results_paged else {}
         return self._results(run.batch, query, now, struck)
 
-    def _results(self, batch: Batch | None, query: Mapping[str, str], now: float, struck: list[Fault]) -> Json:
+    def _results(
+        self, batch: Batch | None, query: Mapping[str, str], now: float, struck: list[Fault]
+    ) -> Json:
         api = self.world.api
         size = paging.limit(query, api.default_limit, api.page_cap, strict=False)
         asked = paging.offset(query)
-        rows, total = batch.page(now, api, start(struck, asked), size, query.get("status")) if batch else ([], 0)
+        rows, total = (
+            batch.page(now, api, start(struck, asked), size, query.get("status"))
+            if batch
+            else ([], 0)
+        )
         return {
             "data": [render.result(self.world, batch, row, now) for row in rows] if batch else [],
-            "pagination": {"limit": size, "offset": asked, "total": total, "hasMore": asked + size < total},
+            "pagination": {
+                "limit": size,
+                "offset": asked,
+                "total": total,
+                "hasMore": asked + size < total,
+            },
         }
 
-    # --- batches and usage --------------------------------------------------------------------------------------------
+    # --- batches and usage ---
     async def batch_status(self, request: Request, now: float, _: list[Fault]) -> Json:
         """GET /v1/batch/status/{id}."""
         return render.batch_status(self.world, named_batch(self.world, request, now), now)
@@ -120,9 +149,13 @@ class Reads:
         """GET /v1/usage-limits."""
         return figures.usage(self.world, now)
 
-    # --- shared -------------------------------------------------------------------------------------------------------
+    # --- shared ---
     def _cursor_page(
-        self, query: Mapping[str, str], listing: Listing[T], struck: list[Fault], show: Callable[[T], Json]
+        self,
+        query: Mapping[str, str],
+        listing: Listing[T],
+        struck: list[Fault],
+        show: Callable[[T], Json],
     ) -> Json:
         api = self.world.api
         size = paging.limit(query, api.default_limit, api.page_cap, strict=True)
@@ -130,7 +163,10 @@ class Reads:
         begin = start(struck, window.start)
         shown = listing.items[begin : begin + window.stop - window.start]
         mode: paging.Mode = "offset" if api.offset_cursors else "item"
-        return {"data": [show(item) for item in shown], "pagination": paging.pagination(listing, window, mode)}
+        return {
+            "data": [show(item) for item in shown],
+            "pagination": paging.pagination(listing, window, mode),
+        }
 
     def _ordered(self, runs: Sequence[Run]) -> list[Run]:
         order = self.world.api.runs_order

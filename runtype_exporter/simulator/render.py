@@ -45,7 +45,10 @@ def schedule(world: World, id_: str, now: float) -> Json:
         "recordIds": None,
         "recordType": None if agent else "company",
         "inputs": {"note": f"{MARKER}-inputs"},
-        "executionOptions": {"recordConcurrency": spec.traffic.concurrency, "progressFlushSize": world.api.flush},
+        "executionOptions": {
+            "recordConcurrency": spec.traffic.concurrency,
+            "progressFlushSize": world.api.flush,
+        },
         "productSurfaceId": None,
         "organizationId": None,
         "userId": "user_simulated",
@@ -55,7 +58,10 @@ def schedule(world: World, id_: str, now: float) -> Json:
 
 
 def run(world: World, run: Run, now: float) -> Json:
-    """A run as both run lists show it: an agent's without a batch and without counts, as one that failed before it had any."""
+    """A run as both run lists show it.
+
+    An agent's without a batch and without counts, as one that failed before it had any.
+    """
     state, batch = run.state(now), run.batch
     over = now >= run.ends
     processed, failed = batch.counts(now, world.api) if batch else (None, None)
@@ -69,7 +75,9 @@ def run(world: World, run: Run, now: float) -> Json:
         "error": f"{MARKER}-run-error" if over and run.outcome == "failure" else None,
         "flowId": None if run.agent_id else world.maker.flow_id(run.spec.flow),
         "agentId": run.agent_id,
-        "agentExecutionId": None if batch or run.failed_start else run.id.replace("run_", "agentexec_"),
+        "agentExecutionId": (
+            None if batch or run.failed_start else run.id.replace("run_", "agentexec_")
+        ),
         "batchExecutionId": batch.id if batch and batch.listed else None,
         "totalRecords": batch.total if batch else None,
         "processedRecords": processed,
@@ -78,7 +86,10 @@ def run(world: World, run: Run, now: float) -> Json:
 
 
 def batch_status(world: World, batch: Batch, now: float) -> Json:
-    """One batch as its status endpoint shows it. `startedAt` is never null: a queued batch shows its creation."""
+    """One batch as its status endpoint shows it.
+
+    `startedAt` is never null: a queued batch shows its creation.
+    """
     processed, failed = batch.counts(now, world.api)
     answer: Json = {
         "batchExecutionId": batch.id,
@@ -127,13 +138,18 @@ def _progress(batch: Batch, now: float) -> int:
 
 
 def result(world: World, batch: Batch, row: Row, now: float) -> Json:
-    """One record's result. A failure has `failedAt` alone, a success `executedAt` alone, whatever never ran neither."""
+    """One record's result.
+
+    A failure has `failedAt` alone, a success `executedAt` alone, whatever never ran neither.
+    """
     record, attempt, api = row.place.record, row.attempt, world.api
     record_id = world.maker.record_id(batch, record)
     final = now >= attempt.finished
     shown = api.result_ids == "always" or (api.result_ids == "when_final" and final)
     answer: Json = {
-        "recordResultId": world.maker.result_id(batch, record, row.place.attempt) if shown else None,
+        "recordResultId": (
+            world.maker.result_id(batch, record, row.place.attempt) if shown else None
+        ),
         "recordId": record_id,
         "record": {"id": record_id, "name": f"{MARKER}-record-{record}", "type": "company"},
         "status": api.record_words[row.state],

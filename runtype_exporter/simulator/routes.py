@@ -1,4 +1,7 @@
-"""The API over a world: a Starlette application with the documented operations, each with its scope and the name by which it is recorded.
+"""The API over a world.
+
+A Starlette application with the documented operations, each with its scope and the name by which it
+is recorded.
 
 The handlers are in `reads` and `changes`; what stands before them is `door`.
 """
@@ -23,8 +26,9 @@ def simulator_app(
 ) -> Starlette:
     """The API of this world, for these keys.
 
-    `app.state` holds `requests` (what was asked), `faults` (to switch on) and `world`. `control` opens the door for tests in another
-    process: GET /-/truth, POST and DELETE /-/faults, POST /-/stop, without a key. Serve it without the server's own Date header.
+    `app.state` holds `requests` (what was asked), `faults` (to switch on) and `world`. `control`
+    opens the door for tests in another process: GET /-/truth, POST and DELETE /-/faults, POST
+    /-/stop, without a key. Serve it without the server's own Date header.
     """
     reads, changes, recorder, faults = Reads(world), Changes(world), Recorder(), faults or Faults()
     door = Door(world, Gate(tuple(keys), world.api.retry_after), faults, recorder)
@@ -35,8 +39,12 @@ def simulator_app(
         door.route("POST", "/v1/schedules", "create", write, changes.create),
         door.route("GET", "/v1/schedules/sparklines", "sparklines", read, reads.sparklines),
         door.route("GET", "/v1/schedules/runs/all", "runs", read, reads.runs),
-        door.route("GET", "/v1/schedules/runs/{id}/results", "run_results", read, reads.run_results),
-        door.route("GET", "/v1/schedules/batch/{id}/results", "batch_results", read, reads.batch_results),
+        door.route(
+            "GET", "/v1/schedules/runs/{id}/results", "run_results", read, reads.run_results
+        ),
+        door.route(
+            "GET", "/v1/schedules/batch/{id}/results", "batch_results", read, reads.batch_results
+        ),
         door.route("GET", "/v1/schedules/{id}/runs", "schedule_runs", read, reads.schedule_runs),
         door.route("GET", "/v1/schedules/{id}/stats", "stats", read, reads.stats),
         door.route("POST", "/v1/schedules/{id}/run-now", "run_now", execute, changes.run_now),

@@ -1,6 +1,7 @@
 """Who fires when: schedules, with every change that was made to them, and people who submit batches.
 
-What falls due at the very moment of a change still goes by what stood before. It knows neither runs nor batches.
+What falls due at the very moment of a change still goes by what stood before. It knows neither runs
+nor batches.
 """
 
 from __future__ import annotations
@@ -88,14 +89,17 @@ class Schedule(Source[ScheduleSpec]):
 
     def updated(self, now: float) -> float:
         """When it was last changed, or made."""
-        return max((change.at for change in self._changes if change.at <= now), default=self.created)
+        return max(
+            (change.at for change in self._changes if change.at <= now), default=self.created
+        )
 
     def change(self, at: float, **fields: Any) -> None:
         """Give some of its fields other values from a moment on.
 
         Raises:
             TypeError: it has no such field.
-            ValueError: a cron expression or time zone that has no due times; or a later due time has been taken already.
+            ValueError: a cron expression or time zone that has no due times; or a later due time
+                has been taken already.
         """
         changed = replace(self.spec(at), **fields)
         if changed.cron is not None:
@@ -133,7 +137,8 @@ class Schedule(Source[ScheduleSpec]):
     def _not_before(self, at: float) -> None:
         if at < self.taken:
             raise ValueError(
-                f"{self.id} fell due at {self.taken} already: a change at {at} comes too late; script it earlier"
+                f"{self.id} fell due at {self.taken} already: a change at {at} comes too late;"
+                " script it earlier"
             )
 
 

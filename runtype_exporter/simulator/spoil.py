@@ -10,7 +10,8 @@ from random import Random
 from typing import Any, cast
 
 HOSTILE_TAIL = '"\n\\{}é☃\u202e%00#'
-"""Stands behind every id while `hostile` is on; the simulator finds what such an id names all the same."""
+"""Stands behind every id while `hostile` is on; the simulator finds what such an id names all the
+same."""
 HOSTILE_NAMES = (
     'quote " backslash \\ newline \n end',
     "\u202eright to left",
@@ -31,11 +32,33 @@ GARBAGE_TIMES = (
 )
 _NULLABLE = frozenset(
     {
-        "name", "runAt", "nextRunAt", "lastRunAt", "startedAt", "completedAt", "executedAt", "failedAt", "error", "flowId", "flowName",
-        "agentId", "agentExecutionId", "recordResultId", "totalRecords", "processedRecords", "failedRecords", "cron", "timezone",
-        "recordType", "successRate", "avgDurationMs", "avgCostUsd", "remaining", "spendLimit",
+        "name",
+        "runAt",
+        "nextRunAt",
+        "lastRunAt",
+        "startedAt",
+        "completedAt",
+        "executedAt",
+        "failedAt",
+        "error",
+        "flowId",
+        "flowName",
+        "agentId",
+        "agentExecutionId",
+        "recordResultId",
+        "totalRecords",
+        "processedRecords",
+        "failedRecords",
+        "cron",
+        "timezone",
+        "recordType",
+        "successRate",
+        "avgDurationMs",
+        "avgCostUsd",
+        "remaining",
+        "spendLimit",
     }
-)  # fmt: skip
+)
 _NAMES = frozenset({"name", "flowName", "status"})
 _IDS = frozenset({"id", "recordId", "recordResultId", "batchExecutionId", "scheduleId", "flowId"})
 _FIRST_CURSOR = "WyJvZmZzZXQiLCAwXQ"
@@ -43,7 +66,10 @@ _FIRST_CURSOR = "WyJvZmZzZXQiLCAwXQ"
 
 
 def walk(payload: dict[str, Any], kind: str, value: Any) -> None:
-    """Rows that come twice or lack, and cursors that lead back; pages without rows of their own stay as they are."""
+    """Rows that come twice or lack, and cursors that lead back.
+
+    Pages without rows of their own stay as they are.
+    """
     rows = payload.get("data", [])
     if kind == "duplicate":
         rows += rows[:1]

@@ -1,4 +1,6 @@
-"""Answers that never come, come slowly, break off, or are no JSON: what a fault does to the bytes and the connection.
+"""Answers that never come, come slowly, break off, or are no JSON.
+
+What a fault does to the bytes and the connection.
 
 It knows nothing of what the bytes mean.
 """
@@ -34,12 +36,22 @@ class ResetResponse(Response):
         """Send the headers and half the body.
 
         Raises:
-            httpx.RemoteProtocolError: always. A server closes the connection on it; an in-process transport hands its client what a
-                real one would raise.
+            httpx.RemoteProtocolError: always. A server closes the connection on it; an in-process
+                transport hands its client what a real one would raise.
         """
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await send({"type": "http.response.body", "body": self.body[: len(self.body) // 2], "more_body": True})
-        raise httpx.RemoteProtocolError("peer closed connection without sending complete message body (simulated)")
+        await send(
+            {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        )
+        await send(
+            {
+                "type": "http.response.body",
+                "body": self.body[: len(self.body) // 2],
+                "more_body": True,
+            }
+        )
+        raise httpx.RemoteProtocolError(
+            "peer closed connection without sending complete message body (simulated)"
+        )
 
 
 async def _pieces(body: bytes, pause: float) -> AsyncIterator[bytes]:
@@ -56,13 +68,23 @@ async def _padded(body: bytes, padding: int) -> AsyncIterator[bytes]:
 
 
 def instead(fault: Fault) -> Response | None:
-    """The answer that takes the place of the right one before it is made; None if this fault needs the right one."""
+    """The answer that takes the place of the right one before it is made.
+
+    None if this fault needs the right one.
+    """
     if fault.kind == "status":
-        return JSONResponse({"error": "simulated fault"}, int(fault.value or 500), headers=dict(fault.headers))
+        return JSONResponse(
+            {"error": "simulated fault"}, int(fault.value or 500), headers=dict(fault.headers)
+        )
     if fault.kind == "html":
-        return HTMLResponse("<html><body>Bad gateway, says the edge</body></html>", int(fault.value or 200))
+        return HTMLResponse(
+            "<html><body>Bad gateway, says the edge</body></html>", int(fault.value or 200)
+        )
     if fault.kind == "redirect":
-        return Response(status_code=307, headers={"Location": str(fault.value or "https://elsewhere.example/v1")})
+        return Response(
+            status_code=307,
+            headers={"Location": str(fault.value or "https://elsewhere.example/v1")},
+        )
     return HangingResponse() if fault.kind == "hang" else None
 
 

@@ -1,6 +1,9 @@
-"""What a simulated account is made of: who fires when, how records fare, and how the API speaks of it.
+"""What a simulated account is made of.
 
-These are plain settings; nothing here draws, remembers or serves. Where the real API is undocumented, `Api` makes the guess an option.
+Who fires when, how records fare, and how the API speaks of it.
+
+These are plain settings; nothing here draws, remembers or serves. Where the real API is
+undocumented, `Api` makes the guess an option.
 """
 
 from __future__ import annotations
@@ -12,20 +15,26 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 MARKER = "CUSTOMER-SECRET"
-"""Stands in every text that would be customer data in a real account: whoever finds it elsewhere has found a leak."""
+"""Stands in every text that would be customer data in a real account: whoever finds it elsewhere
+has found a leak."""
 
 Outcome = Literal["success", "failure", "cancelled"]
 State = Literal["pending", "running", "success", "failure", "cancelled"]
 Kind = Literal["flow", "agent", "inline"]
-"""What a schedule starts: a batch of a flow, an agent (no batch, no counts), or records in a run without a batch id."""
+"""What a schedule starts: a batch of a flow, an agent (no batch, no counts), or records in a run
+without a batch id."""
 Trouble = Literal["late", "missed", "failed"]
-"""What can befall a start that is due: its run is made late, is never made, or is made and fails at once, without a batch."""
+"""What can befall a start that is due: its run is made late, is never made, or is made and fails at
+once, without a batch."""
 
 
 class Attempt(NamedTuple):
-    """One result of one record, in seconds: since the epoch in a plan of work, since the batch's own time in a script.
+    """One result of one record, in seconds.
 
-    It is pending from `created`, running from `started` and final from `finished` on (inf: stuck, never final).
+    Since the epoch in a plan of work, since the batch's own time in a script.
+
+    It is pending from `created`, running from `started` and final from `finished` on (inf: stuck,
+    never final).
     """
 
     created: float
@@ -35,7 +44,10 @@ class Attempt(NamedTuple):
 
 
 class RecordPlan(NamedTuple):
-    """One record scripted exactly, in seconds since its batch's time. `retries` are further results, each with a new result id."""
+    """One record scripted exactly, in seconds since its batch's time.
+
+    `retries` are further results, each with a new result id.
+    """
 
     created: float = 0.0
     started: float = 0.0
@@ -46,7 +58,10 @@ class RecordPlan(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """A window with its own share of failures: `length` seconds from `first`, again each `every` seconds (0: once)."""
+    """A window with its own share of failures.
+
+    `length` seconds from `first`, again each `every` seconds (0: once).
+    """
 
     first: float
     length: float
@@ -62,7 +77,10 @@ class Burst:
 
 
 class Hiccup(NamedTuple):
-    """What befalls one start. `delay` is how many seconds after its due time its run is made (0: as long as usual)."""
+    """What befalls one start.
+
+    `delay` is how many seconds after its due time its run is made (0: as long as usual).
+    """
 
     trouble: Trouble
     delay: float = 0.0
@@ -72,9 +90,10 @@ class Hiccup(NamedTuple):
 class Traffic:
     """How records fare. Times are seconds; shares lie between 0 and 1.
 
-    A retry makes a new result of a failed record; `late_retries` lets it begin after its batch has ended.
-    `as_created` lets a record appear shortly before its work begins, else all appear with the batch.
-    `late_share`, `missed_share` and `failed_start_share` are shares of a schedule's starts; a late one is late by about `late_by`.
+    A retry makes a new result of a failed record; `late_retries` lets it begin after its batch has
+    ended. `as_created` lets a record appear shortly before its work begins, else all appear with
+    the batch. `late_share`, `missed_share` and `failed_start_share` are shares of a schedule's
+    starts; a late one is late by about `late_by`.
     """
 
     latency: float = 4.0
@@ -107,7 +126,10 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleSpec:
-    """A schedule. `key` tells schedules apart where `name` is null, and seeds the id. Neither `cron` nor `run_at`: fires by run-now alone.
+    """A schedule.
+
+    `key` tells schedules apart where `name` is null, and seeds the id. Neither `cron` nor `run_at`:
+    fires by run-now alone.
 
     `records` is how many records a run takes, or the bounds between which each run draws.
     """
@@ -138,7 +160,11 @@ class AdhocSpec:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a flow's records cost: dollars each time one is tried, log-normal about the median; some batches cost `spike_factor` as much."""
+    """What a flow's records cost.
+
+    Dollars each time one is tried, log-normal about the median; some batches cost `spike_factor` as
+    much.
+    """
 
     median: float = 0.004
     sigma: float = 0.5
@@ -148,10 +174,13 @@ class Price:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """What the account has paid for. Limits are executions, None leaves a block out of the answer; both None: unlimited.
+    """What the account has paid for.
 
-    Beyond its limit an account is billed on, or goes slow where `slow_mode` says so. Months of the plan last 30 days, the first one ends
-    `renews` seconds after the world's start; `used` executions of it came before that start. `schedules` is how many may be enabled.
+    Limits are executions, None leaves a block out of the answer; both None: unlimited.
+
+    Beyond its limit an account is billed on, or goes slow where `slow_mode` says so. Months of the
+    plan last 30 days, the first one ends `renews` seconds after the world's start; `used`
+    executions of it came before that start. `schedules` is how many may be enabled.
     """
 
     tier: str = "growth"
@@ -164,19 +193,29 @@ class Subscription:
 
 
 RECORD_WORDS: Mapping[State, str] = MappingProxyType(
-    {"pending": "pending", "running": "running", "success": "completed", "failure": "failed", "cancelled": "cancelled"}
+    {
+        "pending": "pending",
+        "running": "running",
+        "success": "completed",
+        "failure": "failed",
+        "cancelled": "cancelled",
+    }
 )
 BATCH_WORDS: Mapping[State, str] = MappingProxyType({**RECORD_WORDS, "pending": "queued"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """How the API answers where its documentation is silent: status words, order, counting, page sizes, null ids.
+    """How the API answers where its documentation is silent.
 
-    `retry_rows`: a retry's result stands beside the failed one, or in its place. `result_ids`: recordResultId is always set, null until
-    final, or always null. `flush` is the number of ended records by which the counts of a running batch move. `recent_window` (seconds)
-    and `recent_limit` bound the summary's `recent`. `offset_cursors` lets new runs shift the pages of a walk. `payload` is the size of
-    each `result` in bytes. `empty_days` lets the seven-day history name days without runs.
+    Status words, order, counting, page sizes, null ids.
+
+    `retry_rows`: a retry's result stands beside the failed one, or in its place. `result_ids`:
+    recordResultId is always set, null until final, or always null. `flush` is the number of ended
+    records by which the counts of a running batch move. `recent_window` (seconds) and
+    `recent_limit` bound the summary's `recent`. `offset_cursors` lets new runs shift the pages of a
+    walk. `payload` is the size of each `result` in bytes. `empty_days` lets the seven-day history
+    name days without runs.
     """
 
     record_words: Mapping[State, str] = field(default_factory=lambda: RECORD_WORDS)
@@ -201,7 +240,9 @@ class Api:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldSettings:
-    """A whole account. Schedules fire from `start` on and no more from `stop` on (seconds since the epoch).
+    """A whole account.
+
+    Schedules fire from `start` on and no more from `stop` on (seconds since the epoch).
 
     `prices` are by the flow's name; a flow without one has the default.
     """
@@ -218,7 +259,8 @@ class WorldSettings:
         specs: list[ScheduleSpec | AdhocSpec] = [*self.schedules, *self.adhoc]
         if self.api.result_ids == "never" and any(spec.traffic.retry_share for spec in specs):
             raise ValueError(
-                "retries without result ids cannot be told apart: use result_ids='when_final' or retry_share=0"
+                "retries without result ids cannot be told apart: use result_ids='when_final' or"
+                " retry_share=0"
             )
         if len({spec.key for spec in specs}) < len(specs):
             raise ValueError("each schedule and ad-hoc source needs a key of its own")

@@ -1,6 +1,9 @@
-"""How the records of one batch fare: every moment drawn when the batch is made, and what can be asked of them at any later moment.
+"""How the records of one batch fare.
 
-Reading changes nothing, so what a read shows depends on its moment alone. It knows neither ids nor words nor JSON.
+Every moment drawn when the batch is made, and what can be asked of them at any later moment.
+
+Reading changes nothing, so what a read shows depends on its moment alone. It knows neither ids nor
+words nor JSON.
 """
 
 from __future__ import annotations
@@ -25,7 +28,10 @@ class Place(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """The API's own counts of a batch: records that have ended at least once, and those whose last end was a failure."""
+    """The API's own counts of a batch.
+
+    Records that have ended at least once, and those whose last end was a failure.
+    """
 
     ended: int
     failed: int
@@ -39,7 +45,10 @@ def state(attempt: Attempt, now: float) -> State:
 
 
 class Work:
-    """The records of one batch with all their attempts. `cancelled`: somebody ended the batch before its time."""
+    """The records of one batch with all their attempts.
+
+    `cancelled`: somebody ended the batch before its time.
+    """
 
     def __init__(self, records: Sequence[Record], *, cancelled: bool = False) -> None:
         self.records = records
@@ -52,7 +61,9 @@ class Work:
             for index, record in enumerate(self.records)
             for number, attempt in enumerate(record)
         )
-        return [created for created, _, _ in places], [Place(index, number) for _, number, index in places]
+        return [created for created, _, _ in places], [
+            Place(index, number) for _, number, index in places
+        ]
 
     @cached_property
     def _firsts(self) -> tuple[list[float], list[int]]:
@@ -118,8 +129,13 @@ class Work:
         """How many rows exist by now."""
         return bisect_right(self._firsts[0] if replaced else self._appended[0], now)
 
-    def rows(self, now: float, start: int = 0, stop: int | None = None, *, replaced: bool) -> list[Place]:
-        """The rows that exist by now, oldest first, from one position to another. `replaced`: one a record, its newest attempt."""
+    def rows(
+        self, now: float, start: int = 0, stop: int | None = None, *, replaced: bool
+    ) -> list[Place]:
+        """The rows that exist by now, oldest first, from one position to another.
+
+        `replaced`: one a record, its newest attempt.
+        """
         visible = self.visible(now, replaced=replaced)
         stop = visible if stop is None else min(stop, visible)
         if not replaced:
@@ -127,16 +143,25 @@ class Work:
         return [Place(index, self._newest(index, now)) for index in self._firsts[1][start:stop]]
 
     def _newest(self, index: int, now: float) -> int:
-        return max(number for number, attempt in enumerate(self.records[index]) if attempt.created <= now)
+        return max(
+            number for number, attempt in enumerate(self.records[index]) if attempt.created <= now
+        )
 
 
 def cut(records: Sequence[Record], moment: float) -> list[Record]:
-    """The records as they fare where somebody ends their batch at a moment: what has not ended by then is cancelled, and not retried."""
+    """The records as they fare where somebody ends their batch at a moment.
+
+    What has not ended by then is cancelled, and not retried.
+    """
     return [
         tuple(
-            attempt
-            if attempt.finished <= moment
-            else Attempt(min(attempt.created, moment), min(attempt.started, moment), moment, "cancelled")
+            (
+                attempt
+                if attempt.finished <= moment
+                else Attempt(
+                    min(attempt.created, moment), min(attempt.started, moment), moment, "cancelled"
+                )
+            )
             for number, attempt in enumerate(record)
             if number == 0 or attempt.created < moment
         )
@@ -159,12 +184,22 @@ class Plan(Protocol):
 class Script:
     """Work that a test wrote down, in seconds since `at`."""
 
-    def __init__(self, at: float, records: Sequence[RecordPlan], *, cancelled: bool = False) -> None:
+    def __init__(
+        self, at: float, records: Sequence[RecordPlan], *, cancelled: bool = False
+    ) -> None:
         self._work = Work(
             [
                 tuple(
-                    Attempt(at + attempt.created, at + attempt.started, at + attempt.finished, attempt.outcome)
-                    for attempt in (Attempt(plan.created, plan.started, plan.finished, plan.outcome), *plan.retries)
+                    Attempt(
+                        at + attempt.created,
+                        at + attempt.started,
+                        at + attempt.finished,
+                        attempt.outcome,
+                    )
+                    for attempt in (
+                        Attempt(plan.created, plan.started, plan.finished, plan.outcome),
+                        *plan.retries,
+                    )
                 )
                 for plan in records
             ],

@@ -1,7 +1,7 @@
 """A simulated account: schedules that fire, people who change and submit things, and what follows from it.
 
-Whatever happens at a moment was drawn from the seed, so a read at a moment shows the same whenever else reads were made; moments must
-not go back. It knows no HTTP and no JSON.
+Whatever happens at a moment was drawn from the seed, so a read at a moment shows the same whenever
+else reads were made; moments must not go back. It knows no HTTP and no JSON.
 """
 
 from __future__ import annotations
@@ -39,9 +39,12 @@ class World(History):
         for spec in settings.schedules:
             self.add_schedule(spec)
 
-    # --- what a test or a writer does to it ---------------------------------------------------------------------------
+    # --- what a test or a writer does to it ---
     def add_schedule(self, spec: ScheduleSpec, at: float | None = None) -> str:
-        """Take up a schedule, which exists and fires from a moment on (None: the world's start). Its id is returned."""
+        """Take up a schedule, which exists and fires from a moment on (None: the world's start).
+
+        Its id is returned.
+        """
         created = self.start if at is None else at
         id_ = self.maker.seed.id("schedule", created, spec.key)
         self._schedules[id_] = Schedule(id_, spec, created)
@@ -61,13 +64,17 @@ class World(History):
         self.update(schedule_id, at, enabled=False)
 
     def resume(self, schedule_id: str, at: float) -> None:
-        """Let a paused schedule fall due again from a moment on, which may lie ahead; see `update`."""
+        """Let a paused schedule fall due again from a moment on, which may lie ahead.
+
+        See `update`.
+        """
         self.update(schedule_id, at, enabled=True)
 
     def update(self, schedule_id: str, at: float, **fields: Any) -> None:
         """Give fields of a schedule (those of its spec) other values from a moment on, which may lie ahead.
 
-        What fell due before keeps its fate, a late start too. Runs go by the schedule's name as it was when they fell due.
+        What fell due before keeps its fate, a late start too. Runs go by the schedule's name as it
+        was when they fell due.
 
         Raises:
             KeyError: there is no such schedule then.
@@ -89,23 +96,31 @@ class World(History):
     def hiccup(self, schedule_id: str, due: float, trouble: Trouble, delay: float = 0.0) -> None:
         """Script what befalls the start of a due time that lies ahead, in place of whatever would by chance.
 
-        `delay` is how many seconds after its due time the run is made; a late one needs it, another start is as quick as usual without.
+        `delay` is how many seconds after its due time the run is made; a late one needs it, another
+        start is as quick as usual without.
 
         Raises:
             KeyError: there is no such schedule then.
-            ValueError: it does not fall due then, or has done so already; or it shall be late by nothing.
+            ValueError: it does not fall due then, or has done so already; or it shall be late by
+                nothing.
         """
         schedule = self._existing(schedule_id, due)
         if trouble == "late" and not delay:
             raise ValueError("a late start needs a delay; give the seconds after its due time")
-        if due <= schedule.taken or next((at for at, _ in schedule.times(schedule.taken) if at >= due), None) != due:
+        if (
+            due <= schedule.taken
+            or next((at for at, _ in schedule.times(schedule.taken) if at >= due), None) != due
+        ):
             raise ValueError(
-                f"{schedule_id} does not fall due at {due} any more; script a due time of its cron that lies ahead"
+                f"{schedule_id} does not fall due at {due} any more; script a due time of its cron"
+                " that lies ahead"
             )
         self._hiccups[schedule_id, due] = Hiccup(trouble, delay)
 
     def cancel_batch(self, batch_id: str, at: float) -> bool:
-        """End a batch at a moment, which may lie ahead. False where it is not queued or running then.
+        """End a batch at a moment, which may lie ahead.
+
+        False where it is not queued or running then.
 
         Raises:
             KeyError: there is no such batch.
@@ -126,7 +141,8 @@ class World(History):
     ) -> Run:
         """A run of the schedule with this key, created at a moment, over scripted records or so many drawn ones.
 
-        `completed` is when it completes (else when its work has, retries and all), in seconds since the epoch.
+        `completed` is when it completes (else when its work has, retries and all), in seconds since
+        the epoch.
 
         Raises:
             KeyError: there is no such schedule.
@@ -147,7 +163,9 @@ class World(History):
         record_ids: Sequence[str] = (),
     ) -> Batch:
         """A batch outside any schedule; see `add_batch`. `traffic` is how drawn records fare."""
-        occasion = self._occasion(records, at, completed, cancelled=cancelled, record_ids=record_ids)
+        occasion = self._occasion(
+            records, at, completed, cancelled=cancelled, record_ids=record_ids
+        )
         return self._take(self.maker.batch(flow, traffic or Traffic(), occasion))
 
     def run_now(self, schedule_id: str, now: float) -> Run:
@@ -157,16 +175,22 @@ class World(History):
             KeyError: there is no such schedule.
         """
         spec = self._existing(schedule_id, now).spec(now)
-        return self._begin(self.maker.run(spec, schedule_id, self.maker.now(spec, self._key(), now)))
+        return self._begin(
+            self.maker.run(spec, schedule_id, self.maker.now(spec, self._key(), now))
+        )
 
     def stop(self, at: float) -> None:
-        """Nothing falls due at this moment or later: what is under way ends, and the truth comes to rest."""
+        """Nothing falls due at this moment or later.
+
+        What is under way ends, and the truth comes to rest.
+        """
         self._stop = at
 
-    # --- reads --------------------------------------------------------------------------------------------------------
+    # --- reads ---
     def advance(self, now: float) -> None:
         """Let everything due by now happen. Every read does so by itself."""
-        # To ask for the due time first is what a read costs where nothing is due, that is nearly always.
+        # To ask for the due time first is what a read costs where nothing is due, that is nearly
+        # always.
         for submitter in self._submitters:
             for due, adhoc in submitter.take(now, self._stop) if submitter.due <= now else ():
                 self._take(self.maker.batch(adhoc.flow, adhoc.traffic, self.maker.due(adhoc, due)))
@@ -176,7 +200,11 @@ class World(History):
 
     def schedules_at(self, now: float) -> Mapping[str, ScheduleSpec]:
         """The schedules that exist, by id, as they stand."""
-        return {id_: schedule.spec(now) for id_, schedule in self._schedules.items() if schedule.exists(now)}
+        return {
+            id_: schedule.spec(now)
+            for id_, schedule in self._schedules.items()
+            if schedule.exists(now)
+        }
 
     @property
     def schedules(self) -> Mapping[str, ScheduleSpec]:
@@ -197,14 +225,20 @@ class World(History):
         return due if due is not None and due < self._stop else None
 
     def flow_name(self, flow_id: str) -> str:
-        """The name of a flow that the account knows by its id; whatever else was given stands for itself."""
+        """The name of a flow that the account knows by its id.
+
+        Whatever else was given stands for itself.
+        """
         return self._flows.get(flow_id, flow_id)
 
     def agent_name(self, agent_id: str) -> str:
-        """The name of an agent that the account knows by its id; whatever else was given stands for itself."""
+        """The name of an agent that the account knows by its id.
+
+        Whatever else was given stands for itself.
+        """
         return self._agents.get(agent_id, agent_id)
 
-    # --- what happens -------------------------------------------------------------------------------------------------
+    # --- what happens ---
     def _key(self) -> str:
         self._manual += 1
         return f"manual/{self._manual}"
@@ -242,5 +276,9 @@ class World(History):
     def _start(self, id_: str, spec: ScheduleSpec, due: float) -> None:
         hiccup = self._hiccups.get((id_, due)) or self.maker.hiccup(spec, due)
         missed = hiccup is not None and hiccup.trouble == "missed"
-        run = None if missed else self._begin(self.maker.run(spec, id_, self.maker.due(spec, due, hiccup)))
+        run = (
+            None
+            if missed
+            else self._begin(self.maker.run(spec, id_, self.maker.due(spec, due, hiccup)))
+        )
         self._starts.append(Start(label(spec, id_), due, run))

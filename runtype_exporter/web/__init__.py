@@ -1,7 +1,7 @@
 """What the exporter answers over HTTP: the published bytes, health, reload and a landing page.
 
-It must not know the API, polling or the ledger: it is handed a publisher, a status and a way to reload,
-and nothing that it serves waits for them.
+It must not know the API, polling or the ledger: it is handed a publisher, a status and a way to
+reload, and nothing that it serves waits for them.
 """
 
 from runtype_exporter.web.routes import Reload, create_app

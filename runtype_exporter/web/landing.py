@@ -1,6 +1,7 @@
 """The landing page: what runs here, where to look, and how the accounts stand.
 
-Plain HTML for which no script and no other request is needed. Everything that comes from outside is escaped here.
+Plain HTML for which no script and no other request is needed. Everything that comes from outside is
+escaped here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which format and which encoding a client is to get, by RFC 9110's Accept and Accept-Encoding.
 
-Pure functions of two header values. Whoever accepts nothing that we have gets the plain text all the same, as Prometheus's own
-libraries do: a refusal would help nobody.
+Pure functions of two header values. Whoever accepts nothing that we have gets the plain text all
+the same, as Prometheus's own libraries do: a refusal would help nobody.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ class _Wish(NamedTuple):
 
 
 def choose_format(accept: str) -> Format:
-    """OpenMetrics for whoever names it and likes it no less than the text format; wildcards get the text format."""
+    """OpenMetrics for whoever names it and likes it no less than the text format.
+
+    Wildcards get the text format.
+    """
     openmetrics = text = 0.0
     closest = -1
     for wish in _wishes(accept):
@@ -54,7 +57,9 @@ def _wishes(header: str) -> Iterator[_Wish]:
     """The elements of a header; one whose quality makes no sense is left out."""
     for element in header.split(","):
         name, *rest = (part.strip() for part in element.lower().split(";"))
-        parameters = {key.strip(): value.strip() for key, _, value in (part.partition("=") for part in rest)}
+        parameters = {
+            key.strip(): value.strip() for key, _, value in (part.partition("=") for part in rest)
+        }
         quality = parameters.get("q", "1")
         if name and _QUALITY.match(quality):
             yield _Wish(name, parameters.get("version", "").strip('"'), float(quality))

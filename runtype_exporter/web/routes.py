@@ -1,6 +1,7 @@
 """Which path answers what.
 
-A handler takes what is ready and writes it: none waits for the API, for a poll or for the ledger, save the reload that was asked for.
+A handler takes what is ready and writes it: none waits for the API, for a poll or for the ledger,
+save the reload that was asked for.
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ from runtype_exporter.web.landing import landing_page
 from runtype_exporter.web.negotiation import CONTENT_TYPES, choose_encoding, choose_format
 
 Reload = Callable[[], Awaitable[list[str]]]
-"""Reads the configuration anew; returns the errors for which the old one was kept, none if it worked."""
+"""Reads the configuration anew; returns the errors for which the old one was kept, none if it
+worked."""
 
 _HEADERS = {
     "cache-control": "no-store",
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
+    "content-security-policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    ),
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
@@ -41,13 +45,16 @@ class _ExpositionResponse(Response):
         self._served = served
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send(
+            {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        )
         if scope["method"] == "HEAD":
             await send({"type": "http.response.body", "body": b""})
             return
         for chunk in self._chunks:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        # After the response's end every request reads as disconnected, so this is the last moment to ask.
+        # After the response's end every request reads as disconnected, so this is the last moment
+        # to ask.
         gone = await Request(scope, receive).is_disconnected()
         await send({"type": "http.response.body", "body": b""})
         if not gone:
@@ -68,9 +75,14 @@ def create_app(  # noqa: PLR0913  # keywords all: one for each thing that app su
     Raises:
         ValueError: the telemetry path is none, or is taken.
     """
-    if not telemetry_path.startswith("/") or telemetry_path.startswith("/-/") or set(telemetry_path) & set("{}?#"):
+    if (
+        not telemetry_path.startswith("/")
+        or telemetry_path.startswith("/-/")
+        or set(telemetry_path) & set("{}?#")
+    ):
         raise ValueError(
-            f"--web.telemetry-path {telemetry_path!r}: give a path such as /metrics, not below /-/ and without {{}}?#"
+            f"--web.telemetry-path {telemetry_path!r}: give a path such as /metrics, not below /-/"
+            " and without {}?#"
         )
 
     async def metrics(request: Request) -> Response:
@@ -99,9 +111,16 @@ def create_app(  # noqa: PLR0913  # keywords all: one for each thing that app su
 
     async def reload_configuration(_request: Request) -> Response:
         if not lifecycle:
-            return _text("reloading over HTTP is off; start with --web.enable-lifecycle", HTTPStatus.FORBIDDEN)
+            return _text(
+                "reloading over HTTP is off; start with --web.enable-lifecycle",
+                HTTPStatus.FORBIDDEN,
+            )
         errors = await reload()
-        return _text("\n".join(errors), HTTPStatus.INTERNAL_SERVER_ERROR) if errors else _text("reloaded")
+        return (
+            _text("\n".join(errors), HTTPStatus.INTERNAL_SERVER_ERROR)
+            if errors
+            else _text("reloaded")
+        )
 
     async def not_found(_request: Request, _error: Exception) -> Response:
         return _text(f"not found; the metrics are at {telemetry_path}", HTTPStatus.NOT_FOUND)

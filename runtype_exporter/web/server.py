@@ -1,6 +1,7 @@
 """The HTTP server inside the exporter's own loop, on sockets that were bound before.
 
-It leaves the signals alone and never outlives its notice: a client that does not read is cut off. It knows nothing of what it serves.
+It leaves the signals alone and never outlives its notice: a client that does not read is cut off.
+It knows nothing of what it serves.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from starlette.types import ASGIApp
 GRACE = 1.5
 """Seconds that a response under way has to end after `stop`."""
 KEEP_ALIVE = 130
-"""Seconds that an idle connection is kept: longer than the usual scrape intervals, so that Prometheus need not connect anew."""
+"""Seconds that an idle connection is kept: longer than the usual scrape intervals, so that
+Prometheus need not connect anew."""
 
 
 class _Uvicorn(uvicorn.Server):
@@ -37,15 +39,21 @@ class _Uvicorn(uvicorn.Server):
 
 
 class Server:
-    """Serves an application from `run` until `stop`. `date_header`: whether to add one, for an application that sends none."""
+    """Serves an application from `run` until `stop`.
 
-    def __init__(self, app: ASGIApp, sockets: Sequence[socket], *, date_header: bool = True) -> None:
+    `date_header`: whether to add one, for an application that sends none.
+    """
+
+    def __init__(
+        self, app: ASGIApp, sockets: Sequence[socket], *, date_header: bool = True
+    ) -> None:
         self._sockets = list(sockets)
         for listener in self._sockets:
+            # Connections inherit it; asyncio sets it only where proto is given.
             if listener.family in (
                 AF_INET,
                 AF_INET6,
-            ):  # connections inherit it; asyncio sets it only where proto is given
+            ):
                 listener.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
         self._server = _Uvicorn(
             uvicorn.Config(
@@ -70,7 +78,10 @@ class Server:
         return self._server.started
 
     def stop(self) -> None:
-        """Accept nothing more, and let `run` return: at once if all is quiet, within some 2 s in any case."""
+        """Accept nothing more, and let `run` return.
+
+        At once if all is quiet, within some 2 s in any case.
+        """
         if not self._server.should_exit:
             self._server.should_exit = True
             asyncio.get_running_loop().call_later(GRACE, self._server.cut)

@@ -1,4 +1,7 @@
-"""The exporter in the test's own loop, over real sockets: a simulated API on one side, scrapes on the other."""
+"""The exporter in the test's own loop, over real sockets.
+
+A simulated API on one side, scrapes on the other.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,14 @@ class Api:
         self.served, self.world, self.faults, self.app = served, world, faults, app
         self.url = served.url
 
-    def batch(self, records: int = 10, *, schedule: str = "nightly", seconds: float = 1.0, outcome: str = "success"):
+    def batch(
+        self,
+        records: int = 10,
+        *,
+        schedule: str = "nightly",
+        seconds: float = 1.0,
+        outcome: str = "success",
+    ):
         """A batch of records that began `seconds` ago and are final by now."""
         plans = [RecordPlan(0.0, 0.0, seconds, outcome)] * records  # type: ignore[list-item]
         at = time.time() - seconds
@@ -44,7 +54,11 @@ class Api:
 
     def asked(self, operation: str) -> list[Any]:
         """The requests of this operation so far."""
-        return [request for request in list(self.app.state.requests.log) if request.operation == operation]
+        return [
+            request
+            for request in list(self.app.state.requests.log)
+            if request.operation == operation
+        ]
 
 
 class House:

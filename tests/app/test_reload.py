@@ -1,4 +1,7 @@
-"""A configuration taken up anew on a running exporter, whole: what was added, changed and removed, and what was refused."""
+"""A configuration taken up anew on a running exporter, whole.
+
+What was added, changed and removed, and what was refused.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +28,10 @@ EVENTS = "runtype_slo_events_total"
 TWO = (ScheduleSpec(key="nightly", name="nightly"), ScheduleSpec(key="hourly", name="hourly"))
 
 
-# --- accounts ---------------------------------------------------------------------------------------------------------
-async def test_an_account_that_is_added_is_polled_and_one_that_is_removed_keeps_its_counters_alone(house, serve):
+# --- accounts ---
+async def test_an_account_that_is_added_is_polled_and_one_that_is_removed_keeps_its_counters_alone(
+    house, serve
+):
     first, second = serve(), serve(seed=2)
     first.batch(10)
     second.batch(7)
@@ -44,12 +49,20 @@ async def test_an_account_that_is_added_is_polled_and_one_that_is_removed_keeps_
 
         async def left() -> bool:
             text = await house.text()
-            kept = {line.partition("{")[0] for line in text.splitlines() if 'account="beta"' in line}
-            return not kept & {"runtype_up", "runtype_api_requests_total", "runtype_batch_total_records"}
+            kept = {
+                line.partition("{")[0] for line in text.splitlines() if 'account="beta"' in line
+            }
+            return not kept & {
+                "runtype_up",
+                "runtype_api_requests_total",
+                "runtype_batch_total_records",
+            }
 
         await house.until(left)
         text = await house.text()
-        families = {line.partition("{")[0] for line in text.splitlines() if 'account="beta"' in line}
+        families = {
+            line.partition("{")[0] for line in text.splitlines() if 'account="beta"' in line
+        }
         durable = (
             "runtype_record",
             "runtype_batches_finished_",
@@ -64,7 +77,8 @@ async def test_an_account_that_is_added_is_polled_and_one_that_is_removed_keeps_
         house.document["accounts"].append(added)
         await house.reloaded()
         await house.until_total(1, "runtype_up", account="beta")
-        assert 7 == await house.total(account="beta")  # it comes back where it was, and nothing is counted again
+        # It comes back where it was, and nothing is counted again.
+        assert 7 == await house.total(account="beta")
         assert len(second.app.state.requests.log) > asked
 
 
@@ -111,7 +125,9 @@ async def test_budget_page_size_timeout_and_interval_take_effect_at_once(house, 
         await house.until(lowered)
         api.batch(6)
         await house.until_total(6)
-        assert {"2"} == {request.target.rpartition("limit=")[2][:1] for request in api.asked("batch_results")}
+        assert {"2"} == {
+            request.target.rpartition("limit=")[2][:1] for request in api.asked("batch_results")
+        }
 
         api.faults.add(Fault(kind="hang"))
         await house.until_total(1, "runtype_poll_failures_total", reason="timeout")
@@ -143,13 +159,17 @@ async def test_the_counters_of_an_account_that_stays_as_it_was_go_on_over_a_relo
         await house.reloaded()
         await house.until_total(1, "runtype_up", account="beta")
         assert await house.total("runtype_polls_total", account="acme") >= before
-        assert [1.0] == await house.values("runtype_collector_up", account="acme", collector="usage")
+        assert [1.0] == await house.values(
+            "runtype_collector_up", account="acme", collector="usage"
+        )
         assert [] == await house.values("runtype_collector_up", account="beta", collector="usage")
         assert [] == await house.values("runtype_usage_executions", account="beta")
 
 
-# --- what is followed -------------------------------------------------------------------------------------------------
-async def test_schedules_that_are_excluded_are_followed_no_more_and_those_included_again_are(house, serve):
+# --- what is followed ---
+async def test_schedules_that_are_excluded_are_followed_no_more_and_those_included_again_are(
+    house, serve
+):
     api = serve(*TWO)
     section = house.account(api)
     async with house.open():
@@ -180,12 +200,18 @@ async def test_configured_batches_come_and_go(house, api):
     async with house.open():
         await house.until_total(4)
         assert [] == await house.values("runtype_batch_found")
-        section["batches"] = [{"id": found.id, "name": "backfill"}, {"id": "batch_of_nobody", "name": "lost"}]
+        section["batches"] = [
+            {"id": found.id, "name": "backfill"},
+            {"id": "batch_of_nobody", "name": "lost"},
+        ]
         await house.reloaded()
 
         async def shown() -> bool:
             known = await house.values("runtype_batch_found", batch="backfill")
-            return (known, await house.values("runtype_batch_found", batch="lost")) == ([1.0], [0.0])
+            return (known, await house.values("runtype_batch_found", batch="lost")) == (
+                [1.0],
+                [0.0],
+            )
 
         await house.until(shown)
         await house.until_total(1, "runtype_batch_state", batch="backfill", state="completed")
@@ -196,13 +222,16 @@ async def test_configured_batches_come_and_go(house, api):
             return not await house.values("runtype_batch_found")
 
         await house.until(gone)
-        assert {found.id} == await house.labels("runtype_batch_total_records", "batch")  # under its own name again
+        # Under its own name again.
+        assert {found.id} == await house.labels("runtype_batch_total_records", "batch")
         assert 4 == await house.total()
 
 
 async def test_status_words_mean_something_else_from_then_on(house, api):
     house.account(api)
-    api.faults.add(Fault(kind="set", operation="batch_results", path="data.*.status", value="approved"))
+    api.faults.add(
+        Fault(kind="set", operation="batch_results", path="data.*.status", value="approved")
+    )
     async with house.open():
         api.batch(3)
         await house.until_total(3, outcome="unknown")
@@ -231,9 +260,17 @@ async def test_the_limit_of_lines_and_the_batches_shown_change(house, api):
         assert [2000.0] == await house.values("runtype_exporter_series_limit")
 
 
-# --- what is judged ---------------------------------------------------------------------------------------------------
-async def test_objectives_that_are_added_changed_and_removed_judge_what_comes_and_leave_what_was(house, api):
-    fast = {"name": "fast", "type": "latency", "threshold": "60s", "objective": "95%", "window": "30d"}
+# --- what is judged ---
+async def test_objectives_that_are_added_changed_and_removed_judge_what_comes_and_leave_what_was(
+    house, api
+):
+    fast = {
+        "name": "fast",
+        "type": "latency",
+        "threshold": "60s",
+        "objective": "95%",
+        "window": "30d",
+    }
     house.document["slos"] = [fast]
     house.account(api)
     async with house.open():
@@ -265,7 +302,11 @@ async def test_other_buckets_start_that_histogram_anew_and_no_counter(house, api
 
     async def created() -> float:
         text = await house.text("application/openmetrics-text")
-        (at,) = {float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{LATENCY}_created")}
+        (at,) = {
+            float(line.split()[1])
+            for line in text.splitlines()
+            if line.startswith(f"{LATENCY}_created")
+        }
         return at
 
     async with house.open():
@@ -289,7 +330,7 @@ async def test_other_buckets_start_that_histogram_anew_and_no_counter(house, api
         await house.until_total(2, f"{LATENCY}_count")
 
 
-# --- refusals ---------------------------------------------------------------------------------------------------------
+# --- refusals ---
 async def test_a_bad_file_of_whatever_kind_is_refused_and_the_old_one_stays_in_force(house, api):
     house.account(api)
     house.write()
@@ -342,10 +383,14 @@ async def test_the_ledger_stays_where_it_is(house, api):
         house.document["state"]["path"] = str(house.folder / "elsewhere.db")
         house.write()
         refused = await house.reload()
-        assert (500, True) == (refused.status_code, refused.text.startswith("state.path: the ledger stays at"))
+        assert (500, True) == (
+            refused.status_code,
+            refused.text.startswith("state.path: the ledger stays at"),
+        )
         assert not (house.folder / "elsewhere.db").exists()
     house.document["accounts"][0]["name"] = "other"
-    async with house.open(state_path=house.folder / "flag.db"):  # where a flag says it, the file may say what it likes
+    # Where a flag says it, the file may say what it likes.
+    async with house.open(state_path=house.folder / "flag.db"):
         house.document["state"]["path"] = str(house.folder / "third.db")
         await house.reloaded()
 
@@ -366,7 +411,9 @@ async def test_a_ledger_that_fails_refuses_the_reload_and_polling_goes_on(house,
         await house.reloaded()
 
 
-async def test_a_block_of_the_budget_that_cannot_be_given_back_is_forfeited_and_the_reload_holds(house, api):
+async def test_a_block_of_the_budget_that_cannot_be_given_back_is_forfeited_and_the_reload_holds(
+    house, api
+):
     house.account(api)
     async with house.open():
         await house.until_ready()
@@ -380,7 +427,7 @@ async def test_a_block_of_the_budget_that_cannot_be_given_back_is_forfeited_and_
         await house.until_total(2)
 
 
-# --- at any moment ----------------------------------------------------------------------------------------------------
+# --- at any moment ---
 async def test_reloads_while_batches_are_swept_lose_and_repeat_nothing(house, api):
     house.account(api, page_size=5)
     async with house.open():
@@ -413,7 +460,8 @@ async def test_a_reload_does_not_wait_for_an_api_that_hangs(house, api):
         began = time.monotonic()
         await house.reloaded()
         assert time.monotonic() - began < 2
-        # What is served is as good as before: the process does not fall back to "not ready" because its accounts start anew.
+        # What is served is as good as before: the process does not fall back to "not ready" because
+        # its accounts start anew.
         assert 200 == (await house.http.get("/-/ready")).status_code
 
 
@@ -448,7 +496,9 @@ async def test_sighup_reloads_and_further_ones_meanwhile_are_no_harm(house, api)
         os.kill(os.getpid(), signal.SIGHUP)
 
         async def refused() -> bool:
-            return "configuration not reloaded, the old one stays in force" in [line["event"] for line in logs]
+            return "configuration not reloaded, the old one stays in force" in [
+                line["event"] for line in logs
+            ]
 
         await house.until(refused)
     assert not serving.done()

@@ -1,4 +1,8 @@
-"""How the process ends: in order when it is asked to, whenever that is, and with exit code 1 when a part fails that must not."""
+"""How the process ends.
+
+In order when it is asked to, whenever that is, and with exit code 1 when a part fails that must
+not.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +50,7 @@ def logs():
         yield captured
 
 
-# --- when it is asked to ----------------------------------------------------------------------------------------------
+# --- when it is asked to ---
 async def test_sigterm_while_it_starts_is_heeded(house, api):
     house.account(api)
     house.write()
@@ -126,7 +130,7 @@ async def test_the_signals_are_the_systems_again_afterwards(house, api):
     assert before == signal.getsignal(signal.SIGTERM)
 
 
-# --- when it fails ----------------------------------------------------------------------------------------------------
+# --- when it fails ---
 async def starting(house: Any) -> asyncio.Task[int]:
     house.write()
     listening = asyncio.get_running_loop().create_future()
@@ -138,7 +142,9 @@ async def starting(house: Any) -> asyncio.Task[int]:
 
 def said(logs: list[dict[str, Any]]) -> list[type]:
     """The failures that were logged as the reason of the end."""
-    return [type(line["exc_info"]) for line in logs if line["event"].startswith("stopped by a failure")]
+    return [
+        type(line["exc_info"]) for line in logs if line["event"].startswith("stopped by a failure")
+    ]
 
 
 async def test_a_publisher_that_fails_ends_the_process_with_1(house, api, logs):
@@ -150,7 +156,9 @@ async def test_a_publisher_that_fails_ends_the_process_with_1(house, api, logs):
     assert ["ledger.db"] == ledger_files(house)
 
 
-async def test_a_web_server_that_ends_by_itself_ends_the_process_with_1(house, api, logs, monkeypatch):
+async def test_a_web_server_that_ends_by_itself_ends_the_process_with_1(
+    house, api, logs, monkeypatch
+):
     servers = []
 
     class Remembered(Server):
@@ -206,7 +214,9 @@ async def test_an_address_in_use_is_refused_and_the_ledger_let_go(house, api):
     house.write()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(OSError, match=rf"cannot listen on 127\.0\.0\.1:{port} \(--web\.listen-address\)"):
+        with pytest.raises(
+            OSError, match=rf"cannot listen on 127\.0\.0\.1:{port} \(--web\.listen-address\)"
+        ):
             await Exporter(house.options(port=port)).serve()
     assert ["ledger.db"] == ledger_files(house)
 
@@ -234,7 +244,7 @@ def test_without_ipv6_it_listens_on_ipv4(monkeypatch):
         assert socket.AF_INET == listener.family
 
 
-# --- once -------------------------------------------------------------------------------------------------------------
+# --- once ---
 async def test_catching_up_counts_everything_and_shuts_the_ledger(house, api):
     house.account(api)
     house.write()

@@ -1,4 +1,7 @@
-"""Whatever stands in the file: a configuration, or errors that name a line of it. Never anything else."""
+"""Whatever stands in the file: a configuration, or errors that name a line of it.
+
+Never anything else.
+"""
 
 from __future__ import annotations
 
@@ -28,16 +31,25 @@ KEYS = sorted({key for model in MODELS for key in model.model_fields} | {"env", 
 WORDS = ["30s", "0s", "1h30m", "*", "failure", "https://api.runtype.com", "RUNTYPE_API_KEY", ""]
 
 scalars = (
-    st.none() | st.booleans() | st.integers() | st.floats() | st.dates() | st.sampled_from(WORDS) | st.text(max_size=8)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.dates()
+    | st.sampled_from(WORDS)
+    | st.text(max_size=8)
 )
 anything = st.recursive(
     scalars,
     lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=4), inner, max_size=5)
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=4), inner, max_size=5)
     ),
     max_leaves=20,
 )
-accounts = st.lists(st.dictionaries(st.sampled_from(sorted(Account.model_fields)), anything, max_size=5), max_size=3)
+accounts = st.lists(
+    st.dictionaries(st.sampled_from(sorted(Account.model_fields)), anything, max_size=5), max_size=3
+)
 documents = st.dictionaries(st.sampled_from(sorted(Config.model_fields)), anything, max_size=4)
 
 
@@ -52,7 +64,11 @@ def loaded_or_told(path: Path, text: str) -> None:
         return
     lines = len(text.splitlines()) + 1
     assert problems
-    assert [] == [problem for problem in problems if not problem.message or not 1 <= (problem.line or 0) <= lines]
+    assert [] == [
+        problem
+        for problem in problems
+        if not problem.message or not 1 <= (problem.line or 0) <= lines
+    ]
     assert [] == [problem for problem in problems if not str(problem).isprintable()]
 
 
@@ -62,13 +78,22 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=50)
-@given(data=documents | st.builds(lambda listed, rest: {**rest, "accounts": listed}, accounts, documents) | anything)
+@given(
+    data=documents
+    | st.builds(lambda listed, rest: {**rest, "accounts": listed}, accounts, documents)
+    | anything
+)
 def test_any_data_is_a_configuration_or_told_by_line(path: Path, data: Any):
     loaded_or_told(path, yaml.safe_dump(data))
 
 
 @settings(deadline=None, max_examples=50)
-@given(text=st.text(alphabet=st.sampled_from("accounts:poll{}[]-*&!#|>'\"? \n\t,0159s%@`~<=.é\x00\ufeff"), max_size=60))
+@given(
+    text=st.text(
+        alphabet=st.sampled_from("accounts:poll{}[]-*&!#|>'\"? \n\t,0159s%@`~<=.é\x00\ufeff"),
+        max_size=60,
+    )
+)
 @example(text="[" * 1500)
 @example(text="poll: {interval: " + "9" * 5000 + "}")
 @example(text="poll: {? {a: 1} : 2}")

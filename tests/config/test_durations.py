@@ -31,11 +31,15 @@ def test_a_duration_is_numbers_with_units_from_the_largest_down(text: str, secon
 
 @pytest.mark.parametrize("text", ["60", "1.5", "0"])
 def test_a_number_alone_is_refused_with_the_unit_it_lacks(text: str):
-    with pytest.raises(ValueError, match=rf"^{text} has no unit; write {text}s for seconds, or m, h, d$"):
+    with pytest.raises(
+        ValueError, match=rf"^{text} has no unit; write {text}s for seconds, or m, h, d$"
+    ):
         parse_duration(text)
 
 
-@pytest.mark.parametrize("text", ["", "s", "-1s", "1 h", "30m1h", "1s1s", "1y", "1e3s", ".5s", "1s ", "٣s", "1S"])
+@pytest.mark.parametrize(
+    "text", ["", "s", "-1s", "1 h", "30m1h", "1s1s", "1y", "1e3s", ".5s", "1s ", "٣s", "1S"]
+)
 def test_anything_else_is_refused_with_an_example(text: str):
     with pytest.raises(ValueError, match=r"is no duration; write it like 30s, 10m, 1h30m or 7d$"):
         parse_duration(text)
@@ -49,7 +53,14 @@ def test_what_is_longer_than_ten_years_is_refused(text: str):
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.0, "0s"), (60.0, "1m"), (5400.0, "1h30m"), (30 * 86400.0, "30d"), (90061.001, "1d1h1m1s1ms"), (0.0004, "0s")],
+    [
+        (0.0, "0s"),
+        (60.0, "1m"),
+        (5400.0, "1h30m"),
+        (30 * 86400.0, "30d"),
+        (90061.001, "1d1h1m1s1ms"),
+        (0.0004, "0s"),
+    ],
 )
 def test_a_duration_is_written_from_days_down(seconds: float, text: str):
     assert text == written_duration(seconds)
@@ -57,4 +68,6 @@ def test_a_duration_is_written_from_days_down(seconds: float, text: str):
 
 @given(st.integers(0, 3650 * 86400 * 1000))
 def test_what_is_written_reads_back(milliseconds: int):
-    assert pytest.approx(milliseconds / 1000) == parse_duration(written_duration(milliseconds / 1000))
+    assert pytest.approx(milliseconds / 1000) == parse_duration(
+        written_duration(milliseconds / 1000)
+    )

@@ -35,9 +35,15 @@ def problems(path: Path | None) -> tuple[Problem, ...]:
     return caught.value.problems
 
 
-@pytest.mark.parametrize("path", sorted(FIXTURES.glob("*.bad.yaml")), ids=lambda path: path.name.split(".")[0])
+@pytest.mark.parametrize(
+    "path", sorted(FIXTURES.glob("*.bad.yaml")), ids=lambda path: path.name.split(".")[0]
+)
 def test_a_bad_file_is_refused_with_exactly_these_lines(path: Path):
-    expected = [line.removeprefix(EXPECT) for line in path.read_text().splitlines() if line.startswith(EXPECT)]
+    expected = [
+        line.removeprefix(EXPECT)
+        for line in path.read_text().splitlines()
+        if line.startswith(EXPECT)
+    ]
     assert expected
     with pytest.raises(ConfigError) as caught:
         load(path)
@@ -51,7 +57,9 @@ def test_a_file_of_more_values_than_any_configuration_has_is_refused(tmp_path):
     assert ["slos"] == [problem.path for problem in problems(path)]
 
 
-@pytest.mark.parametrize("path", sorted(FIXTURES.glob("*.good.yaml")), ids=lambda path: path.name.split(".")[0])
+@pytest.mark.parametrize(
+    "path", sorted(FIXTURES.glob("*.good.yaml")), ids=lambda path: path.name.split(".")[0]
+)
 def test_a_good_file_is_taken(path: Path):
     assert load(path).accounts
 
@@ -70,14 +78,24 @@ def test_every_key_reaches_its_attribute():
             ConfiguredBatch(id="batch_01jv", name="backfill", status="failed"),
             ConfiguredBatch(id="batch_01jw"),
         ),
-        collectors=Collectors(schedules=True, runs=False, summary=False, cost=False, sparklines=True, usage=False),
+        collectors=Collectors(
+            schedules=True, runs=False, summary=False, cost=False, sparklines=True, usage=False
+        ),
     )
     second = Account(
-        name="2", base_url="http://127.0.0.1:8080/runtype", api_key=Secret(file=FIXTURES / "keys" / "runtype")
+        name="2",
+        base_url="http://127.0.0.1:8080/runtype",
+        api_key=Secret(file=FIXTURES / "keys" / "runtype"),
     )
     expected = Config(
         accounts=(production, second),
-        poll=Poll(interval=0.5, discovery_interval=3600.0, lookback=86400.0, settle_time=0.0, max_concurrency=64),
+        poll=Poll(
+            interval=0.5,
+            discovery_interval=3600.0,
+            lookback=86400.0,
+            settle_time=0.0,
+            max_concurrency=64,
+        ),
         state=State(path=Path("/data/ledger.db"), retention=1209600.0),
         metrics=Metrics(
             latency_buckets=(0.1, 1.0, 60.0),
@@ -93,7 +111,13 @@ def test_every_key_reaches_its_attribute():
                 objective=Decimal("99.95"),
                 window=604800.0,
             ),
-            Slo(name="imports-fast", type="latency", schedule="", objective=Decimal(50), threshold=90.0),
+            Slo(
+                name="imports-fast",
+                type="latency",
+                schedule="",
+                objective=Decimal(50),
+                threshold=90.0,
+            ),
             Slo(name="on-time", type="freshness", objective=Decimal("9.5"), max_delay=0.0),
         ),
     )
@@ -133,12 +157,16 @@ def test_without_a_file_the_built_ins_hold(tmp_path: Path, monkeypatch: pytest.M
     assert BUILT_IN == load(None)
 
 
-def test_a_config_yaml_in_the_working_directory_is_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_config_yaml_in_the_working_directory_is_taken_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.chdir(tmp_path)
     Path("config.yaml").write_text("poll: {interval: 30s}\n")
     assert 30.0 == load(None).poll.interval
     Path("config.yaml").write_text("poll: {interval: 30}\n")
-    assert "config.yaml:1: poll.interval: 30 has no unit; write 30s for seconds, or m, h, d" == str(problems(None)[0])
+    assert "config.yaml:1: poll.interval: 30 has no unit; write 30s for seconds, or m, h, d" == str(
+        problems(None)[0]
+    )
 
 
 def test_keys_come_from_the_environment_that_was_given():
@@ -154,7 +182,10 @@ def test_no_key_is_read_while_loading():
 
 def test_a_file_that_was_asked_for_must_exist(tmp_path: Path):
     path = tmp_path / "absent.yaml"
-    remedy = "no such file; check --config.file, or leave it out for ./config.yaml or the built-in defaults"
+    remedy = (
+        "no such file; check --config.file, or leave it out for ./config.yaml or the built-in"
+        " defaults"
+    )
     assert (Problem(str(path), None, "", remedy),) == problems(path)
     assert f"{path}: {remedy}" == str(problems(path)[0])
 

@@ -9,7 +9,17 @@ import pytest
 from pydantic import ValidationError
 
 from runtype_exporter.catalogue import LATENCY_BUCKETS
-from runtype_exporter.config import Account, Config, ConfiguredBatch, Globs, Metrics, Poll, Secret, Slo, State
+from runtype_exporter.config import (
+    Account,
+    Config,
+    ConfiguredBatch,
+    Globs,
+    Metrics,
+    Poll,
+    Secret,
+    Slo,
+    State,
+)
 
 ACCOUNT = Account(name="a", api_key=Secret(env="A"))
 
@@ -105,6 +115,8 @@ def test_schedules_match_by_name_or_id(globs: Globs, name: str | None, matched: 
         (Globs(include=("schedule_1",), exclude=("**",)), False, False),
     ],
 )
-def test_an_id_alone_tells_whether_a_schedule_is_followed_or_that_its_name_must(globs: Globs, by_id, by_name):
+def test_an_id_alone_tells_whether_a_schedule_is_followed_or_that_its_name_must(
+    globs: Globs, by_id, by_name
+):
     assert by_id is globs.by_id("schedule_1")
     assert by_name is globs.by_name

@@ -40,9 +40,18 @@ def test_a_file_is_read_anew_each_time_so_a_rotated_key_is_taken_up(tmp_path: Pa
         ({}, "the environment variable A is not set; put the Runtype API key into it"),
         ({"A": ""}, "the environment variable A is empty; put the Runtype API key into it"),
         ({"A": " \n"}, "the environment variable A is empty; put the Runtype API key into it"),
-        ({"A": "ma rker"}, "the environment variable A holds no API key; it must hold the key alone, on one line"),
-        ({"A": "ma\nrker"}, "the environment variable A holds no API key; it must hold the key alone, on one line"),
-        ({"A": "märker"}, "the environment variable A holds no API key; it must hold the key alone, on one line"),
+        (
+            {"A": "ma rker"},
+            "the environment variable A holds no API key; it must hold the key alone, on one line",
+        ),
+        (
+            {"A": "ma\nrker"},
+            "the environment variable A holds no API key; it must hold the key alone, on one line",
+        ),
+        (
+            {"A": "märker"},
+            "the environment variable A holds no API key; it must hold the key alone, on one line",
+        ),
     ],
 )
 def test_a_variable_without_a_key_is_named_with_the_remedy(environ: dict[str, str], message: str):
@@ -59,7 +68,9 @@ def test_a_variable_without_a_key_is_named_with_the_remedy(environ: dict[str, st
         (b"a" * 10_000, "holds no API key; it must hold the key alone, on one line"),
     ],
 )
-def test_a_file_without_a_key_is_named_with_the_remedy(tmp_path: Path, content: bytes, message: str):
+def test_a_file_without_a_key_is_named_with_the_remedy(
+    tmp_path: Path, content: bytes, message: str
+):
     file = tmp_path / "key"
     file.write_bytes(content)
     with pytest.raises(SecretError) as caught:
@@ -73,12 +84,21 @@ def test_a_missing_file_is_named(tmp_path: Path):
 
 
 def test_an_unreadable_file_is_named_with_the_reason(tmp_path: Path):
-    with pytest.raises(SecretError, match=r"cannot be read \(Is a directory\); let the exporter's user read it$"):
+    with pytest.raises(
+        SecretError, match=r"cannot be read \(Is a directory\); let the exporter's user read it$"
+    ):
         Secret(file=tmp_path).read()
 
 
 @pytest.mark.parametrize(
-    "places", [{}, {"env": "A", "file": Path("a")}, {"env": KEY}, {"env": "1A"}, {"file": Path("/keys") / KEY}]
+    "places",
+    [
+        {},
+        {"env": "A", "file": Path("a")},
+        {"env": KEY},
+        {"env": "1A"},
+        {"file": Path("/keys") / KEY},
+    ],
 )
 def test_what_names_no_place_is_refused_without_being_repeated(places: dict[str, object]):
     with pytest.raises(ValueError, match="key") as caught:

@@ -44,7 +44,10 @@ def notifier(alertmanager_binary: str, tmp_path_factory: pytest.TempPathFactory)
 
 
 def silenced(notifier: str, case: str, source: Alert, target: Alert) -> bool:
-    """Whether the target says nothing while the source fires. Each case has a job of its own, so that none sees another's alerts."""
+    """Whether the target says nothing while the source fires.
+
+    Each case has a job of its own, so that none sees another's alerts.
+    """
     pair = [{"labels": {**labels, "job": f"{labels['job']}/{case}"}} for labels in (source, target)]
     httpx.post(f"{notifier}/api/v2/alerts", json=pair, trust_env=False).raise_for_status()
 
@@ -61,7 +64,9 @@ def silenced(notifier: str, case: str, source: Alert, target: Alert) -> bool:
 
 SILENCING = [(DOWN, target) for target in (BURN, SLOW_BURN, STUCK, MISSED, STALE, RELOAD)]
 SILENCING += [
-    (source, target) for source in (STALE, REFUSED) for target in (BURN, SLOW_BURN, STUCK, MISSED, NEAR_LIMIT)
+    (source, target)
+    for source in (STALE, REFUSED)
+    for target in (BURN, SLOW_BURN, STUCK, MISSED, NEAR_LIMIT)
 ]
 SILENCING += [(REFUSED, STALE), (LEDGER, STALE), (BURN, SLOW_BURN), (SLOW_MODE, NEAR_LIMIT)]
 
@@ -84,11 +89,15 @@ def name(labels: Alert) -> str:
     return labels["alertname"].removeprefix("Runtype")
 
 
-@pytest.mark.parametrize("number", range(len(SILENCING)), ids=[f"{name(s)}-{name(t)}" for s, t in SILENCING])
+@pytest.mark.parametrize(
+    "number", range(len(SILENCING)), ids=[f"{name(s)}-{name(t)}" for s, t in SILENCING]
+)
 def test_what_has_its_reason_in_another_alert_is_not_told(notifier: str, number: int):
     assert silenced(notifier, f"silenced-{number}", *SILENCING[number])
 
 
-@pytest.mark.parametrize("number", range(len(SPEAKING)), ids=[f"{name(s)}-{name(t)}" for s, t in SPEAKING])
+@pytest.mark.parametrize(
+    "number", range(len(SPEAKING)), ids=[f"{name(s)}-{name(t)}" for s, t in SPEAKING]
+)
 def test_what_says_something_else_is_told(notifier: str, number: int):
     assert not silenced(notifier, f"told-{number}", *SPEAKING[number])

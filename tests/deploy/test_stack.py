@@ -1,6 +1,7 @@
 """The stack of deploy/compose.yaml, as far as a machine without containers can check it.
 
-What is mounted exists, what is called listens there, alerts find their receivers, and what silences what can do so.
+What is mounted exists, what is called listens there, alerts find their receivers, and what silences
+what can do so.
 """
 
 from __future__ import annotations
@@ -37,13 +38,17 @@ def document(path: str) -> Any:
 
 def mounts(service: str) -> dict[str, Path]:
     """Where in a container what of the repository lies."""
-    pairs = [entry.split(":") for entry in SERVICES[service].get("volumes", []) if entry.startswith(".")]
+    pairs = [
+        entry.split(":") for entry in SERVICES[service].get("volumes", []) if entry.startswith(".")
+    ]
     return {pair[1]: (DEPLOY / pair[0]).resolve() for pair in pairs}
 
 
 def flags(service: str) -> dict[str, str]:
     return dict(
-        word.removeprefix("--").partition("=")[::2] for word in SERVICES[service]["command"] if word.startswith("--")
+        word.removeprefix("--").partition("=")[::2]
+        for word in SERVICES[service]["command"]
+        if word.startswith("--")
     )
 
 
@@ -104,7 +109,9 @@ def test_every_container_says_how_its_health_is_asked(name: str):
 
 def test_the_exporter_has_the_health_check_of_its_image():
     assert "healthcheck" not in SERVICES["exporter"]
-    assert re.search(r"^HEALTHCHECK .*runtype-exporter", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert re.search(
+        r"^HEALTHCHECK .*runtype-exporter", (ROOT / "Dockerfile").read_text(), re.MULTILINE
+    )
 
 
 # --- the exporter and its account ---
@@ -138,10 +145,19 @@ def test_the_exporter_reads_its_file_and_keeps_its_ledger_on_a_volume():
 
 
 def test_every_target_is_a_service_that_listens_there():
-    ports = {"simulator": int(DEFAULT_ADDRESS.rpartition(":")[2]), "prometheus": 9090, "alertmanager": 9093}
+    ports = {
+        "simulator": int(DEFAULT_ADDRESS.rpartition(":")[2]),
+        "prometheus": 9090,
+        "alertmanager": 9093,
+    }
     config = document("deploy/prometheus.yml")
     entries = [*config["scrape_configs"], *config["alerting"]["alertmanagers"]]
-    targets = [target for entry in entries for group in entry["static_configs"] for target in group["targets"]]
+    targets = [
+        target
+        for entry in entries
+        for group in entry["static_configs"]
+        for target in group["targets"]
+    ]
     assert targets
     for target in targets:
         host, _, port = target.partition(":")
@@ -155,14 +171,20 @@ def test_the_exporter_is_scraped_under_the_name_that_the_rules_are_made_for(path
     (target,) = exporter["static_configs"][0]["targets"]
     assert target.endswith(DEFAULT_ADDRESS)
     assert "metrics_path" not in exporter  # the default is the exporter's own
-    telemetry = next(option for option in commands.commands["serve"].params if option.name == "web_telemetry_path")
+    telemetry = next(
+        option
+        for option in commands.commands["serve"].params
+        if option.name == "web_telemetry_path"
+    )
     assert "/metrics" == telemetry.default
 
 
 @pytest.mark.parametrize("path", ["deploy/compose.yaml", "prometheus/prometheus.yml"])
 def test_prometheus_keeps_what_an_objective_looks_back_to(path: str):
     retention = re.search(r"storage\.tsdb\.retention\.time=(\w+)", (ROOT / path).read_text())[1]
-    assert parse_duration(retention) > max(slo.window for slo in load(DEPLOY / "exporter.yaml").slos)
+    assert parse_duration(retention) > max(
+        slo.window for slo in load(DEPLOY / "exporter.yaml").slos
+    )
 
 
 def test_exemplars_are_kept():
@@ -171,20 +193,27 @@ def test_exemplars_are_kept():
         assert document(path)["storage"]["exemplars"]["max_exemplars"] > 0
 
 
-def test_promtool_takes_the_configuration_of_the_stack_as_it_is_mounted(tmp_path: Path, promtool: str):
+def test_promtool_takes_the_configuration_of_the_stack_as_it_is_mounted(
+    tmp_path: Path, promtool: str
+):
     for target, source in mounts("prometheus").items():
         link = tmp_path / target.lstrip("/")
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(source)
     config = tmp_path / flags("prometheus")["config.file"].lstrip("/")
-    done = subprocess.run([promtool, "check", "config", config], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [promtool, "check", "config", config], capture_output=True, text=True, check=False
+    )
     assert 0 == done.returncode, done.stdout + done.stderr
     assert len(list(ROOT.glob(RULES))) == done.stdout.count("rules found")
 
 
 def test_promtool_takes_the_example(promtool: str):
     done = subprocess.run(
-        [promtool, "check", "config", ROOT / "prometheus/prometheus.yml"], capture_output=True, text=True, check=False
+        [promtool, "check", "config", ROOT / "prometheus/prometheus.yml"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert 0 == done.returncode, done.stdout + done.stderr
     assert len(list(ROOT.glob(RULES))) == done.stdout.count("rules found")
@@ -203,17 +232,22 @@ def alerts() -> list[tuple[str, str, frozenset[str]]]:
             for rule in group["rules"]:
                 if "alert" in rule:
                     own = Checked(rule["expr"], known).labels.names()
-                    found.append((rule["alert"], rule["labels"]["severity"], own | rule["labels"].keys()))
+                    found.append(
+                        (rule["alert"], rule["labels"]["severity"], own | rule["labels"].keys())
+                    )
     return found
 
 
 def chosen(matchers: list[str]) -> list[tuple[str, str, frozenset[str]]]:
-    """The alerts that matchers may choose: by name and severity, for the rest is not known before they fire."""
+    """The alerts that matchers may choose.
+
+    By name and severity, for the rest is not known before they fire.
+    """
 
     def fits(value: str, operator: str, pattern: str) -> bool:
-        return bool(re.fullmatch(pattern if "~" in operator else re.escape(pattern), value)) is not operator.startswith(
-            "!"
-        )
+        return bool(
+            re.fullmatch(pattern if "~" in operator else re.escape(pattern), value)
+        ) is not operator.startswith("!")
 
     parsed = [re.fullmatch(r'(\w+)(=~|!~|!=|=)"(.*)"', matcher).groups() for matcher in matchers]
     return [
@@ -228,18 +262,24 @@ def chosen(matchers: list[str]) -> list[tuple[str, str, frozenset[str]]]:
 
 def test_amtool_takes_the_configuration(amtool: str):
     path = mounts("alertmanager")[flags("alertmanager")["config.file"]]
-    done = subprocess.run([amtool, "check-config", path], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [amtool, "check-config", path], capture_output=True, text=True, check=False
+    )
     assert 0 == done.returncode, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
-    ("severity", "receiver"), [("critical", "page"), ("warning", "ticket"), ("info", "chat"), ("", "chat")]
+    ("severity", "receiver"),
+    [("critical", "page"), ("warning", "ticket"), ("info", "chat"), ("", "chat")],
 )
 def test_a_severity_leads_to_its_receiver(amtool: str, severity: str, receiver: str):
     config = f"--config.file={DEPLOY / 'alertmanager.yml'}"
     labels = ["alertname=RuntypeAnything", *([f"severity={severity}"] if severity else [])]
     done = subprocess.run(
-        [amtool, "config", "routes", "test", config, *labels], capture_output=True, text=True, check=False
+        [amtool, "config", "routes", "test", config, *labels],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (0, receiver) == (done.returncode, done.stdout.strip())
 
@@ -247,17 +287,26 @@ def test_a_severity_leads_to_its_receiver(amtool: str, severity: str, receiver: 
 def test_every_severity_of_the_rules_has_a_route():
     routes = document("deploy/alertmanager.yml")["route"]["routes"]
     matchers = {matcher for route in routes for matcher in route["matchers"]}
-    assert {severity for _, severity, _ in alerts()} == {matcher.split('"')[1] for matcher in matchers}
+    assert {severity for _, severity, _ in alerts()} == {
+        matcher.split('"')[1] for matcher in matchers
+    }
 
 
 @pytest.mark.parametrize("number", range(len(document("deploy/alertmanager.yml")["inhibit_rules"])))
 def test_an_inhibition_names_alerts_that_share_the_labels_that_must_be_equal(number: int):
-    """Labels that both sides lack are equal, too: an alert of a whole job would silence those of every account, or none."""
+    """Labels that both sides lack are equal, too.
+
+    An alert of a whole job would silence those of every account, or none.
+    """
     rule = document("deploy/alertmanager.yml")["inhibit_rules"][number]
     sources, targets = chosen(rule["source_matchers"]), chosen(rule["target_matchers"])
     assert sources
     assert targets
-    lacking = {(name, label) for name, _, labels in [*sources, *targets] for label in {*rule["equal"]} - labels}
+    lacking = {
+        (name, label)
+        for name, _, labels in [*sources, *targets]
+        for label in {*rule["equal"]} - labels
+    }
     assert set() == lacking
 
 
@@ -294,4 +343,6 @@ def test_grafana_looks_for_dashboards_where_they_are_mounted():
         for provider in yaml.safe_load(path.read_text())["providers"]
     ]
     assert providers
-    assert {"/var/lib/grafana/dashboards"} == {provider["options"]["path"] for provider in providers}
+    assert {"/var/lib/grafana/dashboards"} == {
+        provider["options"]["path"] for provider in providers
+    }

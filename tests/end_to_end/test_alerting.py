@@ -1,6 +1,9 @@
-"""From a failing batch to the message: simulator, exporter, a real Prometheus with the committed rules, a real Alertmanager.
+"""From a failing batch to the message.
 
-Windows are the real ones. What a test cannot wait for is hurried: rules are evaluated each second and alerts held a sixtieth as long.
+Simulator, exporter, a real Prometheus with the committed rules, a real Alertmanager.
+
+Windows are the real ones. What a test cannot wait for is hurried: rules are evaluated each second
+and alerts held a sixtieth as long.
 """
 
 from __future__ import annotations
@@ -41,7 +44,9 @@ STUCK = RecordPlan(0.0, 0.1, float("inf"))
 
 BURN, FAILING, HANGING = "RuntypeErrorBudgetBurn", "RuntypeBatchFailing", "RuntypeBatchStuck"
 WARNED = ("ticket", BURN, "warning")
-TROUBLE = {metric.name for metric in catalogue.CATALOGUE if metric.name.endswith("_failures_total")} | {
+TROUBLE = {
+    metric.name for metric in catalogue.CATALOGUE if metric.name.endswith("_failures_total")
+} | {
     metric.name
     for metric in (
         catalogue.BATCH_LATE_CHANGES,
@@ -51,10 +56,16 @@ TROUBLE = {metric.name for metric in catalogue.CATALOGUE if metric.name.endswith
         catalogue.SERIES_DROPPED,
     )
 }
-"""What need not happen within a minute of normal operation. That these are asked for by their right names is tested elsewhere."""
+"""What need not happen within a minute of normal operation. That these are asked for by their right
+names is tested elsewhere."""
 QUIET = " unless on () last_over_time("
-"""How the dashboards say that there is nothing to tell: such a query has data where its neighbours have none."""
-EXPECTED = {("page", BURN, "critical"), ("ticket", FAILING, "warning"), ("ticket", HANGING, "warning")}
+"""How the dashboards say that there is nothing to tell: such a query has data where its neighbours
+have none."""
+EXPECTED = {
+    ("page", BURN, "critical"),
+    ("ticket", FAILING, "warning"),
+    ("ticket", HANGING, "warning"),
+}
 
 
 class SetBack:
@@ -75,7 +86,9 @@ class Webhook:
         self.app = Starlette(routes=[Route("/{receiver}", self._hear, methods=["POST"])])
 
     async def _hear(self, request: Request) -> Response:
-        self.heard += [(request.path_params["receiver"], alert) for alert in (await request.json())["alerts"]]
+        self.heard += [
+            (request.path_params["receiver"], alert) for alert in (await request.json())["alerts"]
+        ]
         return Response()
 
     def told(self, status: str) -> set[tuple[str, str, str]]:
@@ -106,11 +119,16 @@ def configured(folder: Path, url: str, **account: Any) -> Path:
     """As `configure`, with a key that this process can read, too."""
     key = folder / "key"
     key.write_text(KEY)
-    return configure(folder, url, account={"api_key": {"file": str(key)}, **account}, poll={"lookback": "24h"})
+    return configure(
+        folder, url, account={"api_key": {"file": str(key)}, **account}, poll={"lookback": "24h"}
+    )
 
 
 def stopped_two_hours_ago(config: Path, clock: SetBack) -> None:
-    """Let the exporter have begun, and stopped, two hours ago: alerts on budgets do not trust a younger ledger."""
+    """Let the exporter have begun, and stopped, two hours ago.
+
+    Alerts on budgets do not trust a younger ledger.
+    """
     clock.by = 2 * HOUR
     well, _ = asyncio.run(catch_up(Options(load=lambda: load(config), clock=clock)))
     assert well
@@ -121,14 +139,19 @@ def test_a_failure_burst_and_a_stuck_batch_are_told_and_their_end_is_too(
     tmp_path, prometheus_binary, alertmanager_binary
 ):
     clock, hook = SetBack(), Webhook()
-    specs = [ScheduleSpec(key=key, name=key, flow=f"{key} flow") for key in ("bursting", "hanging", "quiet")]
+    specs = [
+        ScheduleSpec(key=key, name=key, flow=f"{key} flow")
+        for key in ("bursting", "hanging", "quiet")
+    ]
     world = small_world(clock, *specs)
     with Served(simulator_app(world, keys=[Key(KEY)])) as api, Served(hook.app) as told:
         config = configured(tmp_path, api.url)
         stopped_two_hours_ago(config, clock)
         hour_ago = time.time() - HOUR
         hanging = api.call(
-            lambda: world.add_batch([GOOD] * 5 + [STUCK], at=hour_ago, completed=float("inf"), schedule="hanging")
+            lambda: world.add_batch(
+                [GOOD] * 5 + [STUCK], at=hour_ago, completed=float("inf"), schedule="hanging"
+            )
         )
         with (
             Exporter(config) as exporter,
@@ -142,11 +165,18 @@ def test_a_failure_burst_and_a_stuck_batch_are_told_and_their_end_is_too(
             ) as server,
         ):
             wait_for(lambda: server.value("runtype_up") == 1.0, every=0.2)
-            api.call(lambda: world.add_batch([GOOD] * 30 + [BAD] * 30, at=time.time(), schedule="bursting"))
+            api.call(
+                lambda: world.add_batch(
+                    [GOOD] * 30 + [BAD] * 30, at=time.time(), schedule="bursting"
+                )
+            )
             api.call(lambda: world.add_batch([GOOD] * 50 + [BAD], at=time.time(), schedule="quiet"))
 
             wait_for(
-                lambda: hook.told("firing") >= EXPECTED, every=0.2, patience=LONG, instead=lambda: hook.told("firing")
+                lambda: hook.told("firing") >= EXPECTED,
+                every=0.2,
+                patience=LONG,
+                instead=lambda: hook.told("firing"),
             )
             # The budget burns slowly, too, but who was woken is not told.
             wait_for(lambda: (BURN, "warning") in server.alerts("firing"), every=0.2, patience=LONG)
@@ -167,7 +197,8 @@ def test_a_failure_burst_and_a_stuck_batch_are_told_and_their_end_is_too(
                 patience=LONG,
                 instead=lambda: server.alerts("firing"),
             )
-            assert EXPECTED == hook.told("firing") - {WARNED}  # which may be told for a moment, when the page is over
+            # Which may be told for a moment, when the page is over.
+            assert EXPECTED == hook.told("firing") - {WARNED}
             assert {("hanging", HANGING), ("bursting", FAILING)} == {
                 (alert["labels"]["schedule"], alert["labels"]["alertname"])
                 for _, alert in hook.heard
@@ -190,20 +221,34 @@ def test_every_recording_rule_and_every_panel_has_data(tmp_path, prometheus_bina
         with (
             Exporter(config) as exporter,
             prometheus(
-                prometheus_binary, tmp_path, target=exporter.url.removeprefix("http://"), rules=hurried(RULES, tmp_path)
+                prometheus_binary,
+                tmp_path,
+                target=exporter.url.removeprefix("http://"),
+                rules=hurried(RULES, tmp_path),
             ) as server,
         ):
             empty = set(wanted)
 
             def lacking() -> list[str]:
-                """Queries of what there always is, and places that show nothing at all. A query that has had data is not asked again."""
-                empty.difference_update([(place, q) for place, q in empty if server.has_data(q, since=120.0)])
+                """Queries of what there always is, and places that show nothing at all.
+
+                A query that has had data is not asked again.
+                """
+                empty.difference_update(
+                    [(place, q) for place, q in empty if server.has_data(q, since=120.0)]
+                )
                 bare = {place for place, _ in wanted} - {place for place, _ in wanted - empty}
                 rare = (*TROUBLE, QUIET)
-                return sorted({f"{place}: {q}" for place, q in empty if not any(word in q for word in rare)} | bare)
+                return sorted(
+                    {f"{place}: {q}" for place, q in empty if not any(word in q for word in rare)}
+                    | bare
+                )
 
             wait_for(
-                lambda: not lacking(), every=0.5, patience=LONG, instead=lambda: "\n".join(["no data:", *lacking()])
+                lambda: not lacking(),
+                every=0.5,
+                patience=LONG,
+                instead=lambda: "\n".join(["no data:", *lacking()]),
             )
             assert [] == server.failing_rules()
 
@@ -219,7 +264,8 @@ def recorded() -> set[tuple[str, str]]:
     ]
     # A budget that is not used up too fast has no end: of these, one of the objectives' will do.
     selectors = [
-        _selector(rule["record"], {} if "exhaustion" in rule["record"] else rule.get("labels", {})) for rule in rules
+        _selector(rule["record"], {} if "exhaustion" in rule["record"] else rule.get("labels", {}))
+        for rule in rules
     ]
     return set(zip(selectors, selectors, strict=True))
 
@@ -227,9 +273,15 @@ def recorded() -> set[tuple[str, str]]:
 def panels() -> set[tuple[str, str]]:
     """Each panel, and each of its queries."""
     return {
-        (f"{path.stem}: {title}", query) for path in DASHBOARDS for title, query in shown(json.loads(path.read_text()))
+        (f"{path.stem}: {title}", query)
+        for path in DASHBOARDS
+        for title, query in shown(json.loads(path.read_text()))
     }
 
 
 def _selector(name: str, labels: dict[str, str]) -> str:
-    return "{" + ",".join(f'{label}="{value}"' for label, value in {"__name__": name, **labels}.items()) + "}"
+    return (
+        "{"
+        + ",".join(f'{label}="{value}"' for label, value in {"__name__": name, **labels}.items())
+        + "}"
+    )

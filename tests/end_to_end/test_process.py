@@ -1,4 +1,7 @@
-"""The process as its operator meets it: stop, reload, health, refusals, and what must never come out of it."""
+"""The process as its operator meets it.
+
+Stop, reload, health, refusals, and what must never come out of it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,17 @@ from runtype_exporter.simulator.faults import Fault, Faults
 from runtype_exporter.simulator.presets import small_world
 from runtype_exporter.simulator.routes import simulator_app
 from runtype_exporter.simulator.values import MARKER, Api, RecordPlan
-from tests.support.process import KEY, ROOT, Exporter, Served, configure, once, samples, scrape, wait_for
+from tests.support.process import (
+    KEY,
+    ROOT,
+    Exporter,
+    Served,
+    configure,
+    once,
+    samples,
+    scrape,
+    wait_for,
+)
 
 RECORDS = [RecordPlan(0.0, 0.1, 0.2, "failure" if n % 5 == 0 else "success") for n in range(40)]
 
@@ -46,7 +59,10 @@ def test_sigterm_ends_the_process_with_exit_0_within_5_seconds_also_while_the_ap
 
 
 def test_a_bad_file_is_refused_on_reload_and_a_good_one_taken_up(tmp_path):
-    """SIGHUP and POST /-/reload: the old configuration stays in force, the gauge says so, and no count is lost."""
+    """SIGHUP and POST /-/reload.
+
+    The old configuration stays in force, the gauge says so, and no count is lost.
+    """
     world = small_world(SystemClock())
     with Served(simulator_app(world, keys=[Key(KEY)])) as api:
         config = configure(tmp_path, api.url)
@@ -56,11 +72,16 @@ def test_a_bad_file_is_refused_on_reload_and_a_good_one_taken_up(tmp_path):
             api.call(lambda: world.add_batch(RECORDS, at=time.time(), schedule="nightly"))
 
             def counted() -> float:
-                return sum(s.value for s in samples(scrape(exporter.url), "runtype_records_finished_total"))
+                return sum(
+                    s.value for s in samples(scrape(exporter.url), "runtype_records_finished_total")
+                )
 
             def reloaded() -> list[float]:
                 return [
-                    s.value for s in samples(scrape(exporter.url), "runtype_exporter_config_last_reload_successful")
+                    s.value
+                    for s in samples(
+                        scrape(exporter.url), "runtype_exporter_config_last_reload_successful"
+                    )
                 ]
 
             wait_for(lambda: counted() == 40)
@@ -133,7 +154,10 @@ def test_healthcheck_tells_a_running_exporter_from_none(tmp_path):
 
 
 def test_neither_the_key_nor_customer_data_gets_anywhere(tmp_path):
-    """Marker strings in every field of a customer's, errors of every kind, logs at debug level: nothing shows or keeps them."""
+    """Marker strings in every field of a customer's, errors of every kind, logs at debug level.
+
+    Nothing shows or keeps them.
+    """
     world = small_world(SystemClock(), api=Api(payload=200))
     faults = Faults(
         Fault(kind="html", operation="summary", times=1),
@@ -155,12 +179,22 @@ def test_neither_the_key_nor_customer_data_gets_anywhere(tmp_path):
             wait_for(lambda: exporter.logged.count("batch cannot be read") == 3)
             api.call(lambda: world.add_batch(RECORDS, at=time.time(), schedule="nightly"))
             wait_for(
-                lambda: sum(s.value for s in samples(scrape(exporter.url), "runtype_records_finished_total")) == 40
+                lambda: (
+                    sum(
+                        s.value
+                        for s in samples(scrape(exporter.url), "runtype_records_finished_total")
+                    )
+                    == 40
+                )
             )
-            pages = [asked(exporter.url, path).text for path in ("/", "/metrics", "/-/ready", "/nothing")]
+            pages = [
+                asked(exporter.url, path).text for path in ("/", "/metrics", "/-/ready", "/nothing")
+            ]
             pages.append(
                 httpx.get(
-                    f"{exporter.url}/metrics", headers={"Accept": "application/openmetrics-text"}, trust_env=False
+                    f"{exporter.url}/metrics",
+                    headers={"Accept": "application/openmetrics-text"},
+                    trust_env=False,
                 ).text
             )
             assert exporter.terminate()[0] == 0
@@ -177,7 +211,9 @@ def test_a_missing_key_is_one_clear_line(tmp_path):
     config = configure(tmp_path, "http://127.0.0.1:1")
     environ = {name: value for name, value in os.environ.items() if name != "ACME_KEY"}
     command = [sys.executable, "exporter.py", f"--config.file={config}"]
-    refused = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=30, check=False)
+    refused = subprocess.run(
+        command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=30, check=False
+    )
     assert refused.returncode == 1
     assert "ACME_KEY" in refused.stderr
     assert "Traceback" not in refused.stderr

@@ -1,4 +1,7 @@
-"""The forecast is held to what polling does in virtual time: a loop that advances instead of sleeping, and logs kept instead of printed."""
+"""The forecast is held to what polling does in virtual time.
+
+A loop that advances instead of sleeping, and logs kept instead of printed.
+"""
 
 from __future__ import annotations
 

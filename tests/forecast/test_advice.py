@@ -25,9 +25,11 @@ def test_the_defaults_fit():
 
 def test_batches_that_end_faster_than_they_can_be_read_are_the_first_worry():
     (said,) = advice(account(), Poll(), BUSY)
-    assert said == (
-        "batches end faster than the budget can read them: 1,238 requests an hour are wanted, 900 granted, so counting falls behind for "
-        "ever. Set requests_per_hour to 1,400 or more, or page_size to 1,000 (the API may answer with fewer), or exclude schedules"
+    assert (
+        said
+        == "batches end faster than the budget can read them: 1,238 requests an hour are wanted,"
+        " 900 granted, so counting falls behind for ever. Set requests_per_hour to 1,400 or"
+        " more, or page_size to 1,000 (the API may answer with fewer), or exclude schedules"
     )
 
 
@@ -51,7 +53,8 @@ def test_a_large_batch_that_is_seldom_seen_is_worth_a_word_and_the_advice_helps(
     large = replace(ASSUMED, open=(50_000,))
     (said,) = advice(account(), Poll(), large)
     assert said.startswith(
-        "while it runs, a batch of 50,000 records is seen anew every 39 min only; nothing is lost by that."
+        "while it runs, a batch of 50,000 records is seen anew every 39 min only; nothing is lost"
+        " by that."
     )
     more = int(said.split("requests_per_hour to ")[1].split(", or")[0].replace(",", ""))
     assert [] == advice(account(requests_per_hour=more), Poll(), large)
@@ -75,7 +78,9 @@ def test_a_configuration_that_finds_no_batch_is_told():
 
 
 def test_a_key_that_finds_no_batch_is_told():
-    (said,) = advice(account(), Poll(), replace(ASSUMED, read=True, forbidden=frozenset({"runs", "summary"})))
+    (said,) = advice(
+        account(), Poll(), replace(ASSUMED, read=True, forbidden=frozenset({"runs", "summary"}))
+    )
     assert said.endswith("no batch will be found. Give the key the scope")
 
 

@@ -45,8 +45,13 @@ def test_a_bad_file_is_answered_with_every_error_and_no_forecast(file: Path):
 
 def test_live_asks_the_account_and_leaves_no_ledger_behind(file: Path):
     with Served(build(SimulatorSettings(seed=1), SystemClock())) as served:
-        file.write_text(f"accounts:\n  - {{name: acme, base_url: '{served.url}', api_key: {{env: RUNTYPE_API_KEY}}}}\n")
-        done = check("--config.file", str(file), "--state.path", str(file.with_name("ledger.db")), "--live")
+        file.write_text(
+            f"accounts:\n  - {{name: acme, base_url: '{served.url}', api_key: {{env:"
+            " RUNTYPE_API_KEY}}\n"
+        )
+        done = check(
+            "--config.file", str(file), "--state.path", str(file.with_name("ledger.db")), "--live"
+        )
     assert 0 == done.exit_code, done.output
     assert "  holds         " in done.output
     assert " an hour of late" in done.output
@@ -55,7 +60,10 @@ def test_live_asks_the_account_and_leaves_no_ledger_behind(file: Path):
 
 def test_live_with_a_key_that_is_refused_says_so(file: Path):
     with Served(build(SimulatorSettings(seed=1), SystemClock())) as served:
-        file.write_text(f"accounts:\n  - {{name: acme, base_url: '{served.url}', api_key: {{env: RUNTYPE_API_KEY}}}}\n")
+        file.write_text(
+            f"accounts:\n  - {{name: acme, base_url: '{served.url}', api_key: {{env:"
+            " RUNTYPE_API_KEY}}\n"
+        )
         done = check("--config.file", str(file), "--live", key="rt_test_wrong")
     assert 1 == done.exit_code
     assert "Error: acme: schedules: the API refuses the key (401)" in done.output

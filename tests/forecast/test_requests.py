@@ -17,27 +17,71 @@ from runtype_exporter.simulator.values import AdhocSpec, ScheduleSpec, Traffic, 
 from tests.support.rig import START, Rig
 
 LISTS = Collectors(cost=False, sparklines=False, usage=False)
-NOTHING = Collectors(schedules=False, runs=False, summary=False, cost=False, sparklines=False, usage=False)
+NOTHING = Collectors(
+    schedules=False, runs=False, summary=False, cost=False, sparklines=False, usage=False
+)
 
 
 def account(**settings: Any) -> Account:
-    return Account(**{"name": "acme", "api_key": Secret(env="KEY"), "requests_per_hour": 100_000, **settings})
+    return Account(
+        **{"name": "acme", "api_key": Secret(env="KEY"), "requests_per_hour": 100_000, **settings}
+    )
 
 
 @pytest.mark.parametrize(
     ("settings", "poll", "holding", "reads"),
     [
         ({"collectors": LISTS}, Poll(), ASSUMED, {"summary": 60, "runs": 60, "schedules": 6}),
-        ({}, Poll(), ASSUMED, {"summary": 60, "runs": 60, "schedules": 6, "sparklines": 6, "usage": 6}),
-        ({}, Poll(), replace(ASSUMED, listed=0, schedules=0), {"summary": 60, "runs": 60, "schedules": 6, "usage": 6}),
-        ({"collectors": LISTS}, Poll(), replace(ASSUMED, listed=101), {"summary": 60, "runs": 60, "schedules": 12}),
-        ({"collectors": LISTS, "page_size": 5}, Poll(), ASSUMED, {"summary": 60, "runs": 60, "schedules": 12}),
-        ({"collectors": LISTS, "page_size": 1000}, Poll(), replace(ASSUMED, listed=101), {"summary": 60, "runs": 60, "schedules": 12}),
+        (
+            {},
+            Poll(),
+            ASSUMED,
+            {"summary": 60, "runs": 60, "schedules": 6, "sparklines": 6, "usage": 6},
+        ),
+        (
+            {},
+            Poll(),
+            replace(ASSUMED, listed=0, schedules=0),
+            {"summary": 60, "runs": 60, "schedules": 6, "usage": 6},
+        ),
+        (
+            {"collectors": LISTS},
+            Poll(),
+            replace(ASSUMED, listed=101),
+            {"summary": 60, "runs": 60, "schedules": 12},
+        ),
+        (
+            {"collectors": LISTS, "page_size": 5},
+            Poll(),
+            ASSUMED,
+            {"summary": 60, "runs": 60, "schedules": 12},
+        ),
+        (
+            {"collectors": LISTS, "page_size": 1000},
+            Poll(),
+            replace(ASSUMED, listed=101),
+            {"summary": 60, "runs": 60, "schedules": 12},
+        ),
         ({"collectors": NOTHING}, Poll(), ASSUMED, {}),
-        ({"collectors": LISTS}, Poll(interval=30), ASSUMED, {"summary": 120, "runs": 120, "schedules": 6}),
-        ({"collectors": LISTS}, Poll(discovery_interval=3600), ASSUMED, {"summary": 60, "runs": 60, "schedules": 1}),
+        (
+            {"collectors": LISTS},
+            Poll(interval=30),
+            ASSUMED,
+            {"summary": 120, "runs": 120, "schedules": 6},
+        ),
+        (
+            {"collectors": LISTS},
+            Poll(discovery_interval=3600),
+            ASSUMED,
+            {"summary": 60, "runs": 60, "schedules": 1},
+        ),
         # a whole walk reads all pages of the runs, and so much more each time
-        ({"collectors": LISTS}, Poll(), replace(ASSUMED, run_pages=11), {"summary": 60, "runs": 120, "schedules": 6}),
+        (
+            {"collectors": LISTS},
+            Poll(),
+            replace(ASSUMED, run_pages=11),
+            {"summary": 60, "runs": 120, "schedules": 6},
+        ),
         # 100 an hour: two lists take a quarter of it every 288 s, three reads every 432 s
         (
             {"collectors": LISTS, "requests_per_hour": 100},
@@ -46,7 +90,12 @@ def account(**settings: Any) -> Account:
             {"summary": 12, "runs": 12, "schedules": 1},
         ),
         # what is forbidden is asked once an hour, and without schedules there are no sparklines
-        ({}, Poll(), replace(ASSUMED, forbidden=frozenset({"schedules"})), {"summary": 60, "runs": 60, "usage": 6}),
+        (
+            {},
+            Poll(),
+            replace(ASSUMED, forbidden=frozenset({"schedules"})),
+            {"summary": 60, "runs": 60, "usage": 6},
+        ),
         # 1,000 an hour carry a whole walk of 100 pages each hour
         (
             {"collectors": LISTS, "requests_per_hour": 1000},
@@ -55,8 +104,10 @@ def account(**settings: Any) -> Account:
             {"summary": 60, "runs": 159, "schedules": 6},
         ),
     ],
-)  # fmt: skip
-def test_requests_at_rest(settings: dict[str, Any], poll: Poll, holding: Holding, reads: dict[str, int]):
+)
+def test_requests_at_rest(
+    settings: dict[str, Any], poll: Poll, holding: Holding, reads: dict[str, int]
+):
     taken = requests(account(**settings), poll, holding)
     assert reads == pytest.approx(taken.reads)
     assert sum(reads.values()) == pytest.approx(taken.at_rest)
@@ -104,7 +155,9 @@ POLLS = st.builds(Poll, interval=st.floats(1, 1000), discovery_interval=st.float
     st.integers(1, 1000),
     st.integers(0, 100_000),
 )
-def test_more_budget_never_makes_freshness_worse_nor_cycles_rarer(holding, poll, limits, page_size, records):
+def test_more_budget_never_makes_freshness_worse_nor_cycles_rarer(
+    holding, poll, limits, page_size, records
+):
     limit, more = limits
     less = requests(account(requests_per_hour=limit, page_size=page_size), poll, holding)
     richer = requests(account(requests_per_hour=limit + more, page_size=page_size), poll, holding)
@@ -113,7 +166,9 @@ def test_more_budget_never_makes_freshness_worse_nor_cycles_rarer(holding, poll,
 
 
 @given(HOLDINGS, POLLS, st.integers(10, 20_000))
-def test_what_is_taken_at_rest_leaves_most_of_the_budget_to_sweeps_and_the_limit_is_the_worst(holding, poll, limit):
+def test_what_is_taken_at_rest_leaves_most_of_the_budget_to_sweeps_and_the_limit_is_the_worst(
+    holding, poll, limit
+):
     taken = requests(account(requests_per_hour=limit), poll, holding)
     assert sum(taken.lists.values()) <= 0.36 * limit
     assert taken.left >= 0.49 * limit
@@ -140,7 +195,9 @@ def test_where_nobody_looked_the_worst_is_the_limit():
     assert 1000 == requests(account(requests_per_hour=1000), Poll(), ASSUMED).worst
 
 
-@pytest.mark.parametrize(("rows", "size", "count"), [(0, 100, 1), (1, 100, 1), (100, 100, 1), (101, 100, 2)])
+@pytest.mark.parametrize(
+    ("rows", "size", "count"), [(0, 100, 1), (1, 100, 1), (100, 100, 1), (101, 100, 2)]
+)
 def test_pages(rows: int, size: int, count: int):
     assert count == pages(rows, size)
 
@@ -151,27 +208,39 @@ SETTLED = 3600.0
 
 @pytest.mark.parametrize("limit", [100_000, 1000])
 async def test_an_account_at_rest_asks_as_often_as_forecast(tmp_path, limit):
-    schedules = tuple(ScheduleSpec(key=f"s{number}", name=f"s{number}", enabled=False) for number in range(120))
+    schedules = tuple(
+        ScheduleSpec(key=f"s{number}", name=f"s{number}", enabled=False) for number in range(120)
+    )
     settings = WorldSettings(start=START, schedules=schedules)
     on = {"cost": False, "sparklines": False, "usage": False}
-    async with Rig(tmp_path, settings, account={"requests_per_hour": limit, "collectors": on}) as rig:
+    async with Rig(
+        tmp_path, settings, account={"requests_per_hour": limit, "collectors": on}
+    ) as rig:
         await rig.sleep(SETTLED)
         asked = await rig.asked(5 * 3600)
         config = rig.config
     holding = replace(ASSUMED, listed=120, schedules=120)
     forecast = requests(config.accounts[0], config.poll, holding)
-    assert {name: 5 * amount for name, amount in forecast.reads.items()} == pytest.approx(dict(asked), rel=0.04)
+    assert {name: 5 * amount for name, amount in forecast.reads.items()} == pytest.approx(
+        dict(asked), rel=0.04
+    )
 
 
-async def test_an_account_at_work_asks_at_least_what_is_usual_and_at_most_what_is_forecast_for_the_worst(tmp_path):
+async def test_an_account_at_work_asks_at_least_what_is_usual_and_at_most_what_is_forecast_for_the_worst(
+    tmp_path,
+):
     schedules = (ScheduleSpec(key="often", name="often", cron="*/10 * * * *", records=150),)
-    imports = (AdhocSpec(key="import", cron="* * * * *", records=40, traffic=Traffic(latency=20.0)),)
+    imports = (
+        AdhocSpec(key="import", cron="* * * * *", records=40, traffic=Traffic(latency=20.0)),
+    )
     settings = WorldSettings(start=START, schedules=schedules, adhoc=imports)
     async with Rig(tmp_path, settings) as rig:
         await rig.sleep(2 * 3600 + 20)
         account = rig.config.accounts[0]
         transport = httpx.ASGITransport(app=rig.app)
-        held = await survey(account, rig.config.state, clock=rig.clock, telemetry=rig.heard, transport=transport)
+        held = await survey(
+            account, rig.config.state, clock=rig.clock, telemetry=rig.heard, transport=transport
+        )
         asked = sum((await rig.asked(3600)).values())
     taken = requests(account, rig.config.poll, held)
     assert taken.usual <= asked <= taken.worst

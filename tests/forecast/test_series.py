@@ -14,7 +14,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from runtype_exporter.app import Options, catch_up
 from runtype_exporter.catalogue import BY_NAME, CATALOGUE
 from runtype_exporter.clock import ScaledClock, SystemClock
-from runtype_exporter.config import Account, Collectors, Config, ConfiguredBatch, Metrics, Secret, load
+from runtype_exporter.config import (
+    Account,
+    Collectors,
+    Config,
+    ConfiguredBatch,
+    Metrics,
+    Secret,
+    load,
+)
 from runtype_exporter.forecast import ASSUMED, PROCESS_LINES, Row, label_sets, series, survey
 from runtype_exporter.forecast.series import Counts
 from runtype_exporter.metrics import OwnMetrics
@@ -77,7 +85,15 @@ def test_label_sets_follow_from_the_labels(metric: str, found: int):
 
 @pytest.mark.parametrize("metric", CATALOGUE, ids=lambda metric: metric.name)
 def test_nothing_a_metric_counts_by_grows_without_a_thing_to_count(metric):
-    nothing = Counts(schedules=0, flows=0, followed=0, closed=0, configured=0, objectives=0, collectors=frozenset())
+    nothing = Counts(
+        schedules=0,
+        flows=0,
+        followed=0,
+        closed=0,
+        configured=0,
+        objectives=0,
+        collectors=frozenset(),
+    )
     assert label_sets(metric, nothing) <= label_sets(metric, COUNTS)
     if {"schedule", "slo", "batch"} & set(metric.labels):
         assert 0 == label_sets(metric, nothing)
@@ -86,8 +102,12 @@ def test_nothing_a_metric_counts_by_grows_without_a_thing_to_count(metric):
 def test_a_histogram_takes_a_line_a_bucket_and_four_more_a_counter_two_and_a_gauge_one():
     rows = series(config({"latency_buckets": (1, 2)}), {"acme": ONE})
     # 1 s, 2 s, 60 s (the threshold of an objective), +Inf, sum, count, created
-    assert Row("runtype_record_latency_seconds", 4, 28) == row(rows, "runtype_record_latency_seconds")
-    assert Row("runtype_records_finished_total", 4, 8) == row(rows, "runtype_records_finished_total")
+    assert Row("runtype_record_latency_seconds", 4, 28) == row(
+        rows, "runtype_record_latency_seconds"
+    )
+    assert Row("runtype_records_finished_total", 4, 8) == row(
+        rows, "runtype_records_finished_total"
+    )
     assert Row("runtype_schedule_enabled", 1, 1) == row(rows, "runtype_schedule_enabled")
 
 
@@ -99,7 +119,10 @@ def test_a_collector_that_is_off_feeds_nothing():
 
 def test_more_batches_a_schedule_are_more_series_of_batches_alone():
     def lines(shown: int) -> dict[str, int]:
-        return {row.metric: row.lines for row in series(config({"batches_per_schedule": shown}), {"acme": ONE})}
+        return {
+            row.metric: row.lines
+            for row in series(config({"batches_per_schedule": shown}), {"acme": ONE})
+        }
 
     one, five = lines(1), lines(5)
     assert 5 * one["runtype_batch_total_records"] == five["runtype_batch_total_records"]
@@ -143,7 +166,9 @@ SCHEDULES = (
     ScheduleSpec(key="often", name="often", cron="*/10 * * * *"),
     ScheduleSpec(key="hourly", name="hourly", flow="summarise", cron="5 * * * *"),
     ScheduleSpec(key="agent", name="agent", kind="agent", cron="15 * * * *"),
-    ScheduleSpec(key="inline", name="inline", flow="clean", kind="inline", cron="20 * * * *", records=(5, 15)),
+    ScheduleSpec(
+        key="inline", name="inline", flow="clean", kind="inline", cron="20 * * * *", records=(5, 15)
+    ),
 )
 IMPORTS = (AdhocSpec(key="import", cron="*/4 * * * *"),)
 
@@ -153,13 +178,19 @@ def shown(text: str) -> Counter[str]:
     found: Counter[str] = Counter()
     for family in text_string_to_metric_families(text):
         name = f"{family.name}_total" if family.type == "counter" else family.name
-        sets = {tuple(value for label, value in sample.labels.items() if label != "le") for sample in family.samples}
+        sets = {
+            tuple(value for label, value in sample.labels.items() if label != "le")
+            for sample in family.samples
+        }
         found[name if name in BY_NAME else "process_*, python_*"] += len(sets)
     return found
 
 
 def test_a_forecast_after_a_look_is_about_what_a_scrape_shows(tmp_path: Path):
-    """A few hours of a small company. What departs is what a forecast cannot know, such as batches that have yet to be closed."""
+    """A few hours of a small company.
+
+    What departs is what a forecast cannot know, such as batches that have yet to be closed.
+    """
     system = SystemClock()
     clock = ScaledClock(base=system, origin=system.now(), start=START + 4 * 3600 + 150, speed=1.0)
     world = World(WorldSettings(start=START, schedules=SCHEDULES, adhoc=IMPORTS), 1, clock)

@@ -32,14 +32,21 @@ class Look:
     def __init__(self, settings: WorldSettings, scopes: tuple[str, ...] = ("*",)) -> None:
         self.clock = VirtualClock(asyncio.get_running_loop(), START)
         self.faults = Faults()
-        self.app = simulator_app(World(settings, 1, self.clock), keys=[Key(KEY, scopes)], faults=self.faults)
+        self.app = simulator_app(
+            World(settings, 1, self.clock), keys=[Key(KEY, scopes)], faults=self.faults
+        )
 
     async def __call__(self, key: str = KEY, **settings: Any) -> Holding:
         account = Account(
-            name="acme", base_url="http://127.0.0.1:1", api_key=Secret(env="KEY", environ={"KEY": key}), **settings
+            name="acme",
+            base_url="http://127.0.0.1:1",
+            api_key=Secret(env="KEY", environ={"KEY": key}),
+            **settings,
         )
         transport = httpx.ASGITransport(app=self.app)
-        return await survey(account, State(), clock=self.clock, telemetry=OwnMetrics(), transport=transport)
+        return await survey(
+            account, State(), clock=self.clock, telemetry=OwnMetrics(), transport=transport
+        )
 
     @property
     def asked(self) -> dict[str, int]:
@@ -55,7 +62,8 @@ async def test_what_an_account_holds_is_told_by_three_requests():
     await asyncio.sleep(6 * 3600 + 2000)
     held = await look()
     assert look.asked == {"schedules": 1, "runs": 1, "summary": 1}
-    assert (held.read, held.listed, held.schedules, held.flows) == (True, 3, 3, 2)  # an agent has no flow
+    # An agent has no flow.
+    assert (held.read, held.listed, held.schedules, held.flows) == (True, 3, 3, 2)
     assert sorted(held.ended) == [100] * 7 + [250] * 6
     assert held.runs_an_hour == pytest.approx(3.0, rel=0.2)
     assert (held.run_pages, held.ordered, held.notes) == (1, True, ())
@@ -78,7 +86,9 @@ async def test_batches_at_work_are_told_with_their_records_and_those_of_excluded
 
 
 async def test_batches_that_no_schedule_started_are_told_unless_they_are_not_followed():
-    look = Look(world(adhoc=(AdhocSpec(key="import", flow="import", cron="0 * * * *", records=40),)))
+    look = Look(
+        world(adhoc=(AdhocSpec(key="import", flow="import", cron="0 * * * *", records=40),))
+    )
     await asyncio.sleep(3603)
     assert (await look()).open == (40,)
     held = await look(adhoc_batches=False)
@@ -89,7 +99,9 @@ IMPORTS = AdhocSpec(key="import", flow="import", cron="* * * * *", records=40)
 
 
 async def test_how_often_batches_end_that_no_schedule_started_is_told_by_their_starts():
-    slow = AdhocSpec(key="slow", cron="0 * * * *", records=100, traffic=Traffic(latency=25.0, concurrency=1))
+    slow = AdhocSpec(
+        key="slow", cron="0 * * * *", records=100, traffic=Traffic(latency=25.0, concurrency=1)
+    )
     look = Look(world(adhoc=(IMPORTS, slow)))
     await asyncio.sleep(2 * 3600 - 30)
     held = await look()
@@ -99,14 +111,22 @@ async def test_how_often_batches_end_that_no_schedule_started_is_told_by_their_s
 
 
 async def test_a_few_batches_that_no_schedule_started_are_taken_for_an_hours():
-    look = Look(world(adhoc=(AdhocSpec(key="import", flow="import", cron="0 * * * *", records=40),)))
+    look = Look(
+        world(adhoc=(AdhocSpec(key="import", flow="import", cron="0 * * * *", records=40),))
+    )
     await asyncio.sleep(3900)
     held = await look()
     assert (held.adhoc_ended, held.adhoc_hours) == ((40,), 1.0)
 
 
 async def test_many_batches_submitted_at_once_are_no_measure():
-    look = Look(world(adhoc=tuple(replace(IMPORTS, key=f"i{number}", cron="0 * * * *") for number in range(12))))
+    look = Look(
+        world(
+            adhoc=tuple(
+                replace(IMPORTS, key=f"i{number}", cron="0 * * * *") for number in range(12)
+            )
+        )
+    )
     await asyncio.sleep(3900)
     held = await look()
     assert (len(held.adhoc_ended), held.adhoc_hours) == (12, 1 / 6)

@@ -69,7 +69,12 @@ def a_batch() -> Callable[..., Batch]:
             began=900.0,
             growing=True,
         )
-        values = {"seen": 900.0, "labels": Labels("nightly", "enrich"), "sweep": sweep, "sweeps": walk}
+        values = {
+            "seen": 900.0,
+            "labels": Labels("nightly", "enrich"),
+            "sweep": sweep,
+            "sweeps": walk,
+        }
         return Batch(ref=BatchRef(account, id_), **{**values, **fields})
 
     return build
@@ -89,7 +94,9 @@ def closed(a_batch: Callable[..., Batch]) -> Callable[..., Batch]:
 def a_result() -> Callable[..., Result]:
     """Builds a result: by default a success that took 30 s and ended 20 s ago."""
 
-    def build(key: str | None = "k1", record: str = "", outcome: str | None = "success", **fields: Any) -> Result:
+    def build(
+        key: str | None = "k1", record: str = "", outcome: str | None = "success", **fields: Any
+    ) -> Result:
         words = {None: "running", "success": "completed", "failure": "failed"}
         values = {
             "status": words.get(outcome, outcome),
@@ -97,14 +104,22 @@ def a_result() -> Callable[..., Result]:
             "finished": None if outcome is None else 980.0,
             "fault": "",
         }
-        return Result(key=key, record_key=record or f"record of {key}", outcome=outcome, **{**values, **fields})  # type: ignore[arg-type]
+        return Result(
+            key=key,
+            record_key=record or f"record of {key}",
+            outcome=outcome,
+            **{**values, **fields},
+        )  # type: ignore[arg-type]
 
     return build
 
 
 @pytest.fixture
 def totals() -> Callable[[Ledger], dict[Series, Any]]:
-    """Reads every series of a ledger just opened: counters as numbers, histograms as the number of their observations."""
+    """Reads every series of a ledger just opened.
+
+    Counters as numbers, histograms as the number of their observations.
+    """
 
     def read(ledger: Ledger) -> dict[Series, Any]:
         found = {}
@@ -118,18 +133,34 @@ def totals() -> Callable[[Ledger], dict[Series, Any]]:
 
 
 class Remembered:
-    """The ledger's table in memory: pages are counted one after another, each on what those before it left."""
+    """The ledger's table in memory.
+
+    Pages are counted one after another, each on what those before it left.
+    """
 
     def __init__(self) -> None:
         self.rows = {}
         self.added = 0
 
     def count(self, batch, *results, count: bool = True):
-        ids = [record_identity(row.record_key) if row.key is None else result_identity(row.key) for row in results]
-        records = {row.record_key: record_identity(row.record_key) for row in results if row.key is not None}
-        delta, changes = count_page(batch, results, Page(ids, dict(self.rows), records), 1_000.0, count=count)
+        ids = [
+            record_identity(row.record_key) if row.key is None else result_identity(row.key)
+            for row in results
+        ]
+        records = {
+            row.record_key: record_identity(row.record_key)
+            for row in results
+            if row.key is not None
+        }
+        delta, changes = count_page(
+            batch, results, Page(ids, dict(self.rows), records), 1_000.0, count=count
+        )
         before = len(self.rows)
-        self.rows = {id_: row for id_, row in {**self.rows, **changes.written}.items() if id_ not in changes.deleted}
+        self.rows = {
+            id_: row
+            for id_, row in {**self.rows, **changes.written}.items()
+            if id_ not in changes.deleted
+        }
         assert changes.added == len(self.rows) - before
         return delta
 
@@ -173,7 +204,8 @@ def break_down() -> Callable[[Ledger, str], None]:
 
     def break_(ledger: Ledger, table: str) -> None:
         ledger._database._connection.execute(
-            f"CREATE TEMP TRIGGER broken BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'disk'); END"
+            f"CREATE TEMP TRIGGER broken BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT,"
+            " 'disk'); END"
         )
 
     return break_

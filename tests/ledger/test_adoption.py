@@ -6,7 +6,9 @@ from runtype_exporter.ledger.identities import record_identity, result_identity
 
 
 def test_a_record_without_a_result_id_goes_by_its_own(table, a_batch, a_result):
-    shown = [table.finished(a_batch(), a_result(None, "r1"), a_result(None, "r2")) for _ in range(2)]
+    shown = [
+        table.finished(a_batch(), a_result(None, "r1"), a_result(None, "r2")) for _ in range(2)
+    ]
     assert shown == [{"success": 2}, {}]
 
 
@@ -19,7 +21,9 @@ def test_the_first_result_id_adopts_a_record_that_was_counted(table, a_batch, a_
     assert shown == [{"success": 1}, {}, {}, {"success": 1}]
 
 
-def test_a_stale_page_that_shows_an_adopted_record_counts_nothing_whatever_it_shows(table, a_batch, a_result):
+def test_a_stale_page_that_shows_an_adopted_record_counts_nothing_whatever_it_shows(
+    table, a_batch, a_result
+):
     for key in (None, "k1"):
         table.count(a_batch(), a_result(key, "r1"))
     assert table.finished(a_batch(), a_result(None, "r1")) == {}
@@ -46,9 +50,13 @@ def test_adopting_an_other_outcome_is_a_change(table, a_batch, a_result):
 
 
 def test_adoption_within_one_page_is_taken_in_order(table, a_batch, a_result):
-    assert table.finished(a_batch(), a_result(None, "r1", outcome=None), a_result("k1", "r1")) == {"success": 1}
+    assert table.finished(a_batch(), a_result(None, "r1", outcome=None), a_result("k1", "r1")) == {
+        "success": 1
+    }
     assert list(table.rows) == [result_identity("k1")]
-    assert table.finished(a_batch(), a_result(None, "r2"), a_result("k2", "r2"), a_result(None, "r2")) == {"success": 1}
+    assert table.finished(
+        a_batch(), a_result(None, "r2"), a_result("k2", "r2"), a_result(None, "r2")
+    ) == {"success": 1}
 
 
 def test_a_record_that_waits_is_adopted_and_waits_again_within_one_page(table, a_batch, a_result):
@@ -70,5 +78,8 @@ def test_a_record_and_its_adopter_are_one_row_of_a_walk(outcome, table, a_batch,
 def test_a_stale_row_stands_for_its_adopter_in_the_walk(table, a_batch, a_result):
     for key in (None, "k1"):
         table.count(a_batch(), a_result(key, "r1"))
-    seen = [table.count(a_batch(walk=2), a_result(key, "r1")).seen.distinct for key in (None, "k1", None)]
+    seen = [
+        table.count(a_batch(walk=2), a_result(key, "r1")).seen.distinct
+        for key in (None, "k1", None)
+    ]
     assert seen == [1, 0, 0]

@@ -27,7 +27,9 @@ probe_maps = st.dictionaries(
     st.sampled_from(get_args(Source)),
     st.builds(Probe, words, st.none() | counts, st.none() | counts, st.none() | counts),
 )
-seens = st.builds(Seen, counts, counts, st.dictionaries(words, counts, max_size=4), maybe_time, maybe_time)
+seens = st.builds(
+    Seen, counts, counts, st.dictionaries(words, counts, max_size=4), maybe_time, maybe_time
+)
 sweeps = st.builds(
     Sweep,
     number=counts,
@@ -87,12 +89,27 @@ def test_what_stands_at_its_default_takes_no_room():
 
 
 def test_the_text_is_plain_json():
-    batch = Batch(ref=BatchRef("production", "b1"), seen=5.0, flow_name="Ränge", labels=Labels("nightly", "f"))
-    assert json.loads(encode(batch)) == {"seen": 5.0, "flow_name": "Ränge", "labels": ["nightly", "f"]}
+    batch = Batch(
+        ref=BatchRef("production", "b1"), seen=5.0, flow_name="Ränge", labels=Labels("nightly", "f")
+    )
+    assert json.loads(encode(batch)) == {
+        "seen": 5.0,
+        "flow_name": "Ränge",
+        "labels": ["nightly", "f"],
+    }
 
 
 @pytest.mark.parametrize(
-    "text", ["", "null", "[]", "{}", '{"seen":1,"hue":2}', '{"seen":1,"labels":["a"]}', '{"seen":1,"sweep":{}}']
+    "text",
+    [
+        "",
+        "null",
+        "[]",
+        "{}",
+        '{"seen":1,"hue":2}',
+        '{"seen":1,"labels":["a"]}',
+        '{"seen":1,"sweep":{}}',
+    ],
 )
 def test_text_that_is_not_wholly_understood_is_an_error(text: str):
     with pytest.raises((ValueError, TypeError, LookupError, AttributeError)):

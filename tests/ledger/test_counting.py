@@ -11,12 +11,16 @@ FLOW = ("production", "nightly", "enrich")
 PROBES = {"run": Probe("completed", 1, 1, 0)}
 
 
-# --- what a page adds -------------------------------------------------------------------------------------------------
+# --- what a page adds ---
 
 
 def test_a_page_adds_its_results_by_outcome(table, a_batch, a_result):
     delta = table.count(
-        a_batch(), a_result("k1"), a_result("k2"), a_result("k3", outcome="failure"), a_result("k4", outcome=None)
+        a_batch(),
+        a_result("k1"),
+        a_result("k2"),
+        a_result("k3", outcome="failure"),
+        a_result("k4", outcome=None),
     )
     assert delta.increments == {
         ("runtype_records_finished_total", (*FLOW, "success")): 2,
@@ -25,12 +29,23 @@ def test_a_page_adds_its_results_by_outcome(table, a_batch, a_result):
     }
 
 
-def test_a_page_adds_latencies_with_ids_for_exemplars_and_the_lag_of_their_detection(table, a_batch, a_result):
-    delta = table.count(a_batch(), a_result("k1", "r1"), a_result("k2", "r2", outcome="failure", finished=999.0))
+def test_a_page_adds_latencies_with_ids_for_exemplars_and_the_lag_of_their_detection(
+    table, a_batch, a_result
+):
+    delta = table.count(
+        a_batch(), a_result("k1", "r1"), a_result("k2", "r2", outcome="failure", finished=999.0)
+    )
     assert delta.observations == {
-        ("runtype_record_latency_seconds", (*FLOW, "success")): [Observation(30.0, NOW, "b1", "r1")],
-        ("runtype_record_latency_seconds", (*FLOW, "failure")): [Observation(49.0, NOW, "b1", "r2")],
-        ("runtype_record_detection_lag_seconds", ("production",)): [Observation(20.0, NOW), Observation(1.0, NOW)],
+        ("runtype_record_latency_seconds", (*FLOW, "success")): [
+            Observation(30.0, NOW, "b1", "r1")
+        ],
+        ("runtype_record_latency_seconds", (*FLOW, "failure")): [
+            Observation(49.0, NOW, "b1", "r2")
+        ],
+        ("runtype_record_detection_lag_seconds", ("production",)): [
+            Observation(20.0, NOW),
+            Observation(1.0, NOW),
+        ],
     }
 
 
@@ -85,7 +100,9 @@ def test_a_result_without_trustworthy_times_is_counted_but_not_as_a_latency(
 
 def test_a_result_that_ended_in_our_future_was_detected_at_once(table, a_batch, a_result):
     delta = table.count(a_batch(), a_result(finished=NOW + 60))
-    assert delta.observations["runtype_record_detection_lag_seconds", ("production",)] == [Observation(0.0, NOW)]
+    assert delta.observations["runtype_record_detection_lag_seconds", ("production",)] == [
+        Observation(0.0, NOW)
+    ]
 
 
 @pytest.mark.parametrize("missing", ["labels", "sweep"])
@@ -94,21 +111,29 @@ def test_a_batch_without_labels_or_a_walk_cannot_be_counted(missing, table, a_ba
         table.count(replace(a_batch(), **{missing: None}), a_result())
 
 
-# --- exactly once -----------------------------------------------------------------------------------------------------
+# --- exactly once ---
 
 
 def test_a_result_is_counted_once_however_often_it_is_shown(table, a_batch, a_result):
-    shown = [table.finished(a_batch(walk=walk), a_result("k1"), a_result("k1")) for walk in (1, 1, 2)]
+    shown = [
+        table.finished(a_batch(walk=walk), a_result("k1"), a_result("k1")) for walk in (1, 1, 2)
+    ]
     assert shown == [{"success": 1}, {}, {}]
 
 
 def test_an_unfinished_result_is_counted_when_it_is_final(table, a_batch, a_result):
-    shown = [table.finished(a_batch(), a_result("k1", outcome=outcome)) for outcome in (None, None, "failure")]
+    shown = [
+        table.finished(a_batch(), a_result("k1", outcome=outcome))
+        for outcome in (None, None, "failure")
+    ]
     assert shown == [{}, {}, {"failure": 1}]
 
 
 def test_a_result_that_runs_again_to_the_same_end_is_not_counted_again(table, a_batch, a_result):
-    shown = [table.finished(a_batch(), a_result("k1", outcome=outcome)) for outcome in ("success", None, "success")]
+    shown = [
+        table.finished(a_batch(), a_result("k1", outcome=outcome))
+        for outcome in ("success", None, "success")
+    ]
     assert shown == [{"success": 1}, {}, {}]
 
 
@@ -116,7 +141,9 @@ def test_a_changed_outcome_counts_again_and_as_a_change(table, a_batch, a_result
     table.count(a_batch(), a_result("k1"))
     delta = table.count(a_batch(), a_result("k1", "r1", outcome="failure"))
     assert delta.increments["runtype_records_finished_total", (*FLOW, "failure")] == 1
-    assert delta.increments["runtype_record_outcome_changes_total", (*FLOW, "success", "failure")] == 1
+    assert (
+        delta.increments["runtype_record_outcome_changes_total", (*FLOW, "success", "failure")] == 1
+    )
     assert delta.observations["runtype_record_latency_seconds", (*FLOW, "failure")] == [
         Observation(30.0, NOW, "b1", "r1")
     ]
@@ -124,10 +151,14 @@ def test_a_changed_outcome_counts_again_and_as_a_change(table, a_batch, a_result
 
 
 def test_one_result_twice_in_a_page_is_taken_in_order(table, a_batch, a_result):
-    delta = table.count(a_batch(), a_result("k1", outcome="failure"), a_result("k1"), a_result("k1", outcome=None))
+    delta = table.count(
+        a_batch(), a_result("k1", outcome="failure"), a_result("k1"), a_result("k1", outcome=None)
+    )
     assert delta.increments["runtype_records_finished_total", (*FLOW, "failure")] == 1
     assert delta.increments["runtype_records_finished_total", (*FLOW, "success")] == 1
-    assert delta.increments["runtype_record_outcome_changes_total", (*FLOW, "failure", "success")] == 1
+    assert (
+        delta.increments["runtype_record_outcome_changes_total", (*FLOW, "failure", "success")] == 1
+    )
     assert delta.seen.distinct == 1
 
 
@@ -140,7 +171,16 @@ def test_a_retry_is_another_result_of_the_same_record(table, a_batch, a_result):
 
 
 def test_the_known_words_are_told_apart(table, a_batch, a_result):
-    words = ["completed", "success", "succeeded", "failed", "error", "errored", "timeout", "timed_out"]
+    words = [
+        "completed",
+        "success",
+        "succeeded",
+        "failed",
+        "error",
+        "errored",
+        "timeout",
+        "timed_out",
+    ]
     words += ["cancelled", "canceled", "skipped"]
     table.count(a_batch(), *(a_result(word, status=word) for word in words))
     assert len({row[1] for row in table.rows.values()}) == len(words)
@@ -150,7 +190,9 @@ def test_a_word_that_changed_its_meaning_recounts_nothing(table, a_batch, a_resu
     table.count(a_batch(), a_result("k1", outcome="unknown", status="needs_review"))
     delta = table.count(a_batch(), a_result("k1", outcome="failure", status="needs_review"))
     assert not any(delta.increments.values())
-    assert table.changes(a_batch(), a_result("k1", status="completed")) == {("unknown", "success"): 1}
+    assert table.changes(a_batch(), a_result("k1", status="completed")) == {
+        ("unknown", "success"): 1
+    }
 
 
 def test_a_synonym_is_no_change_and_the_newest_word_is_the_one_remembered(table, a_batch, a_result):
@@ -159,21 +201,30 @@ def test_a_synonym_is_no_change_and_the_newest_word_is_the_one_remembered(table,
     assert table.finished(a_batch(), a_result("k1", outcome="failure", status="success")) == {}
 
 
-def test_a_word_that_came_to_mean_an_end_counts_the_results_that_wait_with_it(table, a_batch, a_result):
+def test_a_word_that_came_to_mean_an_end_counts_the_results_that_wait_with_it(
+    table, a_batch, a_result
+):
     table.count(a_batch(), a_result("k1", outcome=None, status="needs_review"))
-    assert table.finished(a_batch(), a_result("k1", outcome="failure", status="needs_review")) == {"failure": 1}
+    assert table.finished(a_batch(), a_result("k1", outcome="failure", status="needs_review")) == {
+        "failure": 1
+    }
 
 
-# --- the guard: what was final before the first start -----------------------------------------------------------------
+# --- the guard: what was final before the first start ---
 
 
 def test_what_ended_before_the_guard_is_remembered_and_never_counted(table, a_batch, a_result):
     batch = a_batch(guard=980.0)
-    shown = [table.finished(batch, a_result("k1", finished=979.9), a_result("k2", finished=980.0)) for _ in range(2)]
+    shown = [
+        table.finished(batch, a_result("k1", finished=979.9), a_result("k2", finished=980.0))
+        for _ in range(2)
+    ]
     assert shown == [{"success": 1}, {}]
 
 
-def test_a_remembered_result_with_another_end_after_the_guard_is_counted_for_the_first_time(table, a_batch, a_result):
+def test_a_remembered_result_with_another_end_after_the_guard_is_counted_for_the_first_time(
+    table, a_batch, a_result
+):
     batch = a_batch(guard=980.0)
     table.count(batch, a_result("k1", finished=970.0))
     assert table.finished(batch, a_result("k1", outcome="failure", finished=975.0)) == {}
@@ -182,7 +233,9 @@ def test_a_remembered_result_with_another_end_after_the_guard_is_counted_for_the
     assert not any(name == "runtype_record_outcome_changes_total" for name, _ in delta.increments)
 
 
-def test_a_remembered_result_with_another_word_for_the_same_end_stays_remembered(table, a_batch, a_result):
+def test_a_remembered_result_with_another_word_for_the_same_end_stays_remembered(
+    table, a_batch, a_result
+):
     batch = a_batch(guard=980.0)
     table.count(batch, a_result("k1", finished=970.0))
     assert table.finished(batch, a_result("k1", finished=990.0, status="success")) == {}
@@ -191,7 +244,9 @@ def test_a_remembered_result_with_another_word_for_the_same_end_stays_remembered
 def test_the_guard_says_nothing_about_changes_of_counted_results(table, a_batch, a_result):
     batch = a_batch(guard=980.0)
     table.count(batch, a_result("k1", finished=990.0))
-    assert table.finished(batch, a_result("k1", outcome="failure", finished=970.0)) == {"failure": 1}
+    assert table.finished(batch, a_result("k1", outcome="failure", finished=970.0)) == {
+        "failure": 1
+    }
 
 
 @pytest.mark.parametrize(
@@ -207,7 +262,7 @@ def test_without_an_end_time_a_result_is_old_unless_it_was_seen_to_wait(
     assert table.finished(batch, a_result("k1", finished=None, fault="missing")) == expected
 
 
-# --- pages that show only some of the rows ----------------------------------------------------------------------------
+# --- pages that show only some of the rows ---
 
 
 def test_a_filtered_page_counts_nothing_and_a_whole_one_counts_it_later(table, a_batch, a_result):
@@ -223,7 +278,7 @@ def test_a_filtered_page_forgets_nothing_that_was_counted(table, a_batch, a_resu
     assert table.finished(a_batch(), a_result("k1")) == {}
 
 
-# --- what the walk has seen -------------------------------------------------------------------------------------------
+# --- what the walk has seen ---
 
 
 def test_what_a_page_shows_is_summed(table, a_batch, a_result):
@@ -237,12 +292,16 @@ def test_what_a_page_shows_is_summed(table, a_batch, a_result):
         a_result("k6", outcome=None, created=935.0),
         a_result("k7", outcome=None, created=None, status="queued"),
     ).seen
-    assert seen == Seen(7, 4, {"completed": 2, "failed": 1, "running": 3, "queued": 1}, 960.0, 930.0)
+    assert seen == Seen(
+        7, 4, {"completed": 2, "failed": 1, "running": 3, "queued": 1}, 960.0, 930.0
+    )
 
 
 def test_rows_that_the_walk_met_before_are_not_summed_again(table, a_batch, a_result):
     table.count(a_batch(), a_result("k1"), a_result("k2", outcome=None))
-    seen = table.count(a_batch(), a_result("k2"), a_result("k3", finished=900.0), a_result("k3")).seen
+    seen = table.count(
+        a_batch(), a_result("k2"), a_result("k3", finished=900.0), a_result("k3")
+    ).seen
     assert seen == Seen(1, 0, {"completed": 1}, 980.0, None)
 
 

@@ -45,16 +45,22 @@ def test_a_transaction_is_kept_and_timed(database: Database, heard: Heard):
 
 
 def test_an_error_of_sqlite_undoes_everything_and_is_reported(database: Database, heard: Heard):
-    with pytest.raises(LedgerFailed, match="SQLITE_CONSTRAINT_UNIQUE"), database.transaction() as connection:
+    with (
+        pytest.raises(LedgerFailed, match="SQLITE_CONSTRAINT_UNIQUE"),
+        database.transaction() as connection,
+    ):
         connection.executemany("INSERT INTO t VALUES (?)", [(1,), (1,)])
     assert held(database) == []
     assert (heard.commits, heard.failures) == ([], 1)
 
 
-def test_an_error_of_the_callers_undoes_everything_and_is_no_failure_of_the_ledger(database: Database, heard: Heard):
+def test_an_error_of_the_callers_undoes_everything_and_is_no_failure_of_the_ledger(
+    database: Database, heard: Heard
+):
     with pytest.raises(KeyError), database.transaction() as connection:
         connection.executemany(
-            "INSERT INTO t VALUES (?)", ((values[name],) for values in [{"a": 1}, {}] for name in "a")
+            "INSERT INTO t VALUES (?)",
+            ((values[name],) for values in [{"a": 1}, {}] for name in "a"),
         )
     assert held(database) == []
     assert (heard.commits, heard.failures) == ([], 0)
@@ -64,8 +70,13 @@ def test_an_error_after_which_sqlite_undid_the_transaction_itself_is_reported_as
     database: Database, heard: Heard
 ):
     with database.reading() as connection:
-        connection.execute("CREATE TRIGGER gone BEFORE INSERT ON t BEGIN SELECT RAISE(ROLLBACK, 'secret'); END")
-    with pytest.raises(LedgerFailed, match="SQLITE_CONSTRAINT_TRIGGER") as caught, database.transaction() as connection:
+        connection.execute(
+            "CREATE TRIGGER gone BEFORE INSERT ON t BEGIN SELECT RAISE(ROLLBACK, 'secret'); END"
+        )
+    with (
+        pytest.raises(LedgerFailed, match="SQLITE_CONSTRAINT_TRIGGER") as caught,
+        database.transaction() as connection,
+    ):
         connection.execute("INSERT INTO t VALUES (1)")
     assert "secret" not in str(caught.value)
     assert heard.failures == 1
@@ -89,5 +100,8 @@ def test_a_failed_reading_is_reported(database: Database, heard: Heard):
 def test_closing_twice_does_no_harm_and_nothing_works_afterwards(database: Database, path: Path):
     database.close()
     database.close()
-    with pytest.raises(LedgerFailed, match=r"ledger\.db: .*ProgrammingError"), database.transaction():
+    with (
+        pytest.raises(LedgerFailed, match=r"ledger\.db: .*ProgrammingError"),
+        database.transaction(),
+    ):
         pass

@@ -31,7 +31,9 @@ def count(ledger, clock):
     return count_
 
 
-def test_series_of_schedules_that_are_gone_end_once_nothing_was_added_for_long_enough(ledger, count):
+def test_series_of_schedules_that_are_gone_end_once_nothing_was_added_for_long_enough(
+    ledger, count
+):
     runs = (RUNS, ("production", "gone", "success"))
     slo = (SLO, ("fast", "production", "gone", "good"))
     count(finished("gone"), runs, slo, finished("listed"), at=100.0)
@@ -95,7 +97,12 @@ def test_a_touch_of_0_is_no_change(ledger, count, clock):
 def test_names_that_nothing_uses_any_more_are_forgotten(ledger, count, a_batch, open_ledger):
     for id_, name in (("s1", "gone"), ("s2", "listed"), ("s3", "still counted")):
         ledger.label("production", "schedule", id_, name)
-    for id_, name in (("f1", "unused"), ("f2", "enrich"), ("f3", "of an open batch"), ("f4", "gone with it")):
+    for id_, name in (
+        ("f1", "unused"),
+        ("f2", "enrich"),
+        ("f3", "of an open batch"),
+        ("f4", "gone with it"),
+    ):
         ledger.label("production", "flow", id_, name)
     ledger.label("other", "schedule", "s1", "gone")
     count(finished("gone", "gone with it"), at=100.0)

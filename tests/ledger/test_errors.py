@@ -47,7 +47,10 @@ def test_each_error_while_opening_has_its_kind_of_refusal(code: int, expected: t
 
 
 def test_text_that_sqlite_cannot_decode_is_damage():
-    assert type(refusal(PATH, sqlite3.OperationalError("Could not decode to UTF-8 column"))) is LedgerDamaged
+    assert (
+        type(refusal(PATH, sqlite3.OperationalError("Could not decode to UTF-8 column")))
+        is LedgerDamaged
+    )
 
 
 @pytest.mark.parametrize(
@@ -56,12 +59,20 @@ def test_text_that_sqlite_cannot_decode_is_damage():
         (LedgerLocked(PATH), "give this one another state.path"),
         (LedgerForeign(PATH), "Set state.path to another file"),
         (LedgerNewer(PATH, 3, 1), "has format 3, this exporter knows formats up to 1"),
-        (LedgerDamaged(PATH, "finding"), "Restore it from a backup, or move it and the files runtype-exporter.db-wal"),
+        (
+            LedgerDamaged(PATH, "finding"),
+            "Restore it from a backup, or move it and the files runtype-exporter.db-wal",
+        ),
         (LedgerUnusable(PATH, "finding"), "an existing directory that this user may write to"),
-        (LedgerFailed(PATH, sqlite_error(sqlite3.SQLITE_FULL)), "(SQLITE_NAME); nothing was changed. Check the disk"),
+        (
+            LedgerFailed(PATH, sqlite_error(sqlite3.SQLITE_FULL)),
+            "(SQLITE_NAME); nothing was changed. Check the disk",
+        ),
     ],
 )
-def test_every_message_names_the_file_and_the_remedy_and_quotes_nothing(error: LedgerError, remedy: str):
+def test_every_message_names_the_file_and_the_remedy_and_quotes_nothing(
+    error: LedgerError, remedy: str
+):
     assert str(error).startswith("/data/runtype-exporter.db: ")
     assert remedy in str(error)
     assert "customer" not in str(error)

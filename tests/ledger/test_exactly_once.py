@@ -22,17 +22,30 @@ GUARD = 100.0
 RETENTION = 50.0
 THRESHOLD = 10.0
 """Of a record created 10 s before the guard: one that ended at the guard was just fast enough."""
-OBJECTIVES = Objectives([
-    Objective(name="succeed", type="success"),
-    Objective(name="fast", type="latency", threshold=THRESHOLD),
-    Objective(name="fresh", type="freshness", max_delay=1.0),
-])  # fmt: skip
+OBJECTIVES = Objectives(
+    [
+        Objective(name="succeed", type="success"),
+        Objective(name="fast", type="latency", threshold=THRESHOLD),
+        Objective(name="fresh", type="freshness", max_delay=1.0),
+    ]
+)
 VERDICTS = {"success": "good", "failure": "bad", "unknown": "bad"}
-WORDS = {"running": None, "completed": "success", "succeeded": "success", "failed": "failure", "odd": "unknown"}
+WORDS = {
+    "running": None,
+    "completed": "success",
+    "succeeded": "success",
+    "failed": "failure",
+    "odd": "unknown",
+}
 
 batches = st.sampled_from(["b1", "b2"])
 rows = st.builds(
-    lambda key, record, status, finished: (None if key is None else f"{record}.{key}", record, status, finished),
+    lambda key, record, status, finished: (
+        None if key is None else f"{record}.{key}",
+        record,
+        status,
+        finished,
+    ),
     st.sampled_from([None, None, "k1", "k2"]),
     st.sampled_from(["r1", "r2", "r3"]),
     st.sampled_from(list(WORDS)),
@@ -49,7 +62,8 @@ class Model:
     changes: Counter = field(default_factory=Counter)
     latencies: int = 0
     events: Counter = field(default_factory=Counter)
-    known: dict = field(default_factory=dict)  # (batch, identity) -> [outcome or None, counted, its word]
+    # (batch, identity) -> [outcome or None, counted, its word].
+    known: dict = field(default_factory=dict)
     adopters: dict = field(default_factory=dict)  # (batch, record) -> the result id that adopted it
     walks: dict = field(default_factory=dict)  # batch -> identities met by the walk
     words: dict = field(default_factory=lambda: dict(WORDS))
@@ -58,7 +72,14 @@ class Model:
         id_, before = batch.ref.id, len(self.walks.setdefault(batch.ref.id, set()))
         for key, record, word, end in page:
             stale = key is None and (id_, record) in self.adopters
-            me = (id_, ("result", key or self.adopters[id_, record]) if key or stale else ("record", record))
+            me = (
+                id_,
+                (
+                    ("result", key or self.adopters[id_, record])
+                    if key or stale
+                    else ("record", record)
+                ),
+            )
             if key and me not in self.known:
                 self.adopt(me, (id_, ("record", record)), (id_, record), key)
             waited = self.known.get(me, [0])[0] is None
@@ -82,7 +103,9 @@ class Model:
         if before == outcome:
             row[2] = word
         elif its_word != word:
-            old = batch.guard is not None and (end < batch.guard if end else not waited and batch.swept is None)
+            old = batch.guard is not None and (
+                end < batch.guard if end else not waited and batch.swept is None
+            )
             row[:] = [outcome, counted or not old, word]
             if row[1]:
                 self.finished[outcome] += 1
@@ -100,10 +123,25 @@ class Model:
 
 def new_batch(id_: str, *, guard: float | None) -> Batch:
     walk = Sweep(
-        number=1, full=True, again=False, offset=0, seen=Seen(), total=0, pages=0, before={}, began=0.0, growing=True
+        number=1,
+        full=True,
+        again=False,
+        offset=0,
+        seen=Seen(),
+        total=0,
+        pages=0,
+        before={},
+        began=0.0,
+        growing=True,
     )
     return Batch(
-        ref=BatchRef("a", id_), seen=0.0, created=0.0, labels=Labels("s", "f"), guard=guard, sweeps=1, sweep=walk
+        ref=BatchRef("a", id_),
+        seen=0.0,
+        created=0.0,
+        labels=Labels("s", "f"),
+        guard=guard,
+        sweeps=1,
+        sweep=walk,
     )
 
 
@@ -133,7 +171,9 @@ class ExactlyOnce(RuleBasedStateMachine):
 
     def open(self, path: Path) -> Ledger:
         self.published: Counter = Counter()
-        return Ledger.open(path, clock=self.clock, boundaries=catalogue.boundaries(), objectives=OBJECTIVES)
+        return Ledger.open(
+            path, clock=self.clock, boundaries=catalogue.boundaries(), objectives=OBJECTIVES
+        )
 
     def teardown(self) -> None:
         self.ledger.close()
@@ -146,7 +186,12 @@ class ExactlyOnce(RuleBasedStateMachine):
             told.append(seen.distinct)
             return self.batches[id_]
 
-        self.ledger.apply(self.batches[id_], [as_result(row, self.model.words) for row in page], advance, count=count)
+        self.ledger.apply(
+            self.batches[id_],
+            [as_result(row, self.model.words) for row in page],
+            advance,
+            count=count,
+        )
         return told[0]
 
     def copy(self, folder: Path) -> None:
@@ -175,11 +220,15 @@ class ExactlyOnce(RuleBasedStateMachine):
         batch = self.batches[id_]
         number = batch.sweeps + 1
         probes = {"run": Probe("running", None, None, None)} if swept else batch.swept
-        self.batches[id_] = replace(batch, sweeps=number, sweep=replace(batch.sweep, number=number), swept=probes)
+        self.batches[id_] = replace(
+            batch, sweeps=number, sweep=replace(batch.sweep, number=number), swept=probes
+        )
         self.ledger.save(self.batches[id_])
         self.model.walks[id_] = set()
 
-    @rule(abandoned=st.integers(0, 3), start=st.sampled_from(["on_time", "late", "missed", "failed"]))
+    @rule(
+        abandoned=st.integers(0, 3), start=st.sampled_from(["on_time", "late", "missed", "failed"])
+    )
     def settle_what_is_judged_too(self, abandoned, start) -> None:
         increments = {
             ("runtype_records_abandoned_total", ("a", "s", "f")): abandoned,
@@ -225,12 +274,17 @@ class ExactlyOnce(RuleBasedStateMachine):
             self.ledger.close()
             self.ledger = self.open(folder / "ledger.db")
 
-    @rule(id_=batches, page=pages.filter(bool), table=st.sampled_from(["batches", "results", "series"]))
+    @rule(
+        id_=batches,
+        page=pages.filter(bool),
+        table=st.sampled_from(["batches", "results", "series"]),
+    )
     def show_a_page_while_the_disk_fails(self, id_, page, table) -> None:
         connection = self.ledger._database._connection
         for event in ("INSERT", "UPDATE"):
             connection.execute(
-                f"CREATE TEMP TRIGGER broken_{event} BEFORE {event} ON {table} BEGIN SELECT RAISE(ABORT, 'disk'); END"
+                f"CREATE TEMP TRIGGER broken_{event} BEFORE {event} ON {table} BEGIN SELECT"
+                " RAISE(ABORT, 'disk'); END"
             )
         before = deepcopy(self.model)
         expected = self.model.page(self.batches[id_], page, count=True)

@@ -30,7 +30,9 @@ def held(ledger, *ids: str) -> list[str]:
     return sorted(ledger.lookup(ids))
 
 
-def test_identities_go_after_the_retention_and_the_tombstone_stays_while_the_api_may_list_it(ledger, fill):
+def test_identities_go_after_the_retention_and_the_tombstone_stays_while_the_api_may_list_it(
+    ledger, fill
+):
     fill("b1", WEEK + 1, created=NOW - WEEK)
     assert ledger.forget("production", listed=[], retention=WEEK) == 3
     assert (ledger.rows(), held(ledger, "b1")) == (0, ["b1"])
@@ -80,8 +82,22 @@ def test_an_account_without_a_horizon_keeps_its_tombstones(ledger, fill):
 def test_ended_runs_go_by_the_same_rules(ledger):
     ledger.horizon("production", lookback=2 * WEEK)
     runs = [
-        Run(account="production", id="old", schedule="s", created=0.0, outcome="success", ended=NOW - WEEK - 1),
-        Run(account="production", id="young", schedule="s", created=0.0, outcome="success", ended=NOW - WEEK + 1),
+        Run(
+            account="production",
+            id="old",
+            schedule="s",
+            created=0.0,
+            outcome="success",
+            ended=NOW - WEEK - 1,
+        ),
+        Run(
+            account="production",
+            id="young",
+            schedule="s",
+            created=0.0,
+            outcome="success",
+            ended=NOW - WEEK + 1,
+        ),
         Run(
             account="production",
             id="ahead",
@@ -90,15 +106,29 @@ def test_ended_runs_go_by_the_same_rules(ledger):
             outcome="success",
             ended=NOW - WEEK - 1,
         ),
-        Run(account="production", id="listed", schedule="s", outcome="success", ended=NOW - WEEK - 1),
-        Run(account="production", id="unlisted", schedule="s", outcome="success", ended=NOW - WEEK - 1),
+        Run(
+            account="production", id="listed", schedule="s", outcome="success", ended=NOW - WEEK - 1
+        ),
+        Run(
+            account="production",
+            id="unlisted",
+            schedule="s",
+            outcome="success",
+            ended=NOW - WEEK - 1,
+        ),
         Run(account="production", id="endless", schedule="s", created=0.0, outcome="success"),
         Run(account="production", id="running", schedule="s", created=0.0),
         Run(account="staging", id="other", schedule="s", created=0.0, outcome="success", ended=0.0),
     ]
     ledger.settle(Delta(), runs=runs)
     assert ledger.forget("production", listed=["listed"], retention=WEEK) == 3
-    assert sorted(ledger.runs([run.id for run in runs])) == ["ahead", "listed", "other", "running", "young"]
+    assert sorted(ledger.runs([run.id for run in runs])) == [
+        "ahead",
+        "listed",
+        "other",
+        "running",
+        "young",
+    ]
 
 
 def test_one_call_deletes_a_portion_and_later_ones_the_rest(ledger, fill):
@@ -118,7 +148,12 @@ def test_a_tombstone_never_goes_before_its_identities(ledger, fill):
 def test_what_was_counted_stays_counted(ledger, fill, totals):
     fill("b1", WEEK + 1, created=0.0)
     ledger.forget("production", listed=[], retention=WEEK)
-    assert totals(ledger)["runtype_records_finished_total", ("production", "nightly", "enrich", "success")] == 3
+    assert (
+        totals(ledger)[
+            "runtype_records_finished_total", ("production", "nightly", "enrich", "success")
+        ]
+        == 3
+    )
 
 
 def test_the_number_of_a_forgotten_batch_may_be_used_again(ledger, fill, a_batch, a_result):

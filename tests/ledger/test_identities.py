@@ -29,9 +29,8 @@ def test_a_result_and_a_record_of_the_same_id_are_two_identities():
 
 
 def test_identities_never_change_for_they_are_on_disk():
-    assert (
-        result_identity("recordresult_01jv").hex() == "13e7982fe0d7b1cde6c02a7e77b99115"
-    )  # printf krecordresult_01jv | b2sum -l 128
+    # Printf krecordresult_01jv | b2sum -l 128.
+    assert result_identity("recordresult_01jv").hex() == "13e7982fe0d7b1cde6c02a7e77b99115"
     assert record_identity("record_01jv").hex() == "06583c6fa86a890cca54f046749c9ea4"
 
 
@@ -41,7 +40,9 @@ def test_an_id_that_is_no_valid_unicode_has_an_identity_too():
 
 def test_a_page_of_a_batch_never_held_asks_for_the_records_of_all_its_results(connection, a_result):
     results = [a_result("k1", "r1"), a_result(None, "r2")]
-    expected = Page([result_identity("k1"), record_identity("r2")], {}, {"r1": record_identity("r1")})
+    expected = Page(
+        [result_identity("k1"), record_identity("r2")], {}, {"r1": record_identity("r1")}
+    )
     assert look_up(connection, None, results) == expected
 
 
@@ -65,7 +66,10 @@ def test_the_record_that_a_new_result_may_adopt_is_found(connection, a_result):
 
 
 def test_the_adopter_of_a_record_is_found_with_it(connection, a_result):
-    rows = {record_identity("r1"): (9, 0, 0, result_identity("k1")), result_identity("k1"): (1, 7, 3, None)}
+    rows = {
+        record_identity("r1"): (9, 0, 0, result_identity("k1")),
+        result_identity("k1"): (1, 7, 3, None),
+    }
     write(connection, 1, Changes(rows, frozenset(), 2))
     assert look_up(connection, 1, [a_result(None, "r1")]).held == rows
 

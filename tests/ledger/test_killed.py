@@ -1,4 +1,7 @@
-"""A real process that counts pages, killed without warning: what it counted is what it remembers."""
+"""A real process that counts pages, killed without warning.
+
+What it counted is what it remembers.
+"""
 
 import subprocess
 import sys
@@ -24,13 +27,17 @@ for start in range(first, first + 1_000_000, 50):
 """
 
 
-def test_what_was_counted_is_what_is_remembered_and_nothing_acknowledged_is_lost(open_ledger, path: Path, totals):
+def test_what_was_counted_is_what_is_remembered_and_nothing_acknowledged_is_lost(
+    open_ledger, path: Path, totals
+):
     for pages in (1, 3, 7, 20, 60):
         command = [sys.executable, "-c", PROGRAM, str(path)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             acknowledged = [int(process.stdout.readline()) for _ in range(pages)][-1]
             process.kill()
         ledger: Ledger = open_ledger()
-        finished = totals(ledger)["runtype_records_finished_total", ("production", "nightly", "enrich", "success")]
+        finished = totals(ledger)[
+            "runtype_records_finished_total", ("production", "nightly", "enrich", "success")
+        ]
         assert finished == ledger.rows() >= acknowledged
         ledger.close()

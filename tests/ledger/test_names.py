@@ -23,19 +23,35 @@ def test_the_first_id_of_a_name_gets_it_and_the_next_goes_by_its_id(names: Names
 
 @pytest.mark.parametrize("name", [None, ""])
 def test_without_a_name_the_id_is_the_label_until_a_name_is_known(name: str | None, names: Names):
-    assert [use(names, "f1", name), use(names, "f1", "enrich"), use(names, "f1", name)] == ["f1", "enrich", "enrich"]
+    assert [use(names, "f1", name), use(names, "f1", "enrich"), use(names, "f1", name)] == [
+        "f1",
+        "enrich",
+        "enrich",
+    ]
 
 
 def test_a_rename_gives_the_name_free(names: Names):
-    assert [use(names, "f1", "old"), use(names, "f1", "new"), use(names, "f2", "old")] == ["old", "new", "old"]
+    assert [use(names, "f1", "old"), use(names, "f1", "new"), use(names, "f2", "old")] == [
+        "old",
+        "new",
+        "old",
+    ]
 
 
 def test_a_rename_to_a_name_that_is_taken_changes_nothing(names: Names):
-    assert [use(names, "f1", "one"), use(names, "f2", "two"), use(names, "f2", "one")] == ["one", "two", "two"]
+    assert [use(names, "f1", "one"), use(names, "f2", "two"), use(names, "f2", "one")] == [
+        "one",
+        "two",
+        "two",
+    ]
 
 
 def test_accounts_and_kinds_have_names_of_their_own(names: Names):
-    labels = [use(names, "x1", "n"), use(names, "x2", "n", account="b"), use(names, "x3", "n", kind="schedule")]
+    labels = [
+        use(names, "x1", "n"),
+        use(names, "x2", "n", account="b"),
+        use(names, "x3", "n", kind="schedule"),
+    ]
     assert labels == ["n", "n", "n"]
 
 
@@ -48,13 +64,21 @@ def test_a_name_that_is_ones_own_id_is_free(names: Names):
 
 
 def test_an_id_that_is_another_ones_name_shares_the_label_and_does_not_take_it_over(names: Names):
-    assert [use(names, "f1", "f2"), use(names, "f2", None), use(names, "f2", "enrich")] == ["f2", "f2", "enrich"]
+    assert [use(names, "f1", "f2"), use(names, "f2", None), use(names, "f2", "enrich")] == [
+        "f2",
+        "f2",
+        "enrich",
+    ]
     assert use(names, "f3", "f2") == "f3"
 
 
 def test_a_label_that_two_ids_shared_can_be_given_up_by_both(names: Names):
     assert [use(names, "f1", "f2"), use(names, "f2", None)] == ["f2", "f2"]
-    assert [use(names, "f1", "one"), use(names, "f2", "two"), use(names, "f3", "one")] == ["one", "two", "f3"]
+    assert [use(names, "f1", "one"), use(names, "f2", "two"), use(names, "f3", "one")] == [
+        "one",
+        "two",
+        "f3",
+    ]
 
 
 def test_choosing_alone_changes_nothing(names: Names):

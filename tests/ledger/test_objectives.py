@@ -1,4 +1,7 @@
-"""Events of objectives: committed with what they judge, kept over restarts, judged by the objectives in force."""
+"""Events of objectives.
+
+Committed with what they judge, kept over restarts, judged by the objectives in force.
+"""
 
 import pytest
 
@@ -7,15 +10,19 @@ from runtype_exporter.model import Delta, Schedule
 from runtype_exporter.objectives import Objective, Objectives
 
 EVENTS = "runtype_slo_events_total"
-FAST = Objectives([
-    Objective(name="succeed", type="success"),
-    Objective(name="fast", type="latency", threshold=30.0),
-    Objective(name="on-time", type="freshness", max_delay=60.0),
-])  # fmt: skip
+FAST = Objectives(
+    [
+        Objective(name="succeed", type="success"),
+        Objective(name="fast", type="latency", threshold=30.0),
+        Objective(name="on-time", type="freshness", max_delay=60.0),
+    ]
+)
 
 
 def events(found):
-    return {(labels[0], labels[-1]): value for (name, labels), value in found.items() if name == EVENTS}
+    return {
+        (labels[0], labels[-1]): value for (name, labels), value in found.items() if name == EVENTS
+    }
 
 
 def take(ledger, batch, *results):
@@ -31,22 +38,47 @@ def test_a_page_is_judged_as_it_is_counted(ledger, reopened, totals, a_batch, a_
     batch = a_batch()
     slow = a_result("k2", created=900.0)
     undated = a_result("k4", finished=None, fault="missing")
-    take(ledger, batch, a_result("k1"), slow, a_result("k3", outcome="failure"), undated, a_result("k5", outcome=None))
+    take(
+        ledger,
+        batch,
+        a_result("k1"),
+        slow,
+        a_result("k3", outcome="failure"),
+        undated,
+        a_result("k5", outcome=None),
+    )
     take(ledger, batch, a_result("k1"), slow)
-    expected = {("succeed", "good"): 3, ("succeed", "bad"): 1, ("fast", "good"): 1, ("fast", "bad"): 1}
+    expected = {
+        ("succeed", "good"): 3,
+        ("succeed", "bad"): 1,
+        ("fast", "good"): 1,
+        ("fast", "bad"): 1,
+    }
     assert expected == events(totals(reopened(ledger, objectives=FAST)))
 
 
 def test_a_result_that_changes_its_outcome_is_another_event(ledger, totals, a_batch, a_result):
     take(ledger, a_batch(), a_result("k1", outcome="failure"))
     take(ledger, a_batch(), a_result("k1"))
-    expected = {("succeed", "good"): 1, ("succeed", "bad"): 1, ("fast", "good"): 1, ("fast", "bad"): 0}
+    expected = {
+        ("succeed", "good"): 1,
+        ("succeed", "bad"): 1,
+        ("fast", "good"): 1,
+        ("fast", "bad"): 0,
+    }
     assert expected == events(totals(ledger))
 
 
-def test_a_result_from_before_the_guard_is_no_event_but_its_series_are_there(ledger, totals, a_batch, a_result):
+def test_a_result_from_before_the_guard_is_no_event_but_its_series_are_there(
+    ledger, totals, a_batch, a_result
+):
     take(ledger, a_batch(guard=999.0), a_result("k1"))
-    expected = {("succeed", "good"): 0, ("succeed", "bad"): 0, ("fast", "good"): 0, ("fast", "bad"): 0}
+    expected = {
+        ("succeed", "good"): 0,
+        ("succeed", "bad"): 0,
+        ("fast", "good"): 0,
+        ("fast", "bad"): 0,
+    }
     assert expected == events(totals(ledger))
 
 
@@ -56,7 +88,12 @@ def test_abandoned_records_and_starts_are_judged_as_they_settle(ledger, totals):
         ("runtype_schedule_starts_total", ("production", "nightly", "late")): 1,
     }
     ledger.settle(Delta(increments=increments))
-    expected = {("succeed", "good"): 0, ("succeed", "bad"): 3, ("on-time", "good"): 0, ("on-time", "bad"): 1}
+    expected = {
+        ("succeed", "good"): 0,
+        ("succeed", "bad"): 3,
+        ("on-time", "good"): 0,
+        ("on-time", "bad"): 1,
+    }
     assert expected == events(totals(ledger))
 
 
@@ -71,7 +108,12 @@ def test_other_objectives_judge_from_now_on(ledger, totals, a_batch, a_result):
     take(ledger, a_batch(), a_result("k1"))
     ledger.set_objectives(Objectives([Objective(name="fast", type="latency", threshold=10.0)]))
     take(ledger, a_batch(), a_result("k2"))
-    expected = {("succeed", "good"): 1, ("succeed", "bad"): 0, ("fast", "good"): 1, ("fast", "bad"): 1}
+    expected = {
+        ("succeed", "good"): 1,
+        ("succeed", "bad"): 0,
+        ("fast", "good"): 1,
+        ("fast", "bad"): 1,
+    }
     assert expected == events(totals(ledger))
 
 
@@ -86,13 +128,26 @@ STARTS = "runtype_schedule_starts_total"
 
 
 def a_schedule(id_: str = "s1", **fields) -> Schedule:
-    values = {"until": 990.0, "cron": "*/5 * * * *", "timezone": "UTC", "next_run": 1_000.0, "due": (700.0, 800.0)}
+    values = {
+        "until": 990.0,
+        "cron": "*/5 * * * *",
+        "timezone": "UTC",
+        "next_run": 1_000.0,
+        "due": (700.0, 800.0),
+    }
     return Schedule(account="production", id=id_, **{**values, **fields})
 
 
 def test_schedules_are_kept_with_all_they_wait_for(ledger, reopened):
-    kept = [a_schedule(), a_schedule("s2", taken=("r1", "r2"), enabled=False, listed=False), a_schedule("s3", due=())]
-    kept += [Schedule(account="staging", id="s4"), a_schedule("s5", cron="", run_at=5.0, vanished=True)]
+    kept = [
+        a_schedule(),
+        a_schedule("s2", taken=("r1", "r2"), enabled=False, listed=False),
+        a_schedule("s3", due=()),
+    ]
+    kept += [
+        Schedule(account="staging", id="s4"),
+        a_schedule("s5", cron="", run_at=5.0, vanished=True),
+    ]
     ledger.settle(Delta(), observed=kept)
     expected = {schedule.id: schedule for schedule in kept}
     assert expected == ledger.schedules

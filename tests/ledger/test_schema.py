@@ -24,7 +24,9 @@ OpenLedger = Callable[..., Ledger]
 
 def files(folder: Path) -> dict[str, bytes]:
     """What lies there, apart from SQLite's index of a log, which says nothing that the log does not."""
-    return {file.name: file.read_bytes() for file in folder.iterdir() if not file.name.endswith("-shm")}
+    return {
+        file.name: file.read_bytes() for file in folder.iterdir() if not file.name.endswith("-shm")
+    }
 
 
 def refused(open_ledger: OpenLedger, path: Path, kind: type[LedgerRefused]) -> str:
@@ -41,7 +43,9 @@ def crash(path: Path, folder: Path) -> Path:
     """What a power cut would leave of an open ledger."""
     folder.mkdir()
     for suffix in ("", "-wal"):
-        (folder / f"{path.name}{suffix}").write_bytes(path.with_name(path.name + suffix).read_bytes())
+        (folder / f"{path.name}{suffix}").write_bytes(
+            path.with_name(path.name + suffix).read_bytes()
+        )
     return folder / path.name
 
 
@@ -68,7 +72,9 @@ def test_the_time_of_creation_survives(open_ledger: OpenLedger, clock):
     assert open_ledger().created == 1_000.0
 
 
-def test_a_path_with_characters_that_mean_something_in_a_uri_is_only_a_path(open_ledger: OpenLedger, tmp_path: Path):
+def test_a_path_with_characters_that_mean_something_in_a_uri_is_only_a_path(
+    open_ledger: OpenLedger, tmp_path: Path
+):
     path = tmp_path / "a?mode=memory#%20 b.db"
     open_ledger(path).close()
     open_ledger(path)
@@ -84,7 +90,9 @@ def test_commits_are_durable_and_the_file_is_held_exclusively(ledger: Ledger):
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "locking_mode": "exclusive"}
 
 
-def test_a_second_ledger_on_the_file_is_refused_at_once(ledger: Ledger, open_ledger: OpenLedger, path: Path):
+def test_a_second_ledger_on_the_file_is_refused_at_once(
+    ledger: Ledger, open_ledger: OpenLedger, path: Path
+):
     ledger.advance(*_horizon(ledger))
     message = refused(open_ledger, path, LedgerLocked)
     assert "another process uses this ledger" in message
@@ -109,7 +117,9 @@ except LedgerLocked as error:
     assert ledger.horizon("production", lookback=0).at == 7_000.0
 
 
-def test_a_ledger_that_was_opened_and_not_yet_written_to_is_locked_too(open_ledger: OpenLedger, path: Path):
+def test_a_ledger_that_was_opened_and_not_yet_written_to_is_locked_too(
+    open_ledger: OpenLedger, path: Path
+):
     open_ledger().close()
     first = open_ledger()
     with pytest.raises(LedgerLocked):
@@ -122,20 +132,32 @@ def test_a_failed_second_opening_does_not_give_up_the_first_ones_lock(
 ):
     assert ledger.rows() == 0
     for _ in range(2):
-        with pytest.raises(
-            LedgerLocked
-        ):  # and no read_bytes() here: closing any descriptor of a file gives up the process's locks on it
+        # And no read_bytes() here: closing any descriptor of a file gives up the process's locks on
+        # it.
+        with pytest.raises(LedgerLocked):
             open_ledger()
-    program = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('SELECT * FROM meta')"
+    program = (
+        "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('SELECT * FROM meta')"
+    )
     other = subprocess.run(
-        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=False, timeout=30
+        [sys.executable, "-c", program, str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
     )
     assert "database is locked" in other.stderr
 
 
 @pytest.mark.parametrize(
     "content",
-    [b"hello, world\n", b"\0", b"\0" * 8192, b"SQLite format 3\0", b"SQLite format 3\0" + b"\xff" * 5000],
+    [
+        b"hello, world\n",
+        b"\0",
+        b"\0" * 8192,
+        b"SQLite format 3\0",
+        b"SQLite format 3\0" + b"\xff" * 5000,
+    ],
     ids=["text", "one byte", "zeros", "cut header", "garbled header"],
 )
 def test_a_file_that_is_no_ledger_is_refused(content: bytes, open_ledger: OpenLedger, path: Path):
@@ -145,11 +167,17 @@ def test_a_file_that_is_no_ledger_is_refused(content: bytes, open_ledger: OpenLe
 
 @pytest.mark.parametrize("mode", ["DELETE", "WAL"])
 def test_another_programs_database_is_refused(mode: str, open_ledger: OpenLedger, path: Path):
-    edit(path, f"PRAGMA journal_mode = {mode}; CREATE TABLE customers (name); INSERT INTO customers VALUES ('x')")
+    edit(
+        path,
+        f"PRAGMA journal_mode = {mode}; CREATE TABLE customers (name); INSERT INTO customers VALUES"
+        " ('x')",
+    )
     refused(open_ledger, path, LedgerForeign)
 
 
-def test_another_programs_database_with_a_log_left_behind_is_refused(open_ledger: OpenLedger, tmp_path: Path):
+def test_another_programs_database_with_a_log_left_behind_is_refused(
+    open_ledger: OpenLedger, tmp_path: Path
+):
     other = tmp_path / "other.db"
     with closing(sqlite3.connect(other)) as connection:
         connection.executescript("PRAGMA journal_mode = WAL; CREATE TABLE customers (name)")
@@ -194,7 +222,9 @@ def test_a_garbled_ledger_is_refused(page: int, filled: Path, open_ledger: OpenL
     refused(open_ledger, filled, LedgerDamaged)
 
 
-def test_damage_met_beside_a_log_changes_nothing_either(filled: Path, open_ledger: OpenLedger, tmp_path: Path, a_batch):
+def test_damage_met_beside_a_log_changes_nothing_either(
+    filled: Path, open_ledger: OpenLedger, tmp_path: Path, a_batch
+):
     ledger = open_ledger()
     ledger.save(a_batch("b2"))
     path = crash(filled, tmp_path / "crashed")
@@ -222,12 +252,16 @@ def test_damage_met_beside_a_log_changes_nothing_either(filled: Path, open_ledge
         "DROP TABLE series",
     ],
 )
-def test_a_ledger_with_rows_that_cannot_be_read_is_refused(statement: str, filled: Path, open_ledger: OpenLedger):
+def test_a_ledger_with_rows_that_cannot_be_read_is_refused(
+    statement: str, filled: Path, open_ledger: OpenLedger
+):
     edit(filled, statement)
     assert "Restore it from a backup" in refused(open_ledger, filled, LedgerDamaged)
 
 
-def test_a_log_is_found_beside_what_a_link_leads_to(filled: Path, open_ledger: OpenLedger, tmp_path: Path, a_batch):
+def test_a_log_is_found_beside_what_a_link_leads_to(
+    filled: Path, open_ledger: OpenLedger, tmp_path: Path, a_batch
+):
     ledger = open_ledger()
     ledger.save(a_batch("b2"))
     crashed = crash(filled, tmp_path / "crashed")
@@ -240,11 +274,15 @@ def test_a_log_is_found_beside_what_a_link_leads_to(filled: Path, open_ledger: O
 
 
 @pytest.mark.parametrize("rest", [None, b""])
-def test_a_log_without_its_ledger_is_refused(rest: bytes | None, open_ledger: OpenLedger, path: Path):
+def test_a_log_without_its_ledger_is_refused(
+    rest: bytes | None, open_ledger: OpenLedger, path: Path
+):
     path.with_name("ledger.db-wal").write_bytes(b"what is left of a ledger")
     if rest is not None:
         path.write_bytes(rest)
-    assert "its write-ahead log is there, but not the ledger" in refused(open_ledger, path, LedgerDamaged)
+    assert "its write-ahead log is there, but not the ledger" in refused(
+        open_ledger, path, LedgerDamaged
+    )
 
 
 def test_a_crash_while_the_file_was_created_is_undone(open_ledger: OpenLedger, path: Path):

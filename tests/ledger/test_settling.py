@@ -21,7 +21,9 @@ def take(ledger, batch, *results):
 
 def test_a_batch_closes_together_with_what_it_counts(ledger, reopened, totals, closed):
     duration = ("runtype_batch_duration_seconds", (*FLOW, "success"))
-    delta = Delta(increments={FINISHED_BATCHES: 1}, observations={duration: [Observation(60.0, 990.0)]})
+    delta = Delta(
+        increments={FINISHED_BATCHES: 1}, observations={duration: [Observation(60.0, 990.0)]}
+    )
     ledger.settle(delta, batches=[closed()])
     ledger = reopened(ledger)
     assert ledger.lookup(["b1"]) == {"b1": closed()}
@@ -59,7 +61,11 @@ def test_runs_are_kept_and_found_whoever_owns_them(ledger, reopened):
 
 
 def test_the_runs_since_a_moment_come_in_order_whoever_owns_them(ledger):
-    runs = [a_run("run3", created=7.0), a_run(created=5.0, started=6.0), a_run("run2", "staging", created=6.0)]
+    runs = [
+        a_run("run3", created=7.0),
+        a_run(created=5.0, started=6.0),
+        a_run("run2", "staging", created=6.0),
+    ]
     ledger.settle(Delta(), runs=[*runs, a_run("run4", created=4.9), a_run("run5")])
     assert [run.id for run in ledger.runs_since(5.0)] == ["run1", "run2", "run3"]
     assert ledger.runs_since(7.0) == [runs[0]]
@@ -78,7 +84,7 @@ def test_a_run_has_one_owner(ledger, a_batch):
     assert ledger.lookup(["b1"]) == {}
 
 
-# --- labels, budgets, boundaries --------------------------------------------------------------------------------------
+# --- labels, budgets, boundaries ---
 
 
 def test_labels_are_fixed_and_survive(ledger, reopened):

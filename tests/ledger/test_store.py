@@ -26,7 +26,7 @@ def take(ledger, batch, *results, **options):
     return ledger.apply(batch, results, lambda _: batch, **options)
 
 
-# --- horizons ---------------------------------------------------------------------------------------------------------
+# --- horizons ---
 
 
 def test_the_first_call_fixes_an_accounts_horizon(ledger, clock):
@@ -51,13 +51,15 @@ def test_the_first_whole_discovery_is_remembered(ledger, reopened):
     assert reopened(ledger).horizon("production", lookback=0.0) == Horizon(1_500.0, opened=True)
 
 
-@pytest.mark.parametrize("call", [lambda ledger: ledger.opened("x"), lambda ledger: ledger.advance("x", 1.0)])
+@pytest.mark.parametrize(
+    "call", [lambda ledger: ledger.opened("x"), lambda ledger: ledger.advance("x", 1.0)]
+)
 def test_an_account_without_a_horizon_cannot_be_opened_or_advanced(call, ledger):
     with pytest.raises(KeyError):
         call(ledger)
 
 
-# --- batches ----------------------------------------------------------------------------------------------------------
+# --- batches ---
 
 
 def test_open_batches_are_kept_by_account_and_survive(ledger, reopened, a_batch, closed):
@@ -99,17 +101,21 @@ def test_a_batch_has_one_owner(ledger, a_batch, closed):
 
 def test_the_newest_closed_batches_of_each_schedule_come_oldest_first(ledger, closed):
     hourly = Labels("hourly", "enrich")
-    batches = [closed(f"n{at}", at=float(at)) for at in (3, 1, 2)] + [closed("h1", at=1.5, labels=hourly)]
+    batches = [closed(f"n{at}", at=float(at)) for at in (3, 1, 2)] + [
+        closed("h1", at=1.5, labels=hourly)
+    ]
     ledger.save(*batches, closed("none", labels=None), closed("other", account="staging"))
     assert [batch.ref.id for batch in ledger.recently_closed("production", 2)] == ["h1", "n2", "n3"]
     assert [batch.ref.id for batch in ledger.recently_closed("production", 1)] == ["h1", "n3"]
     assert ledger.recently_closed("production", 0) == []
 
 
-# --- pages ------------------------------------------------------------------------------------------------------------
+# --- pages ---
 
 
-def test_a_page_is_counted_and_the_batch_is_what_advance_makes_of_it(ledger, totals, a_batch, a_result):
+def test_a_page_is_counted_and_the_batch_is_what_advance_makes_of_it(
+    ledger, totals, a_batch, a_result
+):
     batch = a_batch()
     told = []
 
@@ -151,7 +157,9 @@ def test_the_results_of_batches_are_apart(ledger, totals, a_batch, a_result):
     assert totals(ledger)[SUCCESS] == 2
 
 
-def test_a_page_of_a_batch_that_was_closed_still_finds_its_rows(ledger, totals, a_batch, closed, a_result):
+def test_a_page_of_a_batch_that_was_closed_still_finds_its_rows(
+    ledger, totals, a_batch, closed, a_result
+):
     take(ledger, a_batch(), a_result("k1"))
     ledger.save(closed())
     take(ledger, a_batch(walk=2), a_result("k1"))
@@ -210,7 +218,9 @@ def test_a_file_system_that_fails_costs_the_size_alone(tmp_path, open_ledger):
     assert ledger.size() == 0
 
 
-def test_a_full_disk_leaves_neither_memory_nor_file_changed(ledger, reopened, totals, a_batch, a_result):
+def test_a_full_disk_leaves_neither_memory_nor_file_changed(
+    ledger, reopened, totals, a_batch, a_result
+):
     take(ledger, a_batch(), a_result("k0"))
     connection = ledger._database._connection
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
@@ -241,7 +251,9 @@ def test_an_open_record_takes_at_most_60_bytes_and_a_closed_batch_one_kilobyte(
     with_rows = path.stat().st_size
     assert with_rows / number < 60
     ledger = reopened(ledger)
-    probes = {source: Probe("completed", 1_000, 1_000, 12) for source in ("run", "summary", "status")}
+    probes = {
+        source: Probe("completed", 1_000, 1_000, 12) for source in ("run", "summary", "status")
+    }
     for index in range(1_000):
         id_ = f"batch_01jv8m3x9p2q7r5t6w8y{index:06d}"
         seen = Seen(1_000, 0, {"completed": 988, "failed": 12}, 1.7e9 + 0.123)
@@ -266,7 +278,12 @@ def test_an_open_record_takes_at_most_60_bytes_and_a_closed_batch_one_kilobyte(
 
 
 def test_no_id_of_a_result_or_record_is_in_the_file(ledger, path, a_batch, a_result):
-    take(ledger, a_batch(), a_result("result-marker", "record-marker"), a_result(None, "record-marker-2"))
+    take(
+        ledger,
+        a_batch(),
+        a_result("result-marker", "record-marker"),
+        a_result(None, "record-marker-2"),
+    )
     ledger.close()
     assert b"marker" not in path.read_bytes()
 
@@ -280,7 +297,9 @@ def test_an_opening_that_fails_halfway_gives_up_the_lock(open_ledger):
     assert open_ledger().rows() == 0
 
 
-def test_the_batches_whose_cost_is_due_are_told_by_account_the_longest_closed_first(ledger, reopened, closed, a_batch):
+def test_the_batches_whose_cost_is_due_are_told_by_account_the_longest_closed_first(
+    ledger, reopened, closed, a_batch
+):
     due = [closed(f"b{at:.0f}", at, cost_due=True) for at in (30.0, 10.0)]
     ledger.save(*due, closed("b20", 20.0), closed("b5", 5.0, account="other", cost_due=True))
     ledger.save(a_batch("open"), closed("b40", 40.0, flow_name='"cost_due":true'))
@@ -294,7 +313,8 @@ def test_the_search_for_costs_that_are_due_reads_no_other_batch(ledger, closed):
     ledger.save(*(closed(f"b{number}") for number in range(100)))
     with ledger._database.reading() as connection:
         plan = connection.execute(
-            "EXPLAIN QUERY PLAN SELECT num FROM batches WHERE account = ? AND instr(body, '\"cost_due\":true')",
+            "EXPLAIN QUERY PLAN SELECT num FROM batches WHERE account = ? AND instr(body,"
+            " '\"cost_due\":true')",
             ("production",),
         ).fetchall()
     assert "batches_cost_due" in plan[0][3]

@@ -43,7 +43,9 @@ def test_observations_fall_into_the_bucket_whose_bound_they_do_not_exceed(totals
 
 
 def test_no_observations_make_an_empty_histogram_and_touch_no_other(totals: Totals):
-    assert add(totals, observations={LATENCY: []}) == Sample(HistogramValue((1.0, 10.0), (0, 0, 0), 0.0), 100.0)
+    assert add(totals, observations={LATENCY: []}) == Sample(
+        HistogramValue((1.0, 10.0), (0, 0, 0), 0.0), 100.0
+    )
     assert totals.plan(Delta(observations={LATENCY: []}), 200.0) == {}
 
 
@@ -54,14 +56,19 @@ def test_each_bucket_points_at_its_newest_observation(totals: Totals):
         Observation(6.0, 100.0, "b1", "r3"),
     ]
     add(totals, observations={LATENCY: first})
-    sample = add(totals, observations={LATENCY: [Observation(0.7, 200.0, "", "r4"), Observation(50.0, 200.0)]})
+    sample = add(
+        totals,
+        observations={LATENCY: [Observation(0.7, 200.0, "", "r4"), Observation(50.0, 200.0)]},
+    )
     assert sample.value.exemplars == {
         0: Exemplar({"record_id": "r4"}, 0.7, 200.0),
         1: Exemplar({"batch_id": "b1", "record_id": "r3"}, 6.0, 100.0),
     }
 
 
-@pytest.mark.parametrize(("length", "kept"), [(128 - len("batch_id") - len("record_id") - 2, True), (112, False)])
+@pytest.mark.parametrize(
+    ("length", "kept"), [(128 - len("batch_id") - len("record_id") - 2, True), (112, False)]
+)
 def test_an_exemplar_has_at_most_128_characters(length: int, kept: bool, totals: Totals):  # noqa: FBT001  # a table's column
     sample = add(totals, observations={LATENCY: [Observation(0.5, 100.0, "b1", "r" * length)]})
     assert bool(sample.value.exemplars) == kept
@@ -70,7 +77,9 @@ def test_an_exemplar_has_at_most_128_characters(length: int, kept: bool, totals:
 def test_an_observation_without_a_fitting_exemplar_leaves_the_older_one(totals: Totals):
     add(totals, observations={LATENCY: [Observation(0.5, 100.0, "b1", "r1")]})
     sample = add(totals, observations={LATENCY: [Observation(0.6, 200.0, "b1", "r" * 200)]})
-    assert sample.value.exemplars == {0: Exemplar({"batch_id": "b1", "record_id": "r1"}, 0.5, 100.0)}
+    assert sample.value.exemplars == {
+        0: Exemplar({"batch_id": "b1", "record_id": "r1"}, 0.5, 100.0)
+    }
 
 
 def test_a_snapshot_has_what_changed_since_the_last_and_the_first_has_all():
@@ -88,7 +97,9 @@ def test_histograms_with_other_bounds_start_again_and_the_rest_stays(totals: Tot
     lag = ("runtype_record_detection_lag_seconds", ("a",))
     totals.adopt({}, 100.0, {lag[0]: (5.0,)})
     observations = {LATENCY: [Observation(0.5, 100.0, "b1", "r1")], lag: [Observation(1.0, 100.0)]}
-    totals.adopt(totals.plan(Delta(increments={FINISHED: 2}, observations=observations), 100.0), 100.0)
+    totals.adopt(
+        totals.plan(Delta(increments={FINISHED: 2}, observations=observations), 100.0), 100.0
+    )
     changed = {**totals.boundaries, LATENCY[0]: (3.0,)}
     planned = totals.restart(changed, 200.0)
     assert planned == {LATENCY: Sample(HistogramValue((3.0,), (0, 0), 0.0), 200.0)}
@@ -107,13 +118,17 @@ def test_histograms_with_other_bounds_start_again_and_the_rest_stays(totals: Tot
         ("runtype_invented_total", ("a",)),
     ],
 )
-def test_a_counter_that_the_catalogue_does_not_give_to_the_ledger_is_refused(metric, labels, totals: Totals):
+def test_a_counter_that_the_catalogue_does_not_give_to_the_ledger_is_refused(
+    metric, labels, totals: Totals
+):
     with pytest.raises(ValueError, match=f"{metric}: not a counter of the ledger"):
         totals.plan(Delta(increments={(metric, labels): 1}), 100.0)
 
 
 def test_a_histogram_that_the_catalogue_does_not_give_to_the_ledger_is_refused(totals: Totals):
-    with pytest.raises(ValueError, match="runtype_poll_duration_seconds: not a histogram of the ledger"):
+    with pytest.raises(
+        ValueError, match="runtype_poll_duration_seconds: not a histogram of the ledger"
+    ):
         totals.plan(Delta(observations={("runtype_poll_duration_seconds", ("a",)): []}), 100.0)
 
 
@@ -137,5 +152,8 @@ def test_every_durable_metric_can_be_planned():
     series = {metric.type: [] for metric in durable}
     for metric in durable:
         series[metric.type].append((metric.name, ("x",) * len(metric.labels)))
-    delta = Delta(increments=dict.fromkeys(series["counter"], 1), observations={key: [] for key in series["histogram"]})
+    delta = Delta(
+        increments=dict.fromkeys(series["counter"], 1),
+        observations={key: [] for key in series["histogram"]},
+    )
     assert set(totals.plan(delta, 100.0)) == {*series["counter"], *series["histogram"]}

@@ -12,7 +12,16 @@ from runtype_exporter import catalogue
 from runtype_exporter.metrics.bounds import UNKNOWN_OWN, Bounds, label_set_lines
 from runtype_exporter.metrics.gauges import Gauges
 from runtype_exporter.metrics.publish import Publisher
-from runtype_exporter.model import BatchRef, BatchView, HistogramValue, Labels, Picture, Sample, Seen, Snapshot
+from runtype_exporter.model import (
+    BatchRef,
+    BatchView,
+    HistogramValue,
+    Labels,
+    Picture,
+    Sample,
+    Seen,
+    Snapshot,
+)
 
 FORMATS = ("text", "openmetrics")
 
@@ -49,7 +58,9 @@ class House:
             durable=lambda: sum(2 if name.endswith("_total") else 6 for name, _ in self.durable),
             on_dropped=lambda kind, count: self.dropped.append((kind, count)),
         )
-        self.gauges = Gauges(batches_per_schedule=2, known_words=frozenset({"completed"}), bounds=self.bounds)
+        self.gauges = Gauges(
+            batches_per_schedule=2, known_words=frozenset({"completed"}), bounds=self.bounds
+        )
         self.own = Own()
         self.publisher = Publisher(
             ledger=self.snapshot,
@@ -71,7 +82,9 @@ class House:
     def scrape(self, format_="text"):
         self.publisher.publish_now()
         _, body = self.publisher.body((format_, "identity"))
-        return [line for line in b"".join(body.chunks).decode().splitlines() if not line.startswith("#")]
+        return [
+            line for line in b"".join(body.chunks).decode().splitlines() if not line.startswith("#")
+        ]
 
     def batches(self):
         lines = self.scrape()
@@ -80,7 +93,9 @@ class House:
 
 def view(number, *, schedule="s", open_=True, configured=False, words=0):
     """A batch of 11 lines, if it is open, and one more a word."""
-    picture = Picture(5.0, 1, Seen(1, 0, {f"w{word}": 1 for word in range(words)})) if words else None
+    picture = (
+        Picture(5.0, 1, Seen(1, 0, {f"w{word}": 1 for word in range(words)})) if words else None
+    )
     return BatchView(
         ref=BatchRef("a", f"b{number}"),
         name=f"b{number}",
@@ -101,7 +116,14 @@ def view(number, *, schedule="s", open_=True, configured=False, words=0):
 
 NUMBERS = st.integers(0, 60)
 STEPS = st.one_of(
-    st.tuples(st.just("show"), NUMBERS, st.booleans(), st.booleans(), st.integers(0, 30), st.sampled_from("stu")),
+    st.tuples(
+        st.just("show"),
+        NUMBERS,
+        st.booleans(),
+        st.booleans(),
+        st.integers(0, 30),
+        st.sampled_from("stu"),
+    ),
     st.tuples(st.just("burst"), NUMBERS, st.integers(1, 60)),
     st.tuples(st.just("count"), st.integers(0, 99)),
     st.tuples(st.just("own"), st.integers(0, 60)),
@@ -117,7 +139,9 @@ def test_a_scrape_never_has_more_lines_than_it_may(limit, steps):  # noqa: C901 
     for step in steps:
         match step:
             case ("show", number, open_, configured, words, schedule):
-                house.gauges.show(view(number, schedule=schedule, open_=open_, configured=configured, words=words))
+                house.gauges.show(
+                    view(number, schedule=schedule, open_=open_, configured=configured, words=words)
+                )
             case ("burst", first, count):
                 for number in range(first, first + count):
                     house.gauges.show(view(number))
@@ -251,6 +275,8 @@ def test_what_went_without_is_told_by_kind():
 def test_a_label_set_takes_no_more_lines_than_it_is_reckoned_to(slos):
     """Made of the catalogue: 14 + 1 lines of the latency of each of four outcomes, and so on."""
     bounds = {**catalogue.boundaries(), catalogue.RECORD_LATENCY.name: (1.0,)}
-    grown = label_set_lines({**bounds, catalogue.RECORD_LATENCY.name: (1.0, 2.0)}, slos) - label_set_lines(bounds, slos)
+    grown = label_set_lines(
+        {**bounds, catalogue.RECORD_LATENCY.name: (1.0, 2.0)}, slos
+    ) - label_set_lines(bounds, slos)
     assert grown == len(catalogue.OUTCOMES)
     assert label_set_lines(bounds, slos) - label_set_lines(bounds, 0) == slos * 4

@@ -14,7 +14,10 @@ def counter(value, created=100.0):
 
 
 def admit(gate, families, version, now=0.0):
-    return [(labels, sample) for _, labels, sample in gate.admit(Snapshot(version, {NAME: families}), version, now)]
+    return [
+        (labels, sample)
+        for _, labels, sample in gate.admit(Snapshot(version, {NAME: families}), version, now)
+    ]
 
 
 def release(gate, now=0.0):

@@ -85,7 +85,9 @@ def test_an_open_batch_shows_the_api_s_counts_and_times(gauges, screen):
         "runtype_batch_started_timestamp_seconds": 100.0,
         "runtype_batch_completed_timestamp_seconds": 200.0,
     }
-    assert {name: value for (name, shown), value in screen.shown.items() if shown == labels} == expected
+    assert {
+        name: value for (name, shown), value in screen.shown.items() if shown == labels
+    } == expected
 
 
 def test_what_is_not_known_has_no_series(gauges, screen):
@@ -102,7 +104,10 @@ def test_a_picture_shows_records_by_status_and_its_times(gauges, screen):
     seen = Seen(10, 4, {"completed": 6, "pending": 4}, last_finished=150.0, oldest_unfinished=90.0)
     gauges.show(view(picture=Picture(160.0, 10, seen)))
     labels = ("a", "s", "f", "b1")
-    assert screen.of("runtype_batch_records") == {(*labels, "completed"): 6.0, (*labels, "pending"): 4.0}
+    assert screen.of("runtype_batch_records") == {
+        (*labels, "completed"): 6.0,
+        (*labels, "pending"): 4.0,
+    }
     assert screen.of("runtype_batch_last_result_timestamp_seconds") == {labels: 150.0}
     assert screen.of("runtype_batch_oldest_unfinished_timestamp_seconds") == {labels: 90.0}
     assert screen.of("runtype_batch_last_sweep_timestamp_seconds") == {labels: 160.0}
@@ -111,7 +116,9 @@ def test_a_picture_shows_records_by_status_and_its_times(gauges, screen):
     assert screen.of("runtype_batch_oldest_unfinished_timestamp_seconds") == {}
 
 
-def test_the_state_is_one_of_a_closed_set_and_shown_of_open_and_configured_batches_only(gauges, screen):
+def test_the_state_is_one_of_a_closed_set_and_shown_of_open_and_configured_batches_only(
+    gauges, screen
+):
     gauges.show(view("open"))
     gauges.show(view("odd", state="paused"))
     gauges.show(closed("configured", 5.0, configured=True))
@@ -131,7 +138,9 @@ def test_only_changes_are_in_a_snapshot(gauges):
     first = gauges.snapshot()
     gauges.show(view(processed=6))
     second = gauges.snapshot()
-    assert second.families == {"runtype_batch_processed_records": {("a", "s", "f", "b1"): Sample(6.0)}}
+    assert second.families == {
+        "runtype_batch_processed_records": {("a", "s", "f", "b1"): Sample(6.0)}
+    }
     gauges.show(view(processed=6))
     third = gauges.snapshot()
     assert third.families == {}
@@ -184,7 +193,10 @@ def test_drift_is_summed_over_what_is_shown(gauges, screen):
 
 
 def test_of_two_batches_under_one_name_the_newer_wins_in_whatever_order_they_come():
-    older, newer = view("b1", name="n", total=1, started=1.0), view("b2", name="n", total=2, started=2.0)
+    older, newer = (
+        view("b1", name="n", total=1, started=1.0),
+        view("b2", name="n", total=2, started=2.0),
+    )
     for order in ((older, newer), (newer, older)):
         gauges = Gauges(batches_per_schedule=1, known_words=KNOWN)
         for shown in order:
@@ -200,7 +212,10 @@ def test_when_the_newer_of_two_under_one_name_goes_the_older_shows_again(gauges,
     assert screen.of("runtype_batch_total_records") == {("a", "s", "f", "n"): 2.0}
     assert screen.of("runtype_batch_state") == {}
     gauges.show(closed("b3", 6.0))
-    assert screen.of("runtype_batch_total_records") == {("a", "s", "f", "n"): 1.0, ("a", "s", "f", "b3"): 10.0}
+    assert screen.of("runtype_batch_total_records") == {
+        ("a", "s", "f", "n"): 1.0,
+        ("a", "s", "f", "b3"): 10.0,
+    }
     assert len(screen.of("runtype_batch_state")) == 6
     assert screen.of("runtype_batch_completed_timestamp_seconds") == {}
 
@@ -217,7 +232,9 @@ def test_words_beyond_the_cap_are_pooled(gauges, screen):
     words = {f"word{number:02}": 1 for number in range(OTHERS + 5)}
     gauges.show(view(picture=Picture(1.0, 30, Seen(30, 0, {**words, "completed": 3, "other": 2}))))
     shown = {labels[4]: value for labels, value in screen.of("runtype_batch_records").items()}
-    assert shown == {"completed": 3.0, "other": 7.0} | {f"word{number:02}": 1.0 for number in range(OTHERS)}
+    assert shown == {"completed": 3.0, "other": 7.0} | {
+        f"word{number:02}": 1.0 for number in range(OTHERS)
+    }
 
 
 def test_a_word_that_has_a_series_keeps_it(gauges, screen):
@@ -269,10 +286,14 @@ def test_an_account_that_is_forgotten_and_shown_again_at_once_does_not_flicker(g
     screen.update()
     gauges.forget("a")
     gauges.show(replace(view(), processed=7))
-    assert gauges.snapshot().families == {"runtype_batch_processed_records": {("a", "s", "f", "b1"): Sample(7.0)}}
+    assert gauges.snapshot().families == {
+        "runtype_batch_processed_records": {("a", "s", "f", "b1"): Sample(7.0)}
+    }
 
 
-def test_counters_that_ended_take_the_closed_batches_of_their_schedule_and_flow_with_them(gauges, screen):
+def test_counters_that_ended_take_the_closed_batches_of_their_schedule_and_flow_with_them(
+    gauges, screen
+):
     gauges.show(view("open"))
     gauges.show(closed("configured", 1.0, configured=True))
     gauges.show(closed("elsewhere", 1.0, schedule="t"))
@@ -280,7 +301,16 @@ def test_counters_that_ended_take_the_closed_batches_of_their_schedule_and_flow_
     assert screen.batches() == {"open", "configured", "elsewhere", "gone"}
     name, other = "runtype_records_abandoned_total", "runtype_batches_finished_total"
     gauges.retire(
-        Snapshot(1, {name: {("a", "s", "g"): None, ("a", "u", "f"): None, ("a", "t", "f"): Sample(1.0, 1.0)}})
+        Snapshot(
+            1,
+            {
+                name: {
+                    ("a", "s", "g"): None,
+                    ("a", "u", "f"): None,
+                    ("a", "t", "f"): Sample(1.0, 1.0),
+                }
+            },
+        )
     )
     gauges.retire(Snapshot(2, {other: {("a", "t", "f", "success"): None}}))
     assert screen.batches() == {"open", "configured", "elsewhere", "gone"}

@@ -39,7 +39,9 @@ def test_a_joiner_that_remembers_joins_as_one_that_does_not(data):
     joiner.join(pieces)
     for _ in range(3):
         index = data.draw(st.integers(0, len(pieces) - 1))
-        pieces[index : index + data.draw(st.integers(0, 20))] = [deflate(data.draw(st.binary(max_size=9)))]
+        pieces[index : index + data.draw(st.integers(0, 20))] = [
+            deflate(data.draw(st.binary(max_size=9)))
+        ]
         assert joiner.join(pieces) == Joiner().join(pieces)
 
 
@@ -49,7 +51,11 @@ def test_a_change_of_one_piece_joins_only_its_own_group_anew(monkeypatch):
     joiner.join(pieces)
     joined = []
     concatenate = gzipping._concatenate
-    monkeypatch.setattr(gzipping, "_concatenate", lambda group, **kw: joined.append(group) or concatenate(group, **kw))
+    monkeypatch.setattr(
+        gzipping,
+        "_concatenate",
+        lambda group, **kw: joined.append(group) or concatenate(group, **kw),
+    )
     pieces[20] = deflate(b"changed")
     joiner.join(pieces)
     assert len(joined) == 2, "the group of the piece, and the group of that group"

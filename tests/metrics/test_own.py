@@ -42,10 +42,28 @@ def test_it_can_count_for_polling(own):
 def test_attempts_are_counted_by_operation_and_code_and_timed(own):
     own.attempt(Attempt("a", "results", "200", 0.3))
     own.attempt(Attempt("a", "results", "timeout", 30.0))
-    assert value(own, "runtype_api_requests_total", account="a", operation="results", code="200") == 1.0
-    assert value(own, "runtype_api_requests_total", account="a", operation="results", code="timeout") == 1.0
-    assert value(own, "runtype_api_request_duration_seconds_sum", account="a", operation="results") == 30.3
-    assert value(own, "runtype_api_request_duration_seconds_bucket", account="a", operation="results", le="0.5") == 1.0
+    assert (
+        value(own, "runtype_api_requests_total", account="a", operation="results", code="200")
+        == 1.0
+    )
+    assert (
+        value(own, "runtype_api_requests_total", account="a", operation="results", code="timeout")
+        == 1.0
+    )
+    assert (
+        value(own, "runtype_api_request_duration_seconds_sum", account="a", operation="results")
+        == 30.3
+    )
+    assert (
+        value(
+            own,
+            "runtype_api_request_duration_seconds_bucket",
+            account="a",
+            operation="results",
+            le="0.5",
+        )
+        == 1.0
+    )
 
 
 def test_budget_pauses_and_skew_are_shown(own):
@@ -91,7 +109,12 @@ def test_the_oldest_pending_sweep_is_absent_where_none_waits(own):
 
 def test_an_account_s_counters_exist_before_anything_happened(own):
     own.account("a")
-    for name in ("polls_total", "batch_sweeps_total", "poll_duration_seconds_count", "sweeps_pending"):
+    for name in (
+        "polls_total",
+        "batch_sweeps_total",
+        "poll_duration_seconds_count",
+        "sweeps_pending",
+    ):
         assert value(own, f"runtype_{name}", account="a") == 0.0
     assert value(own, "runtype_api_throttled_until_timestamp_seconds", account="a") == 0.0
     assert value(own, "runtype_up", account="a") is None, "absent before the first cycle"
@@ -158,7 +181,9 @@ def test_every_process_metric_has_the_catalogue_s_type_help_and_labels(own):
             assert (family.type, family.documentation) == (metric.type, metric.help)
             labels = {name for sample in family.samples for name in sample.labels} - {"le"}
             assert labels == set(metric.labels)
-    assert {"runtype_polls", "runtype_exporter_series", "runtype_exporter_ledger_rows"} <= set(shown)
+    assert {"runtype_polls", "runtype_exporter_series", "runtype_exporter_ledger_rows"} <= set(
+        shown
+    )
 
 
 def test_metrics_without_a_series_show_no_header(own):
@@ -211,7 +236,10 @@ def test_a_change_is_noticed_and_a_refresh_takes_note(own):
 def test_two_of_them_share_nothing():
     first, second = OwnMetrics(), OwnMetrics()
     first.account("a")
-    assert [value(each, "runtype_polls_total", account="a") for each in (first, second)] == [0.0, None]
+    assert [value(each, "runtype_polls_total", account="a") for each in (first, second)] == [
+        0.0,
+        None,
+    ]
 
 
 def test_hostile_label_values_survive(own):

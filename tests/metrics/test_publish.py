@@ -45,7 +45,9 @@ class OwnNumbers:
         return lines + 1
 
     def chunk(self, format_):
-        return f"own {self.refreshed}\n".encode() + (b"# EOF\n" if format_ == "openmetrics" else b"")
+        return f"own {self.refreshed}\n".encode() + (
+            b"# EOF\n" if format_ == "openmetrics" else b""
+        )
 
 
 class House:
@@ -72,7 +74,11 @@ class House:
 
     def value(self, name, **kwargs):
         """The one sample of a metric that a scrape shows, None for none."""
-        values = [line.split()[-1] for line in self.scrape(**kwargs).splitlines() if line.startswith(f"{name}{{")]
+        values = [
+            line.split()[-1]
+            for line in self.scrape(**kwargs).splitlines()
+            if line.startswith(f"{name}{{")
+        ]
         assert len(values) <= 1
         return float(values[0]) if values else None
 
@@ -266,7 +272,9 @@ async def test_lines_are_those_of_the_exposition():
     house.picture(3.0)
     house.count(1.0)
     text = house.scrape()
-    assert house.publisher.current.lines == sum(not line.startswith("#") for line in text.splitlines())
+    assert house.publisher.current.lines == sum(
+        not line.startswith("#") for line in text.splitlines()
+    )
 
 
 class Impatient:

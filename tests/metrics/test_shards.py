@@ -14,7 +14,9 @@ GAUGE = Metric("gauges", "gauge", "Gauges.", ("name",), "picture")
 COUNTER = Metric("counters_total", "counter", "Counters.", ("name",), "ledger")
 HISTOGRAM = Metric("histograms", "histogram", "Histograms.", ("name",), "ledger")
 METRICS = (GAUGE, COUNTER, HISTOGRAM)
-VARIANTS = [(format_, encoding) for format_ in ("text", "openmetrics") for encoding in ("identity", "gzip")]
+VARIANTS = [
+    (format_, encoding) for format_ in ("text", "openmetrics") for encoding in ("identity", "gzip")
+]
 
 
 def sample(metric, number):
@@ -37,7 +39,11 @@ def fresh(state):
 
 
 CHANGES = st.lists(
-    st.tuples(st.sampled_from(METRICS), st.integers(0, 60).map(lambda n: (str(n),)), st.none() | st.integers(0, 3)),
+    st.tuples(
+        st.sampled_from(METRICS),
+        st.integers(0, 60).map(lambda n: (str(n),)),
+        st.none() | st.integers(0, 3),
+    ),
     max_size=120,
 )
 
@@ -53,11 +59,15 @@ def test_updates_in_any_order_show_what_a_render_from_scratch_shows(rounds):
                 state[metric].pop(labels, None)
             else:
                 state[metric][labels] = sample(metric, number)
-            changed = renderer.update(metric.name, labels, None if number is None else sample(metric, number))
+            changed = renderer.update(
+                metric.name, labels, None if number is None else sample(metric, number)
+            )
             assert changed == (state[metric].get(labels) != before)
         for variant in VARIANTS:
             assert plain(renderer, variant) == plain(fresh(state), variant)
-        shown = [line for line in plain(renderer, VARIANTS[0]).splitlines() if not line.startswith(b"#")]
+        shown = [
+            line for line in plain(renderer, VARIANTS[0]).splitlines() if not line.startswith(b"#")
+        ]
         assert renderer.lines == len(shown)
 
 
@@ -74,10 +84,14 @@ def test_families_come_in_the_order_of_the_catalogue():
     for metric in reversed(METRICS):
         renderer.update(metric.name, ("a",), sample(metric, 1))
     text = plain(renderer, ("text", "identity")).decode()
-    assert [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")] == [m.name for m in METRICS]
+    assert [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")] == [
+        m.name for m in METRICS
+    ]
 
 
-@pytest.mark.parametrize(("metric", "capacity"), [(GAUGE, SHARD_SERIES), (HISTOGRAM, SHARD_HISTOGRAMS)])
+@pytest.mark.parametrize(
+    ("metric", "capacity"), [(GAUGE, SHARD_SERIES), (HISTOGRAM, SHARD_HISTOGRAMS)]
+)
 def test_a_change_makes_its_own_shard_anew_and_no_other(metric, capacity):
     renderer = Renderer(METRICS)
     for number in range(3 * capacity):

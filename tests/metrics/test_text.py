@@ -21,7 +21,9 @@ from runtype_exporter.metrics.text import Writer, format_value
 from runtype_exporter.model import Exemplar, HistogramValue, Sample
 
 HOSTILE = st.one_of(
-    st.sampled_from(["", '"', "\\", "\n", '\\n"', "a,b", "{}", "ünï", "日本", "\t", "le", " ", "\x00", "#"]),
+    st.sampled_from(
+        ["", '"', "\\", "\n", '\\n"', "a,b", "{}", "ünï", "日本", "\t", "le", " ", "\x00", "#"]
+    ),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
 )
 NUMBERS = st.one_of(
@@ -29,13 +31,18 @@ NUMBERS = st.one_of(
     st.integers(-(10**18), 10**18).map(float),
     st.sampled_from([999999.5, 1e6, 1234567.0, -1e6, -0.0, 1e-9]),
 )
-NAMES = st.sets(st.sampled_from(["account", "schedule", "flow", "batch", "kind", "le_", "z", "outcome"]), max_size=4)
+NAMES = st.sets(
+    st.sampled_from(["account", "schedule", "flow", "batch", "kind", "le_", "z", "outcome"]),
+    max_size=4,
+)
 
 
 @st.composite
 def metrics(draw):
     kind = draw(st.sampled_from(["counter", "gauge", "histogram"]))
-    name = draw(st.sampled_from(["a_metric", "b_metric", "runtype_things"])) + ("_total" if kind == "counter" else "")
+    name = draw(st.sampled_from(["a_metric", "b_metric", "runtype_things"])) + (
+        "_total" if kind == "counter" else ""
+    )
     labels = tuple(draw(st.permutations(sorted(draw(NAMES)))))
     return Metric(name, kind, draw(HOSTILE), labels, "ledger")
 
@@ -52,7 +59,9 @@ def samples(draw, kind):
     if kind != "histogram":
         return Sample(draw(NUMBERS), created)
     bounds = tuple(sorted(draw(st.sets(st.floats(0, 1e12), min_size=1, max_size=5))))
-    counts = tuple(draw(st.lists(st.integers(0, 10**9), min_size=len(bounds) + 1, max_size=len(bounds) + 1)))
+    counts = tuple(
+        draw(st.lists(st.integers(0, 10**9), min_size=len(bounds) + 1, max_size=len(bounds) + 1))
+    )
     held = draw(st.dictionaries(st.integers(0, len(bounds)), exemplars(), max_size=2))
     return Sample(HistogramValue(bounds, counts, draw(NUMBERS), held), created)
 
@@ -124,9 +133,12 @@ def comparable(samples):
 @given(families())
 def test_the_text_format_parses_back(family):
     metric, series = family
-    # prometheus-client's parser splits lines at every control character that str.splitlines knows, Prometheus at "\n" alone
+    # prometheus-client's parser splits lines at every control character that str.splitlines knows,
+    # Prometheus at "\n" alone
     if any(
-        len(value.splitlines()) > 1 or value != value.strip() for labels in series for value in (*labels, metric.help)
+        len(value.splitlines()) > 1 or value != value.strip()
+        for labels in series
+        for value in (*labels, metric.help)
     ):
         return
     parsed = list(parse_text(rendered(metric, series, "text").decode()))
@@ -134,13 +146,20 @@ def test_the_text_format_parses_back(family):
     assert [comparable(expected.samples)] == [comparable(family.samples) for family in parsed]
 
 
-@pytest.mark.parametrize("hostile", ["", '"', "\\", "\n", '\\n"', "\\\\n", "ünï日本", '{a="b"}', "# HELP"])
+@pytest.mark.parametrize(
+    "hostile", ["", '"', "\\", "\n", '\\n"', "\\\\n", "ünï日本", '{a="b"}', "# HELP"]
+)
 @pytest.mark.parametrize("kind", ["counter", "gauge", "histogram"])
 def test_hostile_labels_parse_back_from_openmetrics(kind, hostile):
-    metric = Metric("things_total" if kind == "counter" else "things", kind, hostile, ("b", "z"), "ledger")
-    # prometheus-client's parser trips over escaped quotes in exemplars; that we write them as it does is tested above
+    metric = Metric(
+        "things_total" if kind == "counter" else "things", kind, hostile, ("b", "z"), "ledger"
+    )
+    # prometheus-client's parser trips over escaped quotes in exemplars; that we write them as it
+    # does is tested above
     exemplar = Exemplar({"batch_id": hostile.replace('"', "")}, 0.5, 1.7e9)
-    value = HistogramValue((1.0, 60.0), (3, 0, 2), 99.5, {0: exemplar}) if kind == "histogram" else 7.0
+    value = (
+        HistogramValue((1.0, 60.0), (3, 0, 2), 99.5, {0: exemplar}) if kind == "histogram" else 7.0
+    )
     series = {(hostile, "x"): Sample(value, None if kind == "gauge" else 1.6e9)}
     [parsed] = parse_openmetrics(rendered(metric, series, "openmetrics").decode() + "# EOF\n")
     expected = theirs(metric, series, created=True)
@@ -158,7 +177,14 @@ def test_a_value_is_written_as_prometheus_client_writes_it(number):
 
 @pytest.mark.parametrize(
     ("number", "text"),
-    [(1, "1.0"), (math.inf, "+Inf"), (-math.inf, "-Inf"), (math.nan, "NaN"), (1e6, "1e+06"), (1234567, "1.234567e+06")],
+    [
+        (1, "1.0"),
+        (math.inf, "+Inf"),
+        (-math.inf, "-Inf"),
+        (math.nan, "NaN"),
+        (1e6, "1e+06"),
+        (1234567, "1.234567e+06"),
+    ],
 )
 def test_values_look_as_in_go(number, text):
     assert format_value(number) == text
@@ -172,6 +198,7 @@ def test_a_lone_surrogate_does_not_cost_the_scrape():
 def test_label_values_that_do_not_match_the_catalogue_are_refused():
     writer = Writer(Metric("things", "gauge", "Things.", ("account", "flow"), "picture"))
     with pytest.raises(
-        ValueError, match=r"things: 1 label values for the labels \('account', 'flow'\); give one for each"
+        ValueError,
+        match=r"things: 1 label values for the labels \('account', 'flow'\); give one for each",
     ):
         writer.prefix(("a",))

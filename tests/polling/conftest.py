@@ -1,6 +1,9 @@
-"""Polling is tested in virtual time: a loop that advances instead of sleeping, and logs that are kept instead of printed.
+"""Polling is tested in virtual time.
 
-Ledgers lie in memory where the system has a place for that, since thousands of virtual cycles would wait for the disk in real time.
+A loop that advances instead of sleeping, and logs that are kept instead of printed.
+
+Ledgers lie in memory where the system has a place for that, since thousands of virtual cycles would
+wait for the disk in real time.
 """
 
 from __future__ import annotations

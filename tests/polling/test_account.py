@@ -1,4 +1,7 @@
-"""One account as a whole: what its polling costs, what each kind of failure does to it, and what it shows meanwhile."""
+"""One account as a whole.
+
+What its polling costs, what each kind of failure does to it, and what it shows meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,9 @@ from runtype_exporter.simulator.values import Api, RecordPlan, ScheduleSpec, Tra
 from tests.support.rig import START, Rig
 
 NIGHTLY = ScheduleSpec(key="a", name="nightly")
-NOTHING_BUT_CONFIGURED = dict.fromkeys(("schedules", "runs", "summary", "cost", "sparklines", "usage"), False)
+NOTHING_BUT_CONFIGURED = dict.fromkeys(
+    ("schedules", "runs", "summary", "cost", "sparklines", "usage"), False
+)
 DONE = [RecordPlan(finished=1.0)] * 3
 
 
@@ -22,11 +27,15 @@ def world_of(*schedules: ScheduleSpec, **more) -> WorldSettings:
     return WorldSettings(**{"start": START, "schedules": schedules or (NIGHTLY,), **more})
 
 
-# --- what it costs ----------------------------------------------------------------------------------------------------
+# --- what it costs ---
 @pytest.mark.parametrize("order", ["newest", "oldest"])
-async def test_a_fleet_at_rest_costs_two_requests_a_cycle_however_many_batches_were_followed(tmp_path, order):
+async def test_a_fleet_at_rest_costs_two_requests_a_cycle_however_many_batches_were_followed(
+    tmp_path, order
+):
     api = Api(runs_order=order)
-    async with Rig(tmp_path, world_of(api=api), sections={"poll": {"discovery_interval": "1h"}}) as rig:
+    async with Rig(
+        tmp_path, world_of(api=api), sections={"poll": {"discovery_interval": "1h"}}
+    ) as rig:
         await rig.sleep(1)
         for second in range(110):
             rig.world.add_batch(DONE, schedule="a", at=START + 2 + second)
@@ -46,7 +55,9 @@ async def test_unfinished_batches_whose_counts_stand_still_are_not_paged(tmp_pat
         assert len(rig.open()) == 20
 
 
-async def test_no_hour_sees_more_requests_than_the_budget_and_a_backlog_is_done_in_the_end(tmp_path):
+async def test_no_hour_sees_more_requests_than_the_budget_and_a_backlog_is_done_in_the_end(
+    tmp_path,
+):
     settings = world_of(ScheduleSpec(key="a", name="nightly", cron="*/30 * * * *", records=250))
     async with Rig(tmp_path, settings, account={"requests_per_hour": 60}) as rig:
         for _ in range(10):
@@ -78,8 +89,12 @@ async def test_a_running_batch_of_a_thousand_records_costs_few_pages_a_cycle(tmp
 async def test_closing_batches_come_first_then_the_stalest(tmp_path):
     rig = Rig(tmp_path, world_of())
     account = rig.build()
-    fresh = Batch(ref=BatchRef("acme", "fresh"), seen=START, picture=Picture(at=9.0, total=0, seen=Seen()))
-    stale = Batch(ref=BatchRef("acme", "stale"), seen=START, picture=Picture(at=5.0, total=0, seen=Seen()))
+    fresh = Batch(
+        ref=BatchRef("acme", "fresh"), seen=START, picture=Picture(at=9.0, total=0, seen=Seen())
+    )
+    stale = Batch(
+        ref=BatchRef("acme", "stale"), seen=START, picture=Picture(at=5.0, total=0, seen=Seen())
+    )
     unseen = Batch(ref=BatchRef("acme", "unseen"), seen=START)
     closing = replace(fresh, ref=BatchRef("acme", "closing"), ended=START)
     rig.ledger.save(fresh, stale, unseen, closing)
@@ -101,21 +116,32 @@ async def test_what_waits_is_ordered_also_while_the_ledger_cannot_be_read(tmp_pa
 
 async def test_a_scarce_budget_goes_to_closing_batches_first(tmp_path):
     async with Rig(
-        tmp_path, world_of(), account={"requests_per_hour": 60}, sections={"poll": {"max_concurrency": 2}}
+        tmp_path,
+        world_of(),
+        account={"requests_per_hour": 60},
+        sections={"poll": {"max_concurrency": 2}},
     ) as rig:
         await rig.sleep(1)
         rig.world.add_batch([RecordPlan(finished=9e5)] * 3000, schedule="a", at=START + 2)
         await rig.sleep(1200)
-        closing = rig.world.add_batch([RecordPlan(finished=1.0)] * 500, schedule="a", at=rig.clock.now()).batch.id
+        closing = rig.world.add_batch(
+            [RecordPlan(finished=1.0)] * 500, schedule="a", at=rig.clock.now()
+        ).batch.id
         await rig.sleep(3000)
-        pages = [closing in r.target for r in rig.app.state.requests.log if r.operation == "batch_results"]
+        pages = [
+            closing in r.target
+            for r in rig.app.state.requests.log
+            if r.operation == "batch_results"
+        ]
         first = pages.index(True)
         assert pages[first : first + 5] == [True] * 5
         assert len(pages) > first + 7
 
 
-# --- what fails -------------------------------------------------------------------------------------------------------
-async def test_a_refused_key_costs_one_request_a_minute_and_polling_goes_on_once_it_is_taken(tmp_path, logs):
+# --- what fails ---
+async def test_a_refused_key_costs_one_request_a_minute_and_polling_goes_on_once_it_is_taken(
+    tmp_path, logs
+):
     settings = world_of(ScheduleSpec(key="a", name="nightly", cron="*/5 * * * *"))
     async with Rig(tmp_path, settings, sections={"poll": {"interval": "10s"}}) as rig:
         rig.world.add_batch(500, schedule="a", at=START)
@@ -170,8 +196,13 @@ async def test_one_batch_that_fails_backs_off_alone_up_to_an_hour(tmp_path):
         bad = rig.world.add_batch(DONE, schedule="a", at=START).batch
         rig.faults.add(Fault(kind="status", operation="batch_results", match=bad.id, value=500))
         await rig.sleep(6 * 3600)
-        asked = [r for r in rig.app.state.requests.log if bad.id in r.target and r.operation == "batch_results"]
-        assert len(asked) == 3 * 11  # at 0, 4, 8, 12, 20, 36, 68, 128 ... minutes, in three attempts each
+        asked = [
+            r
+            for r in rig.app.state.requests.log
+            if bad.id in r.target and r.operation == "batch_results"
+        ]
+        # At 0, 4, 8, 12, 20, 36, 68, 128 ... minutes, in three attempts each.
+        assert len(asked) == 3 * 11
         assert rig.open() == {bad.id} | {
             b.id for b in rig.world.batches(rig.clock.now()) if b.unfinished(rig.clock.now() - 480)
         }
@@ -211,7 +242,9 @@ async def test_a_batch_that_is_denied_waits_out_its_back_off_whatever_else_recov
         assert "server" in rig.heard.cycles
 
 
-async def test_after_an_outage_of_the_results_alone_everything_is_counted_within_the_back_off(tmp_path):
+async def test_after_an_outage_of_the_results_alone_everything_is_counted_within_the_back_off(
+    tmp_path,
+):
     settings = world_of(ScheduleSpec(key="a", name="nightly", cron="*/10 * * * *", records=130))
     async with Rig(tmp_path, settings) as rig:
         rig.faults.add(Fault(kind="html", operation="batch_results", value=200))
@@ -249,7 +282,9 @@ async def test_a_batch_that_is_closed_while_it_is_walked_stays_closed(tmp_path, 
     api = Api(page_cap=1000)
     async with Rig(tmp_path, world_of(api=api), account={"page_size": 300}, latency=0.5) as rig:
         await rig.sleep(10)
-        batch_id = rig.world.add_batch([RecordPlan(finished=1.0)] * 450, schedule="a", at=START + 20).batch.id
+        batch_id = rig.world.add_batch(
+            [RecordPlan(finished=1.0)] * 450, schedule="a", at=START + 20
+        ).batch.id
         commits = 0
 
         def close() -> None:
@@ -299,7 +334,8 @@ def failing(rig: Rig, table: str):
     connection = rig.ledger._database._connection
     for change in ("INSERT", "UPDATE", "DELETE"):
         connection.execute(
-            f"CREATE TEMP TRIGGER no_{change} BEFORE {change} ON main.{table} BEGIN SELECT RAISE(FAIL, 'disk full'); END"
+            f"CREATE TEMP TRIGGER no_{change} BEFORE {change} ON main.{table} BEGIN SELECT"
+            " RAISE(FAIL, 'disk full'); END"
         )
     yield
     for change in ("INSERT", "UPDATE", "DELETE"):
@@ -307,7 +343,9 @@ def failing(rig: Rig, table: str):
 
 
 @pytest.mark.parametrize("table", ["batches", "runs", "results", "series", "budget"])
-async def test_while_the_ledger_fails_polling_pauses_and_afterwards_the_totals_are_right(tmp_path, table, logs):
+async def test_while_the_ledger_fails_polling_pauses_and_afterwards_the_totals_are_right(
+    tmp_path, table, logs
+):
     settings = world_of(ScheduleSpec(key="a", name="nightly", cron="*/5 * * * *", records=130))
     async with Rig(tmp_path, settings, account={"requests_per_hour": 1000}) as rig:
         await rig.sleep(400)
@@ -345,7 +383,9 @@ async def test_a_ledger_that_fails_at_the_start_is_met_like_any_other_time(tmp_p
     await rig.stop()
 
 
-async def test_a_fault_of_ours_where_a_failed_sweep_is_met_does_not_stop_the_workers(tmp_path, monkeypatch, logs):
+async def test_a_fault_of_ours_where_a_failed_sweep_is_met_does_not_stop_the_workers(
+    tmp_path, monkeypatch, logs
+):
     async with Rig(tmp_path, world_of()) as rig:
         await rig.sleep(1)
         rig.faults.add(Fault(kind="status", operation="batch_results", value=410, times=20))
@@ -360,7 +400,9 @@ async def test_a_fault_of_ours_where_a_failed_sweep_is_met_does_not_stop_the_wor
         assert rig.counted() == rig.truth()
 
 
-async def test_a_fault_of_ours_in_one_batch_is_internal_and_does_not_stop_the_others(tmp_path, monkeypatch, logs):
+async def test_a_fault_of_ours_in_one_batch_is_internal_and_does_not_stop_the_others(
+    tmp_path, monkeypatch, logs
+):
     async with Rig(tmp_path, world_of()) as rig:
         await rig.sleep(1)
         bad = rig.world.add_batch(DONE, schedule="a", at=START + 2).batch.id
@@ -383,7 +425,9 @@ async def test_a_fault_of_ours_in_one_batch_is_internal_and_does_not_stop_the_ot
         assert rig.counted() == rig.truth()
 
 
-async def test_a_fault_of_ours_in_a_cycle_is_internal_and_the_next_cycle_is_tried(tmp_path, monkeypatch):
+async def test_a_fault_of_ours_in_a_cycle_is_internal_and_the_next_cycle_is_tried(
+    tmp_path, monkeypatch
+):
     async with Rig(tmp_path, world_of()) as rig:
         await rig.sleep(1)
         monkeypatch.setattr(rig.client, "summary", lambda: 1 / 0)
@@ -396,11 +440,13 @@ async def test_a_fault_of_ours_in_a_cycle_is_internal_and_the_next_cycle_is_trie
         assert rig.account.status().up is True
 
 
-# --- configured batches -----------------------------------------------------------------------------------------------
+# --- configured batches ---
 async def test_configured_batches_are_followed_with_every_discovery_switched_off(tmp_path):
     rig = Rig(tmp_path, world_of(ScheduleSpec(key="a", name="nightly", cron="* * * * *")))
     batch = rig.world.add_adhoc(130, at=START + 100)
-    rig.configure({"collectors": NOTHING_BUT_CONFIGURED, "batches": [{"id": batch.id, "name": "backfill"}]})
+    rig.configure(
+        {"collectors": NOTHING_BUT_CONFIGURED, "batches": [{"id": batch.id, "name": "backfill"}]}
+    )
     async with rig:
         await rig.sleep(90)
         assert rig.shown.finds == {"backfill": False}
@@ -419,7 +465,11 @@ async def test_configured_batches_are_followed_with_every_discovery_switched_off
 
 async def test_what_a_cycle_changed_before_it_failed_is_shown(tmp_path):
     batches = [{"id": "a-missing"}, {"id": "b-out-of-reach"}]
-    rig = Rig(tmp_path, world_of(), account={"collectors": NOTHING_BUT_CONFIGURED, "batches": batches, "timeout": "5s"})
+    rig = Rig(
+        tmp_path,
+        world_of(),
+        account={"collectors": NOTHING_BUT_CONFIGURED, "batches": batches, "timeout": "5s"},
+    )
     rig.faults.add(Fault(kind="hang", match="b-out"))
     async with rig:
         await rig.sleep(30)
@@ -427,7 +477,7 @@ async def test_what_a_cycle_changed_before_it_failed_is_shown(tmp_path):
         assert rig.shown.finds["a-missing"] is False
 
 
-# --- once -------------------------------------------------------------------------------------------------------------
+# --- once ---
 async def test_catching_up_ends_when_nothing_is_left_to_do(tmp_path):
     rig = Rig(tmp_path, world_of(start=START - 7200), sections={"poll": {"lookback": "1d"}})
     rig.world.add_batch(250, schedule="a", at=START - 3600)
@@ -470,7 +520,15 @@ async def test_catching_up_does_not_wait_for_a_refused_key_however_many_batches_
 async def test_catching_up_waits_out_a_pause_that_the_api_asks_for(tmp_path):
     rig = Rig(tmp_path, world_of(start=START - 7200), sections={"poll": {"lookback": "1d"}})
     rig.world.add_batch(250, schedule="a", at=START - 3600)
-    rig.faults.add(Fault(kind="status", operation="batch_results", value=429, headers={"Retry-After": "600"}, times=1))
+    rig.faults.add(
+        Fault(
+            kind="status",
+            operation="batch_results",
+            value=429,
+            headers={"Retry-After": "600"},
+            times=1,
+        )
+    )
     assert await rig.build().catch_up()
     assert rig.clock.now() == START + 600
     assert rig.counted() == rig.truth()
@@ -489,7 +547,9 @@ async def test_catching_up_does_not_wait_for_a_ledger_that_fails(tmp_path):
 async def test_a_batch_closed_while_a_page_is_read_that_contradicts_itself_stays_closed(tmp_path):
     async with Rig(tmp_path, world_of(), latency=0.5) as rig:
         await rig.sleep(10)
-        rig.faults.add(Fault(kind="set", operation="batch_results", path="pagination.offset", value=7))
+        rig.faults.add(
+            Fault(kind="set", operation="batch_results", path="pagination.offset", value=7)
+        )
         batch_id = rig.world.add_batch(DONE, schedule="a", at=START + 20).batch.id
         while rig.requests()["batch_results"] == 0:
             await rig.sleep(0.1)
@@ -520,7 +580,11 @@ async def test_what_was_shown_before_a_restart_is_shown_after_it(tmp_path):
 
 
 async def test_no_customer_data_and_no_key_reach_the_logs_or_the_ledger(tmp_path, logs):
-    settings = world_of(ScheduleSpec(key="a", name="nightly", cron="*/5 * * * *", traffic=Traffic(failure_share=0.5)))
+    settings = world_of(
+        ScheduleSpec(
+            key="a", name="nightly", cron="*/5 * * * *", traffic=Traffic(failure_share=0.5)
+        )
+    )
     async with Rig(tmp_path, settings) as rig:
         for kind in ("hostile", "truncate", "times", "words"):
             rig.faults.add(Fault(kind=kind, value="odd" if kind == "words" else None))

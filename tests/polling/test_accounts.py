@@ -1,4 +1,7 @@
-"""Several accounts in one process, one ledger: each with its own API, budget and failures; none counts what another counts."""
+"""Several accounts in one process, one ledger.
+
+Each with its own API, budget and failures; none counts what another counts.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,11 @@ QUICK = {"poll": {"settle_time": "5m"}}
 
 def world_of(name: str, records: int = 60) -> WorldSettings:
     spec = ScheduleSpec(
-        key=name, name=name, cron="*/7 * * * *", records=records, traffic=Traffic(retry_share=0.2, failure_share=0.1)
+        key=name,
+        name=name,
+        cron="*/7 * * * *",
+        records=records,
+        traffic=Traffic(retry_share=0.2, failure_share=0.1),
     )
     return WorldSettings(start=START, schedules=(spec,))
 
@@ -26,7 +33,16 @@ def live(folder, **more) -> Rig:
 
 def sandbox(folder, beside: Rig, **more) -> Rig:
     account = {"name": "test", **more.pop("account", {})}
-    return Rig(folder, world_of("test"), account=account, sections=QUICK, latency=0.2, seed=2, beside=beside, **more)
+    return Rig(
+        folder,
+        world_of("test"),
+        account=account,
+        sections=QUICK,
+        latency=0.2,
+        seed=2,
+        beside=beside,
+        **more,
+    )
 
 
 def truths(*rigs: Rig) -> dict[tuple[str, ...], float]:
@@ -44,8 +60,12 @@ async def test_two_accounts_count_what_is_theirs_and_show_what_is_theirs(tmp_pat
         await first.sleep(3600)
         await to_rest(first, second)
         assert first.counted() == truths(first, second)
-        assert {labels.schedule for labels in (view.labels for view in first.shown.batches.values())} == {"live"}
-        assert {labels.schedule for labels in (view.labels for view in second.shown.batches.values())} == {"test"}
+        assert {
+            labels.schedule for labels in (view.labels for view in first.shown.batches.values())
+        } == {"live"}
+        assert {
+            labels.schedule for labels in (view.labels for view in second.shown.batches.values())
+        } == {"test"}
         assert {account for _, (account, *_) in second.shown.families["schedules"]} == {"test"}
         costs = first.counted("runtype_cost_dollars_total")
         assert set(costs) == {("live", "enrich"), ("test", "enrich")}
@@ -62,7 +82,9 @@ async def test_each_account_keeps_within_its_own_budget_and_none_spends_anothers
         assert first.app.state.requests.busiest_hour > 150
         await to_rest(first, second)
         assert first.heard.waiting[-1] == 0
-        assert {key: value for key, value in first.counted().items() if key[0] == "live"} == first.truth()
+        assert {
+            key: value for key, value in first.counted().items() if key[0] == "live"
+        } == first.truth()
 
 
 FAILURES = {
@@ -106,14 +128,18 @@ async def test_a_fault_of_ours_in_one_account_does_not_touch_the_other(tmp_path,
         assert set(first.heard.cycles) == {""}
         assert "internal" in second.heard.cycles
         await to_rest(first)
-        assert {key: value for key, value in first.counted().items() if key[0] == "live"} == first.truth()
+        assert {
+            key: value for key, value in first.counted().items() if key[0] == "live"
+        } == first.truth()
 
 
 async def test_a_batch_that_two_accounts_see_is_counted_and_paid_by_the_first_alone(tmp_path, logs):
     settings = world_of("live")
     async with Rig(tmp_path, settings, sections=QUICK, latency=0.2) as first:
         await first.sleep(5)
-        async with Rig(tmp_path, account={"name": "twin"}, sections=QUICK, latency=0.2, beside=first) as second:
+        async with Rig(
+            tmp_path, account={"name": "twin"}, sections=QUICK, latency=0.2, beside=first
+        ) as second:
             await first.sleep(3600)
             await to_rest(first)
             assert first.counted() == first.truth()
@@ -123,16 +149,22 @@ async def test_a_batch_that_two_accounts_see_is_counted_and_paid_by_the_first_al
                 key: pytest.approx(value) for key, value in cost.items()
             }
             assert first.open() == second.open() == set()
-            assert "batch is counted by another account already" in {entry["event"] for entry in logs}
+            assert "batch is counted by another account already" in {
+                entry["event"] for entry in logs
+            }
 
 
-@pytest.mark.parametrize(("offset", "latency"), [(0.1, 0.2), (0.3, 3.0), (1.0, 3.0), (2.0, 3.0), (59.0, 3.0)])
+@pytest.mark.parametrize(
+    ("offset", "latency"), [(0.1, 0.2), (0.3, 3.0), (1.0, 3.0), (2.0, 3.0), (59.0, 3.0)]
+)
 async def test_a_batch_that_one_account_met_in_the_summary_keeps_its_schedules_label_when_the_other_meets_its_run_first(
     tmp_path, offset, latency
 ):
     async with Rig(tmp_path, world_of("live"), sections=QUICK, latency=latency) as first:
         await first.sleep(offset)
-        async with Rig(tmp_path, account={"name": "twin"}, sections=QUICK, latency=latency, beside=first):
+        async with Rig(
+            tmp_path, account={"name": "twin"}, sections=QUICK, latency=latency, beside=first
+        ):
             await first.sleep(5400)
             await to_rest(first)
             assert first.counted() == first.truth()
@@ -144,7 +176,9 @@ async def test_a_run_without_a_batch_that_two_accounts_see_is_counted_by_one(tmp
     settings = WorldSettings(start=START, schedules=(spec,))
     async with (
         Rig(tmp_path, settings, sections=QUICK, latency=0.2) as first,
-        Rig(tmp_path, account={"name": "twin"}, sections=QUICK, latency=0.2, beside=first) as second,
+        Rig(
+            tmp_path, account={"name": "twin"}, sections=QUICK, latency=0.2, beside=first
+        ) as second,
     ):
         await first.sleep(3600)
         await to_rest(first)
@@ -175,7 +209,9 @@ SHORT = {"state": {"retention": "5m"}, "poll": {"discovery_interval": "1h"}}
 async def test_counters_of_a_schedule_that_is_gone_end_in_its_own_account_alone(tmp_path):
     settings = WorldSettings(start=START, schedules=(ScheduleSpec(key="a", name="nightly"),))
     first = Rig(tmp_path, settings, sections=SHORT)
-    second = Rig(tmp_path, settings, account={"name": "second"}, sections=SHORT, seed=2, beside=first)
+    second = Rig(
+        tmp_path, settings, account={"name": "second"}, sections=SHORT, seed=2, beside=first
+    )
     async with first, second:
         for rig in (first, second):
             rig.world.add_batch(DONE, schedule="a", at=START + 2)
@@ -187,7 +223,9 @@ async def test_counters_of_a_schedule_that_is_gone_end_in_its_own_account_alone(
         assert ("acme", "nightly", "success") in first._held[RUNS]
 
 
-async def test_a_schedule_that_no_list_has_told_of_yet_keeps_its_counters_however_short_the_retention(tmp_path):
+async def test_a_schedule_that_no_list_has_told_of_yet_keeps_its_counters_however_short_the_retention(
+    tmp_path,
+):
     settings = WorldSettings(start=START, schedules=(ScheduleSpec(key="a", name="nightly"),))
     async with Rig(tmp_path, settings, sections=SHORT) as rig:
         for key, at in (("b", 600.0), ("c", 1200.0)):
@@ -208,7 +246,9 @@ async def test_counters_of_a_schedule_that_is_gone_end_though_reading_takes_long
 ):
     settings = WorldSettings(start=START, schedules=(ScheduleSpec(key="a", name="nightly"),))
     sections = {"state": {"retention": "1h"}, "poll": {"discovery_interval": "2m"}}
-    async with Rig(tmp_path, settings, sections=sections, latency=35.0, account={"timeout": "90s"}) as rig:
+    async with Rig(
+        tmp_path, settings, sections=sections, latency=35.0, account={"timeout": "90s"}
+    ) as rig:
         rig.world.add_batch(DONE, schedule="a", at=START + 2)
         await rig.sleep(1800)
         assert rig.counted(RUNS) == {("nightly", "success"): 1.0}

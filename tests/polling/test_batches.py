@@ -42,7 +42,13 @@ def test_a_batch_has_ended_only_when_every_source_of_the_cycle_says_so():
 
 @pytest.mark.parametrize(
     ("created", "started", "guard"),
-    [(None, 60.0, None), (None, 40.0, 50.0), (None, None, 50.0), (50.0, None, None), (40.0, 60.0, 50.0)],
+    [
+        (None, 60.0, None),
+        (None, 40.0, 50.0),
+        (None, None, 50.0),
+        (50.0, None, None),
+        (40.0, 60.0, 50.0),
+    ],
 )
 def test_a_guard_goes_once_the_batch_is_known_to_have_begun_after_it(created, started, guard):
     batch = replace(BATCH, guard=50.0, created=created)
@@ -58,11 +64,15 @@ def test_the_run_lists_word_for_the_end_goes_before_the_others():
 def test_an_unknown_word_is_an_end_once_the_api_gives_its_time():
     strange = Probe("archived", 1, 1, 0)
     assert batches.ending(observed(BATCH, run=strange), STATUSES) is None
-    assert batches.ending(observed(BATCH, run=Reading(strange, completed=50.0)), STATUSES) == "unknown"
+    assert (
+        batches.ending(observed(BATCH, run=Reading(strange, completed=50.0)), STATUSES) == "unknown"
+    )
 
 
 def test_the_first_start_and_the_latest_completion_stand():
-    batch = observed(BATCH, run=Reading(RUNNING, started=10.0), summary=Reading(RUNNING, started=11.0))
+    batch = observed(
+        BATCH, run=Reading(RUNNING, started=10.0), summary=Reading(RUNNING, started=11.0)
+    )
     batch = observed(batch, run=Reading(DONE, started=12.0, completed=90.0))
     batch = observed(batch, run=Reading(DONE, started=12.0, completed=95.0))
     assert (batch.started, batch.completed) == (10.0, 95.0)
@@ -96,7 +106,9 @@ def test_when_a_batch_wants_a_sweep(change, wanted):
 
 
 def test_a_walk_is_complete_when_it_met_as_many_rows_as_anyone_counts_and_all_are_final():
-    batch = observed(BATCH, run=Probe("completed", 10, 10, 0), summary=Probe("completed", None, None, None))
+    batch = observed(
+        BATCH, run=Probe("completed", 10, 10, 0), summary=Probe("completed", None, None, None)
+    )
     assert batches.complete(batch, walked=10, unfinished=0, total=10)
     assert not batches.complete(batch, walked=9, unfinished=0, total=9)
     assert not batches.complete(batch, walked=10, unfinished=1, total=10)
@@ -134,10 +146,14 @@ def test_closing_counts_the_batch_its_duration_and_what_was_abandoned():
     assert delta.increments["runtype_batches_finished_total", (*key, "success")] == 1.0
     assert delta.increments["runtype_batches_finished_total", (*key, "failure")] == 0.0
     assert delta.increments["runtype_records_abandoned_total", key] == 2.0
-    assert [o.value for o in delta.observations["runtype_batch_duration_seconds", (*key, "success")]] == [60.0]
+    assert [
+        o.value for o in delta.observations["runtype_batch_duration_seconds", (*key, "success")]
+    ] == [60.0]
 
 
-@pytest.mark.parametrize("times", [{"started": 10.0}, {"completed": 10.0}, {"started": 20.0, "completed": 10.0}])
+@pytest.mark.parametrize(
+    "times", [{"started": 10.0}, {"completed": 10.0}, {"started": 20.0, "completed": 10.0}]
+)
 def test_a_batch_without_two_good_times_has_no_duration(times):
     _, delta = batches.close(replace(BATCH, **times), "failure", 0, 100.0)
     assert [o for observed in delta.observations.values() for o in observed] == []
@@ -156,11 +172,19 @@ def test_a_batch_without_labels_cannot_close():
 
 def test_a_closed_batchs_change_counts_once_if_the_source_had_said_final():
     closed = replace(BATCH, probes={"run": DONE, "summary": RUNNING}, closed=1.0)
-    settled, delta = batches.changed_late(closed, {"run": Reading(DONE), "summary": Reading(DONE)}, STATUSES)
+    settled, delta = batches.changed_late(
+        closed, {"run": Reading(DONE), "summary": Reading(DONE)}, STATUSES
+    )
     assert delta.increments == {}
-    changed, delta = batches.changed_late(settled, {"run": Reading(Probe("completed", 10, 10, 2))}, STATUSES)
-    assert delta.increments == {("runtype_batch_late_changes_total", ("acme", "nightly", "flow")): 1.0}
-    again, delta = batches.changed_late(changed, {"run": Reading(Probe("completed", 10, 10, 2))}, STATUSES)
+    changed, delta = batches.changed_late(
+        settled, {"run": Reading(Probe("completed", 10, 10, 2))}, STATUSES
+    )
+    assert delta.increments == {
+        ("runtype_batch_late_changes_total", ("acme", "nightly", "flow")): 1.0
+    }
+    again, delta = batches.changed_late(
+        changed, {"run": Reading(Probe("completed", 10, 10, 2))}, STATUSES
+    )
     assert changed is again
     assert delta.increments == {}
     _, delta = batches.changed_late(changed, {"status": Reading(RUNNING)}, STATUSES)
@@ -181,9 +205,17 @@ def test_a_view_takes_each_count_from_the_first_source_that_tells_it():
         picture=picture,
         drift=2,
     )
-    view = batches.view(batch, STATUSES, name="import", configured=True, labels=Labels("nightly", "flow"))
+    view = batches.view(
+        batch, STATUSES, name="import", configured=True, labels=Labels("nightly", "flow")
+    )
     assert (view.state, view.total, view.processed, view.failed) == ("queued", 9, 3, 0)
-    assert ("import", True, True, picture, 2) == (view.name, view.configured, view.open, view.picture, view.drift)
+    assert ("import", True, True, picture, 2) == (
+        view.name,
+        view.configured,
+        view.open,
+        view.picture,
+        view.drift,
+    )
 
 
 def test_a_batch_never_probed_is_in_an_unknown_state():

@@ -36,7 +36,9 @@ class Exposed:
             durable=lambda: rig.ledger.lines(),  # noqa: PLW0108  # it is opened later
             on_dropped=self.own.dropped,
         )
-        self.gauges = rig.shown = Gauges(batches_per_schedule=1, known_words=Statuses().known, bounds=self.bounds)
+        self.gauges = rig.shown = Gauges(
+            batches_per_schedule=1, known_words=Statuses().known, bounds=self.bounds
+        )
         self.publisher = Publisher(
             ledger=lambda: rig.ledger.snapshot(),  # noqa: PLW0108  # see above
             pictures=self.gauges.snapshot,
@@ -53,7 +55,10 @@ class Exposed:
 
     def lines(self):
         """How many lines a scrape has at the most."""
-        return max(sum(not line.startswith("#") for line in self.scrape(format_).splitlines()) for format_ in FORMATS)
+        return max(
+            sum(not line.startswith("#") for line in self.scrape(format_).splitlines())
+            for format_ in FORMATS
+        )
 
     def samples(self, name):
         families = text_string_to_metric_families(self.scrape())
@@ -79,11 +84,18 @@ def truth(rig):
     return total
 
 
-async def test_more_label_sets_than_there_is_room_for_are_pooled_and_their_totals_are_exact(tmp_path):
+async def test_more_label_sets_than_there_is_room_for_are_pooled_and_their_totals_are_exact(
+    tmp_path,
+):
     traffic = Traffic(failure_share=0.3, cancelled_share=0.1)
     schedules = tuple(
         ScheduleSpec(
-            key=f"k{n}", name=f"schedule {n}", flow=f"flow {n}", cron="*/5 * * * *", records=6, traffic=traffic
+            key=f"k{n}",
+            name=f"schedule {n}",
+            flow=f"flow {n}",
+            cron="*/5 * * * *",
+            records=6,
+            traffic=traffic,
         )
         for n in range(40)
     )
@@ -95,18 +107,30 @@ async def test_more_label_sets_than_there_is_room_for_are_pooled_and_their_total
         await exposed.watch(900)
         assert rig.open() == set()
         assert truth(rig) == exposed.by_outcome()
-        shown = {(s.labels["schedule"], s.labels["flow"]) for s in exposed.samples("runtype_records_finished_total")}
+        shown = {
+            (s.labels["schedule"], s.labels["flow"])
+            for s in exposed.samples("runtype_records_finished_total")
+        }
         assert (OVERFLOW, OVERFLOW) in shown
         assert 2 < len(shown) < 40
-        pooled = {s.labels["kind"]: s.value for s in exposed.samples("runtype_exporter_series_dropped_total")}
-        runs = {s.labels["schedule"] for s in exposed.samples("runtype_schedule_runs_finished_total")} - {OVERFLOW}
+        pooled = {
+            s.labels["kind"]: s.value
+            for s in exposed.samples("runtype_exporter_series_dropped_total")
+        }
+        runs = {
+            s.labels["schedule"] for s in exposed.samples("runtype_schedule_runs_finished_total")
+        } - {OVERFLOW}
         assert 40 - (len(shown) - 1) + 40 - len(runs) <= pooled["overflow"] <= 80
         ended = sum(s.value for s in exposed.samples("runtype_schedule_runs_finished_total"))
         assert ended == sum(rig.run_truth().values())
 
 
 async def test_a_label_set_keeps_its_own_series_over_a_restart_without_room(tmp_path):
-    rig = Rig(tmp_path, WorldSettings(start=START, schedules=(ScheduleSpec(key="a", name="nightly"),)), sections=QUICK)
+    rig = Rig(
+        tmp_path,
+        WorldSettings(start=START, schedules=(ScheduleSpec(key="a", name="nightly"),)),
+        sections=QUICK,
+    )
     exposed = Exposed(rig, limit=5000)
     async with rig:
         rig.world.add_batch(5, schedule="a", at=rig.clock.now())
@@ -117,7 +141,9 @@ async def test_a_label_set_keeps_its_own_series_over_a_restart_without_room(tmp_
         rig.start()
         rig.world.add_batch(5, schedule="a", at=rig.clock.now())
         await rig.sleep(600)
-        assert {s.labels["schedule"] for s in exposed.samples("runtype_records_finished_total")} == {"nightly"}
+        assert {
+            s.labels["schedule"] for s in exposed.samples("runtype_records_finished_total")
+        } == {"nightly"}
         assert truth(rig) == exposed.by_outcome()
 
 
@@ -137,7 +163,10 @@ async def test_a_backlog_of_hundreds_of_open_batches_fits_and_is_counted_whole(t
         await rig.sleep(5)
         assert len(rig.open()) > 200
         assert exposed.lines() <= LIMIT
-        dropped = {s.labels["kind"]: s.value for s in exposed.samples("runtype_exporter_series_dropped_total")}
+        dropped = {
+            s.labels["kind"]: s.value
+            for s in exposed.samples("runtype_exporter_series_dropped_total")
+        }
         assert dropped["batch"] > 50
         await exposed.watch(1200)
         assert rig.open() == set()
@@ -157,7 +186,9 @@ async def test_status_words_of_which_there_is_no_end_make_few_series(tmp_path, k
             rig.faults.add(Fault(kind="words", operation="runs", value=f"batch {round_}"))
             for page in range(10, 60):
                 word = f"{round_} {page} {'x' * 300}"
-                rig.faults.add(Fault(kind=kind, operation="batch_results", match=f"offset={page}0", value=word))
+                rig.faults.add(
+                    Fault(kind=kind, operation="batch_results", match=f"offset={page}0", value=word)
+                )
             await rig.sleep(120)
             (batch,) = rig.ledger.open_batches("acme")
             assert batch.picture.seen.distinct == 600

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from runtype_exporter.polling.collectors import FORBIDDEN_RETRY, Collectors
-from runtype_exporter.runtype import DecodeError, Forbidden, NetworkError, ServerError, Throttled, Unauthorised
+from runtype_exporter.runtype import (
+    DecodeError,
+    Forbidden,
+    NetworkError,
+    ServerError,
+    Throttled,
+    Unauthorised,
+)
 from tests.support.rig import Heard
 
 
@@ -60,7 +67,9 @@ async def test_a_read_that_answers_has_reached_the_api(collectors, heard):
     assert (collectors.asked, collectors.reached) == (False, False)
 
 
-async def test_a_forbidden_read_rests_for_an_hour_and_says_that_the_api_is_there(collectors, heard, clock):
+async def test_a_forbidden_read_rests_for_an_hour_and_says_that_the_api_is_there(
+    collectors, heard, clock
+):
     assert not await collectors.read("runs", raising(Forbidden("runs", "no scope", code="403")))
     assert (collectors.reached, collectors.failure) == (True, "forbidden")
     assert heard.collectors == {"runs": (False, "forbidden")}
@@ -109,7 +118,9 @@ async def test_a_read_that_never_answered_is_waited_for_until_it_has_failed_thre
         (NetworkError("runs", "reset", code="network"), False),
     ],
 )
-async def test_where_nothing_else_makes_sense_the_error_ends_the_cycle(collectors, heard, error, reached):
+async def test_where_nothing_else_makes_sense_the_error_ends_the_cycle(
+    collectors, heard, error, reached
+):
     with pytest.raises(type(error)):
         await collectors.read("runs", raising(error))
     assert (collectors.reached, collectors.failure) == (reached, error.reason)
@@ -122,7 +133,9 @@ async def test_the_first_failure_names_the_cycles(collectors):
     assert (collectors.reached, collectors.failure) == (False, "decode")
 
 
-async def test_a_failure_for_one_thing_is_the_cycles_only_where_nothing_else_answered(collectors, heard):
+async def test_a_failure_for_one_thing_is_the_cycles_only_where_nothing_else_answered(
+    collectors, heard
+):
     error = ServerError("status", "500", code="500")
     with pytest.raises(ServerError):
         collectors.failed_alone("status", error)

@@ -9,14 +9,28 @@ import pytest
 from runtype_exporter.model import Batch, BatchRef, Delta, Labels
 from runtype_exporter.polling import costs
 from runtype_exporter.simulator.faults import Fault
-from runtype_exporter.simulator.values import AdhocSpec, RecordPlan, ScheduleSpec, Traffic, WorldSettings
+from runtype_exporter.simulator.values import (
+    AdhocSpec,
+    RecordPlan,
+    ScheduleSpec,
+    Traffic,
+    WorldSettings,
+)
 from tests.support.rig import START, Rig
 
 COST = "runtype_cost_dollars_total"
 QUICK = {"poll": {"settle_time": "5m"}}
 DONE = [RecordPlan(finished=1.0)] * 3
-CLOSED = Batch(ref=BatchRef("acme", "b1"), seen=0.0, labels=Labels("nightly", "f"), closed=9.0, outcome="success")
-COUNTED = Delta(increments={("runtype_batches_finished_total", ("acme", "nightly", "f", "success")): 1.0})
+CLOSED = Batch(
+    ref=BatchRef("acme", "b1"),
+    seen=0.0,
+    labels=Labels("nightly", "f"),
+    closed=9.0,
+    outcome="success",
+)
+COUNTED = Delta(
+    increments={("runtype_batches_finished_total", ("acme", "nightly", "f", "success")): 1.0}
+)
 
 
 def world_of() -> WorldSettings:
@@ -24,7 +38,9 @@ def world_of() -> WorldSettings:
     return WorldSettings(
         start=START,
         schedules=(
-            ScheduleSpec(key="a", name="nightly", cron="*/11 * * * *", records=(1, 40), traffic=traffic),
+            ScheduleSpec(
+                key="a", name="nightly", cron="*/11 * * * *", records=(1, 40), traffic=traffic
+            ),
             ScheduleSpec(key="b", cron="*/17 * * * *", records=40, flow="score", traffic=traffic),
             ScheduleSpec(key="i", name="inlined", kind="inline", cron="*/10 * * * *", records=5),
         ),
@@ -37,7 +53,11 @@ def one() -> WorldSettings:
 
 
 def cost_truth(rig: Rig) -> dict[tuple[str, ...], float]:
-    return {key: pytest.approx(value) for key, value in rig.world.truth_cost(rig.clock.now()).items() if value}
+    return {
+        key: pytest.approx(value)
+        for key, value in rig.world.truth_cost(rig.clock.now()).items()
+        if value
+    }
 
 
 async def to_rest(rig: Rig) -> None:
@@ -125,7 +145,9 @@ async def test_a_power_cut_between_any_two_transactions_neither_loses_nor_repeat
 
 
 @pytest.mark.parametrize("code", [404, 500, 400])
-async def test_a_cost_that_cannot_be_had_yet_is_asked_for_ever_less_often_until_it_is(tmp_path, code):
+async def test_a_cost_that_cannot_be_had_yet_is_asked_for_ever_less_often_until_it_is(
+    tmp_path, code
+):
     async with Rig(tmp_path, one(), sections=QUICK) as rig:
         run = rig.world.add_batch(DONE, schedule="a", at=START + 5)
         rig.faults.add(Fault(kind="status", operation="cost", value=code))
@@ -189,7 +211,9 @@ async def test_an_outage_is_no_fault_of_a_batch(tmp_path):
         assert rig.counted(COST) == cost_truth(rig)
 
 
-async def test_where_costs_are_forbidden_none_is_due_and_an_hour_later_they_are_tried_again(tmp_path):
+async def test_where_costs_are_forbidden_none_is_due_and_an_hour_later_they_are_tried_again(
+    tmp_path,
+):
     async with Rig(tmp_path, one(), sections={"poll": {"settle_time": "5m"}}) as rig:
         rig.faults.add(Fault(kind="status", operation="cost", value=403, times=1))
         first = rig.world.add_batch(DONE, schedule="a", at=START + 5)

@@ -7,7 +7,14 @@ from dataclasses import replace
 import pytest
 
 from runtype_exporter.simulator.faults import Fault
-from runtype_exporter.simulator.values import AdhocSpec, Api, RecordPlan, ScheduleSpec, Traffic, WorldSettings
+from runtype_exporter.simulator.values import (
+    AdhocSpec,
+    Api,
+    RecordPlan,
+    ScheduleSpec,
+    Traffic,
+    WorldSettings,
+)
 from tests.support.rig import START, Rig
 
 NIGHTLY = ScheduleSpec(key="a", name="nightly")
@@ -20,9 +27,11 @@ def world_of(*schedules: ScheduleSpec, **more) -> WorldSettings:
     return WorldSettings(**{"start": START, "schedules": schedules or (NIGHTLY,), **more})
 
 
-# --- what the configuration leaves out --------------------------------------------------------------------------------
+# --- what the configuration leaves out ---
 @pytest.mark.parametrize("excluded", ["nightly", "night*", None])
-async def test_an_excluded_schedule_counts_no_run_no_batch_and_nothing_by_way_of_the_summary(tmp_path, excluded):
+async def test_an_excluded_schedule_counts_no_run_no_batch_and_nothing_by_way_of_the_summary(
+    tmp_path, excluded
+):
     rig = Rig(tmp_path, world_of(NIGHTLY, ScheduleSpec(key="b", name="weekly")))
     rig.configure({"schedules": {"exclude": [excluded or rig.world.schedule_id("a")]}})
     async with rig:
@@ -37,7 +46,9 @@ async def test_an_excluded_schedule_counts_no_run_no_batch_and_nothing_by_way_of
         assert rig.open() == set()
 
 
-async def test_a_schedule_that_a_page_of_runs_names_first_is_looked_up_before_it_is_judged(tmp_path):
+async def test_a_schedule_that_a_page_of_runs_names_first_is_looked_up_before_it_is_judged(
+    tmp_path,
+):
     async with Rig(tmp_path, world_of(), account={"schedules": {"exclude": ["secret"]}}) as rig:
         await rig.sleep(1)
         rig.world.add_schedule(ScheduleSpec(key="b", name="secret"))
@@ -48,7 +59,9 @@ async def test_a_schedule_that_a_page_of_runs_names_first_is_looked_up_before_it
         assert rig.counted() == {("public", "enrich", "success"): 3.0}
 
 
-async def test_where_names_decide_which_schedules_are_followed_runs_wait_for_names_that_fail(tmp_path):
+async def test_where_names_decide_which_schedules_are_followed_runs_wait_for_names_that_fail(
+    tmp_path,
+):
     rig = Rig(tmp_path, world_of(), account={"schedules": {"include": ["night*"]}})
     rig.faults.add(Fault(kind="truncate", operation="schedules", times=20))
     async with rig:
@@ -83,8 +96,14 @@ async def test_where_names_may_not_be_read_schedules_are_followed_by_their_ids(t
 
 
 @pytest.mark.parametrize("globs", [{"include": ["night*"]}, {"exclude": ["weekly"]}])
-async def test_where_names_decide_and_may_not_be_read_runs_wait_until_they_may(tmp_path, globs, logs):
-    rig = Rig(tmp_path, world_of(NIGHTLY, ScheduleSpec(key="b", name="weekly")), account={"schedules": globs})
+async def test_where_names_decide_and_may_not_be_read_runs_wait_until_they_may(
+    tmp_path, globs, logs
+):
+    rig = Rig(
+        tmp_path,
+        world_of(NIGHTLY, ScheduleSpec(key="b", name="weekly")),
+        account={"schedules": globs},
+    )
     rig.faults.add(Fault(kind="status", operation="schedules", value=403))
     async with rig:
         for key in ("a", "b"):
@@ -112,7 +131,9 @@ async def test_names_that_the_ledger_remembers_decide_where_they_may_not_be_read
 
 async def test_where_ids_decide_no_name_is_waited_for(tmp_path):
     rig = Rig(tmp_path, world_of(NIGHTLY, ScheduleSpec(key="b", name="weekly")))
-    rig.configure({"schedules": {"exclude": [rig.world.schedule_id("b")]}, "collectors": {"schedules": False}})
+    rig.configure(
+        {"schedules": {"exclude": [rig.world.schedule_id("b")]}, "collectors": {"schedules": False}}
+    )
     async with rig:
         for key in ("a", "b"):
             rig.world.add_batch(DONE, schedule=key, at=START + 2)
@@ -196,7 +217,7 @@ async def test_where_runs_cannot_be_read_a_batch_of_the_summary_passes_for_ad_ho
         assert rig.account.status().up is True
 
 
-# --- the horizon ------------------------------------------------------------------------------------------------------
+# --- the horizon ---
 async def test_what_ended_before_the_first_start_is_not_counted_and_what_ends_after_it_is(tmp_path):
     settings = world_of(start=START - 7200)
     async with Rig(tmp_path, settings, sections={"poll": {"interval": "5m"}}) as rig:
@@ -204,11 +225,19 @@ async def test_what_ended_before_the_first_start_is_not_counted_and_what_ends_af
         straddling = [RecordPlan(finished=seconds) for seconds in (100.0, 900.0, 2000.0, 2100.0)]
         rig.world.add_batch(straddling, schedule="a", at=START - 1000)
         rig.world.add_adhoc(DONE, at=START - 500)
-        rig.world.add_adhoc([RecordPlan(finished=100.0), RecordPlan(finished=400.0)], at=START - 200)
+        rig.world.add_adhoc(
+            [RecordPlan(finished=100.0), RecordPlan(finished=400.0)], at=START - 200
+        )
         await rig.sleep(1800)
-        assert rig.counted() == {("nightly", "enrich", "success"): 2.0, ("", "adhoc import", "success"): 1.0}
+        assert rig.counted() == {
+            ("nightly", "enrich", "success"): 2.0,
+            ("", "adhoc import", "success"): 1.0,
+        }
         assert rig.counted(RUNS) == {("nightly", "success"): 1.0}
-        assert rig.counted(BATCHES) == {("nightly", "enrich", "success"): 1.0, ("", "adhoc import", "success"): 1.0}
+        assert rig.counted(BATCHES) == {
+            ("nightly", "enrich", "success"): 1.0,
+            ("", "adhoc import", "success"): 1.0,
+        }
 
 
 @pytest.mark.parametrize("listed", [True, False])
@@ -220,7 +249,9 @@ async def test_a_configured_batch_begun_after_the_first_start_counts_results_tha
         await rig.sleep(4000)
     records = [RecordPlan(finished=10.0)] * 4 + [RecordPlan(finished=5.0, outcome="cancelled")] * 3
     batch = rig.world.add_batch(records, schedule="a", at=rig.clock.now() + 5).batch
-    rig.configure({"batches": [{"id": batch.id}], "collectors": {"runs": listed, "summary": listed}})
+    rig.configure(
+        {"batches": [{"id": batch.id}], "collectors": {"runs": listed, "summary": listed}}
+    )
     async with rig:
         await rig.sleep(2000)
         assert sorted(rig.counted().values()) == [3.0, 4.0]
@@ -228,16 +259,23 @@ async def test_a_configured_batch_begun_after_the_first_start_counts_results_tha
 
 async def test_a_lookback_counts_what_ended_within_it(tmp_path):
     settings = world_of(start=START - 3 * 86400, api=Api(recent_window=1e6))
-    async with Rig(tmp_path, settings, sections={"poll": {"interval": "5m", "lookback": "24h"}}) as rig:
+    async with Rig(
+        tmp_path, settings, sections={"poll": {"interval": "5m", "lookback": "24h"}}
+    ) as rig:
         rig.world.add_batch(DONE, schedule="a", at=START - 2 * 86400)
         rig.world.add_batch(
-            [RecordPlan(finished=1.0), RecordPlan(finished=8000.0)], schedule="a", at=START - 86400 - 4000
+            [RecordPlan(finished=1.0), RecordPlan(finished=8000.0)],
+            schedule="a",
+            at=START - 86400 - 4000,
         )
         rig.world.add_batch(DONE, schedule="a", at=START - 3600)
         rig.world.add_adhoc(DONE, at=START - 3600)
         rig.world.add_adhoc(DONE, at=START - 2 * 86400)
         await rig.sleep(1500)
-        assert rig.counted() == {("nightly", "enrich", "success"): 4.0, ("", "adhoc import", "success"): 3.0}
+        assert rig.counted() == {
+            ("nightly", "enrich", "success"): 4.0,
+            ("", "adhoc import", "success"): 3.0,
+        }
         assert rig.counted(RUNS) == {("nightly", "success"): 2.0}
 
 
@@ -265,7 +303,10 @@ async def test_a_month_of_batches_that_the_api_lists_for_ever_is_counted_once_an
         adhoc=(AdhocSpec(key="x", cron="30 4 * * *", records=2, traffic=traffic),),
         api=Api(runs_order=order, recent_window=1e9),
     )
-    sections = {"poll": {"interval": "4h", "discovery_interval": "12h"}, "state": {"retention": "3d"}}
+    sections = {
+        "poll": {"interval": "4h", "discovery_interval": "12h"},
+        "state": {"retention": "3d"},
+    }
     async with Rig(tmp_path, settings, sections=sections) as rig:
         await rig.sleep(30 * 86400)
         rig.world.stop(rig.clock.now())
@@ -284,7 +325,9 @@ async def test_a_month_of_batches_that_the_api_lists_for_ever_is_counted_once_an
 
 
 @pytest.mark.parametrize("missing", [["completedAt"], ["completedAt", "startedAt"]])
-async def test_a_run_without_an_end_time_is_not_counted_again_when_it_is_forgotten_before_its_batch(tmp_path, missing):
+async def test_a_run_without_an_end_time_is_not_counted_again_when_it_is_forgotten_before_its_batch(
+    tmp_path, missing
+):
     sections = {
         "poll": {"interval": "20m", "discovery_interval": "20m", "settle_time": "6h"},
         "state": {"retention": "1d"},
@@ -292,7 +335,9 @@ async def test_a_run_without_an_end_time_is_not_counted_again_when_it_is_forgott
     async with Rig(tmp_path, world_of(), sections=sections) as rig:
         rig.faults.add(Fault(kind="nulls", operation="runs", value=missing))
         await rig.sleep(1)
-        rig.world.add_batch([*DONE, RecordPlan(finished=1e9)], schedule="a", at=START + 2, completed=START + 9)
+        rig.world.add_batch(
+            [*DONE, RecordPlan(finished=1e9)], schedule="a", at=START + 2, completed=START + 9
+        )
         await rig.sleep(3 * 86400)
         assert rig.counted(RUNS) == {("nightly", "success"): 1.0}
         assert rig.counted() == {("nightly", "enrich", "success"): 3.0}
@@ -301,7 +346,10 @@ async def test_a_run_without_an_end_time_is_not_counted_again_when_it_is_forgott
 
 @pytest.mark.parametrize("missing", [["createdAt"], ["createdAt", "completedAt"]])
 async def test_a_run_without_a_creation_time_is_kept_as_long_as_it_is_listed(tmp_path, missing):
-    sections = {"poll": {"interval": "1h", "discovery_interval": "2h"}, "state": {"retention": "1d"}}
+    sections = {
+        "poll": {"interval": "1h", "discovery_interval": "2h"},
+        "state": {"retention": "1d"},
+    }
     async with Rig(tmp_path, world_of(), sections=sections) as rig:
         rig.faults.add(Fault(kind="nulls", operation="runs", value=missing))
         await rig.sleep(1)
@@ -311,7 +359,7 @@ async def test_a_run_without_a_creation_time_is_kept_as_long_as_it_is_listed(tmp
         assert rig.counted(RUNS) == {("nightly", "success"): 1.0}
 
 
-# --- runs that never end ----------------------------------------------------------------------------------------------
+# --- runs that never end ---
 ENDLESS = [*DONE, RecordPlan(finished=1e9)]
 
 
@@ -333,7 +381,9 @@ async def test_a_run_that_ends_after_days_is_counted_at_the_next_whole_walk(tmp_
     hourly = ScheduleSpec(key="b", name="often", cron="*/10 * * * *", records=1)
     settings = world_of(NIGHTLY, hourly, start=START - 3 * 86400, api=Api(runs_order=order))
     async with Rig(tmp_path, settings) as rig:
-        rig.world.add_batch([*DONE, RecordPlan(finished=2 * 86400 + 1800.0)], schedule="a", at=START - 2 * 86400)
+        rig.world.add_batch(
+            [*DONE, RecordPlan(finished=2 * 86400 + 1800.0)], schedule="a", at=START - 2 * 86400
+        )
         rig.world.stop(START)
         await rig.sleep(1800)
         assert ("nightly", "success") not in rig.counted(RUNS)
@@ -345,7 +395,10 @@ async def test_a_run_that_ends_after_days_is_counted_at_the_next_whole_walk(tmp_
 async def test_a_run_deleted_unfinished_is_given_up_once_two_whole_walks_missed_it_and_counted_once_if_it_comes_back(
     tmp_path, logs
 ):
-    sections = {"poll": {"interval": "20m", "discovery_interval": "1h"}, "state": {"retention": "1d"}}
+    sections = {
+        "poll": {"interval": "20m", "discovery_interval": "1h"},
+        "state": {"retention": "1d"},
+    }
     async with Rig(tmp_path, world_of(), sections=sections) as rig:
         await rig.sleep(1)
         rig.world.add_batch(ENDLESS, schedule="a", at=START + 2, completed=START + 2 * 86400)
@@ -354,7 +407,9 @@ async def test_a_run_deleted_unfinished_is_given_up_once_two_whole_walks_missed_
         await rig.sleep(86400 + 3 * 3600)
         assert len(rig.ledger.unfinished_runs("acme")) == 1
         rig.faults.add(Fault(kind="set", operation="runs", path="data", value=[]))
-        rig.faults.add(Fault(kind="set", operation="runs", path="pagination", value={"hasMore": False}))
+        rig.faults.add(
+            Fault(kind="set", operation="runs", path="pagination", value={"hasMore": False})
+        )
         await rig.sleep(3600)
         assert len(rig.ledger.unfinished_runs("acme")) == 1
         await rig.sleep(3600)
@@ -367,7 +422,10 @@ async def test_a_run_deleted_unfinished_is_given_up_once_two_whole_walks_missed_
 
 
 async def test_an_unfinished_run_that_one_whole_walk_misses_is_kept(tmp_path):
-    sections = {"poll": {"interval": "20m", "discovery_interval": "1h"}, "state": {"retention": "1d"}}
+    sections = {
+        "poll": {"interval": "20m", "discovery_interval": "1h"},
+        "state": {"retention": "1d"},
+    }
     async with Rig(tmp_path, world_of(), sections=sections) as rig:
         await rig.sleep(1)
         rig.world.add_batch([*DONE, RecordPlan(finished=2 * 86400.0)], schedule="a", at=START + 2)
@@ -381,11 +439,13 @@ async def test_an_unfinished_run_that_one_whole_walk_misses_is_kept(tmp_path):
         assert rig.counted(RUNS) == {("nightly", "success"): 1.0}
 
 
-# --- batches that no list shows ---------------------------------------------------------------------------------------
+# --- batches that no list shows ---
 async def test_a_batch_that_the_lists_let_go_is_asked_about_alone_until_it_ends(tmp_path):
     async with Rig(tmp_path, world_of()) as rig:
         await rig.sleep(1)
-        batch = rig.world.add_adhoc([RecordPlan(finished=1.0), RecordPlan(finished=900.0)], at=START + 2)
+        batch = rig.world.add_adhoc(
+            [RecordPlan(finished=1.0), RecordPlan(finished=900.0)], at=START + 2
+        )
         await rig.sleep(300)
         for part in ("batches", "recent"):
             rig.faults.add(Fault(kind="set", operation="summary", path=part, value=[]))
@@ -399,8 +459,13 @@ async def test_batches_that_ended_and_wait_for_budget_to_be_swept_are_not_asked_
     tight = {"requests_per_hour": 200, "page_size": 10, "collectors": {"cost": False}}
     async with Rig(tmp_path, world_of(), account=tight) as rig:
         await rig.sleep(1800)
-        for number in range(100):  # the list's first page, which is all that most cycles read, shows few of them
-            rig.world.add_batch([RecordPlan(finished=1.0)], schedule=NIGHTLY.key, at=rig.clock.now() - 60 + number / 10)
+        # The list's first page, which is all that most cycles read, shows few of them.
+        for number in range(100):
+            rig.world.add_batch(
+                [RecordPlan(finished=1.0)],
+                schedule=NIGHTLY.key,
+                at=rig.clock.now() - 60 + number / 10,
+            )
         asked = await rig.asked(3600)
         assert rig.counted() == rig.truth()
         assert asked["batch_status"] == 0
@@ -419,7 +484,9 @@ async def test_while_the_lists_fail_no_batch_is_asked_about(tmp_path):
         assert asked["batch_status"] == 0
 
 
-async def test_one_batchs_status_that_fails_is_no_failure_of_the_cycle_and_backs_off_alone(tmp_path):
+async def test_one_batchs_status_that_fails_is_no_failure_of_the_cycle_and_backs_off_alone(
+    tmp_path,
+):
     async with Rig(tmp_path, world_of()) as rig:
         await rig.sleep(1)
         batch = rig.world.add_adhoc([RecordPlan(finished=1e5)], at=START + 2)
@@ -449,7 +516,9 @@ async def test_where_nothing_else_is_asked_a_failing_status_is_the_cycles_failur
 
 
 @pytest.mark.parametrize(("code", "up"), [(401, False), (403, True), (429, True)])
-async def test_a_status_read_that_is_refused_as_such_does_not_count_against_the_batch(tmp_path, code, up):
+async def test_a_status_read_that_is_refused_as_such_does_not_count_against_the_batch(
+    tmp_path, code, up
+):
     async with Rig(tmp_path, world_of()) as rig:
         await rig.sleep(1)
         batch = rig.world.add_adhoc([RecordPlan(finished=1e5)], at=START + 2)
@@ -478,10 +547,13 @@ async def test_a_batch_that_closes_while_its_status_is_read_stays_closed(tmp_pat
         assert rig.requests()["batch_status"] == 1
 
 
-# --- accounts ---------------------------------------------------------------------------------------------------------
-async def test_a_batch_that_two_accounts_see_is_counted_once_and_the_other_warns_once(tmp_path, logs):
+# --- accounts ---
+async def test_a_batch_that_two_accounts_see_is_counted_once_and_the_other_warns_once(
+    tmp_path, logs
+):
     settings = world_of(
-        ScheduleSpec(key="a", name="nightly", cron="*/10 * * * *"), adhoc=(AdhocSpec(key="x", cron="*/15 * * * *"),)
+        ScheduleSpec(key="a", name="nightly", cron="*/10 * * * *"),
+        adhoc=(AdhocSpec(key="x", cron="*/15 * * * *"),),
     )
     first = Rig(tmp_path, settings, latency=0.1)
     second = Rig(tmp_path, beside=first, account={"name": "second"}, latency=0.2)
@@ -495,9 +567,17 @@ async def test_a_batch_that_two_accounts_see_is_counted_once_and_the_other_warns
         first.world.stop(first.clock.now())
         await first.sleep(600)
         assert first.counted() == first.truth()
-        warned = [entry.get("batch") or entry.get("run") for entry in logs if "another account" in entry["event"]]
+        warned = [
+            entry.get("batch") or entry.get("run")
+            for entry in logs
+            if "another account" in entry["event"]
+        ]
         assert len(warned) > 4
-        after = [entry for entry in logs if "another account" in entry["event"] and entry.get("batch") == extra.id]
+        after = [
+            entry
+            for entry in logs
+            if "another account" in entry["event"] and entry.get("batch") == extra.id
+        ]
         assert len(after) <= 2
 
 
@@ -513,19 +593,26 @@ async def test_the_batch_of_another_accounts_run_stays_the_others(tmp_path, logs
             await first.sleep(400)
         assert first.counted() == {("", "enrich", "success"): 3.0}
         assert first.counted(RUNS) == {("nightly", "success"): 1.0}
-        assert {entry.get("batch") for entry in logs if "another account" in entry["event"]} == {batch.id}
+        assert {entry.get("batch") for entry in logs if "another account" in entry["event"]} == {
+            batch.id
+        }
 
 
-# --- names ------------------------------------------------------------------------------------------------------------
+# --- names ---
 async def test_a_rename_starts_a_new_label_for_later_batches_only(tmp_path):
     async with Rig(tmp_path, world_of()) as rig:
-        rig.world.add_batch([RecordPlan(finished=1.0), RecordPlan(finished=1000.0)], schedule="a", at=START + 2)
+        rig.world.add_batch(
+            [RecordPlan(finished=1.0), RecordPlan(finished=1000.0)], schedule="a", at=START + 2
+        )
         await rig.sleep(700)
         rig.faults.add(Fault(kind="set", operation="schedules", path="data.0.name", value="daily"))
         await rig.sleep(600)
         rig.world.add_batch(DONE, schedule="a", at=rig.clock.now())
         await rig.sleep(300)
-        assert rig.counted() == {("nightly", "enrich", "success"): 2.0, ("daily", "enrich", "success"): 3.0}
+        assert rig.counted() == {
+            ("nightly", "enrich", "success"): 2.0,
+            ("daily", "enrich", "success"): 3.0,
+        }
 
 
 async def test_a_schedule_without_a_name_is_called_by_its_id(tmp_path):

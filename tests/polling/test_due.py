@@ -1,4 +1,7 @@
-"""When schedules fall due: nextRunAt first, then the cron expression, and nothing where a pause or an edit leaves it open."""
+"""When schedules fall due.
+
+NextRunAt first, then the cron expression, and nothing where a pause or an edit leaves it open.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,11 @@ from runtype_exporter.runtype import ScheduleRow
 
 def at(text: str) -> float:
     """A moment of the first of June 2026, UTC, or of another day."""
-    return datetime.fromisoformat(text if "T" in text else f"2026-06-01T{text}").replace(tzinfo=UTC).timestamp()
+    return (
+        datetime.fromisoformat(text if "T" in text else f"2026-06-01T{text}")
+        .replace(tzinfo=UTC)
+        .timestamp()
+    )
 
 
 def stamp(moment: float | None) -> str | None:
@@ -26,15 +33,21 @@ def a_schedule(until: str = "12:00", **fields) -> Schedule:
 
 
 def a_row(next_run: str | None = "12:15", **fields) -> ScheduleRow:
-    values = {"cron": "*/5 * * * *", "timezone": "UTC", "next_run_at": stamp(next_run and at(next_run))}
+    values = {
+        "cron": "*/5 * * * *",
+        "timezone": "UTC",
+        "next_run_at": stamp(next_run and at(next_run)),
+    }
     return ScheduleRow(id="s1", **{**values, **fields})
 
 
 def times(schedule: Schedule, until: str) -> list[str]:
-    return [datetime.fromtimestamp(due, UTC).strftime("%H:%M") for due in due_times(schedule, at(until))]
+    return [
+        datetime.fromtimestamp(due, UTC).strftime("%H:%M") for due in due_times(schedule, at(until))
+    ]
 
 
-# --- due times ----------------------------------------------------------------------------------------------------
+# --- due times ---
 @pytest.mark.parametrize(
     ("fields", "until", "expected"),
     [
@@ -62,7 +75,9 @@ def times(schedule: Schedule, until: str) -> list[str]:
         ({"next_run": -62_135_596_800.0}, "12:12", []),
     ],
 )
-def test_the_api_tells_the_next_due_time_and_the_cron_expression_what_follows(fields, until, expected):
+def test_the_api_tells_the_next_due_time_and_the_cron_expression_what_follows(
+    fields, until, expected
+):
     assert expected == times(a_schedule(**fields), until)
 
 
@@ -71,37 +86,70 @@ def test_a_long_downtime_leaves_so_many_due_times_and_no_more():
 
 
 def test_a_daily_time_that_the_clocks_skip_is_due_when_the_api_says():
-    before, skipped = at("2026-03-28T01:30"), at("2026-03-29T01:30")  # 02:30 does not exist in Berlin that night
+    # 02:30 does not exist in Berlin that night.
+    before, skipped = at("2026-03-28T01:30"), at("2026-03-29T01:30")
     night = a_schedule(cron="30 2 * * *", timezone="Europe/Berlin", next_run=before)
     night = Schedule(
-        account="acme", id="s1", until=before - 1, cron=night.cron, timezone=night.timezone, next_run=before
+        account="acme",
+        id="s1",
+        until=before - 1,
+        cron=night.cron,
+        timezone=night.timezone,
+        next_run=before,
     )
     assert [before, at("2026-03-29T01:00")] == due_times(night, at("2026-03-29T12:00"))
-    told = Schedule(account="acme", id="s1", until=before, cron=night.cron, timezone=night.timezone, next_run=skipped)
+    told = Schedule(
+        account="acme",
+        id="s1",
+        until=before,
+        cron=night.cron,
+        timezone=night.timezone,
+        next_run=skipped,
+    )
     assert [skipped] == due_times(told, at("2026-03-29T12:00"))
-    assert [skipped] == due_times(
-        told, at("2026-03-31T12:00")
-    )  # the expression does not account for it: no more is taken from it
+    # The expression does not account for it: no more is taken from it.
+    assert [skipped] == due_times(told, at("2026-03-31T12:00"))
 
 
 def test_a_daily_time_that_the_clocks_repeat_is_due_once():
     first = at("2026-10-24T00:30")  # 02:30 in Berlin, twice the night after
-    night = Schedule(account="a", id="s", until=first - 1, cron="30 2 * * *", timezone="Europe/Berlin", next_run=first)
+    night = Schedule(
+        account="a",
+        id="s",
+        until=first - 1,
+        cron="30 2 * * *",
+        timezone="Europe/Berlin",
+        next_run=first,
+    )
     expected = [first, at("2026-10-25T00:30"), at("2026-10-26T01:30")]
     assert expected == due_times(night, at("2026-10-26T12:00"))
 
 
 def test_in_the_repeated_hour_only_the_api_says_what_is_due():
     first = at("2026-10-25T00:50")
-    often = Schedule(account="a", id="s", until=first - 1, cron="*/5 * * * *", timezone="Europe/Berlin", next_run=first)
+    often = Schedule(
+        account="a",
+        id="s",
+        until=first - 1,
+        cron="*/5 * * * *",
+        timezone="Europe/Berlin",
+        next_run=first,
+    )
     expected = [first, first + 300, at("2026-10-25T02:00")]
     assert expected == due_times(often, at("2026-10-25T02:04"))
     repeated = at("2026-10-25T01:10")
-    told = Schedule(account="a", id="s", until=first, cron="*/5 * * * *", timezone="Europe/Berlin", next_run=repeated)
+    told = Schedule(
+        account="a",
+        id="s",
+        until=first,
+        cron="*/5 * * * *",
+        timezone="Europe/Berlin",
+        next_run=repeated,
+    )
     assert [repeated] == due_times(told, at("2026-10-25T01:30"))
 
 
-# --- observations -------------------------------------------------------------------------------------------------
+# --- observations ---
 def seen(before: Schedule | None, row: ScheduleRow, began: str, now: str = "") -> Schedule:
     return observe(before, "acme", row, began=at(began), now=at(now or began))
 
@@ -113,7 +161,8 @@ def due(schedule: Schedule) -> list[str]:
 def test_what_was_due_before_a_schedule_was_first_seen_is_nobodys():
     first = seen(None, a_row("12:05"), "12:04:40")
     assert [] == due(first)
-    assert [] == due(seen(first, a_row("12:10"), "12:07"))  # its run may have been made before anybody looked
+    # Its run may have been made before anybody looked.
+    assert [] == due(seen(first, a_row("12:10"), "12:07"))
     assert ["12:10"] == due(seen(first, a_row("12:15"), "12:11"))
 
 
@@ -159,7 +208,11 @@ ONCE = {"cron": None, "run_at": stamp(at("12:05"))}
 @pytest.mark.parametrize("disabled", [True, False])
 def test_a_one_time_schedule_that_is_disabled_or_gone_may_have_run_first(disabled):
     before = a_schedule(cron="", run_at=at("12:05"), next_run=None)
-    after = seen(before, a_row(None, enabled=False, **ONCE), "12:12") if disabled else gone(before, at("12:12"))
+    after = (
+        seen(before, a_row(None, enabled=False, **ONCE), "12:12")
+        if disabled
+        else gone(before, at("12:12"))
+    )
     assert (["12:05"], True) == (due(after), after.vanished)
     later = gone(after, at("12:22"))
     assert (["12:05"], True) == (due(later), later.vanished)
@@ -177,12 +230,15 @@ def test_a_one_time_schedule_paused_before_its_time_is_void():
     assert [] == due(seen(before, a_row(None, enabled=False, **ONCE), "12:12"))
 
 
-# --- whose clock --------------------------------------------------------------------------------------------------
+# --- whose clock ---
 def test_a_read_that_lasts_over_a_due_time_tells_of_it_once():
     shown_before = seen(a_schedule("12:08", next_run=at("12:10")), a_row("12:10"), "12:09", "12:11")
     assert ([], ["12:10"]) == (due(shown_before), due(seen(shown_before, a_row("12:15"), "12:12")))
     shown_after = seen(a_schedule("12:08", next_run=at("12:10")), a_row("12:15"), "12:09", "12:11")
-    assert (["12:10"], ["12:10"]) == (due(shown_after), due(seen(shown_after, a_row("12:15"), "12:12")))
+    assert (["12:10"], ["12:10"]) == (
+        due(shown_after),
+        due(seen(shown_after, a_row("12:15"), "12:12")),
+    )
 
 
 def test_an_api_whose_clock_is_ahead_has_fired_what_is_not_due_here_yet():

@@ -1,4 +1,7 @@
-"""What becomes of a batch: it closes, is given up, or is lost; and what is said of it afterwards."""
+"""What becomes of a batch.
+
+It closes, is given up, or is lost; and what is said of it afterwards.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,9 @@ LATE = "runtype_batch_late_changes_total"
 
 async def test_a_batch_closes_with_its_outcome_and_duration_and_costs_nothing_more(tmp_path):
     async with Rig(tmp_path, WORLD) as rig:
-        run = rig.world.add_batch([RecordPlan(finished=1.0, outcome="failure")], schedule="a", at=START)
+        run = rig.world.add_batch(
+            [RecordPlan(finished=1.0, outcome="failure")], schedule="a", at=START
+        )
         rig.world.add_batch(DONE, schedule="a", at=START, cancelled=True)
         await rig.sleep(90)
         assert rig.counted(BATCHES) == {(*FLOW, "failure"): 1.0, (*FLOW, "cancelled"): 1.0}
@@ -39,7 +44,9 @@ async def test_a_batch_closes_with_its_outcome_and_duration_and_costs_nothing_mo
 
 async def test_what_never_became_final_is_abandoned_once_the_settle_time_is_over(tmp_path):
     async with Rig(tmp_path, WORLD, sections={"poll": {"settle_time": "10m"}}) as rig:
-        run = rig.world.add_batch([*DONE, RecordPlan(finished=1e9)], schedule="a", at=START, completed=START + 30)
+        run = rig.world.add_batch(
+            [*DONE, RecordPlan(finished=1e9)], schedule="a", at=START, completed=START + 30
+        )
         await rig.sleep(600)
         assert rig.counted(ABANDONED) == {}
         assert rig.open() == {run.batch.id}
@@ -63,7 +70,9 @@ async def test_a_record_that_finishes_within_the_settle_time_is_counted_by_its_l
 
 async def test_rows_that_the_api_counts_but_never_shows_are_drift_and_then_abandoned(tmp_path):
     async with Rig(tmp_path, WORLD, sections={"poll": {"settle_time": "10m"}}) as rig:
-        rig.faults.add(Fault(kind="set", operation="batch_results", path="pagination.total", value=5))
+        rig.faults.add(
+            Fault(kind="set", operation="batch_results", path="pagination.total", value=5)
+        )
         run = rig.world.add_batch(DONE, schedule="a", at=START)
         await rig.sleep(90)
         assert rig.view(run.batch.id).drift == 2
@@ -85,7 +94,9 @@ async def test_rows_that_only_the_probes_count_are_waited_for_and_then_abandoned
 
 async def test_more_rows_than_the_api_counts_are_drift_but_keep_no_batch_open(tmp_path):
     async with Rig(tmp_path, WORLD) as rig:
-        rig.faults.add(Fault(kind="set", operation="batch_results", path="pagination.total", value=1))
+        rig.faults.add(
+            Fault(kind="set", operation="batch_results", path="pagination.total", value=1)
+        )
         run = rig.world.add_batch(DONE, schedule="a", at=START)
         await rig.sleep(90)
         assert rig.view(run.batch.id).drift == 2
@@ -99,7 +110,9 @@ async def test_an_empty_batch_closes(tmp_path):
         await rig.sleep(90)
         assert rig.open() == set()
         assert rig.held(run.batch.id).outcome == "success"
-        assert rig.counted(BATCHES) == {("nightly", rig.held(run.batch.id).labels.flow, "success"): 1.0}
+        assert rig.counted(BATCHES) == {
+            ("nightly", rig.held(run.batch.id).labels.flow, "success"): 1.0
+        }
 
 
 async def test_a_change_after_the_close_is_counted_not_swept(tmp_path):
@@ -114,7 +127,9 @@ async def test_a_change_after_the_close_is_counted_not_swept(tmp_path):
 
 async def test_a_summary_that_says_the_end_a_little_later_than_the_run_is_no_late_change(tmp_path):
     async with Rig(tmp_path, WORLD, sections={"poll": {"settle_time": "10m"}}) as rig:
-        rig.faults.add(Fault(kind="set", operation="summary", path="recent.*.status", value="running"))
+        rig.faults.add(
+            Fault(kind="set", operation="summary", path="recent.*.status", value="running")
+        )
         run = rig.world.add_batch(DONE, schedule="a", at=START)
         await rig.sleep(200)
         assert rig.open() == {run.batch.id}
@@ -163,8 +178,10 @@ async def test_only_a_walk_over_all_rows_that_began_after_the_end_or_the_settle_
     await rig.stop()
 
 
-# --- 404 --------------------------------------------------------------------------------------------------------------
-async def test_a_batch_whose_results_are_denied_for_a_day_is_lost_with_the_records_it_still_owed(tmp_path):
+# --- 404 ---
+async def test_a_batch_whose_results_are_denied_for_a_day_is_lost_with_the_records_it_still_owed(
+    tmp_path,
+):
     async with Rig(tmp_path, WORLD, sections={"poll": {"interval": "10m"}}) as rig:
         run = rig.world.add_batch([*DONE, RecordPlan(finished=900.0)], schedule="a", at=START)
         await rig.sleep(700)
@@ -219,7 +236,10 @@ async def test_a_configured_batch_that_was_found_once_is_lost_after_a_day(tmp_pa
     rig = Rig(tmp_path, WORLD, sections={"poll": {"interval": "20m"}})
     batch = rig.world.add_adhoc([*DONE, RecordPlan(finished=9e5)], at=START)
     rig.configure(
-        {"batches": [{"id": batch.id, "name": "backfill"}], "collectors": {"runs": False, "summary": False}},
+        {
+            "batches": [{"id": batch.id, "name": "backfill"}],
+            "collectors": {"runs": False, "summary": False},
+        },
         {"poll": {"interval": "20m"}},
     )
     async with rig:
@@ -240,7 +260,9 @@ async def test_a_configured_batch_that_was_found_once_is_lost_after_a_day(tmp_pa
         assert rig.view(batch.id).open is False
 
 
-async def test_a_configured_batch_that_was_never_found_leaves_uncounted_once_it_is_not_configured_any_more(tmp_path):
+async def test_a_configured_batch_that_was_never_found_leaves_uncounted_once_it_is_not_configured_any_more(
+    tmp_path,
+):
     rig = Rig(tmp_path, WORLD, account={"batches": [{"id": "batch_typo"}]})
     async with rig:
         await rig.sleep(600)
@@ -270,7 +292,9 @@ async def test_a_configured_batch_that_leaves_the_configuration_before_it_was_fo
         assert rig.counted() == rig.truth() == {(*FLOW, "success"): 3.0}
 
 
-async def test_a_configured_batch_that_was_found_once_stays_when_it_is_not_configured_any_more(tmp_path):
+async def test_a_configured_batch_that_was_found_once_stays_when_it_is_not_configured_any_more(
+    tmp_path,
+):
     rig = Rig(tmp_path, WORLD)
     batch = rig.world.add_adhoc([*DONE, RecordPlan(finished=9e5)], at=START)
     rig.configure({"batches": [{"id": batch.id}], "collectors": {"runs": False, "summary": False}})
@@ -296,13 +320,19 @@ async def test_a_batch_that_is_listed_while_its_results_are_denied_is_lost_after
         rig.faults.clear()
         await rig.sleep(5000)
         assert rig.held(run.batch.id).outcome == outcome
-        assert rig.counted(ABANDONED) == ({(rig.held(run.batch.id).labels): 3.0} if outcome == "lost" else {})
+        assert rig.counted(ABANDONED) == (
+            {(rig.held(run.batch.id).labels): 3.0} if outcome == "lost" else {}
+        )
 
 
-# --- a status filter --------------------------------------------------------------------------------------------------
+# --- a status filter ---
 async def test_a_status_filter_feeds_the_batchs_gauges_and_counts_nothing(tmp_path):
     rig = Rig(tmp_path, WORLD)
-    records = [*DONE, RecordPlan(finished=1.0, outcome="failure"), RecordPlan(finished=200.0, outcome="failure")]
+    records = [
+        *DONE,
+        RecordPlan(finished=1.0, outcome="failure"),
+        RecordPlan(finished=200.0, outcome="failure"),
+    ]
     batch = rig.world.add_adhoc(records, at=START)
     off = {"runs": False, "summary": False, "schedules": False}
     rig.configure({"batches": [{"id": batch.id, "status": "failed"}], "collectors": off})
@@ -315,10 +345,16 @@ async def test_a_status_filter_feeds_the_batchs_gauges_and_counts_nothing(tmp_pa
         assert rig.counted() == {}
         assert rig.counted(BATCHES) == {}
         assert rig.open() == set()
-        assert all("status=failed" in r.target for r in rig.app.state.requests.log if r.operation == "batch_results")
+        assert all(
+            "status=failed" in r.target
+            for r in rig.app.state.requests.log
+            if r.operation == "batch_results"
+        )
 
 
-async def test_a_filtered_batch_that_is_also_discovered_counts_whole_with_one_warning(tmp_path, logs):
+async def test_a_filtered_batch_that_is_also_discovered_counts_whole_with_one_warning(
+    tmp_path, logs
+):
     rig = Rig(tmp_path, WORLD)
     batch = rig.world.add_batch(
         [*DONE, RecordPlan(finished=500.0, outcome="failure")], schedule="a", at=START + 2
@@ -332,22 +368,39 @@ async def test_a_filtered_batch_that_is_also_discovered_counts_whole_with_one_wa
         ]
 
 
-async def test_results_final_before_the_first_start_are_remembered_also_where_a_page_lacks_their_times(tmp_path):
+async def test_results_final_before_the_first_start_are_remembered_also_where_a_page_lacks_their_times(
+    tmp_path,
+):
     settings = WorldSettings(start=START - 7200, schedules=(NIGHTLY,), api=Api(result_ids="never"))
     async with Rig(tmp_path, settings) as rig:
         rig.faults.add(
-            Fault(kind="nulls", operation="batch_results", value=["executedAt", "failedAt"], match="offset=0")
+            Fault(
+                kind="nulls",
+                operation="batch_results",
+                value=["executedAt", "failedAt"],
+                match="offset=0",
+            )
         )
-        rig.world.add_batch([RecordPlan(finished=10.0), RecordPlan(finished=4000.0)], schedule="a", at=START - 3600)
+        rig.world.add_batch(
+            [RecordPlan(finished=10.0), RecordPlan(finished=4000.0)], schedule="a", at=START - 3600
+        )
         await rig.sleep(900)
         assert rig.counted() == {(*FLOW, "success"): 1.0}
 
 
 @pytest.mark.parametrize("word", ["archived", "needs_review"])
 async def test_an_unknown_word_is_followed_until_the_api_gives_its_end(tmp_path, word):
-    words = {"pending": "queued", "running": word, "success": word, "failure": "failed", "cancelled": "cancelled"}
+    words = {
+        "pending": "queued",
+        "running": word,
+        "success": word,
+        "failure": "failed",
+        "cancelled": "cancelled",
+    }
     settings = WorldSettings(
-        start=START, schedules=(NIGHTLY,), api=Api(batch_words=words, run_words=words, record_words=words)
+        start=START,
+        schedules=(NIGHTLY,),
+        api=Api(batch_words=words, run_words=words, record_words=words),
     )
     async with Rig(tmp_path, settings) as rig:
         rig.world.add_batch([RecordPlan(finished=100.0)] * 3, schedule="a", at=START)

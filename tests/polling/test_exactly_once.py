@@ -1,4 +1,7 @@
-"""Whatever order, words and counting the API has, whatever fails and whenever the process dies: each result is counted once."""
+"""Whatever order, words and counting the API has, whatever fails and whenever the process dies.
+
+Each result is counted once.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runtype_exporter.simulator.faults import Fault
-from runtype_exporter.simulator.values import AdhocSpec, Api, RecordPlan, ScheduleSpec, Traffic, WorldSettings
+from runtype_exporter.simulator.values import (
+    AdhocSpec,
+    Api,
+    RecordPlan,
+    ScheduleSpec,
+    Traffic,
+    WorldSettings,
+)
 from tests.support.rig import START, Rig
 from tests.support.virtual import run
 
@@ -30,14 +40,25 @@ OPTIONS = {
     "runs oldest first": (Api(runs_order="oldest"), RETRIES),
     "runs shuffled": (Api(runs_order="shuffled"), RETRIES),
     "new runs shift the pages of a walk": (Api(offset_cursors=True), RETRIES),
-    "results newest first": (Api(results_order="newest"), Traffic(retry_share=0.4, failure_share=0.1, as_created=True)),
-    "results by last change": (Api(results_order="updated"), Traffic(retry_share=0.4, as_created=True)),
+    "results newest first": (
+        Api(results_order="newest"),
+        Traffic(retry_share=0.4, failure_share=0.1, as_created=True),
+    ),
+    "results by last change": (
+        Api(results_order="updated"),
+        Traffic(retry_share=0.4, as_created=True),
+    ),
     "ids only of final results": (Api(result_ids="when_final"), RETRIES),
     "no ids at all": (Api(result_ids="never"), Traffic(failure_share=0.1)),
     "counts move by 25": (Api(flush=25), RETRIES),
     "pages of 7": (Api(page_cap=7, default_limit=7), RETRIES),
     "other words, failures not processed": (
-        Api(record_words=SYNONYMS, batch_words=SYNONYMS, run_words=SYNONYMS, processed_includes_failed=False),
+        Api(
+            record_words=SYNONYMS,
+            batch_words=SYNONYMS,
+            run_words=SYNONYMS,
+            processed_includes_failed=False,
+        ),
         Traffic(cancelled_share=0.1, cancelled_batches=0.2),
     ),
     "a short summary": (Api(recent_window=400, recent_limit=3), RETRIES),
@@ -51,7 +72,9 @@ def account_of(api: Api, traffic: Traffic) -> WorldSettings:
         start=START,
         api=api,
         schedules=(
-            ScheduleSpec(key="a", name="nightly", cron="*/7 * * * *", records=(0, 60), traffic=traffic),
+            ScheduleSpec(
+                key="a", name="nightly", cron="*/7 * * * *", records=(0, 60), traffic=traffic
+            ),
             ScheduleSpec(key="b", cron="*/16 * * * *", records=180, flow="score", traffic=traffic),
             ScheduleSpec(key="c", name="agent", kind="agent", cron="*/10 * * * *"),
         ),
@@ -87,7 +110,11 @@ async def test_whatever_the_api_chooses_the_totals_are_the_truth(tmp_path, optio
         assert_never_too_many(rig)
         await to_rest(rig)
         assert_exact(rig)
-        held = {batch.id for batch in rig.world.batches(rig.clock.now()) if batch.stuck_holds and batch.work.stuck}
+        held = {
+            batch.id
+            for batch in rig.world.batches(rig.clock.now())
+            if batch.stuck_holds and batch.work.stuck
+        }
         assert held == rig.open()
 
 
@@ -106,7 +133,9 @@ async def test_whenever_the_power_fails_the_totals_are_the_truth(tmp_path, optio
 
 
 async def test_a_power_cut_between_any_two_transactions_loses_and_repeats_nothing(tmp_path):
-    world = WorldSettings(start=START, api=Api(page_cap=250), schedules=(ScheduleSpec(key="a", name="nightly"),))
+    world = WorldSettings(
+        start=START, api=Api(page_cap=250), schedules=(ScheduleSpec(key="a", name="nightly"),)
+    )
     records = [RecordPlan(finished=float(second % 7)) for second in range(300)]
     stood_at = set()
     async with Rig(tmp_path, world, account={"page_size": 250}) as rig:
@@ -115,7 +144,9 @@ async def test_a_power_cut_between_any_two_transactions_loses_and_repeats_nothin
             rig.world.add_batch(records, schedule="a", at=rig.clock.now())
             await rig.kill(commits)
             rig.build()
-            stood_at |= {batch.sweep and batch.sweep.offset for batch in rig.ledger.open_batches("acme")}
+            stood_at |= {
+                batch.sweep and batch.sweep.offset for batch in rig.ledger.open_batches("acme")
+            }
             await rig.stop()
             await rig.sleep(3)
             rig.start()
@@ -137,7 +168,13 @@ PAGING = [
     Fault(kind="set", operation="batch_results", path="pagination.offset", value=50),
     Fault(kind="set", operation="batch_results", path="data", value=[]),
     Fault(kind="status", operation="batch_results", value=500, match="offset=100"),
-    Fault(kind="status", operation="batch_results", value=429, headers={"Retry-After": "40"}, nth=(2, 3, 5)),
+    Fault(
+        kind="status",
+        operation="batch_results",
+        value=429,
+        headers={"Retry-After": "40"},
+        nth=(2, 3, 5),
+    ),
     Fault(kind="status", operation="batch_results", value=429, nth=(2, 3, 5)),
     Fault(kind="truncate", operation="batch_results", probability=0.5),
     Fault(kind="reset", operation="batch_results", probability=0.5),
@@ -157,7 +194,11 @@ PAGING = [
     Fault(kind="truncate", operation="summary"),
     Fault(kind="status", operation="summary", value=500),
     Fault(kind="status", operation="schedules", value=500),
-    Fault(kind="nulls", operation="runs", value=["totalRecords", "processedRecords", "failedRecords", "startedAt"]),
+    Fault(
+        kind="nulls",
+        operation="runs",
+        value=["totalRecords", "processedRecords", "failedRecords", "startedAt"],
+    ),
     Fault(kind="status", value=401),
     Fault(kind="status", value=500, probability=0.5),
     Fault(kind="html", value=502),
@@ -170,8 +211,11 @@ PAGING = [
 async def test_no_fault_of_the_api_makes_a_count_too_high_or_a_picture_partial_and_afterwards_all_is_counted(
     tmp_path, fault
 ):
-    # The summary must show what ended while the fault was on, and no batch may be given up meanwhile.
-    world = account_of(Api(recent_window=3600), Traffic(retry_share=0.4, failure_share=0.1, latency=12))
+    # The summary must show what ended while the fault was on, and no batch may be given up
+    # meanwhile.
+    world = account_of(
+        Api(recent_window=3600), Traffic(retry_share=0.4, failure_share=0.1, latency=12)
+    )
     async with Rig(tmp_path, world, sections={"poll": {"interval": "2m"}}, latency=0.2) as rig:
         await rig.sleep(700)
         rig.faults.add(fault)
@@ -188,7 +232,7 @@ async def test_no_fault_of_the_api_makes_a_count_too_high_or_a_picture_partial_a
         assert rig.open() == set()
 
 
-# --- any interleaving -------------------------------------------------------------------------------------------------
+# --- any interleaving ---
 APIS = st.builds(
     Api,
     runs_order=st.sampled_from(["newest", "oldest", "shuffled"]),
@@ -235,7 +279,9 @@ def test_any_interleaving_of_faults_restarts_and_choices_of_the_api_gives_the_tr
     async def scenario() -> None:
         folder = Path(mkdtemp(dir=tmp_path))
         sections = {"poll": {"interval": "90s"}}
-        async with Rig(folder, account_of(api, traffic), sections=sections, latency=0.3, seed=seed) as rig:
+        async with Rig(
+            folder, account_of(api, traffic), sections=sections, latency=0.3, seed=seed
+        ) as rig:
             for kind, value in steps:
                 match kind:
                     case "wait":

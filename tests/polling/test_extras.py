@@ -1,4 +1,7 @@
-"""Schedules, sparklines and usage: read beside the cycles, shown whole or not at all, off where they cannot be read."""
+"""Schedules, sparklines and usage.
+
+Read beside the cycles, shown whole or not at all, off where they cannot be read.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,9 @@ from runtype_exporter.simulator.faults import Fault
 from runtype_exporter.simulator.values import ScheduleSpec, WorldSettings
 from tests.support.rig import START, Rig
 
-NIGHTLY = ScheduleSpec(key="a", name="nightly", cron="0 * * * *", timezone="Europe/Berlin", records=3)
+NIGHTLY = ScheduleSpec(
+    key="a", name="nightly", cron="0 * * * *", timezone="Europe/Berlin", records=3
+)
 AGENT = ScheduleSpec(key="g", name="helper", kind="agent", cron="*/30 * * * *", enabled=False)
 
 
@@ -21,7 +26,11 @@ def world_of(*schedules: ScheduleSpec) -> WorldSettings:
 
 
 def gauge(rig: Rig, collector: str, name: str) -> dict[tuple[str, ...], float]:
-    return {labels[1:]: value for (metric, labels), value in rig.shown.families[collector].items() if metric == name}
+    return {
+        labels[1:]: value
+        for (metric, labels), value in rig.shown.families[collector].items()
+        if metric == name
+    }
 
 
 async def test_schedules_are_shown_as_listed_and_follow_what_changes(tmp_path):
@@ -33,13 +42,21 @@ async def test_schedules_are_shown_as_listed_and_follow_what_changes(tmp_path):
             ("nightly", nightly, "0 * * * *", "Europe/Berlin", "flow"): 1.0,
             ("helper", helper, "*/30 * * * *", "UTC", "agent"): 1.0,
         }
-        assert gauge(rig, "schedules", "runtype_schedule_enabled") == {("nightly",): 1.0, ("helper",): 0.0}
+        assert gauge(rig, "schedules", "runtype_schedule_enabled") == {
+            ("nightly",): 1.0,
+            ("helper",): 0.0,
+        }
         assert gauge(rig, "schedules", "runtype_schedule_last_run_timestamp_seconds") == {}
-        assert gauge(rig, "schedules", "runtype_schedule_next_run_timestamp_seconds") == {("nightly",): START + 3600}
+        assert gauge(rig, "schedules", "runtype_schedule_next_run_timestamp_seconds") == {
+            ("nightly",): START + 3600
+        }
         rig.world.pause(nightly, START + 4000)
         rig.world.update(helper, START + 4000, name="aide", enabled=True)
         await rig.sleep(4800)
-        assert gauge(rig, "schedules", "runtype_schedule_enabled") == {("nightly",): 0.0, ("aide",): 1.0}
+        assert gauge(rig, "schedules", "runtype_schedule_enabled") == {
+            ("nightly",): 0.0,
+            ("aide",): 1.0,
+        }
         last = gauge(rig, "schedules", "runtype_schedule_last_run_timestamp_seconds")
         assert START + 3600 <= last["nightly",] < START + 3700
         rig.world.delete(helper, rig.clock.now())
@@ -57,8 +74,14 @@ async def test_only_followed_schedules_are_shown_and_asked_for(tmp_path):
 async def test_the_last_seven_days_are_the_apis_own_counts(tmp_path):
     async with Rig(tmp_path, world_of()) as rig:
         await rig.sleep(5 * 3600 + 900)
-        assert gauge(rig, "sparklines", "runtype_schedule_recent_runs") == {("nightly",): 5.0, ("helper",): 0.0}
-        assert set(gauge(rig, "sparklines", "runtype_schedule_recent_failed_runs")) == {("nightly",), ("helper",)}
+        assert gauge(rig, "sparklines", "runtype_schedule_recent_runs") == {
+            ("nightly",): 5.0,
+            ("helper",): 0.0,
+        }
+        assert set(gauge(rig, "sparklines", "runtype_schedule_recent_failed_runs")) == {
+            ("nightly",),
+            ("helper",),
+        }
 
 
 async def test_the_plans_usage_is_shown(tmp_path):
@@ -70,7 +93,9 @@ async def test_the_plans_usage_is_shown(tmp_path):
         assert set(gauge(rig, "usage", "runtype_usage_resets_timestamp_seconds")) == {("monthly",)}
 
 
-async def test_a_fleet_at_rest_costs_two_requests_a_cycle_besides_those_of_each_discovery_interval(tmp_path):
+async def test_a_fleet_at_rest_costs_two_requests_a_cycle_besides_those_of_each_discovery_interval(
+    tmp_path,
+):
     schedules = [ScheduleSpec(key=f"s{number}", name=f"schedule {number}") for number in range(250)]
     async with Rig(tmp_path, world_of(*schedules)) as rig:
         await rig.sleep(30)
@@ -99,7 +124,9 @@ async def test_what_is_switched_off_is_not_asked_for(tmp_path, collector):
 
 
 @pytest.mark.parametrize("collector", OFF)
-async def test_what_the_key_may_not_read_is_withdrawn_and_tried_again_hourly_and_the_rest_goes_on(tmp_path, collector):
+async def test_what_the_key_may_not_read_is_withdrawn_and_tried_again_hourly_and_the_rest_goes_on(
+    tmp_path, collector
+):
     async with Rig(tmp_path, world_of()) as rig:
         await rig.sleep(300)
         assert rig.shown.families[collector]
@@ -145,16 +172,17 @@ async def test_a_page_of_sparklines_that_fails_leaves_the_picture_as_it_was(tmp_
 
 
 @pytest.mark.parametrize(
-    ("path", "value"), [("monthly", None), ("monthly.executionsUsed", None), ("monthly.resetsAt", "next month")]
+    ("path", "value"),
+    [("monthly", None), ("monthly.executionsUsed", None), ("monthly.resetsAt", "next month")],
 )
 async def test_usage_that_lacks_something_shows_the_rest(tmp_path, path, value):
     async with Rig(tmp_path, world_of()) as rig:
         rig.faults.add(Fault(kind="set", operation="usage", path=path, value=value))
         await rig.sleep(120)
         assert rig.heard.collectors["usage"] == (True, "")
-        assert ("runtype_usage_executions", ("acme", "monthly")) not in rig.shown.families["usage"] or path.endswith(
-            "At"
-        )
+        assert ("runtype_usage_executions", ("acme", "monthly")) not in rig.shown.families[
+            "usage"
+        ] or path.endswith("At")
 
 
 async def test_while_the_key_is_refused_nothing_is_asked_beside_the_cycles(tmp_path):
@@ -182,7 +210,9 @@ async def test_usage_that_hangs_holds_up_neither_cycles_nor_sweeps(tmp_path):
 async def test_a_ledger_that_fails_and_a_fault_of_ours_stop_no_reading(tmp_path, logs, monkeypatch):
     async with Rig(tmp_path, world_of()) as rig:
         await rig.sleep(30)
-        failures = iter([LedgerFailed(rig.path, sqlite3.OperationalError("full")), KeyError("ours")])
+        failures = iter(
+            [LedgerFailed(rig.path, sqlite3.OperationalError("full")), KeyError("ours")]
+        )
 
         def failing(_: str) -> list:
             raise next(failures, AssertionError("asked once more"))
@@ -192,12 +222,19 @@ async def test_a_ledger_that_fails_and_a_fault_of_ours_stop_no_reading(tmp_path,
             await rig.sleep(120)
         await rig.sleep(600)
         events = {entry["event"] for entry in logs}
-        assert {"costs wait: the ledger failed", "reading usage, sparklines or costs failed"} <= events
+        assert {
+            "costs wait: the ledger failed",
+            "reading usage, sparklines or costs failed",
+        } <= events
         assert (await rig.asked(600))["usage"] == 1
 
 
 def test_ids_go_in_portions_of_a_hundred_and_of_what_a_url_carries():
-    assert [len(portion) for portion in portions([f"schedule_{number:026}" for number in range(250)])] == [100, 100, 50]
-    assert [len(portion) for portion in portions(["x" * 500 + str(number) for number in range(30)])] == [11, 11, 8]
+    assert [
+        len(portion) for portion in portions([f"schedule_{number:026}" for number in range(250)])
+    ] == [100, 100, 50]
+    assert [
+        len(portion) for portion in portions(["x" * 500 + str(number) for number in range(30)])
+    ] == [11, 11, 8]
     assert list(portions(["a", "b,c", "d"])) == [["a", "d"]]
     assert list(portions([])) == []

@@ -1,4 +1,7 @@
-"""Starts over time, against the simulator: whatever befalls a schedule or the exporter, each due time is judged once and rightly."""
+"""Starts over time, against the simulator.
+
+Whatever befalls a schedule or the exporter, each due time is judged once and rightly.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,9 @@ def rig_of(folder: Path, *schedules: ScheduleSpec, start: float = START, **optio
 
 def starts(rig: Rig, schedule: str = "often") -> dict[str, float]:
     """What was judged of a schedule, zeros left out."""
-    return {result: count for (name, result), count in rig.counted(STARTS).items() if name == schedule}
+    return {
+        result: count for (name, result), count in rig.counted(STARTS).items() if name == schedule
+    }
 
 
 def minute(number: float) -> float:
@@ -57,14 +62,18 @@ async def test_starts_on_time_are_judged_once_their_time_is_over(tmp_path):
         ("late", 3000.0, {"on_time": 8, "missed": 1}),
     ],
 )
-async def test_a_start_that_goes_wrong_is_told_from_those_beside_it(tmp_path, trouble, delay, expected):
+async def test_a_start_that_goes_wrong_is_told_from_those_beside_it(
+    tmp_path, trouble, delay, expected
+):
     async with rig_of(tmp_path, latency=0.1) as rig:
         rig.world.hiccup(rig.world.schedule_id("often"), minute(20), trouble, delay)
         await until(rig, 61.5)
         assert expected == starts(rig)
 
 
-async def test_schedules_beside_each_other_are_judged_by_their_own_runs_and_one_that_is_never_due_is_not(tmp_path):
+async def test_schedules_beside_each_other_are_judged_by_their_own_runs_and_one_that_is_never_due_is_not(
+    tmp_path,
+):
     twin = ScheduleSpec(key="twin", name="twin", cron="*/5 * * * *", records=3)
     never = ScheduleSpec(key="never", name="never", records=3)
     async with rig_of(tmp_path, OFTEN, twin, never) as rig:
@@ -99,7 +108,8 @@ async def test_a_pause_voids_what_is_due_meanwhile(tmp_path):
         rig.world.pause(id_, minute(22))
         rig.world.resume(id_, minute(43))
         await until(rig, 121.5)
-        assert {"on_time": 15} == starts(rig)  # 5 to 20, seen paused at 30 and resumed at 50, 55 to 105
+        # 5 to 20, seen paused at 30 and resumed at 50, 55 to 105.
+        assert {"on_time": 15} == starts(rig)
 
 
 async def test_an_edit_voids_what_is_due_around_it_and_the_new_times_hold(tmp_path):
@@ -166,7 +176,9 @@ async def test_a_long_downtime_is_judged_at_once_when_it_is_over(tmp_path):
         assert {"on_time": 194, "missed": 2, "failed": 1} == starts(rig)  # 5 to 985
 
 
-async def test_neither_a_power_cut_nor_a_failing_api_between_due_and_judgement_loses_or_repeats_one(tmp_path):
+async def test_neither_a_power_cut_nor_a_failing_api_between_due_and_judgement_loses_or_repeats_one(
+    tmp_path,
+):
     async with rig_of(tmp_path, latency=0.3) as rig:
         id_ = rig.world.schedule_id("often")
         rig.world.hiccup(id_, minute(20), "missed")
@@ -175,7 +187,12 @@ async def test_neither_a_power_cut_nor_a_failing_api_between_due_and_judgement_l
             await until(rig, number)
             if number % 3 == 0:
                 rig.faults.add(
-                    Fault(kind="status", operation="schedules" if number % 2 else "runs", value=503, times=2)
+                    Fault(
+                        kind="status",
+                        operation="schedules" if number % 2 else "runs",
+                        value=503,
+                        times=2,
+                    )
                 )
             await rig.kill(number % 5)
             rig.start()
@@ -206,7 +223,9 @@ async def test_the_night_that_changes_the_clocks_has_no_missed_starts(tmp_path, 
 
 async def test_objectives_say_how_late_is_late_and_judge_each_start(tmp_path):
     async with rig_of(tmp_path) as rig:
-        rig.ledger.set_objectives(Objectives([Objective(name="on-time", type="freshness", max_delay=60.0)]))
+        rig.ledger.set_objectives(
+            Objectives([Objective(name="on-time", type="freshness", max_delay=60.0)])
+        )
         rig.world.hiccup(rig.world.schedule_id("often"), minute(20), "late", 90.0)
         rig.world.hiccup(rig.world.schedule_id("often"), minute(30), "missed")
         await until(rig, 61.5)
@@ -242,11 +261,15 @@ async def test_a_schedule_that_two_accounts_see_is_judged_by_the_first(tmp_path,
         beside = Rig(tmp_path_factory.mktemp("beside"), beside=rig, account={"name": "second"})
         async with beside:
             await until(rig, 61.5)
-            judged = {labels[0] for (metric, labels) in rig.ledger._totals._samples if metric == STARTS}
+            judged = {
+                labels[0] for (metric, labels) in rig.ledger._totals._samples if metric == STARTS
+            }
             assert ({"acme"}, {"on_time": 9}) == (judged, starts(rig))
 
 
-async def test_a_schedule_whose_account_is_gone_is_taken_over_after_retention(tmp_path, tmp_path_factory):
+async def test_a_schedule_whose_account_is_gone_is_taken_over_after_retention(
+    tmp_path, tmp_path_factory
+):
     async with rig_of(tmp_path, sections={"state": {"retention": "30m"}}) as rig:
         await until(rig, 12)
         await rig._cancel()

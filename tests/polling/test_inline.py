@@ -1,4 +1,7 @@
-"""Runs that work on records without a batch id: their results are counted once, whatever the API makes of an offset."""
+"""Runs that work on records without a batch id.
+
+Their results are counted once, whatever the API makes of an offset.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,12 @@ ABANDONED = "runtype_records_abandoned_total"
 
 def world_of(api: Api | None = None, *, records: int = 30, **more) -> WorldSettings:
     inlined = ScheduleSpec(
-        key="i", name="inlined", kind="inline", cron="*/10 * * * *", records=records, traffic=Traffic(**more)
+        key="i",
+        name="inlined",
+        kind="inline",
+        cron="*/10 * * * *",
+        records=records,
+        traffic=Traffic(**more),
     )
     agent = ScheduleSpec(key="g", name="agent", kind="agent", cron="*/10 * * * *")
     return WorldSettings(start=START, api=api or Api(), schedules=(inlined, agent))
@@ -60,8 +68,12 @@ def test_only_a_later_page_of_a_run_that_tells_nothing_new_comes_again():
     assert not inline.comes_again(replace(after, sweep=replace(walk, seen=Seen(distinct=51))), walk)
 
 
-async def test_the_results_of_runs_without_a_batch_are_counted_as_other_results_are_and_no_batches_are(tmp_path):
-    async with Rig(tmp_path, world_of(records=250, retry_share=0.2, failure_share=0.1), sections=QUICK) as rig:
+async def test_the_results_of_runs_without_a_batch_are_counted_as_other_results_are_and_no_batches_are(
+    tmp_path,
+):
+    async with Rig(
+        tmp_path, world_of(records=250, retry_share=0.2, failure_share=0.1), sections=QUICK
+    ) as rig:
         await rig.sleep(3 * 3600)
         rig.world.stop(rig.clock.now())
         await rig.sleep(1800)
@@ -72,7 +84,9 @@ async def test_the_results_of_runs_without_a_batch_are_counted_as_other_results_
         assert rig.series("runtype_batches_finished_total") == {}
         assert rig.shown.batches == {}
         now = rig.clock.now()
-        rows = [run.batch.page(now, Api(), 0, 1, None)[1] for run in rig.world.runs(now) if run.batch]
+        rows = [
+            run.batch.page(now, Api(), 0, 1, None)[1] for run in rig.world.runs(now) if run.batch
+        ]
         assert len(rows) == 17
         assert rig.requests()["run_results"] == sum(-(-count // 100) for count in rows)
         assert rig.requests()["batch_status"] == 0
@@ -102,7 +116,9 @@ async def test_a_power_cut_at_any_time_neither_loses_nor_repeats_them(tmp_path):
 
 async def test_an_answer_that_ignores_both_parameters_but_holds_all_rows_is_all_there_is(tmp_path):
     api = Api(run_results_paged=False, default_limit=100)
-    async with Rig(tmp_path, world_of(api, records=80), account={"page_size": 30}, sections=QUICK) as rig:
+    async with Rig(
+        tmp_path, world_of(api, records=80), account={"page_size": 30}, sections=QUICK
+    ) as rig:
         await rig.sleep(3600)
         rig.world.stop(rig.clock.now())
         await rig.sleep(600)
@@ -114,11 +130,16 @@ async def test_an_answer_that_ignores_both_parameters_but_holds_all_rows_is_all_
 SAME_PAGE = [
     (Api(run_results_paged=False), None),
     (Api(page_cap=50), Fault(kind="stuck", operation="run_results")),
-    (Api(run_results_paged=False), Fault(kind="drop", operation="run_results", path="pagination.offset")),
+    (
+        Api(run_results_paged=False),
+        Fault(kind="drop", operation="run_results", path="pagination.offset"),
+    ),
 ]
 
 
-@pytest.mark.parametrize(("api", "fault"), SAME_PAGE, ids=["told by its offset", "lying", "silent about its offset"])
+@pytest.mark.parametrize(
+    ("api", "fault"), SAME_PAGE, ids=["told by its offset", "lying", "silent about its offset"]
+)
 async def test_an_answer_that_ignores_the_offset_neither_loops_nor_doubles_and_the_rest_is_abandoned(
     tmp_path, api, fault
 ):
@@ -134,7 +155,9 @@ async def test_an_answer_that_ignores_the_offset_neither_loops_nor_doubles_and_t
         assert rig.requests()["run_results"] <= 2 * 8
 
 
-async def test_results_that_the_key_may_not_read_are_left_alone_for_an_hour_and_then_counted(tmp_path):
+async def test_results_that_the_key_may_not_read_are_left_alone_for_an_hour_and_then_counted(
+    tmp_path,
+):
     async with Rig(tmp_path, world_of(), sections={"poll": {"settle_time": "2h"}}) as rig:
         rig.faults.add(Fault(kind="status", operation="run_results", value=403, times=1))
         await rig.sleep(3600)
@@ -147,9 +170,12 @@ async def test_results_that_the_key_may_not_read_are_left_alone_for_an_hour_and_
         assert rig.counted() == rig.truth()
 
 
-async def test_a_run_that_gets_its_batch_id_only_after_its_results_were_counted_is_not_counted_by_both(tmp_path):
+async def test_a_run_that_gets_its_batch_id_only_after_its_results_were_counted_is_not_counted_by_both(
+    tmp_path,
+):
     settings = WorldSettings(
-        start=START, schedules=(ScheduleSpec(key="a", name="nightly", cron="*/30 * * * *", records=20),)
+        start=START,
+        schedules=(ScheduleSpec(key="a", name="nightly", cron="*/30 * * * *", records=20),),
     )
     async with Rig(tmp_path, settings) as rig:
         rig.faults.add(Fault(kind="status", operation="summary", value=403))
@@ -171,10 +197,14 @@ async def test_the_results_of_an_excluded_schedules_runs_are_not_read(tmp_path):
         assert rig.requests()["run_results"] == 0
 
 
-async def test_results_that_became_final_before_the_first_start_are_remembered_not_counted(tmp_path):
+async def test_results_that_became_final_before_the_first_start_are_remembered_not_counted(
+    tmp_path,
+):
     rig = Rig(tmp_path, world_of(records=400, concurrency=2))
     await rig.sleep(1200)
-    under_way = [run for run in rig.world.runs(rig.clock.now()) if run.batch and run.ends > rig.clock.now()]
+    under_way = [
+        run for run in rig.world.runs(rig.clock.now()) if run.batch and run.ends > rig.clock.now()
+    ]
     before = rig.truth()
     assert under_way
     assert before
@@ -183,5 +213,7 @@ async def test_results_that_became_final_before_the_first_start_are_remembered_n
         await rig.sleep(3600)
         after = rig.truth()
         assert rig.counted() == {
-            key: value - before.get(key, 0.0) for key, value in after.items() if value > before.get(key, 0.0)
+            key: value - before.get(key, 0.0)
+            for key, value in after.items()
+            if value > before.get(key, 0.0)
         }

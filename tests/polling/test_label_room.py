@@ -42,7 +42,9 @@ def counted(ledger, labels) -> None:
 
 
 def ran(ledger, label) -> None:
-    ledger.settle(Delta(increments={(catalogue.SCHEDULE_RUNS_FINISHED.name, ("acme", label, "success")): 0.0}))
+    ledger.settle(
+        Delta(increments={(catalogue.SCHEDULE_RUNS_FINISHED.name, ("acme", label, "success")): 0.0})
+    )
 
 
 def test_a_label_set_for_which_there_is_room_is_its_own(ledger):
@@ -85,7 +87,9 @@ def test_how_many_are_remembered_as_told_of_is_bounded(ledger, monkeypatch):
 def test_runs_of_one_page_share_the_room_that_there_is(ledger):
     table = LabelTable("acme", ledger, Few(2))
     promised: set[str] = set()
-    labels = [table.run(schedule, None, promised) for schedule in ("s1", "s2", "s1", "s3", "s3", "s2")]
+    labels = [
+        table.run(schedule, None, promised) for schedule in ("s1", "s2", "s1", "s3", "s3", "s2")
+    ]
     assert labels == ["s1", "s2", "s1", OVERFLOW, OVERFLOW, "s2"]
 
 

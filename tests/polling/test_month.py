@@ -1,4 +1,7 @@
-"""A month of batches that come and go while the API lists old ones for ever: nothing grows, and nothing is counted twice or lost."""
+"""A month of batches that come and go while the API lists old ones for ever.
+
+Nothing grows, and nothing is counted twice or lost.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,9 @@ SETTINGS = WorldSettings(
     start=START,
     api=Api(recent_window=1e9, recent_limit=100_000),
     schedules=(
-        ScheduleSpec(key="a", name="every 4 hours", cron="0 */4 * * *", records=(3, 8), traffic=TRAFFIC),
+        ScheduleSpec(
+            key="a", name="every 4 hours", cron="0 */4 * * *", records=(3, 8), traffic=TRAFFIC
+        ),
         ScheduleSpec(key="agent", name="agent", kind="agent", cron="30 */6 * * *"),
     ),
     adhoc=(AdhocSpec(key="x", cron="15 */6 * * *", records=(1, 5), traffic=TRAFFIC),),
@@ -28,7 +33,10 @@ SECTIONS = {
 
 
 class Watched:
-    """What the process holds beside the polling: counters as published, gauges, the gate and the text."""
+    """What the process holds beside the polling.
+
+    Counters as published, gauges, the gate and the text.
+    """
 
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
@@ -48,7 +56,9 @@ class Watched:
                     self.ended[name, labels] += self.held.pop((name, labels))
                 else:
                     value = sample.value
-                    self.held[name, labels] = sum(value.counts) if isinstance(value, HistogramValue) else value
+                    self.held[name, labels] = (
+                        sum(value.counts) if isinstance(value, HistogramValue) else value
+                    )
         return snapshot
 
     async def scraped(self) -> None:
@@ -72,9 +82,15 @@ class Watched:
         rig, gate, renderer = self.rig, self.publisher._gate, self.publisher._renderer
         account = rig.account
         with rig.ledger._database.reading() as connection:
-            tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            tables = [
+                name
+                for (name,) in connection.execute(
+                    "SELECT name FROM sqlite_master WHERE type = 'table'"
+                )
+            ]
             rows = {
-                f"rows of {name}": connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables
+                f"rows of {name}": connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
+                for name in tables
             }
         families = renderer._families.values()
         return rows | {
@@ -84,7 +100,9 @@ class Watched:
             "groups of gauges": len(self.gauges._groups),
             "batches with gauges": len(self.gauges._group_of),
             "series at the gate": len(gate._began),
-            "series held back": len(gate._holds) + sum(len(cohort.series) for cohort in gate._cohorts),
+            "series held back": (
+                len(gate._holds) + sum(len(cohort.series) for cohort in gate._cohorts)
+            ),
             "shards": sum(len(family.shards) for family in families),
             "series rendered": sum(len(family._series) for family in families),
             "durable series": len(self.held),
@@ -97,10 +115,19 @@ class Watched:
 
 
 async def a_month(rig: Rig, watched: Watched) -> dict[int, dict[str, int]]:
-    """Each day somebody makes a schedule, runs it twice and deletes it the day after. The levels at the end of each week."""
+    """Each day somebody makes a schedule, runs it twice and deletes it the day after.
+
+    The levels at the end of each week.
+    """
     levels = {}
     for day in range(28):
-        made = ScheduleSpec(key=f"day {day}", name=f"only on day {day}", flow=f"flow {day}", records=4, traffic=TRAFFIC)
+        made = ScheduleSpec(
+            key=f"day {day}",
+            name=f"only on day {day}",
+            flow=f"flow {day}",
+            records=4,
+            traffic=TRAFFIC,
+        )
         id_ = rig.world.add_schedule(made)
         await rig.sleep(DAY / 4)
         rig.world.run_now(id_, rig.clock.now())
@@ -128,7 +155,11 @@ async def test_over_a_month_nothing_grows_and_every_total_is_the_truth(tmp_path)
         assert sum(watched.ended.values()), "schedules that are gone have ended"
         listed = (await rig.client.summary()).recent
         assert len(listed) > 4 * levels[4]["rows of batches"], "the API lists far more than is held"
-    slack = dict.fromkeys(levels[2], 10) | {"bytes": 65_536, "identities": 50, "rows of results": 50}
+    slack = dict.fromkeys(levels[2], 10) | {
+        "bytes": 65_536,
+        "identities": 50,
+        "rows of results": 50,
+    }
     grown = {
         name: (levels[2][name], level)
         for name, level in levels[4].items()

@@ -13,7 +13,15 @@ AT0, AT1 = 1767225600.0, 1767225605.0
 
 
 def read(status_map: dict[str, str] | None = None, **fields: object) -> Result:
-    row = ResultRow(**{"record_id": "r", "record_result_id": "k", "status": "completed", "created_at": T0, **fields})  # type: ignore[arg-type]
+    row = ResultRow(
+        **{
+            "record_id": "r",
+            "record_result_id": "k",
+            "status": "completed",
+            "created_at": T0,
+            **fields,
+        }
+    )  # type: ignore[arg-type]
     return Statuses(status_map).results([row])[0]
 
 
@@ -21,11 +29,23 @@ def read(status_map: dict[str, str] | None = None, **fields: object) -> Result:
     ("word", "outcome"),
     [
         *((word, "success") for word in ("completed", "success", "succeeded", " Completed ")),
-        *((word, "failure") for word in ("failed", "error", "errored", "timeout", "timed_out", "FAILED")),
+        *(
+            (word, "failure")
+            for word in ("failed", "error", "errored", "timeout", "timed_out", "FAILED")
+        ),
         *((word, "cancelled") for word in ("cancelled", "canceled", "skipped")),
         *(
             (word, None)
-            for word in ("pending", "queued", "scheduled", "created", "running", "processing", "in_progress", "started")
+            for word in (
+                "pending",
+                "queued",
+                "scheduled",
+                "created",
+                "running",
+                "processing",
+                "in_progress",
+                "started",
+            )
         ),
     ],
 )
@@ -121,7 +141,9 @@ def test_a_time_from_before_there_was_anything_to_follow_is_no_time(text):
     assert time("2015-01-01T00:00:00Z") == EARLIEST
 
 
-@pytest.mark.parametrize("text", ["soon", "", "2014", 17, "2015-01-01T00:00:00Z", "2015-01-01 00:00:00", T0])
+@pytest.mark.parametrize(
+    "text", ["soon", "", "2014", 17, "2015-01-01T00:00:00Z", "2015-01-01 00:00:00", T0]
+)
 def test_whatever_else_stands_in_a_times_place_is_told(text):
     assert told(text)
 

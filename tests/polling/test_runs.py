@@ -55,7 +55,9 @@ class Reader:
         self.met: set[str] = set()
         self.unfinished: list[float] = []
 
-    async def pages(self, *, whole: bool = False, horizon: float = 0.0, young: float = 0.0) -> list[str | None]:
+    async def pages(
+        self, *, whole: bool = False, horizon: float = 0.0, young: float = 0.0
+    ) -> list[str | None]:
         self.listed.asked.clear()
 
         async def take(rows) -> bool:
@@ -125,7 +127,14 @@ async def test_new_first_is_not_read_down_to_an_unfinished_run_that_is_left_to_w
     reader.unfinished = [11.0, 17.0]
     assert await reader.pages(young=16.0) == [None, "2", "4"]
     assert await reader.pages(young=18.0) == [None]
-    assert await reader.pages(young=18.0, horizon=15.0, whole=True) == [None, "2", "4", "6", "8", "10"]
+    assert await reader.pages(young=18.0, horizon=15.0, whole=True) == [
+        None,
+        "2",
+        "4",
+        "6",
+        "8",
+        "10",
+    ]
 
 
 async def test_old_first_is_not_read_on_from_an_unfinished_run_that_is_left_to_whole_walks():
@@ -185,7 +194,12 @@ async def test_pages_without_any_creation_are_read_on():
 def test_a_run_keeps_its_end_only_once_it_has_ended():
     ended = row(1, "failed", completed_at=at(5), batch_execution_id="b1")
     run = run_of("acme", ended, Statuses())
-    assert (run.outcome, run.ended, run.batch, run.created) == ("failure", START + 5, "b1", START + 1)
+    assert (run.outcome, run.ended, run.batch, run.created) == (
+        "failure",
+        START + 5,
+        "b1",
+        START + 1,
+    )
     again = run_of("acme", row(1, "running", completed_at=at(5)), Statuses())
     assert (again.outcome, again.ended, again.batch) == (None, None, "")
 
@@ -200,7 +214,9 @@ def values(delta: Delta, series) -> list[float]:
 
 
 def test_an_ended_run_adds_its_count_its_wait_and_its_duration():
-    delta = ended_run("acme", "nightly", row(1, started_at=at(3), completed_at=at(9)), "failure", 10.0)
+    delta = ended_run(
+        "acme", "nightly", row(1, started_at=at(3), completed_at=at(9)), "failure", 10.0
+    )
     assert delta.increments == {
         (FINISHED, ("acme", "nightly", "success")): 0.0,
         (FINISHED, ("acme", "nightly", "failure")): 1.0,
@@ -230,7 +246,9 @@ def test_an_unfinished_run_makes_its_series_exist():
 
 
 def test_several_additions_are_added():
-    first = ended_run("acme", "nightly", row(1, started_at=at(3), completed_at=at(9)), "success", 10.0)
+    first = ended_run(
+        "acme", "nightly", row(1, started_at=at(3), completed_at=at(9)), "success", 10.0
+    )
     both = together([first, first, ended_run("acme", "weekly", row(1), "success", 10.0)])
     assert both.increments[FINISHED, ("acme", "nightly", "success")] == 2.0
     assert both.increments[FINISHED, ("acme", "weekly", "success")] == 1.0

@@ -22,7 +22,10 @@ def test_a_schedule_is_shown_with_its_id_cron_time_zone_and_what_it_runs():
         next_run_at="2026-06-02T01:00:00.000Z",
     )
     assert schedules.listed("acme", [row], LABELS) == {
-        ("runtype_schedule_info", ("acme", "nightly", "s1", "0 3 * * *", "Europe/Berlin", "flow")): 1.0,
+        (
+            "runtype_schedule_info",
+            ("acme", "nightly", "s1", "0 3 * * *", "Europe/Berlin", "flow"),
+        ): 1.0,
         ("runtype_schedule_enabled", ("acme", "nightly")): 1.0,
         ("runtype_schedule_last_run_timestamp_seconds", ("acme", "nightly")): 1_780_275_600.0,
         ("runtype_schedule_next_run_timestamp_seconds", ("acme", "nightly")): 1_780_362_000.0,
@@ -30,7 +33,9 @@ def test_a_schedule_is_shown_with_its_id_cron_time_zone_and_what_it_runs():
 
 
 def test_a_paused_one_time_agents_schedule_that_never_ran_has_no_times():
-    row = ScheduleRow(id="s2", enabled=False, agent_id="agent_1", last_run_at=None, next_run_at="soon")
+    row = ScheduleRow(
+        id="s2", enabled=False, agent_id="agent_1", last_run_at=None, next_run_at="soon"
+    )
     assert schedules.listed("acme", [row], LABELS) == {
         ("runtype_schedule_info", ("acme", "s2", "s2", "", "", "agent")): 1.0,
         ("runtype_schedule_enabled", ("acme", "s2")): 0.0,
@@ -39,7 +44,11 @@ def test_a_paused_one_time_agents_schedule_that_never_ran_has_no_times():
 
 def test_texts_that_no_cron_has_are_cut():
     row = ScheduleRow(id="s2", cron="*" * 5000, timezone="/" * 5000)
-    (labels,) = [labels for name, labels in schedules.listed("acme", [row], LABELS) if name == "runtype_schedule_info"]
+    (labels,) = [
+        labels
+        for name, labels in schedules.listed("acme", [row], LABELS)
+        if name == "runtype_schedule_info"
+    ]
     assert labels == ("acme", "s2", "s2", "*" * 100, "/" * 100, "flow")
 
 
@@ -60,5 +69,9 @@ def test_the_last_seven_days_are_summed_and_schedules_that_were_not_asked_for_le
 @pytest.mark.parametrize("agent", [None, "agent_1"])
 def test_every_series_has_the_labels_that_the_catalogue_names(agent):
     row = ScheduleRow(id="s1", agent_id=agent, last_run_at="2026-06-01T01:00:00Z")
-    samples = schedules.listed("acme", [row], LABELS) | schedules.recent("acme", [Sparkline("s1", [])], LABELS)
-    assert {name: len(BY_NAME[name].labels) for name, _ in samples} == {name: len(labels) for name, labels in samples}
+    samples = schedules.listed("acme", [row], LABELS) | schedules.recent(
+        "acme", [Sparkline("s1", [])], LABELS
+    )
+    assert {name: len(BY_NAME[name].labels) for name, _ in samples} == {
+        name: len(labels) for name, labels in samples
+    }

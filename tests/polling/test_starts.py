@@ -23,13 +23,20 @@ def minutes(*values: float) -> tuple[float, ...]:
 def a_run(created: float, started: float | None = None, **fields) -> Run:
     """A run made so many minutes after noon, which starts at once unless another minute is named."""
     start = created if started is None else started
-    values = {"id": f"run at {created:g}", "created": NOON + 60 * created, "started": NOON + 60 * start, **fields}
+    values = {
+        "id": f"run at {created:g}",
+        "created": NOON + 60 * created,
+        "started": NOON + 60 * start,
+        **fields,
+    }
     return Run(account="acme", schedule="s1", **values)
 
 
 def matched(due: tuple[float, ...], *runs: Run) -> dict[float, str]:
     """Minutes after noon, and the run that came of them."""
-    return {(at - NOON) / 60: run.id for at, run in match(minutes(*due), runs, reach=2 * DELAY).items()}
+    return {
+        (at - NOON) / 60: run.id for at, run in match(minutes(*due), runs, reach=2 * DELAY).items()
+    }
 
 
 @pytest.mark.parametrize(
@@ -50,7 +57,9 @@ def matched(due: tuple[float, ...], *runs: Run) -> dict[float, str]:
     ],
 )
 def test_a_run_came_of_the_newest_due_time_before_it_that_has_none(due, runs, expected):
-    assert {at: f"run at {run:g}" for at, run in expected.items()} == matched(due, *map(a_run, runs))
+    assert {at: f"run at {run:g}" for at, run in expected.items()} == matched(
+        due, *map(a_run, runs)
+    )
 
 
 def test_a_run_of_unknown_creation_came_of_none():
@@ -76,11 +85,18 @@ def test_how_a_start_went(run, expected):
 
 
 def a_schedule(*due: float, **fields) -> Schedule:
-    values = {"cron": "*/5 * * * *", "timezone": "UTC", "until": minutes(11)[0], "next_run": minutes(15)[0]}
+    values = {
+        "cron": "*/5 * * * *",
+        "timezone": "UTC",
+        "until": minutes(11)[0],
+        "next_run": minutes(15)[0],
+    }
     return Schedule(account="acme", id="s1", due=minutes(*due), **{**values, **fields})
 
 
-def judged(schedule: Schedule, *runs: Run, read: float, delay: float = DELAY) -> tuple[Schedule, dict[str, int]]:
+def judged(
+    schedule: Schedule, *runs: Run, read: float, delay: float = DELAY
+) -> tuple[Schedule, dict[str, int]]:
     at = minutes(read)[0]
     after, results = judge(schedule, runs, delay, read=at, now=at)
     return after, dict(results)
@@ -109,7 +125,8 @@ def test_what_was_taken_long_ago_is_not_remembered():
 
 
 def test_the_run_of_a_due_time_not_yet_observed_is_not_taken_for_a_missed_start():
-    # 12:10 was missed; the list of schedules was last read at 12:11, so nobody has told yet that 12:15 came.
+    # 12:10 was missed; the list of schedules was last read at 12:11, so nobody has told yet that
+    # 12:15 came.
     after, results = judged(a_schedule(10), a_run(15.1), read=25.5)
     assert ({"missed": 1}, ()) == (results, after.taken)
 

@@ -16,13 +16,22 @@ from tests.support.rig import START, Rig
 NIGHTLY = ScheduleSpec(key="a", name="nightly")
 WORLD = WorldSettings(start=START, schedules=(NIGHTLY,))
 BATCH = Batch(
-    ref=BatchRef("acme", "b1"), seen=0.0, labels=Labels("", "flow"), probes={"run": Probe("running", 9, 1, 0)}
+    ref=BatchRef("acme", "b1"),
+    seen=0.0,
+    labels=Labels("", "flow"),
+    probes={"run": Probe("running", 9, 1, 0)},
 )
 
 
 def result(key: str, outcome: str | None = "success") -> Result:
     return Result(
-        key, f"record {key}", "completed" if outcome else "running", outcome, 1.0, 2.0 if outcome else None, ""
+        key,
+        f"record {key}",
+        "completed" if outcome else "running",
+        outcome,
+        1.0,
+        2.0 if outcome else None,
+        "",
     )
 
 
@@ -40,10 +49,14 @@ def walked(batch: Batch, *pages: list[Result], total: int) -> Batch:
     return batch
 
 
-# --- pure rules -------------------------------------------------------------------------------------------------------
+# --- pure rules ---
 def test_the_final_prefix_grows_until_the_first_row_that_is_not_final():
     batch = walked(
-        sweep.begin(BATCH, 5.0, full=False), results("ab"), results("cd"), [*results("e"), result("f", None)], total=8
+        sweep.begin(BATCH, 5.0, full=False),
+        results("ab"),
+        results("cd"),
+        [*results("e"), result("f", None)],
+        total=8,
     )
     assert (batch.prefix.offset, batch.prefix.end, batch.prefix.seen.distinct) == (2, 4, 4)
     batch = walked(batch, results("gh"), total=8)
@@ -60,7 +73,12 @@ def test_the_next_walk_begins_at_the_prefixs_last_page_and_a_full_one_at_the_fir
     batch = walked(sweep.begin(BATCH, 5.0, full=False), results("ab"), results("cd"), total=4)
     ended = sweep.finish(batch, 6.0)
     following = sweep.begin(ended, 8.0, full=False).sweep
-    assert (following.full, following.offset, following.number, following.before) == (False, 2, 2, BATCH.probes)
+    assert (following.full, following.offset, following.number, following.before) == (
+        False,
+        2,
+        2,
+        BATCH.probes,
+    )
     full = sweep.begin(ended, 8.0, full=True)
     assert (full.sweep.full, full.sweep.offset, full.prefix) == (True, 0, None)
 
@@ -92,7 +110,14 @@ def test_what_two_pages_showed_adds_up():
 def test_a_walk_that_lacks_rows_is_walked_once_more_and_keeps_the_old_picture():
     old = Picture(at=1.0, total=2, seen=Seen(distinct=2))
     batch = Batch(
-        ref=BATCH.ref, seen=0.0, picture=old, drift=7, probes=BATCH.probes, failures=3, retry_at=9.0, missing_since=8.0
+        ref=BATCH.ref,
+        seen=0.0,
+        picture=old,
+        drift=7,
+        probes=BATCH.probes,
+        failures=3,
+        retry_at=9.0,
+        missing_since=8.0,
     )
     again = sweep.finish(walked(sweep.begin(batch, 5.0, full=False), results("ab"), total=3), 6.0)
     assert (again.sweep.full, again.sweep.again, again.sweep.began, again.drift, again.prefix) == (
@@ -109,7 +134,12 @@ def test_a_walk_that_lacks_rows_is_walked_once_more_and_keeps_the_old_picture():
 
 def test_a_complete_walk_is_the_new_picture():
     batch = sweep.begin(
-        Batch(ref=BATCH.ref, seen=0.0, swept={"summary": Probe("running", 1, 1, 0)}, probes=BATCH.probes),
+        Batch(
+            ref=BATCH.ref,
+            seen=0.0,
+            swept={"summary": Probe("running", 1, 1, 0)},
+            probes=BATCH.probes,
+        ),
         5.0,
         full=True,
     )
@@ -131,12 +161,20 @@ def test_only_a_walk_under_way_can_advance():
         sweep.finish(BATCH, 1.0)
 
 
-# --- over the API -----------------------------------------------------------------------------------------------------
-GROWING = [*[RecordPlan(finished=1.0)] * 350, RecordPlan(finished=90.0), RecordPlan(finished=5000.0)]
+# --- over the API ---
+GROWING = [
+    *[RecordPlan(finished=1.0)] * 350,
+    RecordPlan(finished=90.0),
+    RecordPlan(finished=5000.0),
+]
 
 
 def offsets(rig: Rig) -> list[int]:
-    return [int(r.target.rpartition("=")[2]) for r in rig.app.state.requests.log if r.operation == "batch_results"]
+    return [
+        int(r.target.rpartition("=")[2])
+        for r in rig.app.state.requests.log
+        if r.operation == "batch_results"
+    ]
 
 
 async def test_the_final_prefix_is_skipped_while_its_last_page_stands(tmp_path):
@@ -150,29 +188,53 @@ async def test_the_final_prefix_is_skipped_while_its_last_page_stands(tmp_path):
         assert rig.view(run.batch.id).picture.seen.statuses == {"completed": 351, "running": 1}
 
 
-async def test_a_changed_prefix_is_walked_again_from_the_first_row_and_the_change_is_counted(tmp_path):
+async def test_a_changed_prefix_is_walked_again_from_the_first_row_and_the_change_is_counted(
+    tmp_path,
+):
     async with Rig(tmp_path, WORLD) as rig:
         await rig.sleep(1)
         rig.world.add_batch(GROWING, schedule="a", at=START + 2)
         await rig.sleep(60)
         rig.faults.add(
-            Fault(kind="set", operation="batch_results", match="offset=200", path="data.5.status", value="failed")
+            Fault(
+                kind="set",
+                operation="batch_results",
+                match="offset=200",
+                path="data.5.status",
+                value="failed",
+            )
         )
         await rig.sleep(60)
         assert offsets(rig)[4:] == [200, 0, 100, 200, 300]
-        assert rig.counted() == {("nightly", "enrich", "success"): 351.0, ("nightly", "enrich", "failure"): 1.0}
-        assert rig.counted("runtype_record_outcome_changes_total") == {("nightly", "enrich", "success", "failure"): 1.0}
+        assert rig.counted() == {
+            ("nightly", "enrich", "success"): 351.0,
+            ("nightly", "enrich", "failure"): 1.0,
+        }
+        assert rig.counted("runtype_record_outcome_changes_total") == {
+            ("nightly", "enrich", "success", "failure"): 1.0
+        }
 
 
 async def test_a_change_within_the_skipped_part_is_counted_by_the_last_sweep(tmp_path):
     async with Rig(tmp_path, WORLD) as rig:
-        rig.world.add_batch([RecordPlan(finished=1.0)] * 350 + [RecordPlan(finished=500.0)], schedule="a", at=START)
+        rig.world.add_batch(
+            [RecordPlan(finished=1.0)] * 350 + [RecordPlan(finished=500.0)], schedule="a", at=START
+        )
         await rig.sleep(70)
         rig.faults.add(
-            Fault(kind="set", operation="batch_results", match="offset=100", path="data.5.status", value="failed")
+            Fault(
+                kind="set",
+                operation="batch_results",
+                match="offset=100",
+                path="data.5.status",
+                value="failed",
+            )
         )
         await rig.sleep(600)
-        assert rig.counted() == {("nightly", "enrich", "success"): 351.0, ("nightly", "enrich", "failure"): 1.0}
+        assert rig.counted() == {
+            ("nightly", "enrich", "success"): 351.0,
+            ("nightly", "enrich", "failure"): 1.0,
+        }
         assert offsets(rig)[-4:] == [0, 100, 200, 300]
 
 
@@ -191,7 +253,9 @@ async def test_a_walk_goes_on_after_a_restart_where_it_stood(tmp_path):
         assert len(offsets(rig)) <= 7
 
 
-async def test_results_that_promise_more_for_ever_end_in_an_error_after_few_pages_and_the_batch_backs_off(tmp_path):
+async def test_results_that_promise_more_for_ever_end_in_an_error_after_few_pages_and_the_batch_backs_off(
+    tmp_path,
+):
     async with Rig(tmp_path, WORLD) as rig:
         await rig.sleep(1)
         rig.faults.add(
@@ -209,7 +273,9 @@ async def test_results_that_promise_more_for_ever_end_in_an_error_after_few_page
 
 
 async def test_pages_that_overlap_by_a_row_or_more_are_each_counted_once(tmp_path):
-    async with Rig(tmp_path, WorldSettings(start=START, schedules=(NIGHTLY,), api=Api(page_cap=10))) as rig:
+    async with Rig(
+        tmp_path, WorldSettings(start=START, schedules=(NIGHTLY,), api=Api(page_cap=10))
+    ) as rig:
         rig.faults.add(Fault(kind="shift", operation="batch_results", value=3))
         run = rig.world.add_batch([RecordPlan(finished=1.0)] * 95, schedule="a", at=START)
         await rig.sleep(90)
@@ -219,7 +285,9 @@ async def test_pages_that_overlap_by_a_row_or_more_are_each_counted_once(tmp_pat
 
 async def test_a_scrape_gets_its_turn_within_a_large_page(tmp_path):
     async with Rig(
-        tmp_path, WorldSettings(start=START, schedules=(NIGHTLY,), api=Api(page_cap=1000)), account={"page_size": 1000}
+        tmp_path,
+        WorldSettings(start=START, schedules=(NIGHTLY,), api=Api(page_cap=1000)),
+        account={"page_size": 1000},
     ) as rig:
         run = rig.world.add_batch([RecordPlan(finished=1.0)] * 900, schedule="a", at=START)
         seen = set()

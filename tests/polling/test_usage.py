@@ -10,7 +10,11 @@ from runtype_exporter.polling.usage import gauges
 from runtype_exporter.runtype import Usage, UsageBlock
 
 DAILY = UsageBlock(
-    executions_used=40.0, execution_limit=50.0, in_slow_mode=True, resets_at="2026-06-02T00:00:00Z", is_unlimited=False
+    executions_used=40.0,
+    execution_limit=50.0,
+    in_slow_mode=True,
+    resets_at="2026-06-02T00:00:00Z",
+    is_unlimited=False,
 )
 
 

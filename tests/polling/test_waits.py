@@ -13,7 +13,9 @@ DONE = [RecordPlan(finished=1.0)] * 3
 SETTINGS = WorldSettings(start=START - 86400, schedules=(ScheduleSpec(key="a", name="nightly"),))
 
 
-@pytest.mark.parametrize(("now", "over"), [(99.0, True), (100.0, False), (159.0, False), (160.0, True), (1e9, True)])
+@pytest.mark.parametrize(
+    ("now", "over"), [(99.0, True), (100.0, False), (159.0, False), (160.0, True), (1e9, True)]
+)
 def test_a_wait_is_over_at_its_end_and_where_the_clock_stands_before_its_beginning(now, over):
     assert over is Wait(100.0, 160.0).over(now)
 
@@ -22,8 +24,12 @@ def test_a_wait_that_nobody_set_is_over():
     assert Wait().over(0.0)
 
 
-@pytest.mark.parametrize(("now", "lasts"), [(160.0, False), (159.0, True), (100.0, True), (99.0, False)])
-def test_a_stored_wait_is_over_at_its_end_and_where_more_of_it_is_left_than_the_longest_one_has(now, lasts):
+@pytest.mark.parametrize(
+    ("now", "lasts"), [(160.0, False), (159.0, True), (100.0, True), (99.0, False)]
+)
+def test_a_stored_wait_is_over_at_its_end_and_where_more_of_it_is_left_than_the_longest_one_has(
+    now, lasts
+):
     assert lasts is held(160.0, now, 60.0)
 
 

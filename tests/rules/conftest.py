@@ -13,15 +13,23 @@ ROOT = Path(__file__).parents[2]
 
 
 def account(name: str = "acme", requests_per_hour: int = 1000) -> Account:
-    return Account(name=name, api_key=Secret(env="ACME_KEY", environ={}), requests_per_hour=requests_per_hour)
+    return Account(
+        name=name, api_key=Secret(env="ACME_KEY", environ={}), requests_per_hour=requests_per_hour
+    )
 
 
-def config(*slos: Slo, accounts: tuple[Account, ...] = (account(),), interval: float = 60.0) -> Config:
+def config(
+    *slos: Slo, accounts: tuple[Account, ...] = (account(),), interval: float = 60.0
+) -> Config:
     return Config(accounts=accounts, slos=slos, poll=Poll(interval=interval))
 
 
-def success(name: str = "ok", objective: str = "99", window: float = 30 * DAY, min_bad: int = 2) -> Slo:
-    return Slo(name=name, type="success", objective=Decimal(objective), window=window, min_bad=min_bad)
+def success(
+    name: str = "ok", objective: str = "99", window: float = 30 * DAY, min_bad: int = 2
+) -> Slo:
+    return Slo(
+        name=name, type="success", objective=Decimal(objective), window=window, min_bad=min_bad
+    )
 
 
 def groups(of: Config) -> list[Group]:

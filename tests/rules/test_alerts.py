@@ -1,4 +1,7 @@
-"""What every alert has, and how the configuration changes them. When they fire is promtool's to show (prometheus/tests)."""
+"""What every alert has, and how the configuration changes them.
+
+When they fire is promtool's to show (prometheus/tests).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,9 @@ EVERY = alerts(config(success()))
 HEADINGS = ("## Meaning", "## Impact", "## How to check", "## How to mend")
 
 
-@pytest.mark.parametrize("alert", {alert.name: alert for alert in EVERY}.values(), ids=lambda alert: alert.name)
+@pytest.mark.parametrize(
+    "alert", {alert.name: alert for alert in EVERY}.values(), ids=lambda alert: alert.name
+)
 def test_an_alert_says_what_happened_and_what_to_do(alert):
     assert alert.name.startswith("Runtype")
     assert alert.summary

@@ -19,8 +19,12 @@ def test_the_rules_of_the_default_configuration_are_the_committed_ones(tmp_path)
     written = run(SHIPPED, f"--out={tmp_path / 'new' / 'folder'}")
     assert 0 == written.exit_code
     committed = {path.name: path.read_text() for path in (ROOT / "prometheus" / "rules").iterdir()}
-    assert committed == {path.name: path.read_text() for path in (tmp_path / "new" / "folder").iterdir()}
-    assert sorted(committed) == sorted(line.split("/")[-1].split(":")[0] for line in written.output.splitlines())
+    assert committed == {
+        path.name: path.read_text() for path in (tmp_path / "new" / "folder").iterdir()
+    }
+    assert sorted(committed) == sorted(
+        line.split("/")[-1].split(":")[0] for line in written.output.splitlines()
+    )
 
 
 def test_without_a_folder_they_are_printed_as_one_document_each(tmp_path):
@@ -32,10 +36,14 @@ def test_without_a_folder_they_are_printed_as_one_document_each(tmp_path):
 
 def test_an_objective_of_ones_own_has_rules_of_its_own(tmp_path):
     config = tmp_path / "config.yaml"
-    config.write_text("slos: [{name: mine, type: success, objective: 99.5%, window: 7d, min_bad: 9}]\n")
+    config.write_text(
+        "slos: [{name: mine, type: success, objective: 99.5%, window: 7d, min_bad: 9}]\n"
+    )
     printed = run(f"--config.file={config}", "--runbooks=https://wiki.example").output
     assert 'slo:sli_error:ratio_rate15m{slo="mine"} > 0.072' in printed
-    assert 'min_over_time(runtype:slo_events_total:max{slo="mine",result="bad"}[15m])) >= 9' in printed
+    assert (
+        'min_over_time(runtype:slo_events_total:max{slo="mine",result="bad"}[15m])) >= 9' in printed
+    )
     assert "runbook_url: https://wiki.example/RuntypeErrorBudgetBurn.md" in printed
 
 

@@ -16,7 +16,9 @@ def test_the_copy_is_the_coarse_one_from_a_day_on():
     assert "runtype:slo_events_total:max4m" == copy(SLO_EVENTS, DAY)
 
 
-@pytest.mark.parametrize(("metric", "window"), [(COST, 60.0), (RECORDS_FINISHED, DAY), (RECORD_DETECTION_LAG, 60.0)])
+@pytest.mark.parametrize(
+    ("metric", "window"), [(COST, 60.0), (RECORDS_FINISHED, DAY), (RECORD_DETECTION_LAG, 60.0)]
+)
 def test_a_copy_that_is_not_recorded_cannot_be_asked_for(metric, window):
     with pytest.raises(ValueError, match=f"copy of {metric.name} is recorded"):
         copy(metric, window)
@@ -35,7 +37,10 @@ def test_every_copy_is_used():
 
 
 def test_increase_is_taken_of_copies_alone_where_the_ledger_counts():
-    """The greatest of two increases would lose what each missed: no increase of a raw durable counter anywhere."""
+    """The greatest of two increases would lose what each missed.
+
+    No increase of a raw durable counter anywhere.
+    """
     raw = re.compile(r"(?:increase|rate)\((runtype_\w+)")
     found = {name for rule in rules(config(success())) for name in raw.findall(rule.expr)}
     assert {

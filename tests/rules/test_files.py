@@ -16,7 +16,9 @@ def test_a_file_reads_back_as_its_rules():
         assert [group.name for group in file.groups] == [group["name"] for group in read]
         for group, there in zip(file.groups, read, strict=True):
             assert [rule.expr for rule in group.rules] == [rule["expr"] for rule in there["rules"]]
-            assert [rule.name for rule in group.rules] == [r.get("record", r.get("alert")) for r in there["rules"]]
+            assert [rule.name for rule in group.rules] == [
+                r.get("record", r.get("alert")) for r in there["rules"]
+            ]
 
 
 def test_runbooks_are_put_behind_where_they_are_published():
@@ -27,14 +29,23 @@ def test_runbooks_are_put_behind_where_they_are_published():
         for rule in group["rules"]
         if "alert" in rule
     }
-    assert {f"https://wiki.example/runtype/{name}.md" for name, _ in urls} == {url for _, url in urls}
+    assert {f"https://wiki.example/runtype/{name}.md" for name, _ in urls} == {
+        url for _, url in urls
+    }
 
 
 def test_alerts_carry_their_severity_and_own_labels():
     (file,) = [file for file in rule_files(CONFIG) if file.name == "runtype-slo.yaml"]
-    read = [rule for group in yaml.safe_load(text_of(file))["groups"] for rule in group["rules"] if "alert" in rule]
+    read = [
+        rule
+        for group in yaml.safe_load(text_of(file))["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    ]
     meant = [rule for group in file.groups for rule in group.rules if isinstance(rule, Alert)]
-    assert [{"severity": alert.severity, **alert.labels} for alert in meant] == [rule["labels"] for rule in read]
+    assert [{"severity": alert.severity, **alert.labels} for alert in meant] == [
+        rule["labels"] for rule in read
+    ]
 
 
 def test_nothing_is_said_of_for_where_there_is_none():

@@ -1,4 +1,7 @@
-"""Prometheus' own word on the rules: they load, and its unit tests pass. `PROMTOOL` names other versions to ask, separated by colons."""
+"""Prometheus' own word on the rules: they load, and its unit tests pass.
+
+`PROMTOOL` names other versions to ask, separated by colons.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,9 @@ def asked(promtool: str, *arguments: str, cwd) -> list[str]:
     """What each version says that is no success."""
     said = []
     for binary in os.environ.get("PROMTOOL", promtool).split(":"):
-        done = subprocess.run([binary, *arguments], cwd=cwd, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [binary, *arguments], cwd=cwd, capture_output=True, text=True, check=False
+        )
         if done.returncode:
             said.append(f"{binary}: {done.stdout}{done.stderr}")
     return said
@@ -41,7 +46,9 @@ def test_rules_of_other_configurations_load_without_a_complaint(slos, promtool, 
     for file in rule_files(config(*slos)):
         (tmp_path / file.name).write_text(text_of(file))
     files = sorted(path.name for path in tmp_path.iterdir())
-    assert [] == asked(promtool, "check", "rules", "--lint=all", "--lint-fatal", *files, cwd=tmp_path)
+    assert [] == asked(
+        promtool, "check", "rules", "--lint=all", "--lint-fatal", *files, cwd=tmp_path
+    )
 
 
 def seen_by_tests() -> dict[str, set[bool]]:

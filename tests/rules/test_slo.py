@@ -1,4 +1,7 @@
-"""The rules of objectives: exact thresholds, names that do not meet, one kind of copy a window. What they do is promtool's to show."""
+"""The rules of objectives: exact thresholds, names that do not meet, one kind of copy a window.
+
+What they do is promtool's to show.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ def burning(*slos):
     [
         ("99", ["0.144", "0.06", "0.03", "0.01"]),
         ("99.95", ["0.0072", "0.003", "0.0015", "0.0005"]),
-        ("99.9999999999", ["0.0000000000144", "0.000000000006", "0.000000000003", "0.000000000001"]),
+        (
+            "99.9999999999",
+            ["0.0000000000144", "0.000000000006", "0.000000000003", "0.000000000001"],
+        ),
         ("90", ["0.6", "0.3", "0.1"]),
     ],
 )
@@ -40,7 +46,9 @@ def test_thresholds_and_shares_are_exact_for_any_objective(objective):
     budget = 1 - objective / 100
     windows = [window for window in BURN_WINDOWS if window.factor * budget < 1]
     found = burning(success(objective=str(objective)))
-    assert [window.factor * budget for window in windows] == [Decimal(THRESHOLD.findall(a.expr)[0]) for a in found]
+    assert [window.factor * budget for window in windows] == [
+        Decimal(THRESHOLD.findall(a.expr)[0]) for a in found
+    ]
     assert [(window.share * budget, "30d") for window in windows] == [
         (Decimal(share), period) for a in found for share, period in SHARE.findall(a.expr)
     ]
@@ -51,7 +59,9 @@ def test_the_least_number_of_bad_events_is_the_configured_one():
 
 
 def test_bad_events_are_counted_over_the_long_window_and_not_extrapolated():
-    counted = re.compile(r"\(m(?:ax|in)_over_time\((\w+:\w+:\w+)\{slo=\"ok\",result=\"bad\"\}\[(\w+)\]\) - min_over")
+    counted = re.compile(
+        r"\(m(?:ax|in)_over_time\((\w+:\w+:\w+)\{slo=\"ok\",result=\"bad\"\}\[(\w+)\]\) - min_over"
+    )
     fine, coarse = "runtype:slo_events_total:max", "runtype:slo_events_total:max4m"
     assert [[(fine, "1h")], [(fine, "6h")], [(coarse, "1d")], [(coarse, "3d")]] == [
         counted.findall(alert.expr) for alert in burning(success())
@@ -70,12 +80,19 @@ def test_an_alert_goes_on_for_an_hour_or_its_short_window():
 
 
 def test_pages_are_for_what_burns_fast():
-    assert ["critical", "critical", "warning", "warning"] == [alert.severity for alert in burning(success())]
+    assert ["critical", "critical", "warning", "warning"] == [
+        alert.severity for alert in burning(success())
+    ]
 
 
 def test_names_that_are_made_of_one_another_do_not_meet():
-    """`a` and `a-period` are both names of objectives; Prometheus refuses a file in which a group stands twice."""
-    names = [group.name for group in groups(config(success("a"), success("a-period"), success("period")))]
+    """`a` and `a-period` are both names of objectives.
+
+    Prometheus refuses a file in which a group stands twice.
+    """
+    names = [
+        group.name for group in groups(config(success("a"), success("a-period"), success("period")))
+    ]
     assert len(names) == len(set(names))
 
 
@@ -87,7 +104,9 @@ def test_windows_of_days_are_taken_of_the_coarse_copy_and_evaluated_seldom():
         if isinstance(rule, Record) and rule.name.startswith("slo:events:increase")
     }
     coarse = {"1d", "3d", "30d"}
-    assert coarse | {"5m", "30m", "1h", "2h", "6h"} == {name.removeprefix("slo:events:increase") for name in found}
+    assert coarse | {"5m", "30m", "1h", "2h", "6h"} == {
+        name.removeprefix("slo:events:increase") for name in found
+    }
     for name, (expr, interval) in found.items():
         is_coarse = name.removeprefix("slo:events:increase") in coarse
         assert is_coarse == ("runtype:slo_events_total:max4m{" in expr)
@@ -99,7 +118,11 @@ def test_no_record_stands_twice_and_each_that_is_asked_for_exists(days):
     of = config(success(window=days * DAY))
     made = [rule.name for group in groups(of) for rule in group.rules if isinstance(rule, Record)]
     assert len(made) == len(set(made))
-    asked = {name for alert in burning(success(window=days * DAY)) for name in re.findall(r"slo:\w+:\w+", alert.expr)}
+    asked = {
+        name
+        for alert in burning(success(window=days * DAY))
+        for name in re.findall(r"slo:\w+:\w+", alert.expr)
+    }
     assert set() == asked - set(made)
     assert f"slo:sli_error:ratio_rate{written_duration(days * DAY)}" in made
 
@@ -107,7 +130,8 @@ def test_no_record_stands_twice_and_each_that_is_asked_for_exists(days):
 def test_the_metadata_of_an_objective_is_recorded():
     made = records(config(success(objective="99.5", window=7 * DAY)))
     assert ["vector(0.995)", "vector(0.005)", "vector(7)"] == [
-        made[name].expr for name in ("slo:objective:ratio", "slo:error_budget:ratio", "slo:time_period:days")
+        made[name].expr
+        for name in ("slo:objective:ratio", "slo:error_budget:ratio", "slo:time_period:days")
     ]
 
 

@@ -32,8 +32,12 @@ def test_the_table_of_burn_rates_is_that_of_the_rules():
 
 
 def test_every_record_of_an_objective_has_a_row():
-    named = {name for row in rows("What is recorded") for name in re.findall(r"`(slo:\w+:\w+?)`", row[0])}
-    made = {re.sub(r"(ratio_rate|increase)\w+", r"\g<1>5m", name) for name in records(config(success()))}
+    named = {
+        name for row in rows("What is recorded") for name in re.findall(r"`(slo:\w+:\w+?)`", row[0])
+    }
+    made = {
+        re.sub(r"(ratio_rate|increase)\w+", r"\g<1>5m", name) for name in records(config(success()))
+    }
     assert {name for name in made if name.startswith("slo:")} == named
 
 

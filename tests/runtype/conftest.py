@@ -1,4 +1,7 @@
-"""What stands in for the other rooms: a store that remembers in memory, a telemetry that writes down."""
+"""What stands in for the other rooms.
+
+A store that remembers in memory, a telemetry that writes down.
+"""
 
 from __future__ import annotations
 

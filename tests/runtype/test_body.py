@@ -25,7 +25,9 @@ class Pieces(httpx.AsyncByteStream):
 
 async def read(body, limit=10_000, size=7, **headers):
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return await read_body(httpx.Response(200, headers=named, stream=Pieces(body, size)), "results", limit)
+    return await read_body(
+        httpx.Response(200, headers=named, stream=Pieces(body, size)), "results", limit
+    )
 
 
 async def test_a_plain_body_is_read_whole():
@@ -43,16 +45,22 @@ async def test_a_gzipped_body_is_inflated_however_it_is_cut(size):
 
 async def test_a_body_of_exactly_the_limit_is_taken():
     assert await read(TEXT, limit=len(TEXT)) == TEXT
-    assert await read(gzip.compress(TEXT, mtime=0), limit=len(TEXT), content_encoding="gzip") == TEXT
+    assert (
+        await read(gzip.compress(TEXT, mtime=0), limit=len(TEXT), content_encoding="gzip") == TEXT
+    )
 
 
 @pytest.mark.parametrize("size", [1, 100_000])
 async def test_a_body_above_the_limit_is_refused(size):
-    message = r"^results: the answer is larger than 1099 bytes; a smaller page_size makes it smaller$"
+    message = (
+        r"^results: the answer is larger than 1099 bytes; a smaller page_size makes it smaller$"
+    )
     with pytest.raises(OversizedError, match=message):
         await read(TEXT, limit=len(TEXT) - 1, size=size)
     with pytest.raises(OversizedError, match=message):
-        await read(gzip.compress(TEXT, mtime=0), limit=len(TEXT) - 1, size=size, content_encoding="gzip")
+        await read(
+            gzip.compress(TEXT, mtime=0), limit=len(TEXT) - 1, size=size, content_encoding="gzip"
+        )
 
 
 async def test_a_body_that_says_it_is_too_long_is_not_read_at_all():
@@ -86,12 +94,17 @@ async def test_a_small_body_that_inflates_beyond_measure_does_not_fill_the_memor
 async def test_broken_gzip_is_no_answer(body):
     with pytest.raises(DecodeError) as caught:
         await read(body, content_encoding="gzip")
-    assert str(caught.value) == "results: the answer is broken: its gzip data are damaged or cut short"
+    assert (
+        str(caught.value) == "results: the answer is broken: its gzip data are damaged or cut short"
+    )
     assert caught.value.__context__ is None
 
 
 async def test_an_encoding_that_was_not_asked_for_is_no_answer():
     with pytest.raises(DecodeError) as caught:
         await read(b"CUSTOMER-SECRET", content_encoding="br, CUSTOMER-SECRET")
-    expected = "results: the answer has a content encoding that was not asked for; does something stand between here and the API?"
+    expected = (
+        "results: the answer has a content encoding that was not asked for; does something stand"
+        " between here and the API?"
+    )
     assert str(caught.value) == expected

@@ -15,7 +15,9 @@ START = 1_780_000_000.0
 
 
 def most_in_an_hour(times):
-    return max((bisect.bisect_right(times, at + 3600.0) - i for i, at in enumerate(times)), default=0)
+    return max(
+        (bisect.bisect_right(times, at + 3600.0) - i for i, at in enumerate(times)), default=0
+    )
 
 
 class World:
@@ -85,9 +87,13 @@ arrivals = st.lists(
 
 
 @settings(max_examples=250, deadline=None)
-@given(limit=st.one_of(st.integers(1, 25), st.sampled_from([37, 40, 41, 99, 100, 250])), steps=arrivals)
+@given(
+    limit=st.one_of(st.integers(1, 25), st.sampled_from([37, 40, 41, 99, 100, 250])), steps=arrivals
+)
 @example(limit=100, steps=[("ask", 1), ("wait", 600.0), ("ask", 2), ("crash", 0), ("ask", 200)])
-@example(limit=1, steps=[("ask", 9), ("wait", 4000.0), ("wait", 4000.0), ("crash", 0), ("wait", 4000.0)])
+@example(
+    limit=1, steps=[("ask", 9), ("wait", 4000.0), ("wait", 4000.0), ("crash", 0), ("wait", 4000.0)]
+)
 def test_no_hour_ever_holds_more_grants_than_the_limit_whatever_happens(limit, steps):
     async def scenario():
         world = World(limit)
@@ -220,7 +226,12 @@ def test_the_more_urgent_class_is_served_first():
         for priority in (Priority.EXTRA, Priority.RUNNING, Priority.CLOSING, Priority.DISCOVERY):
             world.ask(1, priority)
         await asyncio.sleep(3600)
-        assert world.served[4:] == [Priority.DISCOVERY, Priority.CLOSING, Priority.RUNNING, Priority.EXTRA]
+        assert world.served[4:] == [
+            Priority.DISCOVERY,
+            Priority.CLOSING,
+            Priority.RUNNING,
+            Priority.EXTRA,
+        ]
 
     run(scenario())
 
@@ -235,7 +246,9 @@ def test_each_class_that_waits_gets_a_twentieth_of_the_grants():
         assert len(served) == 1800
         for priority in (Priority.CLOSING, Priority.RUNNING, Priority.EXTRA):
             assert abs(served[:1000].count(priority) - 50) <= 1
-            assert min(served[start : start + 25].count(priority) for start in range(0, 900, 25)) >= 1
+            assert (
+                min(served[start : start + 25].count(priority) for start in range(0, 900, 25)) >= 1
+            )
         assert abs(served[:1000].count(Priority.DISCOVERY) - 850) <= 3
 
     run(scenario())
@@ -343,7 +356,9 @@ def test_a_pause_is_told_once_however_many_answers_ask_for_it():
         with structlog.testing.capture_logs() as logs:
             world.budget.pause(START + 100)
             world.budget.pause(START + 101)
-        assert [(log["event"], log["seconds"]) for log in logs] == [("the API asks for a pause", 100)]
+        assert [(log["event"], log["seconds"]) for log in logs] == [
+            ("the API asks for a pause", 100)
+        ]
 
     run(scenario())
 
@@ -475,14 +490,20 @@ def test_what_is_left_is_told_whenever_it_changes():
         world = World(1000)
         world.ask(2)
         await asyncio.sleep(0)
-        assert world.telemetry.budgets == [("acme", 1000, 100.0), ("acme", 1000, 99.0), ("acme", 1000, 98.0)]
+        assert world.telemetry.budgets == [
+            ("acme", 1000, 100.0),
+            ("acme", 1000, 99.0),
+            ("acme", 1000, 98.0),
+        ]
 
     run(scenario())
 
 
 def test_a_limit_below_one_is_refused():
     async def scenario():
-        with pytest.raises(ValueError, match="account acme: requests_per_hour must be at least 1, not 0"):
+        with pytest.raises(
+            ValueError, match="account acme: requests_per_hour must be at least 1, not 0"
+        ):
             World(0)
 
     run(scenario())

@@ -1,4 +1,7 @@
-"""The client against a function in place of the network: requests as they go out, and the table of faults as a user meets them."""
+"""The client against a function in place of the network.
+
+Requests as they go out, and the table of faults as a user meets them.
+"""
 
 import asyncio
 import traceback
@@ -75,11 +78,23 @@ def redirect(location, status=302):
     ("read", "answer", "url"),
     [
         (lambda client: client.schedules(), CURSOR, "https://api.test/v1/schedules?limit=100"),
-        (lambda client: client.schedules("a&b"), CURSOR, "https://api.test/v1/schedules?limit=100&cursor=a%26b"),
+        (
+            lambda client: client.schedules("a&b"),
+            CURSOR,
+            "https://api.test/v1/schedules?limit=100&cursor=a%26b",
+        ),
         (lambda client: client.runs(), CURSOR, "https://api.test/v1/schedules/runs/all?limit=100"),
-        (lambda client: client.runs("next"), CURSOR, "https://api.test/v1/schedules/runs/all?limit=100&cursor=next"),
+        (
+            lambda client: client.runs("next"),
+            CURSOR,
+            "https://api.test/v1/schedules/runs/all?limit=100&cursor=next",
+        ),
         (lambda client: client.summary(), SUMMARY, "https://api.test/v1/batch/summary"),
-        (lambda client: client.status("batch_1"), STATUS, "https://api.test/v1/batch/status/batch_1"),
+        (
+            lambda client: client.status("batch_1"),
+            STATUS,
+            "https://api.test/v1/batch/status/batch_1",
+        ),
         (
             lambda client: client.results("batch_1", 200),
             RESULTS,
@@ -122,7 +137,9 @@ def test_each_read_asks_for_its_path(read, answer, url):
 
 def test_the_page_size_is_the_configured_one_for_results_and_the_documented_maximum_for_lists():
     async def scenario():
-        api = Api(httpx.Response(200, json=CURSOR), httpx.Response(200, json=RESULTS), page_size=1000)
+        api = Api(
+            httpx.Response(200, json=CURSOR), httpx.Response(200, json=RESULTS), page_size=1000
+        )
         await api.client.runs()
         await api.client.results("batch_1", 0)
         assert [request.url.params["limit"] for request in api.requests] == ["100", "1000"]
@@ -167,7 +184,10 @@ def test_an_id_that_no_path_can_carry_is_refused_before_anything_is_spent(identi
         api = Api(httpx.Response(200, json=STATUS))
         with pytest.raises(ApiError) as caught:
             await api.client.status(identity)
-        message = f"status: an id of {len(identity)} characters cannot be asked for; check the configured batches"
+        message = (
+            f"status: an id of {len(identity)} characters cannot be asked for; check the configured"
+            " batches"
+        )
         assert str(caught.value) == message
         assert (caught.value.code, caught.value.reason) == ("client", "client")
         assert api.spent == 0
@@ -181,7 +201,10 @@ def test_an_id_that_no_path_can_carry_is_refused_before_anything_is_spent(identi
         (
             httpx.Response(401, json={"error": MARK}),
             "Unauthorised",
-            "runs: the API refuses the key (401): check that it is whole, current and allowed from this address",
+            (
+                "runs: the API refuses the key (401): check that it is whole, current and allowed"
+                " from this address"
+            ),
         ),
         (
             httpx.Response(403, json={"error": MARK}),
@@ -203,7 +226,11 @@ def test_an_id_that_no_path_can_carry_is_refused_before_anything_is_spent(identi
             "ClientError",
             "runs: the API refuses the request (400): is this exporter too old for it?",
         ),
-        (httpx.Response(429, text=MARK), "Throttled", "runs: the API asks to wait (429); requests pause for 60 s"),
+        (
+            httpx.Response(429, text=MARK),
+            "Throttled",
+            "runs: the API asks to wait (429); requests pause for 60 s",
+        ),
         (
             httpx.Response(429, headers={"retry-after": "7"}),
             "Throttled",
@@ -218,12 +245,18 @@ def test_an_id_that_no_path_can_carry_is_refused_before_anything_is_spent(identi
         (
             httpx.Response(200, html=f"<html>{MARK}</html>"),
             "DecodeError",
-            "runs: the answer is not JSON (DecodeError in 28 bytes); does something stand between here and the API?",
+            (
+                "runs: the answer is not JSON (DecodeError in 28 bytes); does something stand"
+                " between here and the API?"
+            ),
         ),
         (
             httpx.Response(200, json={"data": [], "pagination": {"hasMore": MARK}}),
             "DecodeError",
-            "runs: the answer has another shape than the API documents: Expected `bool`, got `str` - at `$.pagination.hasMore`",
+            (
+                "runs: the answer has another shape than the API documents: Expected `bool`, got"
+                " `str` - at `$.pagination.hasMore`"
+            ),
         ),
         (
             httpx.Response(200, text=MARK * 100_000),
@@ -233,26 +266,42 @@ def test_an_id_that_no_path_can_carry_is_refused_before_anything_is_spent(identi
         (
             redirect(f"https://elsewhere.test/{MARK}"),
             "RedirectError",
-            "runs: the API redirects to another host, which would be given the key, so it is not followed; check base_url",
+            (
+                "runs: the API redirects to another host, which would be given the key, so it is"
+                " not followed; check base_url"
+            ),
         ),
         (
             redirect("http://api.test/v1/schedules/runs/all"),
             "RedirectError",
-            "runs: the API redirects to another host, which would be given the key, so it is not followed; check base_url",
+            (
+                "runs: the API redirects to another host, which would be given the key, so it is"
+                " not followed; check base_url"
+            ),
         ),
         (
             redirect("https://api.test:8443/"),
             "RedirectError",
-            "runs: the API redirects to another host, which would be given the key, so it is not followed; check base_url",
+            (
+                "runs: the API redirects to another host, which would be given the key, so it is"
+                " not followed; check base_url"
+            ),
         ),
         (
             redirect("https://user:pass@api.test/"),
             "RedirectError",
-            "runs: the API redirects to another host, which would be given the key, so it is not followed; check base_url",
+            (
+                "runs: the API redirects to another host, which would be given the key, so it is"
+                " not followed; check base_url"
+            ),
         ),
         (httpx.Response(304), "RedirectError", "runs: the API redirects (304) to nowhere"),
         (redirect(""), "RedirectError", "runs: the API redirected more than 3 times in a row"),
-        (redirect("/somewhere"), "RedirectError", "runs: the API redirected more than 3 times in a row"),
+        (
+            redirect("/somewhere"),
+            "RedirectError",
+            "runs: the API redirected more than 3 times in a row",
+        ),
     ],
 )
 def test_a_fault_is_told_once_and_not_asked_again(answer, kind, message):
@@ -263,7 +312,11 @@ def test_a_fault_is_told_once_and_not_asked_again(answer, kind, message):
         assert (type(caught.value).__name__, str(caught.value)) == (kind, message)
         assert api.spent == len(api.requests) == len(api.telemetry.attempts)
         assert len(api.requests) == (4 if "3 times" in message else 1)
-        told = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + repr(api.telemetry.attempts)
+        told = (
+            "".join(traceback.format_exception(caught.value))
+            + repr(caught.value)
+            + repr(api.telemetry.attempts)
+        )
         assert MARK not in told.replace(str(answer.headers.get("location")), "")
         assert KEY not in told
         assert caught.value.__context__ is None
@@ -274,8 +327,18 @@ def test_a_fault_is_told_once_and_not_asked_again(answer, kind, message):
 @pytest.mark.parametrize(
     ("answer", "kind", "code", "message"),
     [
-        (httpx.Response(500, text=MARK), "ServerError", "500", "summary: the API failed (500); it will be asked again"),
-        (httpx.Response(503, text=MARK), "ServerError", "503", "summary: the API failed (503); it will be asked again"),
+        (
+            httpx.Response(500, text=MARK),
+            "ServerError",
+            "500",
+            "summary: the API failed (500); it will be asked again",
+        ),
+        (
+            httpx.Response(503, text=MARK),
+            "ServerError",
+            "503",
+            "summary: the API failed (503); it will be asked again",
+        ),
         (
             httpx.Response(503, headers={"retry-after": MARK}),
             "ServerError",
@@ -313,10 +376,17 @@ def test_a_fault_is_told_once_and_not_asked_again(answer, kind, message):
             "timeout",
             "summary: no whole answer within 30 s; it will be asked again",
         ),
-        (60.0, "TimedOut", "timeout", "summary: no whole answer within 30 s; it will be asked again"),
+        (
+            60.0,
+            "TimedOut",
+            "timeout",
+            "summary: no whole answer within 30 s; it will be asked again",
+        ),
     ],
 )
-def test_a_failing_or_unreachable_api_is_asked_three_times_each_time_from_the_budget(answer, kind, code, message):
+def test_a_failing_or_unreachable_api_is_asked_three_times_each_time_from_the_budget(
+    answer, kind, code, message
+):
     async def scenario():
         api = Api(answer, limit=36)
         with pytest.raises(ApiError) as caught:
@@ -347,7 +417,9 @@ def test_a_request_that_works_the_second_time_is_an_answer():
 def test_a_redirect_on_the_same_host_is_followed_and_paid_for():
     async def scenario():
         api = Api(
-            redirect("/v2/summary?a=b", 308), redirect("https://api.test:443/v3"), httpx.Response(200, json=SUMMARY)
+            redirect("/v2/summary?a=b", 308),
+            redirect("https://api.test:443/v3"),
+            httpx.Response(200, json=SUMMARY),
         )
         assert (await api.client.summary()).recent == []
         assert api.urls == [
@@ -466,7 +538,10 @@ def test_a_rotated_key_is_taken_up_with_the_next_request():
         api = Api(httpx.Response(200, json=SUMMARY), key=lambda: next(keys))
         await api.client.summary()
         await api.client.summary()
-        assert [request.headers["authorization"] for request in api.requests] == ["Bearer first", "Bearer second"]
+        assert [request.headers["authorization"] for request in api.requests] == [
+            "Bearer first",
+            "Bearer second",
+        ]
 
     run(scenario())
 
@@ -479,7 +554,10 @@ def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(key):
         api = Api(httpx.Response(200, json=SUMMARY), key=key)
         with pytest.raises(ApiError) as caught:
             await api.client.summary()
-        expected = "summary: the API key is empty or has characters that no key has; check the variable or file that it is read from"
+        expected = (
+            "summary: the API key is empty or has characters that no key has; check the variable or"
+            " file that it is read from"
+        )
         assert str(caught.value) == expected
         assert (caught.value.code, caught.value.reason) == ("key", "unauthorised")
         assert (api.requests, api.spent) == ([], 0)
@@ -520,7 +598,9 @@ def test_https_is_taken_from_anywhere_and_http_from_loopback(base_url):
     run(scenario())
 
 
-SHAPE = "base_url must be a scheme, a host and at most a port and a path, like https://api.runtype.com"
+SHAPE = (
+    "base_url must be a scheme, a host and at most a port and a path, like https://api.runtype.com"
+)
 
 
 @pytest.mark.parametrize(
@@ -528,15 +608,24 @@ SHAPE = "base_url must be a scheme, a host and at most a port and a path, like h
     [
         (
             "http://api.runtype.com",
-            "base_url http://api.runtype.com would send the API key in the clear; use https (http is allowed on loopback only)",
+            (
+                "base_url http://api.runtype.com would send the API key in the clear; use https"
+                " (http is allowed on loopback only)"
+            ),
         ),
         (
             "http://localhost.evil.test",
-            "base_url http://localhost.evil.test would send the API key in the clear; use https (http is allowed on loopback only)",
+            (
+                "base_url http://localhost.evil.test would send the API key in the clear; use https"
+                " (http is allowed on loopback only)"
+            ),
         ),
         (
             "ftp://127.0.0.1",
-            "base_url ftp://127.0.0.1 would send the API key in the clear; use https (http is allowed on loopback only)",
+            (
+                "base_url ftp://127.0.0.1 would send the API key in the clear; use https (http is"
+                " allowed on loopback only)"
+            ),
         ),
         ("api.runtype.com", SHAPE),
         ("https://", SHAPE),
@@ -544,9 +633,15 @@ SHAPE = "base_url must be a scheme, a host and at most a port and a path, like h
         ("https://user:KEY-MARK@api.runtype.com", SHAPE),
         ("https://api.runtype.com?key=KEY-MARK", SHAPE),
         ("https://api.runtype.com#KEY-MARK", SHAPE),
-        ("https://api.runtype.com:KEY-MARK", "base_url is not a URL; it should look like https://api.runtype.com"),
+        (
+            "https://api.runtype.com:KEY-MARK",
+            "base_url is not a URL; it should look like https://api.runtype.com",
+        ),
         ("https://a\nb", "base_url is not a URL; it should look like https://api.runtype.com"),
-        (f"https://{'a' * 64}.test", "base_url is not a URL; it should look like https://api.runtype.com"),
+        (
+            f"https://{'a' * 64}.test",
+            "base_url is not a URL; it should look like https://api.runtype.com",
+        ),
         ("https://a..b", "base_url is not a URL; it should look like https://api.runtype.com"),
         (None, "base_url is not a URL; it should look like https://api.runtype.com"),
     ],

@@ -10,7 +10,14 @@ from contextlib import asynccontextmanager
 import pytest
 
 from runtype_exporter.clock import SystemClock
-from runtype_exporter.runtype import ApiError, Budget, Client, NetworkError, OversizedError, TimedOut
+from runtype_exporter.runtype import (
+    ApiError,
+    Budget,
+    Client,
+    NetworkError,
+    OversizedError,
+    TimedOut,
+)
 from tests.runtype.conftest import Recorder, Store
 
 KEY = "rt_live_KEY-MARK"
@@ -28,7 +35,10 @@ def whole(body, *headers, status="200 OK"):
 
 @asynccontextmanager
 async def serving(handle):
-    """A server that reads a request and leaves the rest to `handle`; gives its port and the requests' heads."""
+    """A server that reads a request and leaves the rest to `handle`.
+
+    Gives its port and the requests' heads.
+    """
     heads = []
 
     async def connected(reader, writer):
@@ -54,7 +64,9 @@ async def connected(port, telemetry, **options):
     budget = Budget("acme", 1000, Store(), clock, telemetry)
     given = {"attempts": 1} | options
     base_url = f"http://127.0.0.1:{port}"
-    async with Client("acme", base_url, KEY, budget=budget, telemetry=telemetry, clock=clock, **given) as client:
+    async with Client(
+        "acme", base_url, KEY, budget=budget, telemetry=telemetry, clock=clock, **given
+    ) as client:
         yield client
     budget.close()
 
@@ -80,12 +92,19 @@ async def test_an_answer_comes_over_the_wire_and_the_connection_is_kept():
     assert telemetry.codes == ["200"] * 3
     assert len(telemetry.skews) == 3
     assert heads[0].startswith("GET /v1/batch/summary HTTP/1.1\r\n")
-    assert f"authorization: Bearer {KEY}\r\n" in heads[0].lower().replace(KEY.lower(), KEY).replace("bearer", "Bearer")
+    assert f"authorization: Bearer {KEY}\r\n" in heads[0].lower().replace(KEY.lower(), KEY).replace(
+        "bearer", "Bearer"
+    )
 
 
 @pytest.mark.parametrize(
     "begun",
-    [b"", b"HTTP/1.1 200 OK\r\n", answer(b"", "Content-Length: 100"), answer(SUMMARY[:5], "Content-Length: 100")],
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\n",
+        answer(b"", "Content-Length: 100"),
+        answer(SUMMARY[:5], "Content-Length: 100"),
+    ],
     ids=["silence", "half a head", "no body", "half a body"],
 )
 async def test_an_api_that_hangs_is_given_up_in_time(begun, telemetry):
@@ -175,7 +194,10 @@ async def test_an_answer_that_is_too_large_is_not_read_to_its_end(data, telemetr
         writer.write(data)
         await asyncio.sleep(60)
 
-    async with serving(endless) as (port, _), connected(port, telemetry, max_response=10_000) as client:
+    async with (
+        serving(endless) as (port, _),
+        connected(port, telemetry, max_response=10_000) as client,
+    ):
         with pytest.raises(OversizedError):
             await client.summary()
     assert telemetry.codes == ["oversized"]
@@ -195,7 +217,9 @@ async def test_an_error_does_not_wait_for_its_body_and_the_next_request_works(te
     assert telemetry.codes == ["404", "200"]
 
 
-async def test_a_proxy_of_the_environment_is_not_given_what_is_for_this_machine(telemetry, monkeypatch):
+async def test_a_proxy_of_the_environment_is_not_given_what_is_for_this_machine(
+    telemetry, monkeypatch
+):
     async with serving(sends(b"")) as (closed, _):
         pass
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{closed}")

@@ -21,7 +21,9 @@ from runtype_exporter.runtype.errors import (
     of_status,
 )
 
-KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ApiError)]
+KINDS = [
+    kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ApiError)
+]
 
 
 UNKNOWN = "the API does not know it ({}): it is gone, or not this key's to see"
@@ -37,9 +39,17 @@ REFUSED = "the API refuses the request ({}): is this exporter too old for it?"
             401,
             None,
             Unauthorised,
-            "the API refuses the key (401): check that it is whole, current and allowed from this address",
+            (
+                "the API refuses the key (401): check that it is whole, current and allowed from"
+                " this address"
+            ),
         ),
-        (403, None, Forbidden, "the key may not read this (403): give it the scope, or switch off what needs it"),
+        (
+            403,
+            None,
+            Forbidden,
+            "the key may not read this (403): give it the scope, or switch off what needs it",
+        ),
         (404, None, NotFound, UNKNOWN),
         (410, None, NotFound, UNKNOWN),
         (429, 30.0, Throttled, WAIT),
@@ -55,7 +65,12 @@ REFUSED = "the API refuses the request ({}): is this exporter too old for it?"
 def test_each_status_tells_what_happened_and_what_to_do(status, wait, kind, message):
     error = of_status("runs", status, retry_after=wait)
     assert str(error) == f"runs: {message.format(status)}"
-    assert (type(error), error.operation, error.code, error.retry_after) == (kind, "runs", str(status), wait)
+    assert (type(error), error.operation, error.code, error.retry_after) == (
+        kind,
+        "runs",
+        str(status),
+        wait,
+    )
 
 
 @pytest.mark.parametrize("status", [201, 204, 206])
@@ -66,7 +81,12 @@ def test_a_success_that_is_not_documented_is_no_answer(status):
 
 
 def test_only_what_may_pass_by_itself_is_worth_asking_again():
-    assert {kind for kind in KINDS if kind.retryable} == {Throttled, ServerError, NetworkError, TimedOut}
+    assert {kind for kind in KINDS if kind.retryable} == {
+        Throttled,
+        ServerError,
+        NetworkError,
+        TimedOut,
+    }
 
 
 @pytest.mark.parametrize("kind", [DecodeError, OversizedError, PagingError, RedirectError])
@@ -86,11 +106,15 @@ def test_every_kind_has_a_reason_of_its_own():
 
 
 def test_the_tree_in_the_docstring_is_the_tree():
-    drawn = re.findall(r"^([│ ]*)[├└]── (\w+)", Path(errors.__file__).read_text(encoding="utf-8"), re.MULTILINE)
+    drawn = re.findall(
+        r"^([│ ]*)[├└]── (\w+)", Path(errors.__file__).read_text(encoding="utf-8"), re.MULTILINE
+    )
     parents = {0: "ApiError"}
     tree = {}
     for indent, name in drawn:
         level = len(indent) // 4
         tree[name] = parents[level]
         parents[level + 1] = name
-    assert {kind.__name__: kind.__bases__[0].__name__ for kind in KINDS if kind is not ApiError} == tree
+    assert {
+        kind.__name__: kind.__bases__[0].__name__ for kind in KINDS if kind is not ApiError
+    } == tree

@@ -20,7 +20,9 @@ def cursor_page(next_cursor, *, more):
 
 def offset_page(rows, total, *, more, offset=None):
     data = [ResultRow(record_id=f"record_{number}", status="completed") for number in range(rows)]
-    return ResultsPage(data=data, pagination=OffsetPagination(total=total, has_more=more, offset=offset))
+    return ResultsPage(
+        data=data, pagination=OffsetPagination(total=total, has_more=more, offset=offset)
+    )
 
 
 def serve(pages):
@@ -42,7 +44,11 @@ async def walk(pages, start=None, **options):
 
 
 async def test_a_cursor_list_is_walked_to_its_end():
-    pages = {None: cursor_page("a", more=True), "a": cursor_page("b", more=True), "b": cursor_page("c", more=False)}
+    pages = {
+        None: cursor_page("a", more=True),
+        "a": cursor_page("b", more=True),
+        "b": cursor_page("c", more=False),
+    }
     assert await walk(pages) == [None, "a", "b"]
     assert await walk(pages, "a") == ["a", "b"]
 
@@ -58,16 +64,26 @@ async def test_a_walk_may_be_left_early():
     ("pages", "message"),
     [
         (
-            {None: cursor_page("a", more=True), "a": cursor_page("b", more=True), "b": cursor_page("a", more=True)},
+            {
+                None: cursor_page("a", more=True),
+                "a": cursor_page("b", more=True),
+                "b": cursor_page("a", more=True),
+            },
             "runs: the page's cursor was used before: reading on would never end",
         ),
         (
             {None: cursor_page(None, more=True)},
-            "runs: the page promises more but gives no cursor; rows may be missing until the API is consistent",
+            (
+                "runs: the page promises more but gives no cursor; rows may be missing until the"
+                " API is consistent"
+            ),
         ),
         (
             {None: cursor_page("", more=True)},
-            "runs: the page promises more but gives no cursor; rows may be missing until the API is consistent",
+            (
+                "runs: the page promises more but gives no cursor; rows may be missing until the"
+                " API is consistent"
+            ),
         ),
         (
             {None: cursor_page("x" * 2049, more=True)},
@@ -130,10 +146,21 @@ def test_the_next_page_begins_after_the_rows_that_came(page, asked, expected):
         (
             offset_page(0, 250, more=True, offset=100),
             100,
-            "results: the page at offset 100 is empty but promises more: reading on would never end",
+            (
+                "results: the page at offset 100 is empty but promises more: reading on would"
+                " never end"
+            ),
         ),
-        (offset_page(100, 250, more=True, offset=0), 100, "results: asked for offset 100, answered for offset 0"),
-        (offset_page(0, 250, more=False, offset=200), 300, "results: asked for offset 300, answered for offset 200"),
+        (
+            offset_page(100, 250, more=True, offset=0),
+            100,
+            "results: asked for offset 100, answered for offset 0",
+        ),
+        (
+            offset_page(0, 250, more=False, offset=200),
+            300,
+            "results: asked for offset 300, answered for offset 200",
+        ),
     ],
 )
 def test_offset_pages_that_lie_end_in_an_error(page, asked, message):
@@ -155,13 +182,22 @@ def test_pages_that_go_on_far_beyond_every_count_end_in_an_error(total, known):
     assert next_offset(page, 1190, known=known) == 1200
     with pytest.raises(PagingError) as caught:
         next_offset(page, 1191, known=known)
-    assert str(caught.value) == (
-        f"results: the pages go on at row 1201, but the API counts {total}: the same rows seem to come again and again"
+    assert (
+        str(caught.value)
+        == f"results: the pages go on at row 1201, but the API counts {total}: the same rows seem"
+        " to come again and again"
     )
 
 
-@given(total=st.integers(0, 300), cap=st.integers(1, 40), lie=st.booleans(), claimed=st.integers(-50, 50))
-def test_a_walk_meets_every_row_and_ends_whatever_the_last_page_and_the_total_claim(total, cap, lie, claimed):
+@given(
+    total=st.integers(0, 300),
+    cap=st.integers(1, 40),
+    lie=st.booleans(),
+    claimed=st.integers(-50, 50),
+)
+def test_a_walk_meets_every_row_and_ends_whatever_the_last_page_and_the_total_claim(
+    total, cap, lie, claimed
+):
     met = offset = pages = 0
     following = 0
     while following is not None:

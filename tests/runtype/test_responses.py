@@ -48,7 +48,9 @@ def result(**changes):
 
 def results(*rows, **pagination):
     where = {"limit": 50, "offset": 0, "total": len(rows), "hasMore": False} | pagination
-    return json.dumps({"data": list(rows), "pagination": {k: v for k, v in where.items() if v is not ...}}).encode()
+    return json.dumps(
+        {"data": list(rows), "pagination": {k: v for k, v in where.items() if v is not ...}}
+    ).encode()
 
 
 def run(**changes):
@@ -98,7 +100,12 @@ def summary_row(**changes):
 
 
 def summary(*batches, recent=()):
-    whole = {"activeBatches": len(batches), "recentlyCompleted": len(recent), "batches": batches, "recent": recent}
+    whole = {
+        "activeBatches": len(batches),
+        "recentlyCompleted": len(recent),
+        "batches": batches,
+        "recent": recent,
+    }
     return json.dumps(whole).encode()
 
 
@@ -130,7 +137,11 @@ def test_a_page_of_results_is_read_without_its_customer_data():
             flow_name="Enrich",
         )
     ]
-    assert (page.pagination.offset, page.pagination.total, page.pagination.has_more) == (0, 40, True)
+    assert (page.pagination.offset, page.pagination.total, page.pagination.has_more) == (
+        0,
+        40,
+        True,
+    )
     assert MARK not in repr(page)
 
 
@@ -158,8 +169,12 @@ def test_a_page_of_runs_is_read():
 
 def test_the_other_answers_are_read():
     schedule = {"id": "schedule_1", "name": None, "enabled": False, "inputs": {"text": MARK}}
-    assert SCHEDULES.decode(cursor_list(schedule)).data == [ScheduleRow(id="schedule_1", name=None, enabled=False)]
-    whole = SUMMARY.decode(summary(summary_row(), recent=[summary_row(id="batch_0", flowName=None)]))
+    assert SCHEDULES.decode(cursor_list(schedule)).data == [
+        ScheduleRow(id="schedule_1", name=None, enabled=False)
+    ]
+    whole = SUMMARY.decode(
+        summary(summary_row(), recent=[summary_row(id="batch_0", flowName=None)])
+    )
     assert whole.batches == [
         SummaryRow(
             id="batch_1",
@@ -173,7 +188,11 @@ def test_the_other_answers_are_read():
     ]
     assert [row.id for row in whole.recent] == ["batch_0"]
     status = STATUS.decode(batch_status())
-    assert (status.batch_execution_id, status.status, status.completed_at) == ("batch_1", "completed", None)
+    assert (status.batch_execution_id, status.status, status.completed_at) == (
+        "batch_1",
+        "completed",
+        None,
+    )
     assert (status.total_records, status.processed_records, status.failed_records) == (40, 40, 1)
     assert MARK not in repr(status)
 
@@ -203,9 +222,20 @@ def test_a_timestamp_of_any_type_does_not_cost_the_page(odd):
 
 
 def test_an_agents_run_has_neither_batch_nor_counts():
-    bare = run(batchExecutionId=None, totalRecords=None, processedRecords=..., failedRecords=..., flowId=None)
+    bare = run(
+        batchExecutionId=None,
+        totalRecords=None,
+        processedRecords=...,
+        failedRecords=...,
+        flowId=None,
+    )
     row = RUNS.decode(cursor_list(bare)).data[0]
-    assert (row.batch_execution_id, row.total_records, row.processed_records, row.failed_records) == (None,) * 4
+    assert (
+        row.batch_execution_id,
+        row.total_records,
+        row.processed_records,
+        row.failed_records,
+    ) == (None,) * 4
 
 
 SHAPE = "the answer has another shape than the API documents: "
@@ -214,32 +244,92 @@ SHAPE = "the answer has another shape than the API documents: "
 @pytest.mark.parametrize(
     ("decoder", "body", "message"),
     [
-        (RESULTS, results(result(), total=MARK), SHAPE + "Expected `int`, got `str` - at `$.pagination.total`"),
-        (RESULTS, results(result(), total="40"), SHAPE + "Expected `int`, got `str` - at `$.pagination.total`"),
-        (RESULTS, results(result(), total=-1), SHAPE + "Expected `int` >= 0 - at `$.pagination.total`"),
-        (RESULTS, results(result(), total=None), SHAPE + "Expected `int`, got `null` - at `$.pagination.total`"),
+        (
+            RESULTS,
+            results(result(), total=MARK),
+            SHAPE + "Expected `int`, got `str` - at `$.pagination.total`",
+        ),
+        (
+            RESULTS,
+            results(result(), total="40"),
+            SHAPE + "Expected `int`, got `str` - at `$.pagination.total`",
+        ),
+        (
+            RESULTS,
+            results(result(), total=-1),
+            SHAPE + "Expected `int` >= 0 - at `$.pagination.total`",
+        ),
+        (
+            RESULTS,
+            results(result(), total=None),
+            SHAPE + "Expected `int`, got `null` - at `$.pagination.total`",
+        ),
         (
             RESULTS,
             results(result(), total=2**60),
             SHAPE + "Expected `int` <= 9007199254740992 - at `$.pagination.total`",
         ),
-        (RESULTS, results(result(), total=True), SHAPE + "Expected `int`, got `bool` - at `$.pagination.total`"),
-        (RESULTS, results(result(), total=...), SHAPE + "Object missing required field `total` - at `$.pagination`"),
-        (RESULTS, results(result(), hasMore=MARK), SHAPE + "Expected `bool`, got `str` - at `$.pagination.hasMore`"),
-        (RESULTS, results(result(), hasMore=None), SHAPE + "Expected `bool`, got `null` - at `$.pagination.hasMore`"),
-        (RESULTS, results(result(), offset="0"), SHAPE + "Expected `int | null`, got `str` - at `$.pagination.offset`"),
-        (RESULTS, results(result(recordId=None)), SHAPE + "Expected `str`, got `null` - at `$.data[0].recordId`"),
-        (RESULTS, results(result(recordId=...)), SHAPE + "Object missing required field `recordId` - at `$.data[0]`"),
-        (RESULTS, results(result(recordId="")), SHAPE + "Expected `str` of length >= 1 - at `$.data[0].recordId`"),
+        (
+            RESULTS,
+            results(result(), total=True),
+            SHAPE + "Expected `int`, got `bool` - at `$.pagination.total`",
+        ),
+        (
+            RESULTS,
+            results(result(), total=...),
+            SHAPE + "Object missing required field `total` - at `$.pagination`",
+        ),
+        (
+            RESULTS,
+            results(result(), hasMore=MARK),
+            SHAPE + "Expected `bool`, got `str` - at `$.pagination.hasMore`",
+        ),
+        (
+            RESULTS,
+            results(result(), hasMore=None),
+            SHAPE + "Expected `bool`, got `null` - at `$.pagination.hasMore`",
+        ),
+        (
+            RESULTS,
+            results(result(), offset="0"),
+            SHAPE + "Expected `int | null`, got `str` - at `$.pagination.offset`",
+        ),
+        (
+            RESULTS,
+            results(result(recordId=None)),
+            SHAPE + "Expected `str`, got `null` - at `$.data[0].recordId`",
+        ),
+        (
+            RESULTS,
+            results(result(recordId=...)),
+            SHAPE + "Object missing required field `recordId` - at `$.data[0]`",
+        ),
+        (
+            RESULTS,
+            results(result(recordId="")),
+            SHAPE + "Expected `str` of length >= 1 - at `$.data[0].recordId`",
+        ),
         (
             RESULTS,
             results(result(recordResultId=7)),
             SHAPE + "Expected `str | null`, got `int` - at `$.data[0].recordResultId`",
         ),
-        (RESULTS, results(result(status=None)), SHAPE + "Expected `str`, got `null` - at `$.data[0].status`"),
+        (
+            RESULTS,
+            results(result(status=None)),
+            SHAPE + "Expected `str`, got `null` - at `$.data[0].status`",
+        ),
         (RESULTS, results(MARK), SHAPE + "Expected `object`, got `str` - at `$.data[0]`"),
-        (RESULTS, b'{"data":{},"pagination":{}}', SHAPE + "Expected `array`, got `object` - at `$.data`"),
-        (RESULTS, b'{"data":null,"pagination":{}}', SHAPE + "Expected `array`, got `null` - at `$.data`"),
+        (
+            RESULTS,
+            b'{"data":{},"pagination":{}}',
+            SHAPE + "Expected `array`, got `object` - at `$.data`",
+        ),
+        (
+            RESULTS,
+            b'{"data":null,"pagination":{}}',
+            SHAPE + "Expected `array`, got `null` - at `$.data`",
+        ),
         (RESULTS, b"[]", SHAPE + "Expected `object`, got `array`"),
         (RESULTS, b'{"error":"CUSTOMER-SECRET"}', SHAPE + "Object missing required field `data`"),
         (
@@ -247,13 +337,21 @@ SHAPE = "the answer has another shape than the API documents: "
             cursor_list(run(totalRecords="40")),
             SHAPE + "Expected `int | null`, got `str` - at `$.data[0].totalRecords`",
         ),
-        (RUNS, cursor_list(run(failedRecords=-1)), SHAPE + "Expected `int` >= 0 - at `$.data[0].failedRecords`"),
+        (
+            RUNS,
+            cursor_list(run(failedRecords=-1)),
+            SHAPE + "Expected `int` >= 0 - at `$.data[0].failedRecords`",
+        ),
         (
             RUNS,
             cursor_list(run(processedRecords=1.5)),
             SHAPE + "Expected `int | null`, got `float` - at `$.data[0].processedRecords`",
         ),
-        (RUNS, cursor_list(run(), hasMore="false"), SHAPE + "Expected `bool`, got `str` - at `$.pagination.hasMore`"),
+        (
+            RUNS,
+            cursor_list(run(), hasMore="false"),
+            SHAPE + "Expected `bool`, got `str` - at `$.pagination.hasMore`",
+        ),
         (
             RUNS,
             cursor_list(run(), nextCursor=5),
@@ -272,7 +370,9 @@ SHAPE = "the answer has another shape than the API documents: "
         ),
     ],
 )
-def test_a_wrong_type_that_would_corrupt_a_count_is_refused_by_its_path_and_never_quoted(decoder, body, message):
+def test_a_wrong_type_that_would_corrupt_a_count_is_refused_by_its_path_and_never_quoted(
+    decoder, body, message
+):
     with pytest.raises(DecodeError) as caught:
         decoder.decode(body)
     assert str(caught.value) == f"{decoder.operation}: {message}"
@@ -290,7 +390,10 @@ NEST = b"[" * 100_000 + b"]" * 100_000
         (b"<html>CUSTOMER-SECRET</html>", "DecodeError"),
         (b'{"data":[{"recordId":"CUSTOMER-SECRET', "DecodeError"),
         (b'{"data":[],"pagination":{"total":0,"hasMore":false}} CUSTOMER-SECRET', "DecodeError"),
-        (b'{"data":[{"recordId":"CUSTOMER-SECRET\xff","status":"x"}],"pagination":{}}', "UnicodeDecodeError"),
+        (
+            b'{"data":[{"recordId":"CUSTOMER-SECRET\xff","status":"x"}],"pagination":{}}',
+            "UnicodeDecodeError",
+        ),
         (b'{"novelty":' + NEST + b',"data":[]}', "RecursionError"),
         (b'{"data":[{"recordId":"r","status":"x","createdAt":' + NEST + b"}]}", "RecursionError"),
         (b'{"novelty":NaN,"data":[]}', "DecodeError"),
@@ -300,7 +403,8 @@ def test_what_is_not_json_is_refused_without_a_byte_of_it(body, kind):
     with pytest.raises(DecodeError) as caught:
         RESULTS.decode(body)
     expected = (
-        f"results: the answer is not JSON ({kind} in {len(body)} bytes); does something stand between here and the API?"
+        f"results: the answer is not JSON ({kind} in {len(body)} bytes); does something stand"
+        " between here and the API?"
     )
     assert str(caught.value) == expected
     assert caught.value.__context__ is None
@@ -360,13 +464,19 @@ def test_a_runs_results_are_as_a_batchs():
         RUN_RESULTS.decode(b"{}")
 
 
-@pytest.mark.parametrize(("text", "dollars"), [("0", 0.0), ("1.25", 1.25), ("3", 3.0), ("1e-7", 1e-7), ("1e6", 1e6)])
+@pytest.mark.parametrize(
+    ("text", "dollars"), [("0", 0.0), ("1.25", 1.25), ("3", 3.0), ("1e-7", 1e-7), ("1e6", 1e6)]
+)
 def test_a_cost_is_a_number_of_dollars(text, dollars):
-    assert COST.decode(f'{{"batchExecutionId":"b","totalCostUsd":{text}}}'.encode()).total_cost_usd == dollars
+    assert (
+        COST.decode(f'{{"batchExecutionId":"b","totalCostUsd":{text}}}'.encode()).total_cost_usd
+        == dollars
+    )
 
 
 @pytest.mark.parametrize(
-    "text", ["-0.01", "1000000.01", "1e999", "NaN", "Infinity", '"0.25"', "null", "true", "[]", "{}", ""]
+    "text",
+    ["-0.01", "1000000.01", "1e999", "NaN", "Infinity", '"0.25"', "null", "true", "[]", "{}", ""],
 )
 def test_a_cost_that_a_counter_must_not_take_is_a_decode_error(text):
     with pytest.raises(DecodeError, match=r"^cost: "):
@@ -376,12 +486,18 @@ def test_a_cost_that_a_counter_must_not_take_is_a_decode_error(text):
 
 
 def test_sparklines_are_days_of_schedules():
-    body = {"data": [{"scheduleId": "s1", "last7Days": [{"date": "2026-07-01", "runs": 24, "failed": 1}]}]}
+    body = {
+        "data": [
+            {"scheduleId": "s1", "last7Days": [{"date": "2026-07-01", "runs": 24, "failed": 1}]}
+        ]
+    }
     (line,) = SPARKLINES.decode(json.dumps(body).encode()).data
     assert line == Sparkline("s1", [Day(24, 1)])
 
 
-@pytest.mark.parametrize("day", [{"runs": -1, "failed": 0}, {"runs": "24", "failed": 0}, {"runs": 24}, None])
+@pytest.mark.parametrize(
+    "day", [{"runs": -1, "failed": 0}, {"runs": "24", "failed": 0}, {"runs": 24}, None]
+)
 def test_days_without_sound_counts_are_a_decode_error(day):
     body = {"data": [{"scheduleId": "s1", "last7Days": [day]}]}
     with pytest.raises(DecodeError, match=r"^sparklines: "):
@@ -424,7 +540,9 @@ def test_usage_has_the_blocks_and_the_fields_that_the_plan_has(body, usage):
     assert USAGE.decode(json.dumps(body).encode()) == usage
 
 
-@pytest.mark.parametrize("block", [{"executionsUsed": -1}, {"executionsUsed": "40"}, {"inSlowMode": 1}, []])
+@pytest.mark.parametrize(
+    "block", [{"executionsUsed": -1}, {"executionsUsed": "40"}, {"inSlowMode": 1}, []]
+)
 def test_usage_of_another_shape_is_a_decode_error(block):
     with pytest.raises(DecodeError, match=r"^usage: "):
         USAGE.decode(json.dumps({"daily": block}).encode())

@@ -86,7 +86,9 @@ def test_anything_else_is_unparseable_and_is_not_quoted(garbage):
 )
 def test_what_is_written_is_read_back_to_the_microsecond(moment, minutes, digits, separator):
     fraction = f"{moment.microsecond:06d}000"[:digits]
-    moment = moment.replace(microsecond=int(fraction.ljust(6, "0")[:6]), tzinfo=timezone(timedelta(minutes=minutes)))
+    moment = moment.replace(
+        microsecond=int(fraction.ljust(6, "0")[:6]), tzinfo=timezone(timedelta(minutes=minutes))
+    )
     text = moment.strftime(f"%Y-%m-%d{separator}%H:%M:%S") + ("." + fraction if fraction else "")
     offset = f"{'+' if minutes >= 0 else '-'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
     assert parse_timestamp(text + offset) == pytest.approx(moment.timestamp(), abs=1e-6)

@@ -69,7 +69,9 @@ def site() -> Callable:
         app = simulator_app(world, keys=keys, faults=Faults(*faults), control=control)
         transport = httpx.ASGITransport(app)
         headers = {"Authorization": f"Bearer {keys[0].token}"}
-        async with httpx.AsyncClient(transport=transport, base_url="http://simulator", headers=headers) as client:
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://simulator", headers=headers
+        ) as client:
             yield Site(client, app)
 
     return opened

@@ -62,7 +62,9 @@ def test_retry_after_may_be_a_date():
 
 
 def test_a_key_without_any_request_is_sent_away_for_an_hour():
-    assert refused(Gate((Key("good", requests_per_hour=0),), "seconds"), BEARER).headers == {"Retry-After": "3600"}
+    assert refused(Gate((Key("good", requests_per_hour=0),), "seconds"), BEARER).headers == {
+        "Retry-After": "3600"
+    }
 
 
 def test_the_recorder_counts_by_operation_and_knows_the_busiest_hour():

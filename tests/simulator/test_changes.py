@@ -3,12 +3,21 @@
 import pytest
 
 from runtype_exporter.simulator.presets import small_world
-from runtype_exporter.simulator.values import Attempt, RecordPlan, ScheduleSpec, Subscription, Traffic, WorldSettings
+from runtype_exporter.simulator.values import (
+    Attempt,
+    RecordPlan,
+    ScheduleSpec,
+    Subscription,
+    Traffic,
+    WorldSettings,
+)
 from runtype_exporter.simulator.world import World
 
 MINUTE = 60.0
 PROMPT = Traffic(delay=0.0, queue=10.0)
-FIVE = ScheduleSpec(key="five", name="Five", flow="score", cron="*/5 * * * *", records=4, traffic=PROMPT)
+FIVE = ScheduleSpec(
+    key="five", name="Five", flow="score", cron="*/5 * * * *", records=4, traffic=PROMPT
+)
 
 
 def recurring(cron="*/10 * * * *", **more):
@@ -19,8 +28,10 @@ def dues(world, id_, now):
     return [(run.due - world.start) / MINUTE for run in world.runs(now, id_)]
 
 
-# --- schedules --------------------------------------------------------------------------------------------------------
-async def test_a_paused_schedule_does_not_fire_until_it_is_resumed_and_what_it_triggered_goes_on(site, clock, noon):
+# --- schedules ---
+async def test_a_paused_schedule_does_not_fire_until_it_is_resumed_and_what_it_triggered_goes_on(
+    site, clock, noon
+):
     world = small_world(clock, FIVE)
     id_ = world.schedule_id("five")
     async with site(world) as api:
@@ -28,7 +39,10 @@ async def test_a_paused_schedule_does_not_fire_until_it_is_resumed_and_what_it_t
         assert await api.post(f"/v1/schedules/{id_}/pause") == {"status": "paused"}
         paused = await api.get(f"/v1/schedules/{id_}")
         assert (paused["enabled"], paused["nextRunAt"]) == (False, None)
-        assert (paused["lastRunAt"], paused["updatedAt"]) == ("2026-07-01T12:05:00.000Z", "2026-07-01T12:05:01.000Z")
+        assert (paused["lastRunAt"], paused["updatedAt"]) == (
+            "2026-07-01T12:05:00.000Z",
+            "2026-07-01T12:05:01.000Z",
+        )
         assert [s["id"] for s in (await api.get("/v1/schedules", status="paused"))["data"]] == [id_]
         clock.at = noon + 1201
         assert await api.post(f"/v1/schedules/{id_}/resume") == {"status": "resumed"}
@@ -39,7 +53,9 @@ async def test_a_paused_schedule_does_not_fire_until_it_is_resumed_and_what_it_t
         assert world.truth_runs(clock.at) == {("Five", "success"): 3}
 
 
-async def test_a_changed_trigger_fires_by_the_new_one_from_then_on_and_the_rest_stays(site, clock, noon):
+async def test_a_changed_trigger_fires_by_the_new_one_from_then_on_and_the_rest_stays(
+    site, clock, noon
+):
     world = small_world(clock, FIVE)
     id_ = world.schedule_id("five")
     async with site(world) as api:
@@ -49,12 +65,19 @@ async def test_a_changed_trigger_fires_by_the_new_one_from_then_on_and_the_rest_
         answer = await api.client.put(f"/v1/schedules/{id_}", json={"trigger": trigger})
         assert answer.json() == {"id": id_, "status": "updated"}
         after = await api.get(f"/v1/schedules/{id_}")
-        assert {key for key in after if after[key] != before[key]} == {"cron", "timezone", "nextRunAt", "updatedAt"}
+        assert {key for key in after if after[key] != before[key]} == {
+            "cron",
+            "timezone",
+            "nextRunAt",
+            "updatedAt",
+        }
         assert after["nextRunAt"] == "2026-07-01T13:00:00.000Z"
         assert dues(world, id_, noon + 2 * 3600.0) == [5, 10, 60, 120]
 
 
-async def test_a_schedule_can_be_renamed_disabled_retargeted_and_made_to_run_once(site, clock, noon):
+async def test_a_schedule_can_be_renamed_disabled_retargeted_and_made_to_run_once(
+    site, clock, noon
+):
     world = small_world(clock, FIVE, ScheduleSpec(key="agent", flow="research", kind="agent"))
     id_, agent = world.schedule_id("five"), world.maker.agent_id("research")
     async with site(world) as api:
@@ -74,7 +97,9 @@ async def test_a_schedule_can_be_renamed_disabled_retargeted_and_made_to_run_onc
         )
         assert (schedule["triggerType"], schedule["cron"]) == ("one_time", None)
         assert schedule["runAt"] == "2026-07-01T14:00:00.000Z"
-        assert (await api.client.put(f"/v1/schedules/{id_}", json={"enabled": True})).status_code == 200
+        assert (
+            await api.client.put(f"/v1/schedules/{id_}", json={"enabled": True})
+        ).status_code == 200
         clock.at = noon + 3 * 3600.0
         (run,) = (await api.get(f"/v1/schedules/{id_}/runs"))["data"]
         assert run["agentId"] == agent
@@ -85,7 +110,9 @@ async def test_a_moment_without_an_offset_is_utc(site, clock):
     id_ = world.schedule_id("five")
     async with site(world) as api:
         trigger = {"type": "one_time", "runAt": "2026-07-01T15:00:00"}
-        assert (await api.client.put(f"/v1/schedules/{id_}", json={"trigger": trigger})).status_code == 200
+        assert (
+            await api.client.put(f"/v1/schedules/{id_}", json={"trigger": trigger})
+        ).status_code == 200
         assert (await api.get(f"/v1/schedules/{id_}"))["runAt"] == "2026-07-01T15:00:00.000Z"
 
 
@@ -97,13 +124,20 @@ async def test_a_deleted_schedule_is_gone_while_its_runs_stay_listed(site, clock
         answer = await api.client.delete(f"/v1/schedules/{id_}")
         assert (answer.status_code, answer.json()) == (200, {"success": True})
         clock.at = noon + 3600
-        assert (await api.get("/v1/schedules"))["data"] == (await api.get("/v1/schedules/sparklines"))["data"] == []
+        assert (
+            (await api.get("/v1/schedules"))["data"]
+            == (await api.get("/v1/schedules/sparklines"))["data"]
+            == []
+        )
         for path in ("", "/runs", "/stats"):
             assert (await api.client.get(f"/v1/schedules/{id_}{path}")).status_code == 404
         assert (await api.client.post(f"/v1/schedules/{id_}/run-now")).status_code == 404
         (run,) = (await api.get("/v1/schedules/runs/all"))["data"]
         assert (run["scheduleId"], run["status"]) == (id_, "completed")
-        assert len((await api.get(f"/v1/schedules/batch/{run['batchExecutionId']}/results"))["data"]) == 4
+        assert (
+            len((await api.get(f"/v1/schedules/batch/{run['batchExecutionId']}/results"))["data"])
+            == 4
+        )
         assert world.schedules == {}
 
 
@@ -111,12 +145,20 @@ async def test_a_created_schedule_is_listed_and_fires_from_then_on(site, clock, 
     world = small_world(clock, FIVE)
     async with site(world) as api:
         clock.at = noon + 660
-        body = {"name": "New", "target": {"flowId": world.maker.flow_id("score")}, "trigger": recurring()}
+        body = {
+            "name": "New",
+            "target": {"flowId": world.maker.flow_id("score")},
+            "trigger": recurring(),
+        }
         made = [await api.post("/v1/schedules", body) for _ in range(2)]
         assert [answer["status"] for answer in made] == ["created", "created"]
         assert len({answer["id"] for answer in made}) == 2
         schedule = await api.get(f"/v1/schedules/{made[0]['id']}")
-        assert (schedule["name"], schedule["cron"], schedule["timezone"]) == ("New", "*/10 * * * *", "UTC")
+        assert (schedule["name"], schedule["cron"], schedule["timezone"]) == (
+            "New",
+            "*/10 * * * *",
+            "UTC",
+        )
         assert schedule["createdAt"] == schedule["updatedAt"] == "2026-07-01T12:11:00.000Z"
         assert schedule["flowId"] == world.maker.flow_id("score")
         assert dues(world, made[0]["id"], noon + 2000) == [20, 30]
@@ -134,7 +176,9 @@ async def test_a_flow_that_only_people_run_by_hand_is_a_target_too(site, clock):
 
 async def test_a_plan_s_schedules_may_be_used_up(site, clock):
     paused = ScheduleSpec(key="paused", enabled=False)
-    settings = WorldSettings(start=clock.at, schedules=(FIVE, paused), subscription=Subscription(schedules=1))
+    settings = WorldSettings(
+        start=clock.at, schedules=(FIVE, paused), subscription=Subscription(schedules=1)
+    )
     world = World(settings, 1, clock)
     five, other = world.schedule_id("five"), world.schedule_id("paused")
     body = {"target": {"flowId": world.maker.flow_id("score")}, "trigger": recurring()}
@@ -174,7 +218,9 @@ async def test_a_schedule_without_target_or_trigger_is_not_created(site, clock, 
     async with site(small_world(clock)) as api:
         answer = await api.client.post("/v1/schedules", json=body)
         assert answer.status_code == status
-        assert [detail["code"] for detail in answer.json().get("details", [])] == ([code] if code else [])
+        assert [detail["code"] for detail in answer.json().get("details", [])] == (
+            [code] if code else []
+        )
         assert len((await api.get("/v1/schedules"))["data"]) == 1
 
 
@@ -258,7 +304,7 @@ def test_a_late_start_comes_although_its_schedule_is_paused_meanwhile(clock, noo
     assert [run.created for run in world.runs(noon + 3600)] == [noon + 500]
 
 
-# --- batches ----------------------------------------------------------------------------------------------------------
+# --- batches ---
 async def test_a_running_batch_can_be_cancelled_once_and_what_had_ended_stays(site, clock, noon):
     world = small_world(clock)
     plans = [
@@ -281,7 +327,13 @@ async def test_a_running_batch_can_be_cancelled_once_and_what_had_ended_stays(si
         )
         assert (status["processedRecords"], status["failedRecords"]) == (4, 0)
         rows = (await api.get(f"/v1/schedules/batch/{run.batch.id}/results"))["data"]
-        assert [row["status"] for row in rows] == ["completed", "failed", "cancelled", "cancelled", "cancelled"]
+        assert [row["status"] for row in rows] == [
+            "completed",
+            "failed",
+            "cancelled",
+            "cancelled",
+            "cancelled",
+        ]
         (shown,) = (await api.get("/v1/schedules/runs/all"))["data"]
         assert (shown["status"], shown["completedAt"]) == ("cancelled", "2026-07-01T12:00:10.000Z")
         truth = {outcome: count for (_, _, outcome), count in world.truth(noon + 3600).items()}
@@ -302,7 +354,9 @@ async def test_a_batch_cancelled_in_its_queue_never_starts(site, clock, noon):
         status = await api.get(f"/v1/batch/status/{run.batch.id}")
         assert (status["status"], status["startedAt"]) == ("cancelled", "2026-07-01T12:05:00.000Z")
         rows = (await api.get(f"/v1/schedules/batch/{run.batch.id}/results"))["data"]
-        assert [(row["status"], row["executedAt"], row["failedAt"]) for row in rows] == [("cancelled", None, None)] * 4
+        assert [(row["status"], row["executedAt"], row["failedAt"]) for row in rows] == [
+            ("cancelled", None, None)
+        ] * 4
         assert world.truth(noon + 301) == {("Five", "score", "cancelled"): 4}
 
 
@@ -322,8 +376,14 @@ def test_a_cancellation_can_be_scripted_ahead_and_shows_when_its_time_has_come(c
     for at in (noon, middle - 0.001):
         rows, total = batch.page(at, world.api, 0, 100, None)
         expected, all_ = whole.page(at, same.api, 0, 100, None)
-        assert ([(row.place, row.state) for row in rows], total) == ([(row.place, row.state) for row in expected], all_)
-        assert (batch.state(at), batch.counts(at, world.api)) == (whole.state(at), whole.counts(at, same.api))
+        assert ([(row.place, row.state) for row in rows], total) == (
+            [(row.place, row.state) for row in expected],
+            all_,
+        )
+        assert (batch.state(at), batch.counts(at, world.api)) == (
+            whole.state(at),
+            whole.counts(at, same.api),
+        )
         assert world.truth(at) == same.truth(at)
     assert batch.state(middle) == "cancelled"
     assert sum(world.truth(middle).values()) == 60

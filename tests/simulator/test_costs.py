@@ -4,14 +4,23 @@ import pytest
 
 from runtype_exporter.simulator.costs import dollars
 from runtype_exporter.simulator.presets import small_world
-from runtype_exporter.simulator.values import Attempt, Price, RecordPlan, ScheduleSpec, Traffic, WorldSettings
+from runtype_exporter.simulator.values import (
+    Attempt,
+    Price,
+    RecordPlan,
+    ScheduleSpec,
+    Traffic,
+    WorldSettings,
+)
 from runtype_exporter.simulator.world import World
 
 HOUR = 3600.0
 
 
 def priced(clock, *, seed=1, **prices):
-    settings = WorldSettings(start=clock.at, schedules=(ScheduleSpec(key="nightly", name="nightly"),), prices=prices)
+    settings = WorldSettings(
+        start=clock.at, schedules=(ScheduleSpec(key="nightly", name="nightly"),), prices=prices
+    )
     return World(settings, seed, clock)
 
 
@@ -28,18 +37,25 @@ def test_costs_accrue_as_attempts_end_and_a_retry_costs_as_much_again(clock, noo
 
 def test_what_was_cancelled_is_free(clock, noon):
     world = small_world(clock)
-    assert world.costs.micros(world.add_adhoc([RecordPlan(outcome="cancelled")], at=noon), noon + 60) == 0
+    assert (
+        world.costs.micros(world.add_adhoc([RecordPlan(outcome="cancelled")], at=noon), noon + 60)
+        == 0
+    )
 
 
 def test_a_cancelled_batch_costs_what_it_had_cost_by_then(clock, noon):
     world, same = small_world(clock), small_world(clock)
     batch, whole = (
-        each.add_adhoc(50, at=noon, traffic=Traffic(failure_share=0.5, retry_share=1.0)) for each in (world, same)
+        each.add_adhoc(50, at=noon, traffic=Traffic(failure_share=0.5, retry_share=1.0))
+        for each in (world, same)
     )
     then = batch.started + 0.5 * (batch.ends - batch.started)
     assert world.cancel_batch(batch.id, then)
     assert (
-        0 < same.costs.micros(whole, then) == world.costs.micros(batch, then) == world.costs.micros(batch, then + HOUR)
+        0
+        < same.costs.micros(whole, then)
+        == world.costs.micros(batch, then)
+        == world.costs.micros(batch, then + HOUR)
     )
     assert same.costs.micros(whole, then + HOUR) > same.costs.micros(whole, then)
 
@@ -55,7 +71,8 @@ def test_costs_are_the_same_however_often_and_in_whatever_order_they_are_read(cl
 def test_a_flow_has_its_own_price_about_its_median(clock, noon):
     world = priced(clock, dear=Price(median=0.5, sigma=0.4))
     dear, cheap = (
-        world.add_adhoc(400, at=noon, flow=flow, traffic=Traffic(failure_share=0.0)) for flow in ("dear", "x")
+        world.add_adhoc(400, at=noon, flow=flow, traffic=Traffic(failure_share=0.0))
+        for flow in ("dear", "x")
     )
     each = [dollars(world.costs.micros(batch, noon + HOUR)) / 400 for batch in (dear, cheap)]
     assert each == [pytest.approx(0.5, rel=0.25), pytest.approx(0.004, rel=0.35)]

@@ -25,7 +25,10 @@ def texts(expression: str, after: str, count: int, zone: str = "UTC") -> list[st
         ("0 2 * * *", ["2026-07-02 02:00", "2026-07-03 02:00"]),
         ("30 7 * * 6-7,0", None),
         ("15,45 9-10 * * 6,0", ["2026-07-04 09:15", "2026-07-04 09:45", "2026-07-04 10:15"]),
-        ("0 0 1-7/3 1,2 *", ["2027-01-01 00:00", "2027-01-04 00:00", "2027-01-07 00:00", "2027-02-01 00:00"]),
+        (
+            "0 0 1-7/3 1,2 *",
+            ["2027-01-01 00:00", "2027-01-04 00:00", "2027-01-07 00:00", "2027-02-01 00:00"],
+        ),
     ],
 )
 def test_an_expression_falls_due_when_its_five_fields_match(expression, expected):
@@ -61,7 +64,8 @@ def test_a_date_that_no_year_has_never_falls_due():
 
 
 @pytest.mark.parametrize(
-    "expression", ["* * * *", "* * * * * *", "60 * * * *", "x * * * *", "5-3 * * * *", "*/x * * * *"]
+    "expression",
+    ["* * * *", "* * * * * *", "60 * * * *", "x * * * *", "5-3 * * * *", "*/x * * * *"],
 )
 def test_an_expression_outside_the_subset_is_refused_with_an_example(expression):
     with pytest.raises(ValueError, match=r"cron expression .*write five fields like"):

@@ -7,7 +7,14 @@ from statistics import median
 import pytest
 
 from runtype_exporter.simulator.draw import Draw, Span
-from runtype_exporter.simulator.values import AdhocSpec, Api, Burst, ScheduleSpec, Traffic, WorldSettings
+from runtype_exporter.simulator.values import (
+    AdhocSpec,
+    Api,
+    Burst,
+    ScheduleSpec,
+    Traffic,
+    WorldSettings,
+)
 
 CALM = Traffic(failure_share=0.0, slow_share=0.0, latency=4.0, concurrency=10_000)
 
@@ -39,12 +46,17 @@ def test_every_moment_is_told_whole_in_milliseconds():
 def test_no_more_records_run_at_once_than_the_concurrency():
     work = drawn(replace(CALM, concurrency=5), 50)
     for attempt in attempts(work):
-        running = [other for other in attempts(work) if other.started <= attempt.started < other.finished]
+        running = [
+            other for other in attempts(work) if other.started <= attempt.started < other.finished
+        ]
         assert len(running) <= 5
 
 
 def test_slow_records_take_their_factor_longer():
-    calm, slow = attempts(drawn(CALM, 20)), attempts(drawn(replace(CALM, slow_share=1.0, slow_factor=12.0), 20))
+    calm, slow = (
+        attempts(drawn(CALM, 20)),
+        attempts(drawn(replace(CALM, slow_share=1.0, slow_factor=12.0), 20)),
+    )
     assert [12 * (a.finished - a.started) for a in calm] == pytest.approx(
         [a.finished - a.started for a in slow], abs=0.01
     )
@@ -60,14 +72,18 @@ def test_failures_come_in_their_share_and_more_of_them_in_a_burst():
 
 
 @pytest.mark.parametrize(
-    ("at", "open_"), [(9.0, False), (10.0, True), (14.9, True), (15.0, False), (30.0, True), (35.0, False)]
+    ("at", "open_"),
+    [(9.0, False), (10.0, True), (14.9, True), (15.0, False), (30.0, True), (35.0, False)],
 )
 def test_a_burst_covers_its_window_and_its_repetitions(at, open_):
     assert open_ == Burst(first=10.0, length=5.0, share=1.0, every=20.0).covers(at)
 
 
 def test_a_burst_without_repetition_comes_once():
-    assert [Burst(first=10.0, length=5.0, share=1.0).covers(at) for at in (12.0, 32.0)] == [True, False]
+    assert [Burst(first=10.0, length=5.0, share=1.0).covers(at) for at in (12.0, 32.0)] == [
+        True,
+        False,
+    ]
 
 
 def test_stuck_records_run_for_ever_and_hold_no_lane_for_ever():
@@ -78,7 +94,9 @@ def test_stuck_records_run_for_ever_and_hold_no_lane_for_ever():
 
 
 def test_retries_follow_failures_only_and_end_at_their_limit():
-    work = drawn(replace(CALM, failure_share=1.0, retry_share=1.0, retry_limit=2, retry_delay=20.0), 50)
+    work = drawn(
+        replace(CALM, failure_share=1.0, retry_share=1.0, retry_limit=2, retry_delay=20.0), 50
+    )
     assert {3} == {len(record) for record in work.records}
     for record in work.records:
         for before, after in itertools.pairwise(record):
@@ -99,13 +117,17 @@ def test_cancelled_records_come_in_their_share():
 
 
 def test_a_cancelled_batch_ends_everything_at_one_moment():
-    traffic = Traffic(cancelled_batches=1.0, concurrency=3, failure_share=0.5, retry_share=1.0, stuck_share=0.1)
+    traffic = Traffic(
+        cancelled_batches=1.0, concurrency=3, failure_share=0.5, retry_share=1.0, stuck_share=0.1
+    )
     work = drawn(traffic, 60)
     assert work.cancelled
     moments = {a.finished for a in attempts(work) if a.outcome == "cancelled"}
     assert len(moments) == 1
     moment = moments.pop()
-    assert all(a.finished <= moment and a.started <= moment and a.created <= moment for a in attempts(work))
+    assert all(
+        a.finished <= moment and a.started <= moment and a.created <= moment for a in attempts(work)
+    )
     assert {"success", "failure", "cancelled"} == {a.outcome for a in attempts(work)}
 
 
@@ -118,7 +140,9 @@ def test_retries_without_result_ids_are_refused():
     schedule = ScheduleSpec(key="a", traffic=Traffic(retry_share=0.1))
     with pytest.raises(ValueError, match="use result_ids='when_final' or retry_share=0"):
         WorldSettings(start=0.0, schedules=(schedule,), api=Api(result_ids="never"))
-    assert WorldSettings(start=0.0, schedules=(ScheduleSpec(key="a"),), api=Api(result_ids="never")).schedules
+    assert WorldSettings(
+        start=0.0, schedules=(ScheduleSpec(key="a"),), api=Api(result_ids="never")
+    ).schedules
 
 
 def test_two_sources_with_one_key_are_refused():

@@ -54,11 +54,16 @@ async def test_a_status_without_a_value_is_500(site, world):
 async def test_a_redirect_leads_to_another_host(site, world):
     async with site(world, Fault(kind="redirect", value="https://elsewhere.example/")) as api:
         answer = await api.client.get(SUMMARY)
-        assert (answer.status_code, answer.headers["location"]) == (307, "https://elsewhere.example/")
+        assert (answer.status_code, answer.headers["location"]) == (
+            307,
+            "https://elsewhere.example/",
+        )
 
 
 async def test_html_comes_with_a_good_or_a_bad_status(site, world):
-    async with site(world, Fault(kind="html"), Fault(kind="html", operation="runs", value=502)) as api:
+    async with site(
+        world, Fault(kind="html"), Fault(kind="html", operation="runs", value=502)
+    ) as api:
         good = await api.client.get(SUMMARY)
         assert (good.status_code, good.headers["content-type"]) == (200, "text/html; charset=utf-8")
         with pytest.raises(json.JSONDecodeError):
@@ -77,7 +82,9 @@ async def test_truncated_json_does_not_parse(site, world):
 
 
 async def test_an_oversized_body_is_the_right_one_behind_so_many_bytes(site, world):
-    async with site(world, Fault(kind="oversize", value=200_000, operation="summary", times=1)) as api:
+    async with site(
+        world, Fault(kind="oversize", value=200_000, operation="summary", times=1)
+    ) as api:
         large, right = await api.client.get(SUMMARY), await api.client.get(SUMMARY)
         assert len(large.content) == 200_000 + len(right.content)
         assert large.json() == right.json()
@@ -174,7 +181,9 @@ async def test_a_cursor_repeats_for_ever(site, world):
 
 
 async def test_a_page_information_that_is_not_there_stays_away(site, world):
-    async with site(world, Fault(kind="repeat_cursor"), Fault(kind="short"), Fault(kind="duplicate")) as api:
+    async with site(
+        world, Fault(kind="repeat_cursor"), Fault(kind="short"), Fault(kind="duplicate")
+    ) as api:
         assert "pagination" not in await api.get(SUMMARY)
 
 
@@ -214,7 +223,9 @@ async def test_a_star_sets_every_row_and_a_number_one(site, world):
 
 
 async def test_a_field_can_be_dropped(site, world):
-    async with site(world, Fault(kind="drop", path="data.*.record"), Fault(kind="drop", path="no.such.field")) as api:
+    async with site(
+        world, Fault(kind="drop", path="data.*.record"), Fault(kind="drop", path="no.such.field")
+    ) as api:
         rows = (await api.get(results(world)))["data"]
         assert {"record" in row for row in rows} == {False}
 
@@ -223,8 +234,14 @@ async def test_whatever_may_be_null_becomes_null(site, world):
     async with site(world, Fault(kind="nulls")) as api:
         row = (await api.get(results(world)))["data"][0]
         assert [key for key, value in row.items() if value is None] == [
-            "recordResultId", "executedAt", "failedAt", "error", "flowId", "flowName", "agentExecutionId",
-        ]  # fmt: skip
+            "recordResultId",
+            "executedAt",
+            "failedAt",
+            "error",
+            "flowId",
+            "flowName",
+            "agentExecutionId",
+        ]
         run = (await api.get(RUNS))["data"][0]
         assert run["totalRecords"] is run["startedAt"] is run["completedAt"] is None
         assert run["status"] == "completed"
@@ -239,7 +256,9 @@ async def test_only_the_named_fields_become_null(site, world):
 
 async def test_a_status_word_can_be_one_that_nobody_knows(site, world):
     async with site(world, Fault(kind="words", value="needs_review")) as api:
-        assert {row["status"] for row in (await api.get(results(world)))["data"]} == {"needs_review"}
+        assert {row["status"] for row in (await api.get(results(world)))["data"]} == {
+            "needs_review"
+        }
         assert {item["status"] for item in (await api.get(SUMMARY))["recent"]} == {"needs_review"}
 
 
@@ -259,7 +278,9 @@ async def test_names_words_and_ids_can_be_hostile_and_the_ids_still_lead_somewhe
         path = f"/v1/schedules/batch/{quoted(batch)}/results"
         rows = (await api.get(path))["data"]
         assert len({row["recordId"] for row in rows}) == 20
-        assert {row["flowName"] for row in rows} | {row["record"]["name"] for row in rows} <= set(HOSTILE_NAMES)
+        assert {row["flowName"] for row in rows} | {row["record"]["name"] for row in rows} <= set(
+            HOSTILE_NAMES
+        )
         assert (await api.get(f"/v1/batch/status/{quoted(batch)}"))["batchExecutionId"] == batch
 
 
@@ -289,5 +310,7 @@ async def test_pages_shift_by_themselves_where_the_newest_rows_come_first(site, 
         first = await api.get(f"/v1/schedules/batch/{batch.id}/results", limit=5)
         clock.at += 2
         second = await api.get(f"/v1/schedules/batch/{batch.id}/results", limit=5, offset=5)
-        again = {row["recordId"] for row in first["data"]} & {row["recordId"] for row in second["data"]}
+        again = {row["recordId"] for row in first["data"]} & {
+            row["recordId"] for row in second["data"]
+        }
         assert len(again) == 2

@@ -3,14 +3,24 @@ import pytest
 from runtype_exporter.simulator.costs import dollars
 from runtype_exporter.simulator.figures import daily_usage, executions, stats, usage
 from runtype_exporter.simulator.presets import DAY, small_world
-from runtype_exporter.simulator.values import Api, RecordPlan, ScheduleSpec, Subscription, WorldSettings
+from runtype_exporter.simulator.values import (
+    Api,
+    RecordPlan,
+    ScheduleSpec,
+    Subscription,
+    WorldSettings,
+)
 from runtype_exporter.simulator.world import World
 
 NIGHTLY = ScheduleSpec(key="nightly", name="nightly")
 
 
 def subscribed(clock, schedules=(NIGHTLY,), **plan):
-    return World(WorldSettings(start=clock.at, schedules=schedules, subscription=Subscription(**plan)), 1, clock)
+    return World(
+        WorldSettings(start=clock.at, schedules=schedules, subscription=Subscription(**plan)),
+        1,
+        clock,
+    )
 
 
 async def test_sparklines_are_seven_utc_days_of_runs_and_failures(site, clock, noon):
@@ -75,9 +85,16 @@ async def test_sparklines_can_be_asked_for_up_to_a_hundred_ids_in_their_order(si
 
 def test_statistics_speak_of_runs_that_ended(clock, noon):
     world = small_world(clock)
-    plans = [[RecordPlan(0, 1, 10)], [RecordPlan(0, 1, 20)], [RecordPlan(0, 1, 10, "failure")], [RecordPlan(0, 1, 9e9)]]
+    plans = [
+        [RecordPlan(0, 1, 10)],
+        [RecordPlan(0, 1, 20)],
+        [RecordPlan(0, 1, 10, "failure")],
+        [RecordPlan(0, 1, 9e9)],
+    ]
     runs = [world.add_batch(plan, schedule="nightly", at=noon) for plan in plans]
-    cancelled = world.add_batch([RecordPlan(0, 1, 10, "cancelled")], schedule="nightly", at=noon, cancelled=True)
+    cancelled = world.add_batch(
+        [RecordPlan(0, 1, 10, "cancelled")], schedule="nightly", at=noon, cancelled=True
+    )
     answer = stats(world, world.schedule_id("nightly"), noon + 60)
     costs = [world.costs.micros(run.batch, noon + 60) for run in (*runs[:3], cancelled)]
     assert (answer["total"], answer["completed"], answer["failed"]) == (5, 2, 1)
@@ -114,14 +131,19 @@ def test_the_day_s_block_begins_anew_at_midnight_and_the_month_s_with_the_plan_s
     for day in range(3):
         world.add_batch([RecordPlan()] * 8, schedule="nightly", at=noon + day * DAY)
         blocks = daily_usage(world, noon + day * DAY)
-        seen.append([(name, block["executionsUsed"], block["date"]) for name, block in blocks.items()])
+        seen.append(
+            [(name, block["executionsUsed"], block["date"]) for name, block in blocks.items()]
+        )
     assert seen == [
         [("daily", 8, "2026-07-01"), ("monthly", 78, "2026-06-03")],
         [("daily", 8, "2026-07-02"), ("monthly", 86, "2026-06-03")],
         [("daily", 8, "2026-07-03"), ("monthly", 8, "2026-07-03")],
     ]
     blocks = daily_usage(world, noon + 2 * DAY)
-    assert [block["resetsAt"] for block in blocks.values()] == ["2026-07-04T00:00:00.000Z", "2026-08-02T12:00:00.000Z"]
+    assert [block["resetsAt"] for block in blocks.values()] == [
+        "2026-07-04T00:00:00.000Z",
+        "2026-08-02T12:00:00.000Z",
+    ]
     assert [block["periodType"] for block in blocks.values()] == ["daily", "monthly"]
 
 
@@ -137,36 +159,64 @@ def test_the_day_s_block_begins_anew_at_midnight_and_the_month_s_with_the_plan_s
         (99, True, (99.0, 1, True, False, False, 0, False)),
     ],
 )
-def test_a_block_says_how_near_the_limit_is_and_what_lies_beyond(clock, noon, used, slow_mode, expected):
-    block = daily_usage(subscribed(clock, monthly=100, used=used, slow_mode=slow_mode), noon)["monthly"]
-    keys = ("percentUsed", "remaining", "isNearLimit", "isAtLimit", "isOverage", "overageCount", "inSlowMode")
+def test_a_block_says_how_near_the_limit_is_and_what_lies_beyond(
+    clock, noon, used, slow_mode, expected
+):
+    block = daily_usage(subscribed(clock, monthly=100, used=used, slow_mode=slow_mode), noon)[
+        "monthly"
+    ]
+    keys = (
+        "percentUsed",
+        "remaining",
+        "isNearLimit",
+        "isAtLimit",
+        "isOverage",
+        "overageCount",
+        "inSlowMode",
+    )
     assert tuple(block[key] for key in keys) == expected
     assert (block["executionLimit"], block["isUnlimited"], block["tier"]) == (100, False, "growth")
 
 
 def test_a_plan_may_have_a_day_alone(clock, noon):
-    answer = daily_usage(subscribed(clock, tier="build", daily=50, monthly=None, slow_mode=True), noon)
+    answer = daily_usage(
+        subscribed(clock, tier="build", daily=50, monthly=None, slow_mode=True), noon
+    )
     assert list(answer) == ["daily"]
 
 
 def test_a_plan_without_limits_is_unlimited(clock, noon):
     world = subscribed(clock, tier="enterprise", monthly=None, used=5)
     block = daily_usage(world, noon)["monthly"]
-    assert (block["isUnlimited"], block["remaining"], block["percentUsed"], block["executionsUsed"]) == (
+    assert (
+        block["isUnlimited"],
+        block["remaining"],
+        block["percentUsed"],
+        block["executionsUsed"],
+    ) == (
         True,
         None,
         0.0,
         5,
     )
     whole = usage(world, noon)["usage"]
-    assert (whole["isUnlimited"], whole["remaining"], whole["platformTokenLimit"]) == (True, None, None)
+    assert (whole["isUnlimited"], whole["remaining"], whole["platformTokenLimit"]) == (
+        True,
+        None,
+        None,
+    )
 
 
 def test_the_usage_wraps_the_blocks_in_the_month_s_tokens(clock, noon):
     world = subscribed(clock, monthly=100, used=110)
     whole = usage(world, noon)["usage"]
     assert whole["monthly"] == daily_usage(world, noon)["monthly"]
-    assert (whole["isOverLimit"], whole["isNearLimit"], whole["remaining"], whole["percentUsed"]) == (
+    assert (
+        whole["isOverLimit"],
+        whole["isNearLimit"],
+        whole["remaining"],
+        whole["percentUsed"],
+    ) == (
         True,
         True,
         0,

@@ -1,4 +1,7 @@
-"""What became of due times and of money: the truth about starts and costs. What happened to records is `test_world`'s."""
+"""What became of due times and of money: the truth about starts and costs.
+
+What happened to records is `test_world`'s.
+"""
 
 import pytest
 
@@ -7,11 +10,17 @@ from runtype_exporter.simulator.values import RecordPlan, ScheduleSpec, Traffic
 
 HOUR = 3600.0
 PROMPT = Traffic(delay=1.0)
-FIVE = ScheduleSpec(key="five", name="Five", flow="score", cron="*/5 * * * *", records=3, traffic=PROMPT)
+FIVE = ScheduleSpec(
+    key="five", name="Five", flow="score", cron="*/5 * * * *", records=3, traffic=PROMPT
+)
 
 
 def starts(world, now, max_delay=240.0, name="Five"):
-    return {result: count for (label, result), count in world.truth_starts(now, max_delay).items() if label == name}
+    return {
+        result: count
+        for (label, result), count in world.truth_starts(now, max_delay).items()
+        if label == name
+    }
 
 
 def test_a_start_that_goes_well_is_on_time(clock, noon):
@@ -57,7 +66,9 @@ def test_a_missed_start_has_no_run(clock, noon):
 @pytest.mark.parametrize("kind", ["flow", "agent", "inline"])
 @pytest.mark.parametrize(("delay", "created"), [(50.0, 650.0), (0.0, None)])
 def test_a_failed_start_has_a_failed_run_and_nothing_else(clock, noon, kind, delay, created):
-    world = small_world(clock, ScheduleSpec(key="five", name="Five", kind=kind, cron="*/5 * * * *", traffic=PROMPT))
+    world = small_world(
+        clock, ScheduleSpec(key="five", name="Five", kind=kind, cron="*/5 * * * *", traffic=PROMPT)
+    )
     world.hiccup(world.schedule_id("five"), noon + 600, "failed", delay)
     run = next(run for run in world.runs(noon + 700) if run.due == noon + 600)
     assert run.batch is None
@@ -99,12 +110,17 @@ def test_shares_of_starts_go_wrong_by_chance(clock, noon):
     counts = starts(small_world(clock, spec), noon + 300 * HOUR)
     total = sum(counts.values())
     assert {result: round(count / total, 1) for result, count in counts.items()} == {
-        "on_time": 0.4, "late": 0.2, "missed": 0.1, "failed": 0.3,
-    }  # fmt: skip
+        "on_time": 0.4,
+        "late": 0.2,
+        "missed": 0.1,
+        "failed": 0.3,
+    }
 
 
 def test_a_start_late_by_chance_is_late_by_about_what_was_told(clock, noon):
-    spec = ScheduleSpec(key="five", cron="*/5 * * * *", records=1, traffic=Traffic(late_share=1.0, late_by=1000.0))
+    spec = ScheduleSpec(
+        key="five", cron="*/5 * * * *", records=1, traffic=Traffic(late_share=1.0, late_by=1000.0)
+    )
     delays = [run.created - run.due for run in small_world(clock, spec).runs(noon + 20 * HOUR)]
     assert 500 <= min(delays) < 600
     assert 1400 < max(delays) <= 1500
@@ -112,7 +128,9 @@ def test_a_start_late_by_chance_is_late_by_about_what_was_told(clock, noon):
 
 def test_shares_of_nothing_change_no_draw(clock, noon):
     plain, other = (
-        small_world(clock, ScheduleSpec(key="five", cron="*/5 * * * *", traffic=Traffic(missed_share=share)))
+        small_world(
+            clock, ScheduleSpec(key="five", cron="*/5 * * * *", traffic=Traffic(missed_share=share))
+        )
         for share in (0.0, 0.5)
     )
     there = {run.id: run.batch.total for run in other.runs(noon + HOUR)}
@@ -147,7 +165,9 @@ def test_a_hiccup_wants_a_schedule_that_falls_due_at_all_and_a_delay_to_be_late_
 
 def test_the_cost_of_a_batch_is_owed_by_its_schedule_and_flow_once_it_has_ended(clock, noon):
     world = small_world(clock, FIVE)
-    batch = world.add_batch([RecordPlan(0, 1, 10), RecordPlan(0, 1, 20)], schedule="five", at=noon + 1).batch
+    batch = world.add_batch(
+        [RecordPlan(0, 1, 10), RecordPlan(0, 1, 20)], schedule="five", at=noon + 1
+    ).batch
     alone = world.add_adhoc([RecordPlan()], at=noon, flow="import")
     assert world.costs.micros(batch, noon + 12) > 0
     assert set(world.truth_cost(noon + 12)) == {("", "import")}

@@ -63,7 +63,9 @@ def test_new_items_in_front_shift_a_walk_with_offset_cursors():
 def test_prev_leads_back_to_where_a_walk_began(mode):
     first = pagination(listing(IDS), place(listing(IDS), {}, 4), mode)
     second = pagination(
-        listing(IDS), window := place(listing(IDS), {"cursor": first["nextCursor"], "direction": "next"}, 4), mode
+        listing(IDS),
+        window := place(listing(IDS), {"cursor": first["nextCursor"], "direction": "next"}, 4),
+        mode,
     )
     assert (window, second["hasPrev"], second["currentOffset"]) == (Window(4, 8, 4), True, 4)
     back = place(listing(IDS), {"cursor": second["prevCursor"], "direction": "prev"}, 4)
@@ -88,7 +90,9 @@ def test_a_place_beyond_the_end_is_an_empty_page_with_a_way_back():
     cursor = pagination(listing(IDS), place(listing(IDS), {}, 8), "offset")["nextCursor"]
     answer = pagination(listing(IDS[:3]), place(listing(IDS[:3]), {"cursor": cursor}, 8), "item")
     assert (answer["hasMore"], answer["hasPrev"], answer["currentOffset"]) == (False, True, 3)
-    assert place(listing(IDS[:3]), {"cursor": answer["prevCursor"], "direction": "prev"}, 2) == Window(1, 3, 2)
+    assert place(
+        listing(IDS[:3]), {"cursor": answer["prevCursor"], "direction": "prev"}, 2
+    ) == Window(1, 3, 2)
 
 
 def cursor(text: str) -> str:

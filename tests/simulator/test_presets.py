@@ -1,5 +1,12 @@
 from runtype_exporter.simulator.figures import daily_usage
-from runtype_exporter.simulator.presets import DAY, DEMO_TOKEN, SimulatorSettings, build, demo_world, small_world
+from runtype_exporter.simulator.presets import (
+    DAY,
+    DEMO_TOKEN,
+    SimulatorSettings,
+    build,
+    demo_world,
+    small_world,
+)
 
 HOUR = 3600.0
 
@@ -8,7 +15,8 @@ def test_the_demo_has_a_day_behind_it_in_every_state_of_health(clock, noon):
     world = demo_world(1, clock)
     truth = world.truth(noon)
     assert {outcome for _, _, outcome in truth} == {"success", "failure", "cancelled"}
-    assert len({schedule for schedule, _, _ in truth}) == 14  # thirteen with records, and what is ad hoc
+    # Thirteen with records, and what is ad hoc.
+    assert len({schedule for schedule, _, _ in truth}) == 14
     assert sum(truth.values()) > 20_000
     assert "" in {schedule for schedule, _, _ in truth}
     assert any(batch.work.stuck for batch in world.batches(noon))
@@ -34,7 +42,10 @@ def test_at_its_own_pace_the_demo_moves_every_few_seconds(clock, noon):
     seen, moved = None, 0
     for second in range(0, 600, 5):
         listed = world.summary(noon + second)
-        counts = [(batch.id, batch.counts(noon + second, world.api)) for batch in listed.active + listed.recent]
+        counts = [
+            (batch.id, batch.counts(noon + second, world.api))
+            for batch in listed.active + listed.recent
+        ]
         seen, moved = counts, moved + (counts != seen)
     assert moved > 100  # of 120 looks
 
@@ -47,7 +58,9 @@ def test_the_demo_s_starts_differ_in_health(clock, noon):
     assert {result for name, result in starts if name == "Score new leads"} == {"on_time"}
 
 
-def test_the_demo_s_plan_is_nearly_used_up_and_some_of_its_batches_cost_far_more_than_others(clock, noon):
+def test_the_demo_s_plan_is_nearly_used_up_and_some_of_its_batches_cost_far_more_than_others(
+    clock, noon
+):
     world = demo_world(1, clock)
     blocks = daily_usage(world, noon)
     assert [blocks[name]["isNearLimit"] for name in ("daily", "monthly")] == [False, True]

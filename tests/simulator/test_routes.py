@@ -21,9 +21,16 @@ async def test_the_offset_pages_of_a_batch_together_are_the_whole(site, clock):
     async with site(world) as api:
         met, offset = [], 0
         while True:
-            page = await api.get(f"/v1/schedules/batch/{batch.id}/results", limit=100, offset=offset)
+            page = await api.get(
+                f"/v1/schedules/batch/{batch.id}/results", limit=100, offset=offset
+            )
             met += [row["recordId"] for row in page["data"]]
-            assert page["pagination"] == {"limit": 100, "offset": offset, "total": 230, "hasMore": offset + 100 < 230}
+            assert page["pagination"] == {
+                "limit": 100,
+                "offset": offset,
+                "total": 230,
+                "hasMore": offset + 100 < 230,
+            }
             if not page["pagination"]["hasMore"]:
                 break
             offset += 100
@@ -58,7 +65,11 @@ async def test_the_cursor_pages_of_the_runs_together_are_the_whole_in_the_order_
 async def test_limits_are_capped_and_the_answer_says_what_was_used(site, clock):
     world, batch = nightly(clock, *[RecordPlan()] * 60, page_cap=25, default_limit=10)
     async with site(world) as api:
-        for path in (f"/v1/schedules/batch/{batch.id}/results", "/v1/schedules/runs/all", "/v1/schedules"):
+        for path in (
+            f"/v1/schedules/batch/{batch.id}/results",
+            "/v1/schedules/runs/all",
+            "/v1/schedules",
+        ):
             assert (await api.get(path))["pagination"]["limit"] == 10
             assert (await api.get(path, limit="1000"))["pagination"]["limit"] == 25
         assert len(await rows(api, batch, limit=1000)) == 25
@@ -74,12 +85,19 @@ async def test_a_status_filter_takes_the_api_s_own_word(site, clock):
     }
     outcomes = ("success", "failure", "failure", "cancelled")
     plans = [RecordPlan(0, 1, 2, outcome) for outcome in outcomes]
-    world, batch = nightly(clock, *plans, RecordPlan(0, 1, 90), RecordPlan(0, 80, 90), record_words=words)
+    world, batch = nightly(
+        clock, *plans, RecordPlan(0, 1, 90), RecordPlan(0, 80, 90), record_words=words
+    )
     clock.at += 10
     async with site(world) as api:
         assert [row["status"] for row in await rows(api, batch)] == [
-            "success", "error", "error", "canceled", "processing", "waiting",
-        ]  # fmt: skip
+            "success",
+            "error",
+            "error",
+            "canceled",
+            "processing",
+            "waiting",
+        ]
         page = await api.get(f"/v1/schedules/batch/{batch.id}/results", status="error", limit=1)
         assert page["pagination"] == {"limit": 1, "offset": 0, "total": 2, "hasMore": True}
         assert await rows(api, batch, status="failed") == []
@@ -96,10 +114,13 @@ async def test_a_final_result_has_the_timestamp_of_its_outcome_alone(site, clock
 
 
 @pytest.mark.parametrize(
-    ("kind", "expected"), [("always", [True, True, True]), ("when_final", [True, False, False]), ("never", [False] * 3)]
+    ("kind", "expected"),
+    [("always", [True, True, True]), ("when_final", [True, False, False]), ("never", [False] * 3)],
 )
 async def test_result_ids_are_null_when_asked_for(site, clock, kind, expected):
-    world, batch = nightly(clock, RecordPlan(), RecordPlan(0, 1, 90), RecordPlan(0, 80, 90), result_ids=kind)
+    world, batch = nightly(
+        clock, RecordPlan(), RecordPlan(0, 1, 90), RecordPlan(0, 80, 90), result_ids=kind
+    )
     clock.at += 10
     async with site(world) as api:
         assert [row["recordResultId"] is not None for row in await rows(api, batch)] == expected
@@ -115,7 +136,10 @@ async def test_a_retry_shows_a_new_result_id_beside_or_in_place_of_the_old_one(s
         clock.at += 10
         after = {row["recordResultId"]: row["status"] for row in await rows(api, batch)}
     assert sorted(before.values()) == ["completed", "failed"]
-    assert sorted(after.values()) == ["completed", "completed", "failed"][: 3 if kind == "appended" else 2]
+    assert (
+        sorted(after.values())
+        == ["completed", "completed", "failed"][: 3 if kind == "appended" else 2]
+    )
     assert len(after.keys() - before.keys()) == 1
 
 
@@ -138,7 +162,10 @@ async def test_whether_run_results_heed_a_limit_is_an_option(site, clock, paged,
 
 async def test_schedules_can_be_searched_and_filtered(site, clock):
     async with site(demo_world(1, clock)) as api:
-        names = [schedule["name"] for schedule in (await api.get("/v1/schedules", search="ENRICH"))["data"]]
+        names = [
+            schedule["name"]
+            for schedule in (await api.get("/v1/schedules", search="ENRICH"))["data"]
+        ]
         assert names == ["Enrich companies", "Enrich contacts"]
         paused = await api.get("/v1/schedules", status="paused")
         assert [schedule["name"] for schedule in paused["data"]] == ["Old export"]
@@ -153,7 +180,9 @@ async def test_a_one_time_schedule_says_so(site, clock):
         assert (schedule["triggerType"], schedule["cron"]) == ("one_time", None)
         assert schedule["runAt"] == schedule["nextRunAt"] == "2026-07-01T12:01:00.000Z"
         clock.at += 120
-        assert (await api.get(f"/v1/schedules/{schedule['id']}"))["lastRunAt"] == "2026-07-01T12:01:00.000Z"
+        assert (await api.get(f"/v1/schedules/{schedule['id']}"))[
+            "lastRunAt"
+        ] == "2026-07-01T12:01:00.000Z"
 
 
 async def test_run_now_starts_a_run_that_all_reads_know(site, clock):
@@ -178,14 +207,18 @@ async def test_run_now_of_what_makes_no_batch_has_no_batch_id(site, clock, kind)
     async with site(world) as api:
         started = await api.post(f"/v1/schedules/{world.schedule_id('one')}/run-now")
         assert started["batchExecutionId"] is None
-        assert [run["id"] for run in (await api.get("/v1/schedules/runs/all"))["data"]] == [started["runId"]]
+        assert [run["id"] for run in (await api.get("/v1/schedules/runs/all"))["data"]] == [
+            started["runId"]
+        ]
 
 
 async def test_a_submitted_batch_is_in_the_summary_and_in_no_run(site, clock):
     world = small_world(clock)
     flow = world.maker.seed.id("flow", world.start, "enrich")
     async with site(world) as api:
-        submitted = await api.post("/v1/batch/flow", {"flowId": flow, "recordIds": ["record_a", "record_b"]})
+        submitted = await api.post(
+            "/v1/batch/flow", {"flowId": flow, "recordIds": ["record_a", "record_b"]}
+        )
         assert submitted["status"] == "queued"
         id_ = submitted["batchExecutionId"]
         (item,) = (await api.get("/v1/batch/summary"))["batches"]
@@ -201,7 +234,9 @@ async def test_a_submitted_batch_is_in_the_summary_and_in_no_run(site, clock):
 
 async def test_a_batch_of_records_without_ids_gets_ids(site, clock):
     async with site(small_world(clock)) as api:
-        submitted = await api.post("/v1/batch/flow", {"agentId": "agent_x", "records": [{"name": "a"}, {"name": "b"}]})
+        submitted = await api.post(
+            "/v1/batch/flow", {"agentId": "agent_x", "records": [{"name": "a"}, {"name": "b"}]}
+        )
         results = await api.get(f"/v1/schedules/batch/{submitted['batchExecutionId']}/results")
         assert len({row["recordId"] for row in results["data"]}) == 2
         assert {row["flowName"] for row in results["data"]} == {"agent_x"}
@@ -301,8 +336,10 @@ async def test_each_operation_wants_a_key_and_its_scope_and_is_recorded(site, cl
         assert scoped.status_code in {200, 400, 404}
         assert api.requests.counts == {operation: 3}
         assert [(entry.operation, entry.target, entry.status) for entry in api.requests.log] == [
-            (operation, path, 401), (operation, path, 403), (operation, path, scoped.status_code),
-        ]  # fmt: skip
+            (operation, path, 401),
+            (operation, path, 403),
+            (operation, path, scoped.status_code),
+        ]
 
 
 async def test_a_key_over_its_limit_gets_429_until_its_hour_has_passed(site, clock):
@@ -361,8 +398,15 @@ async def test_the_control_door_stops_the_schedules(site, clock):
 
 async def test_the_control_door_switches_faults_on_and_off(site, clock):
     async with site(small_world(clock), control=True) as api:
-        one = {"kind": "status", "operation": "summary", "value": 503, "headers": {"Retry-After": "7"}}
-        assert await api.post("/-/faults", [one, {"kind": "html", "operation": "runs", "nth": [2]}]) == {"added": 2}
+        one = {
+            "kind": "status",
+            "operation": "summary",
+            "value": 503,
+            "headers": {"Retry-After": "7"},
+        }
+        assert await api.post(
+            "/-/faults", [one, {"kind": "html", "operation": "runs", "nth": [2]}]
+        ) == {"added": 2}
         answer = await api.client.get("/v1/batch/summary")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "7")
         assert (await api.client.delete("/-/faults")).status_code == 204
@@ -380,7 +424,9 @@ async def test_the_control_door_refuses_a_fault_that_it_does_not_know(site, cloc
 
 @pytest.mark.parametrize("retry_rows", ["appended", "replaced"])
 async def test_the_rows_of_all_pages_once_quiet_are_the_truth(site, clock, retry_rows):
-    traffic = Traffic(failure_share=0.2, retry_share=0.6, retry_limit=3, stuck_share=0.02, cancelled_share=0.05)
+    traffic = Traffic(
+        failure_share=0.2, retry_share=0.6, retry_limit=3, stuck_share=0.02, cancelled_share=0.05
+    )
     spec = ScheduleSpec(key="five", name="Five", flow="score", cron="*/5 * * * *", traffic=traffic)
     world = small_world(clock, spec, api=Api(retry_rows=retry_rows))
     world.stop(clock.at + 3600)

@@ -15,7 +15,18 @@ def maybe(kind):
 SCHEDULE = {
     **dict.fromkeys(("id", "triggerType", "userId", "createdAt", "updatedAt"), TEXT),
     **dict.fromkeys(
-        ("name", "cron", "runAt", "timezone", "nextRunAt", "lastRunAt", "flowId", "agentId", "recordType"), maybe(TEXT)
+        (
+            "name",
+            "cron",
+            "runAt",
+            "timezone",
+            "nextRunAt",
+            "lastRunAt",
+            "flowId",
+            "agentId",
+            "recordType",
+        ),
+        maybe(TEXT),
     ),
     **dict.fromkeys(("productSurfaceId", "organizationId"), maybe(TEXT)),
     "enabled": FLAG,
@@ -26,7 +37,16 @@ SCHEDULE = {
 RUN = {
     **dict.fromkeys(("id", "scheduleId", "status", "createdAt"), TEXT),
     **dict.fromkeys(
-        ("startedAt", "completedAt", "error", "flowId", "agentId", "agentExecutionId", "batchExecutionId"), maybe(TEXT)
+        (
+            "startedAt",
+            "completedAt",
+            "error",
+            "flowId",
+            "agentId",
+            "agentExecutionId",
+            "batchExecutionId",
+        ),
+        maybe(TEXT),
     ),
     **dict.fromkeys(("totalRecords", "processedRecords", "failedRecords"), maybe(NUMBER)),
 }
@@ -36,7 +56,9 @@ RESULT = {
     "record": {"id": TEXT, "name": TEXT, "type": TEXT},
     "status": TEXT,
     "createdAt": TEXT,
-    **dict.fromkeys(("flowId", "flowName", "agentExecutionId", "error", "executedAt", "failedAt"), maybe(TEXT)),
+    **dict.fromkeys(
+        ("flowId", "flowName", "agentExecutionId", "error", "executedAt", "failedAt"), maybe(TEXT)
+    ),
 }
 STATUS = {
     **dict.fromkeys(("batchExecutionId", "flowId", "status", "startedAt"), TEXT),
@@ -66,7 +88,9 @@ USAGE = {
     "platformTokensUsed": NUMBER,
     "percentUsed": (int, float),
     **dict.fromkeys(("platformTokenLimit", "remaining", "spendLimit"), maybe(NUMBER)),
-    **dict.fromkeys(("isNearLimit", "isOverLimit", "isUnlimited", "spendLimitEnabled", "atSpendLimit"), FLAG),
+    **dict.fromkeys(
+        ("isNearLimit", "isOverLimit", "isUnlimited", "spendLimitEnabled", "atSpendLimit"), FLAG
+    ),
 }
 DAY = {"date": TEXT, "runs": NUMBER, "failed": NUMBER}
 STATS = {
@@ -74,11 +98,19 @@ STATS = {
     **dict.fromkeys(("successRate", "avgDurationMs", "avgCostUsd"), maybe(float)),
     "last7Days": list,
 }
-RUN_NOW = {"runId": maybe(TEXT), "batchExecutionId": maybe(TEXT), "status": TEXT, "error": maybe(TEXT)}
+RUN_NOW = {
+    "runId": maybe(TEXT),
+    "batchExecutionId": maybe(TEXT),
+    "status": TEXT,
+    "error": maybe(TEXT),
+}
 
 
 def fits(value, shape, optional=()):
-    """Whether a value has this shape: every field, of its type, and none but the optional ones beside."""
+    """Whether a value has this shape.
+
+    Every field, of its type, and none but the optional ones beside.
+    """
     if isinstance(shape, dict):
         assert isinstance(value, dict)
         assert set(value) - set(optional) == set(shape)
@@ -112,11 +144,15 @@ async def test_schedules_have_the_documented_shape(site, demo):
         assert all(fits(schedule, SCHEDULE) for schedule in schedules)
         for schedule in schedules:
             assert await api.get(f"/v1/schedules/{schedule['id']}") == schedule
-        kinds = [(schedule["flowId"] is None, schedule["agentId"] is None) for schedule in schedules]
+        kinds = [
+            (schedule["flowId"] is None, schedule["agentId"] is None) for schedule in schedules
+        ]
         assert set(kinds) == {(True, False), (False, True)}
         assert None in {schedule["name"] for schedule in schedules}
         paused = [schedule for schedule in schedules if not schedule["enabled"]]
-        assert [(schedule["nextRunAt"], schedule["lastRunAt"]) for schedule in paused] == [(None, None)]
+        assert [(schedule["nextRunAt"], schedule["lastRunAt"]) for schedule in paused] == [
+            (None, None)
+        ]
 
 
 async def test_runs_have_the_documented_shape_and_agents_no_counts(site, demo, clock):
@@ -131,7 +167,9 @@ async def test_runs_have_the_documented_shape_and_agents_no_counts(site, demo, c
         assert {run["totalRecords"] for run in agents} == {None}
         assert all(run["agentExecutionId"].startswith("agentexec_") for run in agents)
         begun = [run for run in runs if run["startedAt"]]
-        inline = [run for run in begun if run["agentId"] is None and run["batchExecutionId"] is None]
+        inline = [
+            run for run in begun if run["agentId"] is None and run["batchExecutionId"] is None
+        ]
         assert min(run["totalRecords"] for run in inline) > 0
         first = runs[0]["scheduleId"]
         listed = (await api.get(f"/v1/schedules/{first}/runs"))["data"]
@@ -148,7 +186,9 @@ async def test_results_of_batches_and_of_runs_have_the_documented_shape(site, de
             assert all(fits(row, RESULT, optional=("result",)) for row in page["data"])
             statuses |= {row["status"] for row in page["data"]}
             if run.batch and run.batch.listed:
-                assert await api.get(f"/v1/schedules/batch/{run.batch.id}/results", limit=100) == page
+                assert (
+                    await api.get(f"/v1/schedules/batch/{run.batch.id}/results", limit=100) == page
+                )
         assert statuses >= {"pending", "running", "completed", "failed"}
 
 
@@ -156,7 +196,10 @@ async def test_the_results_of_an_agent_run_are_empty(site, demo, clock):
     async with site(demo) as api:
         agent = next(run for run in demo.runs(clock.at) if run.batch is None)
         page = await api.get(f"/v1/schedules/runs/{agent.id}/results")
-        assert page == {"data": [], "pagination": {"limit": 50, "offset": 0, "total": 0, "hasMore": False}}
+        assert page == {
+            "data": [],
+            "pagination": {"limit": 50, "offset": 0, "total": 0, "hasMore": False},
+        }
 
 
 async def test_a_batch_s_status_has_the_documented_shape_at_each_stage(site, demo, clock):
@@ -167,8 +210,19 @@ async def test_a_batch_s_status_has_the_documented_shape_at_each_stage(site, dem
             clock.at = at
             status = await api.get(f"/v1/batch/status/{batch.id}")
             assert fits(status, STATUS, optional=("progress", "completedAt", "successCount"))
-            seen.append((status["status"], "completedAt" in status, "successCount" in status, status["progress"]))
-        assert seen == [("queued", False, False, 0), ("running", False, False, 0), ("completed", True, True, 100)]
+            seen.append(
+                (
+                    status["status"],
+                    "completedAt" in status,
+                    "successCount" in status,
+                    status["progress"],
+                )
+            )
+        assert seen == [
+            ("queued", False, False, 0),
+            ("running", False, False, 0),
+            ("completed", True, True, 100),
+        ]
 
 
 async def test_the_summary_has_the_documented_shape(site, demo, clock):
@@ -210,17 +264,23 @@ async def test_the_figures_have_the_documented_shapes(site, demo, clock):
         assert {key: usage[key] for key in blocks} == blocks
 
 
-async def test_a_failed_start_has_a_run_s_shape_without_a_batch_and_with_a_marked_error(site, demo, clock):
+async def test_a_failed_start_has_a_run_s_shape_without_a_batch_and_with_a_marked_error(
+    site, demo, clock
+):
     failed = [run for run in demo.runs(clock.at) if run.failed_start]
     async with site(demo) as api:
         for known in failed:
-            run = next(run for run in await walk(api, "/v1/schedules/runs/all") if run["id"] == known.id)
+            run = next(
+                run for run in await walk(api, "/v1/schedules/runs/all") if run["id"] == known.id
+            )
             assert fits(run, RUN)
             assert (run["status"], run["error"]) == ("failed", f"{MARKER}-run-error")
             assert run["flowId"] == (await api.get(f"/v1/schedules/{run['scheduleId']}"))["flowId"]
             assert run["completedAt"] == run["createdAt"]
             nulls = ("startedAt", "agentId", "agentExecutionId", "batchExecutionId")
-            assert {run[key] for key in (*nulls, "totalRecords", "processedRecords", "failedRecords")} == {None}
+            assert {
+                run[key] for key in (*nulls, "totalRecords", "processedRecords", "failedRecords")
+            } == {None}
             assert (await api.get(f"/v1/schedules/runs/{known.id}/results"))["data"] == []
     assert len(failed) > 0
 
@@ -229,11 +289,15 @@ async def test_what_is_customer_data_is_marked(site, demo, clock):
     async with site(demo) as api:
         clock.at += 300
         schedules = await api.get("/v1/schedules")
-        assert {schedule["inputs"]["note"].startswith(MARKER) for schedule in schedules["data"]} == {True}
+        assert {
+            schedule["inputs"]["note"].startswith(MARKER) for schedule in schedules["data"]
+        } == {True}
         runs = await walk(api, "/v1/schedules/runs/all")
         assert {run["error"].startswith(MARKER) for run in runs if run["error"]} == {True}
         batch = next(run["batchExecutionId"] for run in runs if run["failedRecords"])
         rows = (await api.get(f"/v1/schedules/batch/{batch}/results", limit=100))["data"]
         assert {row["record"]["name"].startswith(MARKER) for row in rows} == {True}
-        assert {row["result"]["answer"].startswith(MARKER) for row in rows if "result" in row} == {True}
+        assert {row["result"]["answer"].startswith(MARKER) for row in rows if "result" in row} == {
+            True
+        }
         assert {row["error"].startswith(MARKER) for row in rows if row["error"]} == {True}

@@ -78,7 +78,9 @@ def test_what_is_due_next_goes_by_what_stands_now(five, noon):
     assert five.due_after(noon + 7 * MINUTE) == noon + 60 * MINUTE
 
 
-@pytest.mark.parametrize("how", [lambda five, at: five.change(at, enabled=False), lambda five, at: five.delete(at)])
+@pytest.mark.parametrize(
+    "how", [lambda five, at: five.change(at, enabled=False), lambda five, at: five.delete(at)]
+)
 def test_a_change_before_what_was_taken_already_is_refused(five, noon, how):
     assert dues(five, noon, 600.0) == [5, 10]
     with pytest.raises(ValueError, match=r"schedule_five fell due at .* already"):
@@ -87,7 +89,9 @@ def test_a_change_before_what_was_taken_already_is_refused(five, noon, how):
     assert dues(five, noon) == []
 
 
-@pytest.mark.parametrize("fields", [{"cron": "often"}, {"timezone": "Moon/Base"}, {"timezone": "../zone"}])
+@pytest.mark.parametrize(
+    "fields", [{"cron": "often"}, {"timezone": "Moon/Base"}, {"timezone": "../zone"}]
+)
 def test_a_change_without_due_times_is_refused_and_changes_nothing(five, noon, fields):
     with pytest.raises(ValueError, match=r"cron expression|time zone"):
         five.change(noon, **fields)
@@ -120,6 +124,9 @@ def test_a_schedule_may_become_one_that_never_falls_due(five, noon):
 def test_a_submitter_falls_due_from_the_start_or_from_a_moment_of_its_own(noon):
     spec = AdhocSpec(key="import", cron="*/10 * * * *")
     late = AdhocSpec(key="late", cron="*/10 * * * *", since=noon + 25 * MINUTE)
-    assert [due for due, _ in islice(Submitter(spec, noon).times(noon), 2)] == [noon + 600, noon + 1200]
+    assert [due for due, _ in islice(Submitter(spec, noon).times(noon), 2)] == [
+        noon + 600,
+        noon + 1200,
+    ]
     assert dues(Submitter(spec, noon), noon, 1800.0) == [10, 20, 30]
     assert dues(Submitter(late, noon), noon, 1800.0) == [30]

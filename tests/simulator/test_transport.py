@@ -21,15 +21,20 @@ HEADERS = {"Authorization": "Bearer good"}
 async def served(clock, *faults):
     """A client on the simulator behind a real server on loopback."""
     app = simulator_app(small_world(clock), keys=[Key("good")], faults=Faults(*faults))
-    config = uvicorn.Config(app, log_level="critical", lifespan="off", date_header=False, timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app, log_level="critical", lifespan="off", date_header=False, timeout_graceful_shutdown=1
+    )
     server = uvicorn.Server(config)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()  # so that a client may come before the server has started
         port = listening.getsockname()[1]
-        task = asyncio.create_task(server._serve([listening]))  # the public one takes the process's signals
+        # The public one takes the process's signals.
+        task = asyncio.create_task(server._serve([listening]))
         try:
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=HEADERS, timeout=5) as client:
+            async with httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{port}", headers=HEADERS, timeout=5
+            ) as client:
                 yield client, app
         finally:
             server.should_exit = True

@@ -5,7 +5,8 @@ import pytest
 from runtype_exporter.simulator.values import Attempt, RecordPlan
 from runtype_exporter.simulator.work import Counts, Place, Script, Work, state
 
-# The first fails and is retried well; the second is cancelled; the third is stuck; the fourth appears late.
+# The first fails and is retried well; the second is cancelled; the third is stuck; the fourth
+# appears late.
 SCRIPT = Script(
     100.0,
     [
@@ -24,13 +25,20 @@ def work() -> Work:
 
 def test_an_attempt_is_pending_then_running_then_final():
     attempt = Attempt(0, 1, 2, "failure")
-    assert [state(attempt, now) for now in (0.5, 1, 2, 9)] == ["pending", "running", "failure", "failure"]
+    assert [state(attempt, now) for now in (0.5, 1, 2, 9)] == [
+        "pending",
+        "running",
+        "failure",
+        "failure",
+    ]
 
 
 def test_rows_appear_as_their_attempts_are_created_oldest_first(work):
     assert work.rows(99.0, replaced=False) == []
     assert [Place(0, 0), Place(1, 0), Place(2, 0)] == work.rows(100.0, replaced=False)
-    assert [Place(0, 0), Place(1, 0), Place(2, 0), Place(3, 0), Place(0, 1)] == work.rows(108.0, replaced=False)
+    assert [Place(0, 0), Place(1, 0), Place(2, 0), Place(3, 0), Place(0, 1)] == work.rows(
+        108.0, replaced=False
+    )
     assert [Place(1, 0), Place(2, 0)] == work.rows(108.0, 1, 3, replaced=False)
 
 

@@ -4,16 +4,28 @@ from math import inf
 import pytest
 
 from runtype_exporter.simulator.presets import demo_settings, small_world
-from runtype_exporter.simulator.values import AdhocSpec, Api, Attempt, RecordPlan, ScheduleSpec, Traffic, WorldSettings
+from runtype_exporter.simulator.values import (
+    AdhocSpec,
+    Api,
+    Attempt,
+    RecordPlan,
+    ScheduleSpec,
+    Traffic,
+    WorldSettings,
+)
 from runtype_exporter.simulator.world import World
 
 HOUR = 3600.0
 PLAIN = Traffic(failure_share=0.1, delay=2.0)
-EVERY_FIVE = ScheduleSpec(key="five", name="Five", flow="score", cron="*/5 * * * *", records=10, traffic=PLAIN)
+EVERY_FIVE = ScheduleSpec(
+    key="five", name="Five", flow="score", cron="*/5 * * * *", records=10, traffic=PLAIN
+)
 
 
 def world(clock, *schedules, seed=1, stop=inf, adhoc=(), **api):
-    settings = WorldSettings(start=clock.at, stop=stop, schedules=schedules, adhoc=adhoc, api=Api(**api))
+    settings = WorldSettings(
+        start=clock.at, stop=stop, schedules=schedules, adhoc=adhoc, api=Api(**api)
+    )
     return World(settings, seed, clock)
 
 
@@ -21,11 +33,15 @@ def picture(simulated, now):
     """Everything that reads show at a moment."""
     return {
         "runs": [
-            (run.id, run.state(now), run.batch and run.batch.counts(now, simulated.api)) for run in simulated.runs(now)
+            (run.id, run.state(now), run.batch and run.batch.counts(now, simulated.api))
+            for run in simulated.runs(now)
         ],
         "active": [batch.id for batch in simulated.summary(now).active],
         "recent": [batch.id for batch in simulated.summary(now).recent],
-        "rows": {batch.id: batch.page(now, simulated.api, 0, 1000, None) for batch in simulated.batches(now)},
+        "rows": {
+            batch.id: batch.page(now, simulated.api, 0, 1000, None)
+            for batch in simulated.batches(now)
+        },
         "truth": simulated.truth(now),
         "quiet": simulated.quiet(now),
     }
@@ -50,7 +66,9 @@ def test_each_due_time_makes_one_run_and_one_batch_a_little_later(clock, noon):
     runs = simulated.runs(noon + HOUR + 60)
     assert [run.due for run in runs] == [noon + 300 * number for number in range(1, 13)]
     assert all(0 <= run.created - run.due < 60 for run in runs)
-    assert {run.batch.id for run in runs} == {batch.id for batch in simulated.batches(noon + HOUR + 60)}
+    assert {run.batch.id for run in runs} == {
+        batch.id for batch in simulated.batches(noon + HOUR + 60)
+    }
     assert {run.batch.total for run in runs} == {10}
 
 
@@ -116,7 +134,9 @@ def test_the_truth_counts_each_result_once_and_each_retry_again(clock, noon):
     simulated.add_batch(
         [
             RecordPlan(0, 1, 10),
-            RecordPlan(0, 1, 10, "failure", retries=(Attempt(20, 21, 30, "failure"), Attempt(40, 41, 50))),
+            RecordPlan(
+                0, 1, 10, "failure", retries=(Attempt(20, 21, 30, "failure"), Attempt(40, 41, 50))
+            ),
             RecordPlan(0, 1, 12, "cancelled"),
             RecordPlan(0, 1, inf),
         ],
@@ -149,12 +169,16 @@ def test_a_nameless_schedule_goes_by_its_id(clock, noon):
 
 
 def test_an_agent_run_has_no_batch_and_ends_all_the_same(clock, noon):
-    agent = ScheduleSpec(key="agent", name="Agent", kind="agent", traffic=replace(PLAIN, failure_share=0.5))
+    agent = ScheduleSpec(
+        key="agent", name="Agent", kind="agent", traffic=replace(PLAIN, failure_share=0.5)
+    )
     simulated = world(clock, agent)
     runs = [simulated.run_now(simulated.schedule_id("agent"), noon) for _ in range(50)]
     assert {run.batch for run in runs} == {None}
     first = runs[0]
-    assert ["pending", "running", first.outcome] == [first.state(at) for at in (noon, first.started, first.ends)]
+    assert ["pending", "running", first.outcome] == [
+        first.state(at) for at in (noon, first.started, first.ends)
+    ]
     assert not simulated.quiet(noon)
     assert simulated.quiet(noon + HOUR)
     ended = simulated.truth_runs(noon + HOUR)
@@ -164,7 +188,9 @@ def test_an_agent_run_has_no_batch_and_ends_all_the_same(clock, noon):
 
 
 def test_an_inline_run_has_records_but_no_batch_that_the_api_knows(clock, noon):
-    simulated = world(clock, ScheduleSpec(key="inline", name="Inline", kind="inline", records=(3, 5)))
+    simulated = world(
+        clock, ScheduleSpec(key="inline", name="Inline", kind="inline", records=(3, 5))
+    )
     run = simulated.run_now(simulated.schedule_id("inline"), noon)
     assert simulated.batch(run.batch.id, noon + HOUR) is None
     assert simulated.summary(noon + 1).active == []
@@ -177,7 +203,11 @@ def test_a_run_is_queued_then_runs_then_ends_with_its_batch(clock, noon):
     batch = run.batch
     assert noon < batch.started < batch.ends
     moments = (noon, batch.started, batch.ends)
-    assert ["pending", "running", "success"] == [run.state(at) for at in moments] == [batch.state(at) for at in moments]
+    assert (
+        ["pending", "running", "success"]
+        == [run.state(at) for at in moments]
+        == [batch.state(at) for at in moments]
+    )
     assert run.outcome == "success"
 
 
@@ -208,7 +238,9 @@ def test_a_batch_completes_when_told_even_while_records_go_on(clock, noon):
 
 def test_a_stuck_record_holds_its_batch_only_if_told(clock, noon):
     free, held = (
-        small_world(clock).add_adhoc(20, at=noon, traffic=Traffic(stuck_share=0.5, stuck_holds_batch=holds))
+        small_world(clock).add_adhoc(
+            20, at=noon, traffic=Traffic(stuck_share=0.5, stuck_holds_batch=holds)
+        )
         for holds in (False, True)
     )
     assert free.ends < inf
@@ -219,7 +251,9 @@ def test_a_stuck_record_holds_its_batch_only_if_told(clock, noon):
 
 def test_a_held_batch_stays_in_the_summary_and_the_world_is_quiet(clock, noon):
     simulated = small_world(clock)
-    batch = simulated.add_adhoc(20, at=noon, traffic=Traffic(stuck_share=0.5, stuck_holds_batch=True))
+    batch = simulated.add_adhoc(
+        20, at=noon, traffic=Traffic(stuck_share=0.5, stuck_holds_batch=True)
+    )
     assert simulated.quiet(noon + HOUR)
     assert simulated.summary(noon + 24 * HOUR).active == [batch]
 
@@ -227,7 +261,8 @@ def test_a_held_batch_stays_in_the_summary_and_the_world_is_quiet(clock, noon):
 def test_late_retries_begin_after_their_batch_has_ended(clock, noon):
     traffic = Traffic(failure_share=0.5, retry_share=1.0, retry_delay=600.0, slow_share=0.0)
     waiting, gone = (
-        small_world(clock).add_adhoc(20, at=noon, traffic=replace(traffic, late_retries=late)) for late in (False, True)
+        small_world(clock).add_adhoc(20, at=noon, traffic=replace(traffic, late_retries=late))
+        for late in (False, True)
     )
     assert waiting.ends > waiting.settled > noon + 300
     assert gone.ends < noon + 300 < gone.settled
@@ -247,7 +282,9 @@ def test_the_summary_forgets_a_batch_after_its_window_and_shows_only_so_many(clo
 
 def test_processed_counts_include_failures_or_not(clock, noon):
     simulated = small_world(clock)
-    batch = simulated.add_adhoc([RecordPlan(outcome="failure"), RecordPlan(), RecordPlan(finished=9)], at=noon)
+    batch = simulated.add_adhoc(
+        [RecordPlan(outcome="failure"), RecordPlan(), RecordPlan(finished=9)], at=noon
+    )
     assert batch.counts(noon + 2, Api()) == (2, 1)
     assert batch.counts(noon + 2, Api(processed_includes_failed=False)) == (1, 1)
     assert batch.counts(noon + 2, Api(flush=10)) == (0, 0)
@@ -271,17 +308,28 @@ def test_the_pages_of_a_moment_together_are_the_whole(clock, noon, order, rows, 
 
 def test_results_come_in_the_order_asked_for(clock, noon):
     simulated = small_world(clock)
-    batch = simulated.add_adhoc([RecordPlan(0, 1, 50), RecordPlan(5, 6, 7, "failure"), RecordPlan(10, 30, 60)], at=noon)
+    batch = simulated.add_adhoc(
+        [RecordPlan(0, 1, 50), RecordPlan(5, 6, 7, "failure"), RecordPlan(10, 30, 60)], at=noon
+    )
 
     def order(kind):
-        return [row.place.record for row in batch.page(noon + 20, Api(results_order=kind), 0, 9, None)[0]]
+        return [
+            row.place.record
+            for row in batch.page(noon + 20, Api(results_order=kind), 0, 9, None)[0]
+        ]
 
     assert order("oldest") == [0, 1, 2]
     assert order("newest") == [2, 1, 0]
     assert order("updated") == [2, 1, 0]
-    later = [row.place.record for row in batch.page(noon + 55, Api(results_order="updated"), 0, 9, None)[0]]
+    later = [
+        row.place.record
+        for row in batch.page(noon + 55, Api(results_order="updated"), 0, 9, None)[0]
+    ]
     assert later == [0, 2, 1]
-    assert [row.place.record for row in batch.page(noon + 20, Api(results_order="newest"), 0, 9, "failed")[0]] == [1]
+    assert [
+        row.place.record
+        for row in batch.page(noon + 20, Api(results_order="newest"), 0, 9, "failed")[0]
+    ] == [1]
 
 
 def test_the_next_run_is_the_next_due_time_of_an_enabled_schedule(clock, noon):
@@ -289,7 +337,8 @@ def test_the_next_run_is_the_next_due_time_of_an_enabled_schedule(clock, noon):
     paused = ScheduleSpec(key="paused", cron="*/5 * * * *", enabled=False)
     simulated = world(clock, EVERY_FIVE, once, paused, ScheduleSpec(key="never"))
     after = {
-        key: simulated.next_run(simulated.schedule_id(key), noon + 99) for key in ("five", "once", "paused", "never")
+        key: simulated.next_run(simulated.schedule_id(key), noon + 99)
+        for key in ("five", "once", "paused", "never")
     }
     assert after == {"five": noon + 300, "once": noon + 100, "paused": None, "never": None}
     assert simulated.next_run(simulated.schedule_id("once"), noon + 100) is None
@@ -320,10 +369,19 @@ def test_runs_of_one_schedule_are_its_own(clock, noon):
 
 def test_a_record_keeps_its_id_from_night_to_night_and_its_results_do_not(clock, noon):
     simulated = small_world(clock)
-    first, second = (simulated.add_batch(3, schedule="nightly", at=noon + day).batch for day in (0, 86400))
+    first, second = (
+        simulated.add_batch(3, schedule="nightly", at=noon + day).batch for day in (0, 86400)
+    )
     make = simulated.maker
-    assert [make.record_id(first, n) for n in range(3)] == [make.record_id(second, n) for n in range(3)]
-    ids = {make.result_id(batch, n, attempt) for batch in (first, second) for n in range(3) for attempt in (0, 1)}
+    assert [make.record_id(first, n) for n in range(3)] == [
+        make.record_id(second, n) for n in range(3)
+    ]
+    ids = {
+        make.result_id(batch, n, attempt)
+        for batch in (first, second)
+        for n in range(3)
+        for attempt in (0, 1)
+    }
     assert len(ids) == 12
 
 

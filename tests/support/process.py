@@ -43,7 +43,9 @@ class Served:
         )
         self._server = uvicorn.Server(config)
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._server.serve()), daemon=True)
+        self._thread = threading.Thread(
+            target=lambda: self._loop.run_until_complete(self._server.serve()), daemon=True
+        )
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -66,9 +68,16 @@ class Served:
 
 
 def wait_for(
-    condition: Any, *, every: float = 0.02, patience: float = PATIENCE, instead: Callable[[], object] = lambda: ""
+    condition: Any,
+    *,
+    every: float = 0.02,
+    patience: float = PATIENCE,
+    instead: Callable[[], object] = lambda: "",
 ) -> Any:
-    """Wait, in real time, for another thread's or process's doing; its answer. `instead` tells what there is where it does not come."""
+    """Wait, in real time, for another thread's or process's doing; its answer.
+
+    `instead` tells what there is where it does not come.
+    """
     end = time.monotonic() + patience
     while not (answer := condition()):
         if time.monotonic() > end:
@@ -77,7 +86,9 @@ def wait_for(
     return answer
 
 
-def configure(folder: Path, base_url: str, *, account: Mapping[str, Any] | None = None, **sections: Any) -> Path:
+def configure(
+    folder: Path, base_url: str, *, account: Mapping[str, Any] | None = None, **sections: Any
+) -> Path:
     """A configuration file of one account, `acme`, that is polled every second."""
     document = {
         "accounts": [
@@ -106,7 +117,13 @@ class Exporter:
         self._from = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "exporter.py", f"--config.file={config}", "--web.listen-address=127.0.0.1:0", *flags],
+                [
+                    sys.executable,
+                    "exporter.py",
+                    f"--config.file={config}",
+                    "--web.listen-address=127.0.0.1:0",
+                    *flags,
+                ],
                 cwd=ROOT,
                 env={**os.environ, "ACME_KEY": KEY, **(environ or {})},
                 stdout=log,
@@ -173,7 +190,10 @@ def finished(text: str) -> dict[tuple[str, str, str], float]:
 def samples(text: str, name: str) -> list[Any]:
     """The samples of this name in a text exposition."""
     return [
-        sample for family in text_string_to_metric_families(text) for sample in family.samples if sample.name == name
+        sample
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == name
     ]
 
 

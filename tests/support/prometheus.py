@@ -24,7 +24,9 @@ class Prometheus:
         self.url = url
 
     def get(self, path: str, **parameters: str) -> Any:
-        answer = httpx.get(f"{self.url}/api/v1/{path}", params=parameters, trust_env=False, timeout=PATIENCE)
+        answer = httpx.get(
+            f"{self.url}/api/v1/{path}", params=parameters, trust_env=False, timeout=PATIENCE
+        )
         answer.raise_for_status()
         return answer.json()["data"]
 
@@ -35,7 +37,9 @@ class Prometheus:
     def has_data(self, query: str, *, since: float) -> bool:
         """Whether a query has had a result within so many seconds."""
         now = time.time()
-        series = self.get("query_range", query=query, start=str(now - since), end=str(now), step="5")["result"]
+        series = self.get(
+            "query_range", query=query, start=str(now - since), end=str(now), step="5"
+        )["result"]
         return any(value != "NaN" for one in series for _, value in one["values"])
 
     def alerts(self, state: str) -> set[tuple[str, str]]:
@@ -63,7 +67,9 @@ def prometheus(
         "scrape_configs": [{"job_name": "runtype", "static_configs": [{"targets": [target]}]}],
     }
     if alertmanager:
-        config["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [_address(alertmanager)]}]}]}
+        config["alerting"] = {
+            "alertmanagers": [{"static_configs": [{"targets": [_address(alertmanager)]}]}]
+        }
     file = folder / "prometheus.yml"
     file.write_text(yaml.safe_dump(config))
     flags = [
@@ -92,7 +98,10 @@ def alertmanager(binary: str, folder: Path, config: Mapping[str, Any]) -> Iterat
 
 
 def hurried(rules: Sequence[Path], folder: Path) -> list[Path]:
-    """Copies of rule files that a test can wait for: evaluated each second, alerts held a sixtieth as long. Windows stay as they are."""
+    """Copies of rule files that a test can wait for.
+
+    Evaluated each second, alerts held a sixtieth as long. Windows stay as they are.
+    """
     copies = []
     for path in rules:
         document = yaml.safe_load(path.read_text())
@@ -124,7 +133,9 @@ def _running(binary: str, log: Path, flags: Sequence[str]) -> Iterator[str]:
         port = probe.getsockname()[1]
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [binary, *flags, f"--web.listen-address=127.0.0.1:{port}"], stdout=file, stderr=subprocess.STDOUT
+            [binary, *flags, f"--web.listen-address=127.0.0.1:{port}"],
+            stdout=file,
+            stderr=subprocess.STDOUT,
         )
     url = f"http://127.0.0.1:{port}"
     try:

@@ -1,6 +1,9 @@
-"""One account's polling against the simulator in virtual time: everything real but the network and the clock.
+"""One account's polling against the simulator in virtual time.
 
-`Rig` starts, stops and kills it, waits, and compares what the ledger counted with what the simulator knows to be true.
+Everything real but the network and the clock.
+
+`Rig` starts, stops and kills it, waits, and compares what the ledger counted with what the
+simulator knows to be true.
 """
 
 from __future__ import annotations
@@ -18,7 +21,15 @@ import yaml
 from runtype_exporter import catalogue
 from runtype_exporter.config import Config, load
 from runtype_exporter.ledger import Ledger
-from runtype_exporter.model import Attempt, Batch, BatchRef, BatchView, HistogramValue, LabelValues, Series
+from runtype_exporter.model import (
+    Attempt,
+    Batch,
+    BatchRef,
+    BatchView,
+    HistogramValue,
+    LabelValues,
+    Series,
+)
 from runtype_exporter.polling import Account, Statuses
 from runtype_exporter.polling.labels import Unlimited
 from runtype_exporter.protocols import Room
@@ -105,7 +116,10 @@ def _nothing(_: float) -> None:
 
 
 class Distant(httpx.AsyncBaseTransport):
-    """The API at a distance: an answer is made `latency` seconds after it was asked for and arrives as long after that."""
+    """The API at a distance.
+
+    An answer is made `latency` seconds after it was asked for and arrives as long after that.
+    """
 
     def __init__(self, app: Any, latency: float) -> None:
         self._near = httpx.ASGITransport(app=app)
@@ -121,9 +135,10 @@ class Distant(httpx.AsyncBaseTransport):
 class Rig:
     """One account whose API is a simulated world.
 
-    `account` and `sections` are what its configuration says otherwise than the default, `scopes` are its key's. `latency` is in
-    seconds, each way: without it no time passes within a cycle. An account `beside` another shares its ledger and clock and, without
-    settings of its own, its world.
+    `account` and `sections` are what its configuration says otherwise than the default, `scopes`
+    are its key's. `latency` is in seconds, each way: without it no time passes within a cycle. An
+    account `beside` another shares its ledger and clock and, without settings of its own, its
+    world.
     """
 
     def __init__(
@@ -139,7 +154,9 @@ class Rig:
         beside: Rig | None = None,
     ) -> None:
         self.beside = beside
-        self.clock = VirtualClock(asyncio.get_running_loop(), START) if beside is None else beside.clock
+        self.clock = (
+            VirtualClock(asyncio.get_running_loop(), START) if beside is None else beside.clock
+        )
         if beside is None or settings is not None:
             self.world = World(settings or WorldSettings(start=START), seed, self.clock)
             self.faults = Faults()
@@ -165,7 +182,9 @@ class Rig:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    def configure(self, account: Mapping[str, Any] | None = None, sections: Mapping[str, Any] | None = None) -> None:
+    def configure(
+        self, account: Mapping[str, Any] | None = None, sections: Mapping[str, Any] | None = None
+    ) -> None:
         """What the next start is to go by."""
         self.config = configured(self.path.parent, account or {}, sections or {})
 
@@ -182,7 +201,9 @@ class Rig:
             )
         else:
             self._held, self.ledger = self.beside._held, self.beside.ledger
-        self.budget = Budget(config.name, config.requests_per_hour, self.ledger, self.clock, self.heard)
+        self.budget = Budget(
+            config.name, config.requests_per_hour, self.ledger, self.clock, self.heard
+        )
         self.client = Client(
             config.name,
             config.base_url,
@@ -283,7 +304,11 @@ class Rig:
                 if sample is None:
                     del held[labels]
                     continue
-                held[labels] = sum(sample.value.counts) if isinstance(sample.value, HistogramValue) else sample.value
+                held[labels] = (
+                    sum(sample.value.counts)
+                    if isinstance(sample.value, HistogramValue)
+                    else sample.value
+                )
         pooled: Counter[LabelValues] = Counter()
         for labels, value in self._held.get(metric, {}).items():
             pooled[labels[1:]] += value
@@ -291,11 +316,18 @@ class Rig:
 
     def truth(self) -> dict[LabelValues, float]:
         """What the world knows of final results, in the shape of `counted`."""
-        return {tuple(key): float(count) for key, count in self.world.truth(self.clock.now()).items() if count}
+        return {
+            tuple(key): float(count)
+            for key, count in self.world.truth(self.clock.now()).items()
+            if count
+        }
 
     def run_truth(self) -> dict[LabelValues, float]:
         """What the world knows of runs that ended, in the shape of `counted`."""
-        return {tuple(key): float(count) for key, count in self.world.truth_runs(self.clock.now()).items()}
+        return {
+            tuple(key): float(count)
+            for key, count in self.world.truth_runs(self.clock.now()).items()
+        }
 
     def held(self, batch_id: str) -> Batch:
         """A batch as the ledger holds it."""
@@ -322,7 +354,12 @@ class Rig:
 
 def configured(folder: Path, account: Mapping[str, Any], sections: Mapping[str, Any]) -> Config:
     """A configuration of one account on loopback, loaded the way the exporter loads it."""
-    usual = {"name": "acme", "base_url": "http://127.0.0.1:1", "api_key": {"env": "KEY"}, "requests_per_hour": 100_000}
+    usual = {
+        "name": "acme",
+        "base_url": "http://127.0.0.1:1",
+        "api_key": {"env": "KEY"},
+        "requests_per_hour": 100_000,
+    }
     file = folder / "config.yaml"
     file.write_text(yaml.safe_dump({"accounts": [{**usual, **account}], **sections}))
     return load(file, environ={"KEY": KEY})

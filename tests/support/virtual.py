@@ -1,7 +1,8 @@
 """A month in seconds: an event loop whose time advances instead of passing, and a wall clock that runs with it.
 
-The loop's selector never sleeps: where nothing is ready, it moves the loop's time to the next timer. Sockets still work, but real
-time does not pass while they are waited for, so a test over real sockets takes an ordinary loop.
+The loop's selector never sleeps: where nothing is ready, it moves the loop's time to the next
+timer. Sockets still work, but real time does not pass while they are waited for, so a test over
+real sockets takes an ordinary loop.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 STUCK_AFTER = 5.0
-"""Real seconds that a loop without any timer waits for a thread or a socket before it is declared stuck."""
+"""Real seconds that a loop without any timer waits for a thread or a socket before it is declared
+stuck."""
 
 
 class _Selector(selectors.DefaultSelector):  # type: ignore[valid-type,misc]  # the platform chooses the class
@@ -29,7 +31,9 @@ class _Selector(selectors.DefaultSelector):  # type: ignore[valid-type,misc]  # 
         if timeout is None:
             ready = super().select(STUCK_AFTER)
             if not ready:
-                raise RuntimeError("the virtual loop is stuck: no timer is set and nothing can be read")
+                raise RuntimeError(
+                    "the virtual loop is stuck: no timer is set and nothing can be read"
+                )
             return ready
         self.loop.advance(timeout)
         return []
@@ -43,7 +47,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         selector.loop = self
         self._virtual_now = 0.0
         super().__init__(selector)
-        self._clock_resolution = 1e-6  # a timer must be due once time has been moved to it, whatever the rounding
+        # A timer must be due once time has been moved to it, whatever the rounding.
+        self._clock_resolution = 1e-6
 
     def time(self) -> float:
         """Seconds since the loop was made."""
@@ -55,7 +60,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class VirtualClock:
-    """Wall time that runs with a loop's time. `jump` sets it wrong, as an administrator or a time server would."""
+    """Wall time that runs with a loop's time.
+
+    `jump` sets it wrong, as an administrator or a time server would.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, start: float) -> None:
         self._loop = loop

@@ -16,7 +16,9 @@ ALERTS = [rule for rule in EVERY if isinstance(rule, Alert)]
 
 
 def managed() -> list[dict]:
-    return [rule for group in yaml.safe_load(grafana_alerts(RULES))["groups"] for rule in group["rules"]]
+    return [
+        rule for group in yaml.safe_load(grafana_alerts(RULES))["groups"] for rule in group["rules"]
+    ]
 
 
 def test_every_alert_has_a_row_and_a_section_and_every_record_a_row():
@@ -33,12 +35,17 @@ def test_no_template_is_left_on_the_page():
 
 
 def test_grafana_asks_the_very_expressions_of_prometheus():
-    assert [alert.expr for alert in ALERTS] == [rule["data"][0]["model"]["expr"] for rule in managed()]
+    assert [alert.expr for alert in ALERTS] == [
+        rule["data"][0]["model"]["expr"] for rule in managed()
+    ]
     assert {DATASOURCE} == {rule["data"][0]["datasourceUid"] for rule in managed()}
 
 
 def test_grafana_fires_on_whatever_the_expression_finds_and_rests_on_nothing():
-    """Values may be 0 (`up == 0`), so no comparison decides; finding nothing is what Prometheus calls inactive."""
+    """Values may be 0 (`up == 0`), so no comparison decides.
+
+    Finding nothing is what Prometheus calls inactive.
+    """
     assert {("fires", "math", "is_number($value)", "OK")} == {
         (
             rule["condition"],
@@ -51,24 +58,33 @@ def test_grafana_fires_on_whatever_the_expression_finds_and_rests_on_nothing():
 
 
 def test_grafana_holds_keeps_and_labels_as_prometheus_does():
-    meant = [(alert.hold, alert.keep, {"severity": alert.severity, **alert.labels}) for alert in ALERTS]
+    meant = [
+        (alert.hold, alert.keep, {"severity": alert.severity, **alert.labels}) for alert in ALERTS
+    ]
     units = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
     def seconds(text: str) -> float:
         return sum(int(count) * units[unit] for count, unit in re.findall(r"(\d+)([dhms])", text))
 
-    found = [(seconds(rule["for"]), seconds(rule["keepFiringFor"]), rule["labels"]) for rule in managed()]
+    found = [
+        (seconds(rule["for"]), seconds(rule["keepFiringFor"]), rule["labels"]) for rule in managed()
+    ]
     assert meant == found
 
 
 def test_grafana_rules_are_told_apart():
     """Titles must differ within a folder, and uids, of at most 40 characters, within an organisation."""
     rules = managed()
-    assert len(rules) == len({rule["title"] for rule in rules}) == len({rule["uid"] for rule in rules})
+    assert (
+        len(rules) == len({rule["title"] for rule in rules}) == len({rule["uid"] for rule in rules})
+    )
     assert max(len(rule["uid"]) for rule in rules) <= 40
 
 
 def test_no_dollar_is_left_that_grafana_would_expand():
-    """It reads `$word` in these files as a variable of the environment, in some versions; expressions and conditions it leaves alone."""
+    """It reads `$word` in these files as a variable of the environment, in some versions.
+
+    Expressions and conditions it leaves alone.
+    """
     for rule in managed():
         assert "$" not in str({key: value for key, value in rule.items() if key != "data"})

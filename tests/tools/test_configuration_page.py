@@ -60,7 +60,9 @@ def test_every_example_is_a_value_that_the_key_takes(tmp_path: Path, key: Key):
     assert load(file)
 
 
-@pytest.mark.parametrize("key", [key for key in KEYS if key.default.startswith("`")], ids=lambda key: key.path)
+@pytest.mark.parametrize(
+    "key", [key for key in KEYS if key.default.startswith("`")], ids=lambda key: key.path
+)
 def test_every_default_means_what_is_built_in(tmp_path: Path, key: Key):
     said, silent = tmp_path / "said.yaml", tmp_path / "silent.yaml"
     data = file_with(key, yaml.safe_load(key.default.strip("`")))
@@ -113,11 +115,14 @@ def test_a_key_that_nobody_explained_is_refused():
 def test_every_flag_of_every_command_has_its_twin():
     by_command = {(name, flag.name) for flag in flags() for name in flag.commands}
     assert by_command == {
-        (name, option.opts[0]) for name, command in commands.commands.items() for option in command.params
+        (name, option.opts[0])
+        for name, command in commands.commands.items()
+        for option in command.params
     }
-    assert {f"RUNTYPE_EXPORTER_{flag.name[2:].upper().replace('.', '_').replace('-', '_')}" for flag in flags()} == {
-        flag.variable for flag in flags()
-    }
+    assert {
+        f"RUNTYPE_EXPORTER_{flag.name[2:].upper().replace('.', '_').replace('-', '_')}"
+        for flag in flags()
+    } == {flag.variable for flag in flags()}
 
 
 def test_the_committed_page_is_fresh():

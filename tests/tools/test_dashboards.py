@@ -45,13 +45,19 @@ def variables(document: Any) -> dict[str, Any]:
 def expressions(document: Any) -> Iterator[str]:
     yield from (target["expr"] for panel in panels(document) for target in panel["targets"])
     yield from (mark["expr"] for mark in document["annotations"]["list"] if "expr" in mark)
-    yield from (variable["query"]["query"] for variable in variables(document).values() if variable["type"] == "query")
+    yield from (
+        variable["query"]["query"]
+        for variable in variables(document).values()
+        if variable["type"] == "query"
+    )
 
 
 def properties(panel: Any) -> dict[str, dict[str, Any]]:
     """The overrides by the name of what they are for."""
     return {
-        override["matcher"]["options"]: {item["id"]: item["value"] for item in override["properties"]}
+        override["matcher"]["options"]: {
+            item["id"]: item["value"] for item in override["properties"]
+        }
         for override in panel["fieldConfig"]["overrides"]
     }
 
@@ -80,7 +86,9 @@ def test_what_is_committed_is_what_the_code_makes(path: str):
 
 
 def test_every_committed_dashboard_is_made_by_the_code():
-    assert set(DASHBOARDS) == {str(path.relative_to(ROOT)) for path in (ROOT / "grafana/dashboards").glob("*")}
+    assert set(DASHBOARDS) == {
+        str(path.relative_to(ROOT)) for path in (ROOT / "grafana/dashboards").glob("*")
+    }
 
 
 def test_uids_are_stable_for_links_and_bookmarks_refer_to_them():
@@ -148,7 +156,9 @@ def test_every_column_of_a_table_has_a_name_a_place_and_a_look(document: Any):
             organize["excludeByName"]
         )
         several = len(panel["targets"]) > 1
-        assert {f"Value #{target['refId']}" if several else "Value" for target in panel["targets"]} | {"Time"} == values
+        assert {
+            f"Value #{target['refId']}" if several else "Value" for target in panel["targets"]
+        } | {"Time"} == values
 
 
 @each
@@ -169,11 +179,15 @@ def test_every_query_is_complete(document: Any):
         for target in panel["targets"]:
             assert target["expr"]
             assert target["instant"] is not target["range"]
-            assert target["instant"] is (panel["type"] in ("stat", "table", "bargauge")), panel["title"]
+            assert target["instant"] is (panel["type"] in ("stat", "table", "bargauge")), panel[
+                "title"
+            ]
 
 
 @each
-def test_every_variable_that_is_asked_for_exists_and_every_one_that_exists_is_asked_for(document: Any):
+def test_every_variable_that_is_asked_for_exists_and_every_one_that_exists_is_asked_for(
+    document: Any,
+):
     assert set() == asked(document) - GRAFANAS_OWN - set(variables(document))
     assert set() == set(variables(document)) - asked(document) - {"datasource"}
 
@@ -183,7 +197,11 @@ def test_a_choice_of_several_values_is_matched_as_a_pattern(document: Any):
     for expr in expressions(document):
         assert [] == re.findall(r"(?<!~)\"\$(?!\d)\w+\"", expr), expr
     for variable in variables(document).values():
-        assert variable.get("definition") == variable["query"]["query"] if variable["type"] == "query" else True
+        assert (
+            variable.get("definition") == variable["query"]["query"]
+            if variable["type"] == "query"
+            else True
+        )
 
 
 @each
@@ -196,7 +214,9 @@ def test_all_takes_in_what_has_no_schedule(document: Any):
 
 @each
 def test_it_leads_to_the_others_and_keeps_time_and_variables(document: Any):
-    assert {f"/d/{uid}" for uid in UIDS} - {f"/d/{document['uid']}"} == {link["url"] for link in document["links"]}
+    assert {f"/d/{uid}" for uid in UIDS} - {f"/d/{document['uid']}"} == {
+        link["url"] for link in document["links"]
+    }
     assert all(link["includeVars"] and link["keepTime"] for link in document["links"])
 
 
@@ -206,7 +226,7 @@ def test_links_lead_to_dashboards_and_variables_that_exist(document: Any):
         uid, _, query = url.removeprefix("/d/").partition("?")
         assert uid in UIDS, url
         for name in re.findall(r"var-(\w+)=|\$\{(?!__)(\w+):queryparam\}", query):
-            assert ("".join(name)) in variables(UIDS[uid]), url
+            assert "".join(name) in variables(UIDS[uid]), url
         assert not query or "${__url_time_range}" in query, url
 
 
@@ -215,14 +235,18 @@ def test_a_link_takes_from_its_row_what_the_row_has_and_encodes_it(document: Any
     for panel in panels(document):
         for override in properties(panel).values():
             for link in override.get("links", []):
-                assert {"percentencode"} == set(re.findall(r"\$\{__(?:value|data)\.[\w.]+:?(\w*)\}", link["url"]))
+                assert {"percentencode"} == set(
+                    re.findall(r"\$\{__(?:value|data)\.[\w.]+:?(\w*)\}", link["url"])
+                )
                 columns = set(re.findall(r"__data\.fields\.(\w+)", link["url"]))
                 assert set() == columns - set(properties(panel)), panel["title"]
 
 
 @each
 def test_shares_are_of_events_and_never_means_of_shares(document: Any):
-    assert [] == [expr for expr in expressions(document) if re.search(r"\bavg(_over_time)?\b", expr)]
+    assert [] == [
+        expr for expr in expressions(document) if re.search(r"\bavg(_over_time)?\b", expr)
+    ]
 
 
 @each
@@ -240,7 +264,10 @@ def test_widths_that_leave_a_hole_are_refused():
 
 
 def test_sections_follow_each_other_downwards():
-    first, second = section("", evenly(2, {"title": "a"}, {"title": "b"})), section("more", evenly(3, {"title": "c"}))
+    first, second = (
+        section("", evenly(2, {"title": "a"}, {"title": "b"})),
+        section("more", evenly(3, {"title": "c"})),
+    )
     made = dashboard("runtype-slo", [], [], [first, second])
     assert [("a", 0, 0), ("b", 12, 0), ("more", 0, 2), ("c", 0, 3)] == [
         (panel["title"], panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in made["panels"]
@@ -267,4 +294,7 @@ def test_the_provisioned_data_source_is_what_others_refer_to():
 
 def test_the_provisioned_dashboards_are_a_folder_of_files():
     [provider] = provisioned("dashboards")["providers"]
-    assert ("file", "/var/lib/grafana/dashboards") == (provider["type"], provider["options"]["path"])
+    assert ("file", "/var/lib/grafana/dashboards") == (
+        provider["type"],
+        provider["options"]["path"],
+    )

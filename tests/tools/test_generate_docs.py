@@ -18,8 +18,14 @@ def test_every_metric_has_one_row_with_all_that_is_known_of_it(metric):
 
 def test_closed_values_and_buckets_are_named():
     lines = metrics().splitlines()
-    assert "* `runtype_records_finished_total`, `outcome`: `success`, `failure`, `cancelled`, `unknown`" in lines
-    assert "* `runtype_record_latency_seconds`: 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600" in lines
+    assert (
+        "* `runtype_records_finished_total`, `outcome`: `success`, `failure`, `cancelled`,"
+        " `unknown`" in lines
+    )
+    assert (
+        "* `runtype_record_latency_seconds`: 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600"
+        in lines
+    )
 
 
 def test_pages_that_were_just_written_are_fresh(tmp_path, capsys):
@@ -33,7 +39,10 @@ def test_a_stale_page_is_named_with_the_remedy(tmp_path, capsys):
     write(tmp_path)
     (tmp_path / "docs/metrics.md").write_text("old", encoding="utf-8")
     assert main(["--check"], tmp_path) == 1
-    assert capsys.readouterr().err == "docs/metrics.md is stale: run `make docs` and commit what changes\n"
+    assert (
+        capsys.readouterr().err
+        == "docs/metrics.md is stale: run `make docs` and commit what changes\n"
+    )
     assert (tmp_path / "docs/metrics.md").read_text(encoding="utf-8") == "old"
 
 

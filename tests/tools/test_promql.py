@@ -55,19 +55,37 @@ def problems(text: str) -> list[str]:
         ("vector(1)", set()),
         ("day_of_week()", set()),
         ("runtype_up * on (account) runtype_up", {"account"}),
-        ("runtype_batches_open and on (account) runtype_up", {"account", "schedule", "flow", *TARGET}),
-        ("sum by (account) (runtype_up) or sum by (job) (runtype_up)", {"account", "job"}),
-        ("sum by (account) (runtype_up) / ignoring (job) sum by (account, job) (runtype_up)", {"account"}),
         (
-            "sum(runtype_batches_open) by (account, flow) * on (account) group_left (cron) runtype_schedule_info",
+            "runtype_batches_open and on (account) runtype_up",
+            {"account", "schedule", "flow", *TARGET},
+        ),
+        ("sum by (account) (runtype_up) or sum by (job) (runtype_up)", {"account", "job"}),
+        (
+            "sum by (account) (runtype_up) / ignoring (job) sum by (account, job) (runtype_up)",
+            {"account"},
+        ),
+        (
+            (
+                "sum(runtype_batches_open) by (account, flow) * on (account) group_left (cron)"
+                " runtype_schedule_info"
+            ),
             {"account", "flow", "cron"},
         ),
         (
-            "runtype_schedule_info * on (account) group_right (timezone) sum by (account, job) (runtype_up)",
+            (
+                "runtype_schedule_info * on (account) group_right (timezone) sum by (account, job)"
+                " (runtype_up)"
+            ),
             {"account", "job", "timezone"},
         ),
-        (f"histogram_quantile(0.9, sum by (le, account) (rate({LATENCY}_bucket[5m])))", {"account"}),
-        (f"sum by (flow) (rate({LATENCY}_sum[5m])) / sum by (flow) (rate({LATENCY}_count[5m]))", {"flow"}),
+        (
+            f"histogram_quantile(0.9, sum by (le, account) (rate({LATENCY}_bucket[5m])))",
+            {"account"},
+        ),
+        (
+            f"sum by (flow) (rate({LATENCY}_sum[5m])) / sum by (flow) (rate({LATENCY}_count[5m]))",
+            {"flow"},
+        ),
         ('label_replace(sum(runtype_up), "a", "x", "", "")', {"a"}),
         ('label_join(sum by (account) (runtype_up), "b", "-", "account")', {"account", "b"}),
         ('absent(up{job="runtype", instance=~"a.*"})', {"job"}),
@@ -76,7 +94,10 @@ def problems(text: str) -> list[str]:
         ('sum by (account) ({"runtype:finished:max", outcome="failure"})', {"account"}),
         ("slo:objective:ratio", {"slo"}),
         ("process_resident_memory_bytes", set(TARGET)),
-        ('runtype_usage_executions{period="daily" or period="monthly"}', {"account", "period", *TARGET}),
+        (
+            'runtype_usage_executions{period="daily" or period="monthly"}',
+            {"account", "period", *TARGET},
+        ),
     ],
 )
 def test_the_labels_of_a_result_are_inferred(text: str, names: set[str]):
@@ -101,24 +122,51 @@ def test_a_scalar_has_no_labels():
         ('runtype_up{account="x" or batch="y"}', "runtype_up has no label batch"),
         (
             f'{FINISHED}{{outcome="succes"}}',
-            f"{FINISHED}: outcome is never 'succes', but one of cancelled, failure, success, unknown",
+            (
+                f"{FINISHED}: outcome is never 'succes', but one of cancelled, failure, success,"
+                " unknown"
+            ),
         ),
         (
             f'{FINISHED}{{outcome=~"failure|unknwon"}}',
-            f"{FINISHED}: outcome is never 'unknwon', but one of cancelled, failure, success, unknown",
+            (
+                f"{FINISHED}: outcome is never 'unknwon', but one of cancelled, failure, success,"
+                " unknown"
+            ),
         ),
         (
             f'{FINISHED}{{outcome!="sucess"}}',
-            f"{FINISHED}: outcome is never 'sucess', but one of cancelled, failure, success, unknown",
+            (
+                f"{FINISHED}: outcome is never 'sucess', but one of cancelled, failure, success,"
+                " unknown"
+            ),
         ),
         ('slo:objective:ratio{slo="c"}', "slo:objective:ratio: slo is never 'c', but one of a, b"),
         ("sum by (batch) (runtype_up)", "sum by (batch): there is no such label below it"),
-        ("max without (batch) (runtype_up)", "max without (batch): there is no such label below it"),
-        ("sum by (account) (sum by (job) (runtype_up))", "sum by (account): there is no such label below it"),
-        ("sum by (instance) (runtype:finished:max)", "sum by (instance): there is no such label below it"),
-        ("runtype_up * on (slo) slo:objective:ratio", "* on (slo): the left side has no such label"),
-        ("runtype_up and on (flow) runtype_batches_open", "and on (flow): the left side has no such label"),
-        ("runtype_up * ignoring (flow) runtype_up", "* ignoring (flow): neither side has such a label"),
+        (
+            "max without (batch) (runtype_up)",
+            "max without (batch): there is no such label below it",
+        ),
+        (
+            "sum by (account) (sum by (job) (runtype_up))",
+            "sum by (account): there is no such label below it",
+        ),
+        (
+            "sum by (instance) (runtype:finished:max)",
+            "sum by (instance): there is no such label below it",
+        ),
+        (
+            "runtype_up * on (slo) slo:objective:ratio",
+            "* on (slo): the left side has no such label",
+        ),
+        (
+            "runtype_up and on (flow) runtype_batches_open",
+            "and on (flow): the left side has no such label",
+        ),
+        (
+            "runtype_up * ignoring (flow) runtype_up",
+            "* ignoring (flow): neither side has such a label",
+        ),
         (
             "runtype_batches_open * on (account) group_left (cron) runtype_up",
             "group_left (cron): the side that it is taken from has no such label",
@@ -143,11 +191,17 @@ def test_a_scalar_has_no_labels():
             'label_replace(runtype_up, "a", "$1", "flow", "(.*)")',
             "label_replace from flow: there is no such label below it",
         ),
-        ('label_join(runtype_up, "a", "-", "flow")', "label_join from flow: there is no such label below it"),
+        (
+            'label_join(runtype_up, "a", "-", "flow")',
+            "label_join from flow: there is no such label below it",
+        ),
         ("rate(runtype_batches_open[5m])", "rate of runtype_batches_open, which is a gauge"),
         ("delta(runtype_polls_total[5m])", "delta of runtype_polls_total, which is a counter"),
         ("topk(scalar(runtype_upp), runtype_up)", "nothing bears the name runtype_upp"),
-        ("quantile_over_time(scalar(runtype_upp), runtype_up[5m])", "nothing bears the name runtype_upp"),
+        (
+            "quantile_over_time(scalar(runtype_upp), runtype_up[5m])",
+            "nothing bears the name runtype_upp",
+        ),
         ("max_over_time((runtype_upp > 0)[1h:1m])", "nothing bears the name runtype_upp"),
         ("absent(runtype_upp)", "nothing bears the name runtype_upp"),
         ("runtype_up or runtype_upp", "nothing bears the name runtype_upp"),
@@ -157,7 +211,9 @@ def test_a_mistake_is_found(text: str, problem: str):
     assert [problem] == problems(text)
 
 
-@pytest.mark.parametrize("text", ["sum(", "rate(runtype_up)", "runtype_up[5x]", "sum by (a runtype_up", ""])
+@pytest.mark.parametrize(
+    "text", ["sum(", "rate(runtype_up)", "runtype_up[5x]", "sum by (a runtype_up", ""]
+)
 def test_what_is_no_expression_is_a_problem(text: str):
     [problem] = problems(text)
     assert problem.startswith("cannot be parsed: ")
@@ -215,7 +271,10 @@ def test_a_suffix_is_taken_only_from_what_is_a_histogram():
     ("text", "parsable"),
     [
         ('x{account=~"$account"}', 'x{account=~"grafana_variable"}'),
-        ('x{account=~"${account:regex}", b="a$b"}', 'x{account=~"grafana_variable", b="agrafana_variable"}'),
+        (
+            'x{account=~"${account:regex}", b="a$b"}',
+            'x{account=~"grafana_variable", b="agrafana_variable"}',
+        ),
         ("rate(x[$__rate_interval]) + rate(x[$__range])", "rate(x[1m]) + rate(x[1h])"),
         ("x[${__interval}:$step]", "x[1m:1h]"),
         ("x / $__range_s", "x / 3600"),
@@ -234,7 +293,9 @@ def test_a_variable_may_be_any_value_of_a_closed_set():
 
 def test_a_variable_outside_quotes_is_tried_with_each_of_its_options():
     options = {"window": ["1h", "1d"], "by": ["flow"], "unused": ["x"]}
-    assert ["a1h[5m] by (flow)", "a1d[5m] by (flow)"] == list(expand("a$window[5m] by (${by})", options))
+    assert ["a1h[5m] by (flow)", "a1d[5m] by (flow)"] == list(
+        expand("a$window[5m] by (${by})", options)
+    )
     assert ['a{b="grafana_variable"}'] == list(expand('a{b="$window"}', options))
 
 
@@ -243,7 +304,10 @@ def test_a_variable_outside_quotes_is_tried_with_each_of_its_options():
     [
         ("{{ $labels.account }} is {{ $value | humanize }}", []),
         ("{{ $labels.slo }}", ["slo"]),
-        ('{{ index $labels "slo" }} {{ .Labels.flow }} {{ if eq $labels.x "y" }}{{ end }}', ["slo", "flow", "x"]),
+        (
+            '{{ index $labels "slo" }} {{ .Labels.flow }} {{ if eq $labels.x "y" }}{{ end }}',
+            ["slo", "flow", "x"],
+        ),
         ("labels.slo", []),
     ],
 )
@@ -269,7 +333,11 @@ def test_a_query_within_an_annotation_is_checked(text: str):
 def test_labels_in_a_legend_and_a_link_must_be_there():
     some = Labels.of("account")
     assert [] == legend_problems("{{account}} {{ account }} budget", some)
-    assert ["the legend '{{flow}}' names flow, which the result does not have"] == legend_problems("{{flow}}", some)
+    assert ["the legend '{{flow}}' names flow, which the result does not have"] == legend_problems(
+        "{{flow}}", some
+    )
     assert [] == link_problems("/d/x?var-account=${__field.labels.account}", some)
     link = "/d/x?var-flow=${__field.labels.flow:percentencode}"
-    assert [f"the link '{link}' names flow, which no result of the panel has"] == link_problems(link, some)
+    assert [f"the link '{link}' names flow, which no result of the panel has"] == link_problems(
+        link, some
+    )

@@ -1,4 +1,7 @@
-"""The reading of rules, dashboards, alert rules and pages: what is found in a tree that holds one mistake."""
+"""The reading of rules, dashboards, alert rules and pages.
+
+What is found in a tree that holds one mistake.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,8 @@ def dashboard_problems(root: Path, **keys: Any) -> list[str]:
 
 def panel_problems(root: Path, **keys: Any) -> list[str]:
     return dashboard_problems(
-        root, panels=[{"title": "p", "targets": [{"expr": "sum by (account) (runtype_up)"}], **keys}]
+        root,
+        panels=[{"title": "p", "targets": [{"expr": "sum by (account) (runtype_up)"}], **keys}],
     )
 
 
@@ -40,9 +44,17 @@ def alerting_problems(root: Path, **keys: Any) -> list[str]:
     file = root / "grafana/provisioning/alerting/a.yaml"
     file.parent.mkdir(parents=True)
     data = [
-        {"refId": "A", "datasourceUid": "prometheus", "model": {"expr": "sum by (account) (runtype_up)"}},
+        {
+            "refId": "A",
+            "datasourceUid": "prometheus",
+            "model": {"expr": "sum by (account) (runtype_up)"},
+        },
         {"refId": "B", "datasourceUid": "__expr__", "model": {"type": "reduce", "expression": "A"}},
-        {"refId": "C", "datasourceUid": "__expr__", "model": {"type": "math", "expression": "$B < 1"}},
+        {
+            "refId": "C",
+            "datasourceUid": "__expr__",
+            "model": {"type": "math", "expression": "$B < 1"},
+        },
     ]
     rule = {"title": "t", "condition": "C", "data": data, **keys}
     file.write_text(yaml.safe_dump({"apiVersion": 1, "groups": [{"name": "g", "rules": [rule]}]}))
@@ -54,15 +66,23 @@ def alerting_problems(root: Path, **keys: Any) -> list[str]:
 
 def test_what_a_rule_records_is_known_afterwards_with_the_labels_of_the_rule():
     record = {"record": "a:b", "expr": "sum by (account) (runtype_up)", "labels": {"slo": "x"}}
-    good = {"alert": "Good", "expr": 'a:b{slo="x", account="y"} > 0', "annotations": {"summary": "{{ $labels.slo }}"}}
+    good = {
+        "alert": "Good",
+        "expr": 'a:b{slo="x", account="y"} > 0',
+        "annotations": {"summary": "{{ $labels.slo }}"},
+    }
     bad = {"alert": "Bad", "expr": 'a:b{slo="z"} > 0'}
-    assert ["a.yaml: Bad: a:b: slo is never 'z', but one of x"] == rule_problems(rules(record, good, bad))
+    assert ["a.yaml: Bad: a:b: slo is never 'z', but one of x"] == rule_problems(
+        rules(record, good, bad)
+    )
 
 
 def test_the_order_of_files_does_not_matter():
     later = rules({"record": "a:b", "expr": "sum by (account) (runtype_up)"}, file="z.yaml")
     earlier = rules({"record": "c:d", "expr": "sum by (flow) (a:b)"}, file="a.yaml")
-    assert ["a.yaml: c:d: sum by (flow): there is no such label below it"] == rule_problems(earlier, later)
+    assert ["a.yaml: c:d: sum by (flow): there is no such label below it"] == rule_problems(
+        earlier, later
+    )
 
 
 def test_rules_that_wait_for_each_other_are_named():
@@ -73,11 +93,16 @@ def test_rules_that_wait_for_each_other_are_named():
 def test_a_rule_may_go_on_from_its_own_last_value():
     copy = {
         "record": "a:b",
-        "expr": "sum by (account) (runtype_up) and last_over_time(a:b[5m]) or sum by (account) (runtype_up)",
+        "expr": (
+            "sum by (account) (runtype_up) and last_over_time(a:b[5m]) or sum by (account)"
+            " (runtype_up)"
+        ),
     }
     after = {"record": "c:d", "expr": "sum by (account) (a:b)"}
     wrong = {"record": "e:f", "expr": "sum by (flow) (a:b)"}
-    assert ["a.yaml: e:f: sum by (flow): there is no such label below it"] == rule_problems(rules(copy, after, wrong))
+    assert ["a.yaml: e:f: sum by (flow): there is no such label below it"] == rule_problems(
+        rules(copy, after, wrong)
+    )
 
 
 def test_a_record_must_not_take_a_name_of_the_catalogue():
@@ -128,7 +153,10 @@ def test_a_panel_in_a_collapsed_row_is_read(tmp_path: Path):
 @pytest.mark.parametrize(
     ("keys", "problem"),
     [
-        ({"targets": [{"expr": 'runtype_up{account="$account"}'}]}, "$account is no variable of the dashboard"),
+        (
+            {"targets": [{"expr": 'runtype_up{account="$account"}'}]},
+            "$account is no variable of the dashboard",
+        ),
         (
             {"targets": [{"expr": "sum(runtype_up)", "legendFormat": "{{account}}"}]},
             "the legend '{{account}}' names account, which the result does not have",
@@ -141,7 +169,9 @@ def test_a_panel_in_a_collapsed_row_is_read(tmp_path: Path):
         (
             {
                 "fieldConfig": {
-                    "overrides": [{"properties": [{"id": "links", "value": [{"url": "${__field.labels.x}"}]}]}]
+                    "overrides": [
+                        {"properties": [{"id": "links", "value": [{"url": "${__field.labels.x}"}]}]}
+                    ]
                 }
             },
             "the link '${__field.labels.x}' names x, which no result of the panel has",
@@ -166,7 +196,9 @@ def test_a_mistake_in_a_panel_is_found(tmp_path: Path, keys: dict[str, Any], pro
     ],
 )
 def test_the_query_of_a_variable_is_read(tmp_path: Path, query: Any, problem: str | None):
-    found = dashboard_problems(tmp_path, templating={"list": [{"name": "v", "type": "query", "query": query}]})
+    found = dashboard_problems(
+        tmp_path, templating={"list": [{"name": "v", "type": "query", "query": query}]}
+    )
     assert ([] if problem is None else [f"grafana/dashboards/d.json: $v: {problem}"]) == found
 
 
@@ -181,15 +213,23 @@ def test_an_annotation_of_a_dashboard_is_read(tmp_path: Path):
     found = dashboard_problems(
         tmp_path, annotations={"list": [{"name": "a", "expr": "runtype_upp"}, {"name": "built in"}]}
     )
-    assert ["grafana/dashboards/d.json: annotation 'a': nothing bears the name runtype_upp"] == found
+    assert [
+        "grafana/dashboards/d.json: annotation 'a': nothing bears the name runtype_upp"
+    ] == found
 
 
 def test_a_panel_is_shown_with_what_the_dashboard_begins_with():
     names = {"all": ("$__all", None), "these": (["$__all"], ".+"), "one": ("x", None)}
-    listed = [{"name": name, "current": {"value": value}, "allValue": every} for name, (value, every) in names.items()]
+    listed = [
+        {"name": name, "current": {"value": value}, "allValue": every}
+        for name, (value, every) in names.items()
+    ]
     panel = {
         "title": "p",
-        "targets": [{"expr": 'up{a=~"$all", b=~"${these:regex}", c="$one"}[$__range]'}, {"refId": "no query"}],
+        "targets": [
+            {"expr": 'up{a=~"$all", b=~"${these:regex}", c="$one"}[$__range]'},
+            {"refId": "no query"},
+        ],
     }
     document = {"templating": {"list": listed}, "panels": [{"type": "row", "panels": [panel]}]}
     assert [("p", 'up{a=~".*", b=~".+", c="x"}[1h]')] == list(shown(document))
@@ -202,7 +242,14 @@ def test_a_panel_is_shown_with_what_the_dashboard_begins_with():
     ("keys", "problem"),
     [
         ({"condition": "D"}, "the condition D is not there"),
-        ({"annotations": {"summary": "{{ $labels.account }} {{ $labels.alertname }} {{ $values.B.Value }}"}}, None),
+        (
+            {
+                "annotations": {
+                    "summary": "{{ $labels.account }} {{ $labels.alertname }} {{ $values.B.Value }}"
+                }
+            },
+            None,
+        ),
         (
             {"annotations": {"summary": "{{ $labels.flow }}"}},
             "{{ $labels.flow }}: the expression's result has no label flow",
@@ -212,16 +259,24 @@ def test_a_panel_is_shown_with_what_the_dashboard_begins_with():
             {
                 "condition": "A",
                 "data": [
-                    {"refId": "A", "datasourceUid": "__expr__", "model": {"type": "threshold", "expression": "Q"}}
+                    {
+                        "refId": "A",
+                        "datasourceUid": "__expr__",
+                        "model": {"type": "threshold", "expression": "Q"},
+                    }
                 ],
             },
             "A asks for Q, which is not there",
         ),
     ],
 )
-def test_a_mistake_in_a_grafana_rule_is_found(tmp_path: Path, keys: dict[str, Any], problem: str | None):
+def test_a_mistake_in_a_grafana_rule_is_found(
+    tmp_path: Path, keys: dict[str, Any], problem: str | None
+):
     place = "grafana/provisioning/alerting/a.yaml: t"
-    assert ([] if problem is None else [f"{place}: {problem}"]) == alerting_problems(tmp_path, **keys)
+    assert ([] if problem is None else [f"{place}: {problem}"]) == alerting_problems(
+        tmp_path, **keys
+    )
 
 
 # --- pages ---
@@ -230,7 +285,9 @@ def test_a_mistake_in_a_grafana_rule_is_found(tmp_path: Path, keys: dict[str, An
 def test_expressions_in_pages_are_read_where_they_are_marked(tmp_path: Path):
     page = tmp_path / "docs/design/a.md"
     page.parent.mkdir(parents=True)
-    page.write_text("```promql\n# why\nruntype_up\n\nruntype_upp == 0\n```\n\n```\nruntype_uppp\n```\n")
+    page.write_text(
+        "```promql\n# why\nruntype_up\n\nruntype_upp == 0\n```\n\n```\nruntype_uppp\n```\n"
+    )
     reading = read_all(tmp_path)["docs"]
     assert ["docs/design/a.md: nothing bears the name runtype_upp"] == reading.problems
     assert (2, {"runtype_up"}) == (reading.count, reading.metrics)

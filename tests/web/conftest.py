@@ -28,7 +28,11 @@ class House:
         self.served = []
         gauges = Gauges(batches_per_schedule=1, known_words=frozenset())
         self.publisher = Publisher(
-            ledger=self._snapshot, pictures=gauges.snapshot, own=OwnMetrics(), clock=SystemClock(), gate=False
+            ledger=self._snapshot,
+            pictures=gauges.snapshot,
+            own=OwnMetrics(),
+            clock=SystemClock(),
+            gate=False,
         )
         serve = self.publisher.served
         self.publisher.served = lambda version: (self.served.append(version), serve(version))
@@ -57,7 +61,9 @@ class House:
     @asynccontextmanager
     async def open(self, **options):
         """Serve, and hand out a client."""
-        app = create_app(publisher=self.publisher, status=self, reload=self.reload, version="1.2.3", **options)
+        app = create_app(
+            publisher=self.publisher, status=self, reload=self.reload, version="1.2.3", **options
+        )
         listener = socket.create_server(("127.0.0.1", 0))
         self.address = listener.getsockname()[:2]
         self.server = Server(app, [listener])

@@ -38,7 +38,10 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;
         ("application/openmetrics-text;q=0.5,*/*", "text"),
         ("application/openmetrics-text;q=0.5,text/plain;q=0.1,*/*", "openmetrics"),
         ("application/openmetrics-text;q=0.5,*/*,text/plain;q=0.1", "openmetrics"),
-        ("application/openmetrics-text;q=0.5,text/plain;q=0.9,text/plain;version=0.0.4;q=0.1", "openmetrics"),
+        (
+            "application/openmetrics-text;q=0.5,text/plain;q=0.9,text/plain;version=0.0.4;q=0.1",
+            "openmetrics",
+        ),
         ("application/openmetrics-text;q=nan", "text"),
         ("application/openmetrics-text;q=-1", "text"),
         ("application/openmetrics-text;q=2", "text"),

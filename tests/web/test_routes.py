@@ -33,7 +33,10 @@ async def test_a_scrape_gets_what_was_counted(house):
     assert answer.status_code == 200
     assert answer.headers["content-type"] == TEXT
     assert answer.headers["vary"] == "Accept, Accept-Encoding"
-    assert 'runtype_records_finished_total{account="a",flow="f",outcome="success",schedule="s"} 5.0\n' in answer.text
+    assert (
+        'runtype_records_finished_total{account="a",flow="f",outcome="success",schedule="s"} 5.0\n'
+        in answer.text
+    )
 
 
 async def test_prometheus_gets_openmetrics_in_gzip(house):
@@ -42,7 +45,8 @@ async def test_prometheus_gets_openmetrics_in_gzip(house):
         head, body = await raw(
             house,
             b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept-Encoding: gzip\r\n"
-            b"Accept: application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1\r\n\r\n",
+            b"Accept:"
+            b" application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1\r\n\r\n",
         )
     assert "200 ok" in head
     assert "content-encoding: gzip" in head
@@ -119,12 +123,24 @@ async def test_the_metrics_may_take_the_landing_page_s_place(house):
 @pytest.mark.parametrize("path", ["metrics", "", "/-/metrics", "/{path}", "/metrics?x", "/a#b"])
 def test_a_telemetry_path_that_cannot_be_is_refused_with_the_flag_s_name(house, path):
     with pytest.raises(ValueError, match=r"--web\.telemetry-path .*: give a path such as /metrics"):
-        create_app(publisher=house.publisher, status=house, reload=house.reload, version="1", telemetry_path=path)
+        create_app(
+            publisher=house.publisher,
+            status=house,
+            reload=house.reload,
+            version="1",
+            telemetry_path=path,
+        )
 
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "/metrics"), ("DELETE", "/"), ("POST", "/-/healthy"), ("PUT", "/-/ready"), ("GET", "/-/reload")],
+    [
+        ("POST", "/metrics"),
+        ("DELETE", "/"),
+        ("POST", "/-/healthy"),
+        ("PUT", "/-/ready"),
+        ("GET", "/-/reload"),
+    ],
 )
 async def test_other_methods_are_refused(house, method, path):
     async with house.open(lifecycle=True) as client:
@@ -162,7 +178,10 @@ async def test_ready_tells_what_is_waited_for(house):
         house.now = Status(ready=True)
         ready = await client.get("/-/ready")
     assert (starting.status_code, starting.text) == (503, "not ready: starting\n")
-    assert (waiting.status_code, waiting.text) == (503, "not ready: no cycle has ended yet of production\n")
+    assert (waiting.status_code, waiting.text) == (
+        503,
+        "not ready: no cycle has ended yet of production\n",
+    )
     assert (ready.status_code, ready.text) == (200, "ready\n")
 
 
@@ -203,8 +222,8 @@ async def test_the_landing_page_shows_the_accounts_and_where_to_look(house):
     for name, up, open_, waiting in rows:
         assert (
             f'<tr><th scope="row">{name}</th><td>{up}</td>'
-            f'<td class="number">{open_}</td><td class="number">{waiting}</td></tr>'
-        ) in answer.text
+            f'<td class="number">{open_}</td><td class="number">{waiting}</td></tr>' in answer.text
+        )
 
 
 async def test_the_landing_page_escapes_what_it_shows(house):
@@ -235,7 +254,10 @@ async def test_nonsense_on_the_wire_is_refused_and_the_server_goes_on(house):
 
 async def test_a_scrape_waits_for_no_other(house):
     house.grow(30_000)
-    async with house.open() as client, client.stream("GET", "/metrics", headers={"accept-encoding": "identity"}):
+    async with (
+        house.open() as client,
+        client.stream("GET", "/metrics", headers={"accept-encoding": "identity"}),
+    ):
         async with httpx.AsyncClient(base_url=client.base_url) as other:
             answer = await asyncio.wait_for(other.get("/metrics"), 5)
         assert answer.status_code == 200

@@ -96,7 +96,9 @@ async def test_a_client_that_hangs_is_cut_off_when_the_server_stops(house, caplo
         assert GRACE <= loop.time() - began < GRACE + 1
         client.close()
     assert house.served == []
-    assert not [record for record in caplog.records if record.exc_info], "an end as planned leaves no traceback"
+    assert not [record for record in caplog.records if record.exc_info], (
+        "an end as planned leaves no traceback"
+    )
 
 
 async def test_a_client_that_never_finishes_its_request_does_not_hold_up_the_end(house):
@@ -159,7 +161,9 @@ async def test_signals_are_left_alone(house):
 @pytest.mark.parametrize("wanted", [True, False])
 async def test_the_date_header_is_left_to_an_application_that_sends_its_own(wanted):
     async def app(_scope, _receive, send):
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]}
+        )
         await send({"type": "http.response.body", "body": b""})
 
     listener = socket.create_server(("127.0.0.1", 0))
@@ -193,7 +197,9 @@ async def test_a_socket_of_another_kind_serves_as_well(tmp_path):
     running = asyncio.create_task(server.run())
     while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it
         await asyncio.sleep(0)
-    async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(tmp_path / "socket"))) as client:
+    async with httpx.AsyncClient(
+        transport=httpx.AsyncHTTPTransport(uds=str(tmp_path / "socket"))
+    ) as client:
         assert (await client.get("http://local/")).status_code == 204
     server.stop()
     await running

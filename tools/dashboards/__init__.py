@@ -1,7 +1,10 @@
-"""The Grafana dashboards, as code: `DASHBOARDS` holds each file of `grafana/dashboards/` and what makes it.
+"""The Grafana dashboards, as code.
 
-`queries`, `fields`, `panels`, `tables`, `variables` and `layout` are the vocabulary; then one module a dashboard. Plain Python, for what
-comes out is plain JSON: docs/dashboards.md says why no SDK is used. `make docs` writes the files.
+`DASHBOARDS` holds each file of `grafana/dashboards/` and what makes it.
+
+`queries`, `fields`, `panels`, `tables`, `variables` and `layout` are the vocabulary; then one
+module a dashboard. Plain Python, for what comes out is plain JSON: docs/dashboards.md says why no
+SDK is used. `make docs` writes the files.
 """
 
 from __future__ import annotations
@@ -31,5 +34,7 @@ def _text(make: Callable[[], dict[str, Any]]) -> str:
     return json.dumps(make(), indent=2, ensure_ascii=False) + "\n"
 
 
-PAGES: dict[str, Callable[[], str]] = {path: partial(_text, make) for path, make in DASHBOARDS.items()}
+PAGES: dict[str, Callable[[], str]] = {
+    path: partial(_text, make) for path, make in DASHBOARDS.items()
+}
 """The same as text, for `tools.generate_docs`."""

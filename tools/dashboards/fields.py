@@ -1,4 +1,7 @@
-"""How values look: units, thresholds, words for numbers, colours. One calm palette for all dashboards."""
+"""How values look: units, thresholds, words for numbers, colours.
+
+One calm palette for all dashboards.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,13 @@ GREEN, RED, BLUE, ORANGE = "semi-dark-green", "semi-dark-red", "semi-dark-blue",
 # Not Grafana's own: its yellow cannot be read on white, and its greys are texts.
 YELLOW, GREY = "#b7791f", "#8e95a3"
 
-_DEEP = {GREEN: "dark-green", RED: "dark-red", BLUE: "dark-blue", ORANGE: "#b4500f", GREY: "#6b7280"}
+_DEEP = {
+    GREEN: "dark-green",
+    RED: "dark-red",
+    BLUE: "dark-blue",
+    ORANGE: "#b4500f",
+    GREY: "#6b7280",
+}
 """The same as backgrounds: calm, and a white text stands out."""
 
 OUTCOMES = {
@@ -75,9 +84,14 @@ class Look:
     links: tuple[dict[str, Any], ...] = ()
 
     def deep(self) -> Look:
-        """The same with the colours of backgrounds, and grey where there is no value: nothing to see is no sign of health."""
+        """The same with the colours of backgrounds, and grey where there is no value.
+
+        Nothing to see is no sign of health.
+        """
         steps = deepened(((0, self.base), *self.steps) if self.base != GREY else self.steps)
-        table = {value: (text, _DEEP.get(colour, colour)) for value, (text, colour) in self.words.items()}
+        table = {
+            value: (text, _DEEP.get(colour, colour)) for value, (text, colour) in self.words.items()
+        }
         return replace(self, base=_DEEP[GREY], steps=steps, words=table)
 
 
@@ -90,17 +104,26 @@ def thresholds(base: str, steps: Steps) -> dict[str, Any]:
 def words(table: Mapping[Any, tuple[str, str]]) -> list[dict[str, Any]]:
     """Value mappings: a value's word and colour."""
     options = {
-        f"{value:g}" if isinstance(value, int | float) else value: {"text": text, "color": colour, "index": index}
+        f"{value:g}" if isinstance(value, int | float) else value: {
+            "text": text,
+            "color": colour,
+            "index": index,
+        }
         for index, (value, (text, colour)) in enumerate(table.items())
     }
     return [{"type": "value", "options": options}] if options else []
 
 
 def named(name: str, **properties: Any) -> dict[str, Any]:
-    """An override for one series or column; a double underscore stands for the dot of a custom property."""
+    """An override for one series or column.
+
+    A double underscore stands for the dot of a custom property.
+    """
     return {
         "matcher": {"id": "byName", "options": name},
-        "properties": [{"id": key.replace("__", "."), "value": value} for key, value in properties.items()],
+        "properties": [
+            {"id": key.replace("__", "."), "value": value} for key, value in properties.items()
+        ],
     }
 
 
@@ -125,7 +148,9 @@ def field_config(look: Look, custom: Mapping[str, Any] | None = None) -> dict[st
     defaults: dict[str, Any] = {"unit": look.unit, "noValue": look.empty}
     bounds = {"decimals": look.decimals, "min": look.low, "max": look.high}
     defaults |= {key: value for key, value in bounds.items() if value is not None}
-    defaults["color"] = {"mode": "palette-classic" if look.palette or look.colours else "thresholds"}
+    defaults["color"] = {
+        "mode": "palette-classic" if look.palette or look.colours else "thresholds"
+    }
     if look.shades:
         defaults["color"] = {"mode": "shades", "fixedColor": look.shades}
     defaults["thresholds"] = thresholds(look.base, look.steps)

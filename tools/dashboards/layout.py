@@ -46,7 +46,9 @@ class Section:
 def line(height: int, *cells: tuple[int, Panel]) -> Line:
     """Panels of the widths given."""
     if sum(width for width, _ in cells) != WIDTH:
-        raise ValueError(f"widths must add up to {WIDTH}: {[(width, panel['title']) for width, panel in cells]}")
+        raise ValueError(
+            f"widths must add up to {WIDTH}: {[(width, panel['title']) for width, panel in cells]}"
+        )
     return Line(height, cells)
 
 

@@ -1,4 +1,7 @@
-"""Marks on the time axis: when the exporter started, and when it took up a changed configuration."""
+"""Marks on the time axis.
+
+When the exporter started, and when it took up a changed configuration.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ RESTARTS = (
     annotation(
         "Configuration loaded",
         # A start loads it too: that is no news beside the mark of the start.
-        f"({_LOADED} and on (job, instance) ({_LOADED} - on (job, instance) process_start_time_seconds > 60)) * 1000",
+        f"({_LOADED} and on (job, instance) ({_LOADED} - on (job, instance)"
+        " process_start_time_seconds > 60)) * 1000",
         BLUE,
         "{{instance}}",
     ),

@@ -1,4 +1,7 @@
-"""*Overview*: is everything healthy? Which schedule is not? How fast, how much? It needs rules for three panels only."""
+"""*Overview*: is everything healthy?
+
+Which schedule is not? How fast, how much? It needs rules for three panels only.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,9 @@ from .schedules import MANY, SOME, ad_hoc_table, plan_table, schedule_table
 FINISHED = series("runtype_records_finished_total", ACCOUNT, SCHEDULE, FLOW)
 FAILED = series("runtype_records_finished_total", ACCOUNT, SCHEDULE, FLOW, BAD)
 COUNTED = series("runtype_records_finished_total", ACCOUNT, SCHEDULE, FLOW, JUDGED)
-LATENCY = series("runtype_record_latency_seconds_bucket", ACCOUNT, SCHEDULE, FLOW, 'outcome="success"')
+LATENCY = series(
+    "runtype_record_latency_seconds_bucket", ACCOUNT, SCHEDULE, FLOW, 'outcome="success"'
+)
 COST = series("runtype_cost_dollars_total", ACCOUNT, SCHEDULE, FLOW)
 
 
@@ -69,16 +74,25 @@ def _verdict() -> Section:
         "",
         (
             evenly(
-                4, _reachable(), _age(), _failing(), _missed(), _budget(), _firing(), _open(), _waiting()
+                4,
+                _reachable(),
+                _age(),
+                _failing(),
+                _missed(),
+                _budget(),
+                _firing(),
+                _open(),
+                _waiting(),
             ),
         ),
-    )  # fmt: skip
+    )
 
 
 def _reachable() -> Panel:
     return stat(
         "API",
-        "Whether every account's last cycle reached Runtype's API, with a key that it accepts. It tells when the exporter is gone.",
+        "Whether every account's last cycle reached Runtype's API, with a key that it accepts. It"
+        " tells when the exporter is gone.",
         now(f"min({series('runtype_up', ACCOUNT)}) or vector(-1)"),
         Look(
             unit="none",
@@ -92,7 +106,8 @@ def _age() -> Panel:
     newest = series("runtype_last_successful_poll_timestamp_seconds", ACCOUNT)
     return stat(
         "Data age",
-        "Time since the account that lags most was last polled without a failure. From 15 minutes on, nothing else here can be trusted.",
+        "Time since the account that lags most was last polled without a failure. From 15 minutes"
+        " on, nothing else here can be trusted.",
         now(f"time() - min(max by (account) ({newest}))"),
         Look(unit="s", empty="Never polled", decimals=0, steps=((300, YELLOW), (900, RED))),
     )
@@ -101,9 +116,12 @@ def _age() -> Panel:
 def _failing() -> Panel:
     return stat(
         "Failing records",
-        "Failed records by all records of the time range; cancelled ones count as neither. Retried records count each time.",
+        "Failed records by all records of the time range; cancelled ones count as neither. Retried"
+        " records count each time.",
         now(share(f"sum({gain(FAILED)})", f"sum({gain(COUNTED)})")),
-        Look(unit="percentunit", empty="No records", decimals=1, steps=((SOME, YELLOW), (MANY, RED))),
+        Look(
+            unit="percentunit", empty="No records", decimals=1, steps=((SOME, YELLOW), (MANY, RED))
+        ),
     )
 
 
@@ -111,7 +129,8 @@ def _missed() -> Panel:
     starts = series("runtype_schedule_starts_total", ACCOUNT, SCHEDULE, 'result=~"missed|failed"')
     return stat(
         "Missed starts",
-        "Due starts in the time range that never came, or failed. A start is judged a while after it was due, so this lags.",
+        "Due starts in the time range that never came, or failed. A start is judged a while after"
+        " it was due, so this lags.",
         now(f"round(sum({gain(starts)}))"),
         Look(unit="locale", empty="Unknown", decimals=0, steps=((1, RED),)),
     )
@@ -120,8 +139,9 @@ def _missed() -> Panel:
 def _budget() -> Panel:
     return stat(
         "Error budget left",
-        "What is left of the error budget of the objective that has least. It comes from the recording rules; without these, or before "
-        "an objective has events, there is none to show.",
+        "What is left of the error budget of the objective that has least. It comes from the"
+        " recording rules; without these, or before an objective has events, there is none to"
+        " show.",
         now(f"min({series('slo:period_error_budget_remaining:ratio', ACCOUNT)})"),
         Look(
             unit="percentunit",
@@ -141,14 +161,17 @@ def _firing() -> Panel:
     ]
     return stat(
         "Alerts firing",
-        "Critical alerts and warnings that fire now, of all accounts. It needs the alert rules in this Prometheus.",
+        "Critical alerts and warnings that fire now, of all accounts. It needs the alert rules in"
+        " this Prometheus.",
         firing,
         Look(
             unit="locale",
             empty="No rules",
             decimals=0,
             steps=((1, RED),),
-            overrides=(named("warning", thresholds=thresholds(GREY, deepened(((0, GREEN), (1, YELLOW))))),),
+            overrides=(
+                named("warning", thresholds=thresholds(GREY, deepened(((0, GREEN), (1, YELLOW))))),
+            ),
         ),
         textMode="value_and_name",
     )
@@ -160,7 +183,8 @@ def _open() -> Panel:
         "Batches that are followed until each of their records is accounted for.",
         now(
             or_zero(
-                f"sum(max by (account, schedule, flow) ({series('runtype_batches_open', ACCOUNT, SCHEDULE, FLOW)}))"
+                "sum(max by (account, schedule, flow)"
+                f" ({series('runtype_batches_open', ACCOUNT, SCHEDULE, FLOW)}))"
             )
         ),
         Look(unit="locale", empty="Unknown", decimals=0, base="text"),
@@ -171,8 +195,8 @@ def _waiting() -> Panel:
     oldest = series("runtype_oldest_pending_sweep_timestamp_seconds", ACCOUNT)
     return stat(
         "Longest wait",
-        "How long the batch that waits longest has waited for its results to be read. 0 where none waits. "
-        "Nothing is lost by waiting; if it grows, the request budget is too small.",
+        "How long the batch that waits longest has waited for its results to be read. 0 where none"
+        " waits. Nothing is lost by waiting; if it grows, the request budget is too small.",
         now(or_zero(f"time() - min({oldest})")),
         Look(unit="s", empty="Unknown", decimals=0, steps=((900, YELLOW), (3600, RED))),
     )
@@ -189,12 +213,14 @@ def _schedules() -> Section:
 def _alerts() -> Panel:
     weights = {"critical": 3, "warning": 2, "info": 1}
     firing = " or ".join(
-        f'ALERTS{{{_ALERTS}, severity="{severity}"}} * {weight}' for severity, weight in weights.items()
+        f'ALERTS{{{_ALERTS}, severity="{severity}"}} * {weight}'
+        for severity, weight in weights.items()
     )
     quiet = without_alert("alertname", f"ALERTS{{{_ALERTS}}}")
     return timeline(
         "Alerts",
-        "Which alerts fired when, of all accounts. It needs the alert rules in this Prometheus; where nothing fires, it says so.",
+        "Which alerts fired when, of all accounts. It needs the alert rules in this Prometheus;"
+        " where nothing fires, it says so.",
         [over_time(f"max by (alertname) ({firing}) or {quiet}", "{{alertname}}")],
         Look(
             unit="none",
@@ -219,7 +245,8 @@ def _throughput() -> Section:
             8,
             bars(
                 "Records by outcome",
-                "Record results that became final, as they were counted. Each is counted once; a retried record is two results.",
+                "Record results that became final, as they were counted. Each is counted once; a"
+                " retried record is two results.",
                 [over_time(per_bar(FINISHED, "outcome"), "{{outcome}}")],
                 Look(unit="locale", empty="No records", decimals=0, low=0, colours=OUTCOMES),
             ),
@@ -244,7 +271,8 @@ def _throughput() -> Section:
             ),
             bars(
                 "Due starts",
-                "Due starts of schedules by how they went, when they were judged: once the allowed delay has passed.",
+                "Due starts of schedules by how they went, when they were judged: once the allowed"
+                " delay has passed.",
                 [over_time(per_bar(starts, "result"), "{{result}}")],
                 Look(unit="locale", empty="No start was due", decimals=0, low=0, colours=STARTS),
             ),
@@ -260,8 +288,12 @@ def _speed() -> Section:
             8,
             lines(
                 "Record latency",
-                "Time from a record's creation to its success: half of the records are faster than p50, nine of ten than p90.",
-                [over_time(quantile(q, per_second(LATENCY)), name, exemplar=True) for q, name in quantiles],
+                "Time from a record's creation to its success: half of the records are faster than"
+                " p50, nine of ten than p90.",
+                [
+                    over_time(quantile(q, per_second(LATENCY)), name, exemplar=True)
+                    for q, name in quantiles
+                ],
                 Look(unit="s", empty="No records", low=0, colours=QUANTILES),
                 calcs=["lastNotNull", "max"],
                 interval="1m",
@@ -269,8 +301,12 @@ def _speed() -> Section:
             ),
             ranking(
                 "Slowest schedules",
-                "The six schedules with the highest p90 of record latency over the time range, successes only.",
-                now(f"sort_desc(topk(6, {ad_hoc(quantile(0.9, gain(LATENCY), 'schedule'))}))", "{{schedule}}"),
+                "The six schedules with the highest p90 of record latency over the time range,"
+                " successes only.",
+                now(
+                    f"sort_desc(topk(6, {ad_hoc(quantile(0.9, gain(LATENCY), 'schedule'))}))",
+                    "{{schedule}}",
+                ),
                 Look(unit="s", empty="No records", low=0, base=BLUE),
             ),
         ),
@@ -278,40 +314,56 @@ def _speed() -> Section:
 
 
 def _money() -> Section:
-    thousand = share(f"1000 * sum by (schedule) ({gain(COST)})", f"sum by (schedule) ({gain(FINISHED)})")
+    thousand = share(
+        f"1000 * sum by (schedule) ({gain(COST)})", f"sum by (schedule) ({gain(FINISHED)})"
+    )
     return section(
         "How much does it cost?",
         line(
             8,
-            (12, bars(
-                "Cost by schedule",
-                "Cost of batches, counted as they close.",
-                [over_time(ad_hoc(per_bar(COST, "schedule")), "{{schedule}}")],
-                Look(unit="currencyUSD", empty="No cost", decimals=2, low=0, palette=True),
-                table=True,
-            )),
-            (12, ranking(
-                "Dearest schedules",
-                "Cost of 1,000 records over the time range, the six highest. The cost is counted when a batch closes, its records while it "
-                "runs, so a short range may mislead.",
-                now(f"sort_desc(topk(6, {ad_hoc(f'{thousand} > 0')}))", "{{schedule}}"),
-                Look(unit="currencyUSD", empty="No cost", decimals=2, low=0, base=BLUE),
-            )),
+            (
+                12,
+                bars(
+                    "Cost by schedule",
+                    "Cost of batches, counted as they close.",
+                    [over_time(ad_hoc(per_bar(COST, "schedule")), "{{schedule}}")],
+                    Look(unit="currencyUSD", empty="No cost", decimals=2, low=0, palette=True),
+                    table=True,
+                ),
+            ),
+            (
+                12,
+                ranking(
+                    "Dearest schedules",
+                    "Cost of 1,000 records over the time range, the six highest. The cost is"
+                    " counted when a batch closes, its records while it runs, so a short range may"
+                    " mislead.",
+                    now(f"sort_desc(topk(6, {ad_hoc(f'{thousand} > 0')}))", "{{schedule}}"),
+                    Look(unit="currencyUSD", empty="No cost", decimals=2, low=0, base=BLUE),
+                ),
+            ),
         ),
         line(
             5,
-            (5, figure(
-                "Cost",
-                "Cost of the batches that closed in the time range.",
-                now(or_zero(f"sum({gain(COST)})")),
-                Look(unit="currencyUSD", empty="None", decimals=2, base="text"),
-            )),
-            (5, figure(
-                "Cost of 1,000 records",
-                "Cost of the batches that closed in the time range, by the records that finished in it.",
-                now(share(f"1000 * sum({gain(COST)})", f"sum({gain(FINISHED)})")),
-                Look(unit="currencyUSD", empty="No records", decimals=2, base="text"),
-            )),
+            (
+                5,
+                figure(
+                    "Cost",
+                    "Cost of the batches that closed in the time range.",
+                    now(or_zero(f"sum({gain(COST)})")),
+                    Look(unit="currencyUSD", empty="None", decimals=2, base="text"),
+                ),
+            ),
+            (
+                5,
+                figure(
+                    "Cost of 1,000 records",
+                    "Cost of the batches that closed in the time range, by the records that"
+                    " finished in it.",
+                    now(share(f"1000 * sum({gain(COST)})", f"sum({gain(FINISHED)})")),
+                    Look(unit="currencyUSD", empty="No records", decimals=2, base="text"),
+                ),
+            ),
             (14, plan_table()),
         ),
-    )  # fmt: skip
+    )

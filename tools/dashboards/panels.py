@@ -1,4 +1,7 @@
-"""The kinds of panels that the dashboards are made of. Each takes a title, a description, its queries and how its values look."""
+"""The kinds of panels that the dashboards are made of.
+
+Each takes a title, a description, its queries and how its values look.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,9 @@ DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 LAST = {"calcs": ["lastNotNull"], "fields": "", "values": False}
 
 
-def stat(title: str, why: str, query: Target | Sequence[Target], look: Look, **options: Any) -> Panel:
+def stat(
+    title: str, why: str, query: Target | Sequence[Target], look: Look, **options: Any
+) -> Panel:
     """One number to read from across the room (or two); its background tells how things stand."""
     standard = {
         "colorMode": "background_solid",
@@ -26,7 +31,14 @@ def stat(title: str, why: str, query: Target | Sequence[Target], look: Look, **o
         "reduceOptions": LAST,
     }
     queries = [query] if isinstance(query, dict) else query
-    return _panel("stat", title, why, queries, fieldConfig=field_config(look.deep()), options={**standard, **options})
+    return _panel(
+        "stat",
+        title,
+        why,
+        queries,
+        fieldConfig=field_config(look.deep()),
+        options={**standard, **options},
+    )
 
 
 def figure(title: str, why: str, query: Target, look: Look, **options: Any) -> Panel:
@@ -36,7 +48,10 @@ def figure(title: str, why: str, query: Target, look: Look, **options: Any) -> P
 
 
 def lines(title: str, why: str, queries: Sequence[Target], look: Look, **options: Any) -> Panel:
-    """Lines over time. Gaps up to a quarter of an hour are bridged: between two batches there is nothing to see."""
+    """Lines over time.
+
+    Gaps up to a quarter of an hour are bridged: between two batches there is nothing to see.
+    """
     custom = {
         "drawStyle": "line",
         "lineInterpolation": "linear",
@@ -69,7 +84,10 @@ def areas(title: str, why: str, queries: Sequence[Target], look: Look, **options
 
 
 def bars(title: str, why: str, queries: Sequence[Target], look: Look, **options: Any) -> Panel:
-    """Counts a bar, stacked. A bar stands for what came before its time, as the query looks back."""
+    """Counts a bar, stacked.
+
+    A bar stands for what came before its time, as the query looks back.
+    """
     custom = {
         "drawStyle": "bars",
         "barAlignment": -1,
@@ -81,9 +99,15 @@ def bars(title: str, why: str, queries: Sequence[Target], look: Look, **options:
         "stacking": {"mode": "normal", "group": "A"},
         "thresholdsStyle": {"mode": "off"},
     }
-    # A bar is at least a minute wide, whatever the range, and a panel has no more than can be told apart.
+    # A bar is at least a minute wide, whatever the range, and a panel has no more than can be told
+    # apart.
     return _graph(
-        title, why, queries, look, custom, {"interval": "1m", "maxDataPoints": 90, "calcs": ["sum"], **options}
+        title,
+        why,
+        queries,
+        look,
+        custom,
+        {"interval": "1m", "maxDataPoints": 90, "calcs": ["sum"], **options},
     )
 
 
@@ -102,28 +126,58 @@ def ranking(title: str, why: str, query: Target, look: Look, **options: Any) -> 
         "text": {"titleSize": 12, "valueSize": 15},
         "reduceOptions": LAST,
     }
-    return _panel("bargauge", title, why, [query], fieldConfig=field_config(look), options={**standard, **options})
+    return _panel(
+        "bargauge",
+        title,
+        why,
+        [query],
+        fieldConfig=field_config(look),
+        options={**standard, **options},
+    )
 
 
 def heatmap(title: str, why: str, query: Target, look: Look) -> Panel:
-    """Buckets of a histogram over time; where the query asks for exemplars, dots are single observations."""
+    """Buckets of a histogram over time.
+
+    Where the query asks for exemplars, dots are single observations.
+    """
     options = {
         "calculate": False,
         "cellGap": 1,
         "cellValues": {"unit": "short"},
-        "color": {"mode": "scheme", "scheme": "Blues", "scale": "exponential", "exponent": 0.5, "steps": 64, "reverse": False},
+        "color": {
+            "mode": "scheme",
+            "scheme": "Blues",
+            "scale": "exponential",
+            "exponent": 0.5,
+            "steps": 64,
+            "reverse": False,
+        },
         "exemplars": {"color": "rgba(255,120,10,0.8)"},
         "filterValues": {"le": 1e-9},
         "legend": {"show": True},
         "rowsFrame": {"layout": "auto"},
         "tooltip": {"mode": "single", "yHistogram": True, "showColorScale": False},
         "yAxis": {"axisPlacement": "left", "reverse": False, "unit": look.unit},
-    }  # fmt: skip
+    }
     target = {**query, "format": "heatmap"}
     config = field_config(
-        look, {"scaleDistribution": {"type": "linear"}, "hideFrom": {"legend": False, "tooltip": False, "viz": False}}
+        look,
+        {
+            "scaleDistribution": {"type": "linear"},
+            "hideFrom": {"legend": False, "tooltip": False, "viz": False},
+        },
     )
-    return _panel("heatmap", title, why, [target], fieldConfig=config, options=options, interval="1m", maxDataPoints=90)
+    return _panel(
+        "heatmap",
+        title,
+        why,
+        [target],
+        fieldConfig=config,
+        options=options,
+        interval="1m",
+        maxDataPoints=90,
+    )
 
 
 def timeline(title: str, why: str, queries: Sequence[Target], look: Look) -> Panel:
@@ -160,7 +214,12 @@ _SORTED = {"sum": "Total", "lastNotNull": "Last *", "max": "Max", "mean": "Mean"
 
 
 def _graph(  # noqa: PLR0913, PLR0917  # private, and each has its own name at the call
-    title: str, why: str, queries: Sequence[Target], look: Look, custom: Mapping[str, Any], options: dict[str, Any]
+    title: str,
+    why: str,
+    queries: Sequence[Target],
+    look: Look,
+    custom: Mapping[str, Any],
+    options: dict[str, Any],
 ) -> Panel:
     given = dict(options)
     table = given.pop("table", False)
@@ -177,4 +236,11 @@ def _panel(kind: str, title: str, why: str, queries: Sequence[Target], **rest: A
         {"refId": letter, "datasource": DATASOURCE, **query}
         for letter, query in zip(ascii_uppercase, queries, strict=False)
     ]
-    return {"type": kind, "title": title, "description": why, "datasource": DATASOURCE, "targets": targets, **rest}
+    return {
+        "type": kind,
+        "title": title,
+        "description": why,
+        "datasource": DATASOURCE,
+        "targets": targets,
+        **rest,
+    }

@@ -1,4 +1,7 @@
-"""The *Exporter* dashboard's sections on what the process holds: its ledger, its series, its processor and memory."""
+"""The *Exporter* dashboard's sections on what the process holds.
+
+Its ledger, its series, its processor and memory.
+"""
 
 from __future__ import annotations
 
@@ -24,28 +27,73 @@ def ledger() -> Section:
         "Ledger and series",
         line(
             7,
-            (4, stat("Ledger failures", "Operations of the ledger that failed in the time range. While it fails, polling pauses.",
-                     now(f"round(sum({gain(_own('runtype_exporter_ledger_failures_total'))}))"),
-                     Look(unit="locale", empty="No exporter", decimals=0, steps=((1, RED),)))),
-            (5, lines("Ledger on disk", "Size of the ledger with its write-ahead log. It does not shrink: what is freed is used again.",
-                      [over_time(_each("runtype_exporter_ledger_bytes"), "{{instance}}")],
-                      Look(unit="bytes", empty="No exporter", low=0, palette=True), calcs=["lastNotNull"])),
-            (5, lines("Identities held", "Results whose identity the ledger keeps, lest they are counted twice.",
-                      [over_time(_each("runtype_exporter_ledger_rows"), "{{instance}}")],
-                      Look(unit="locale", empty="No exporter", decimals=0, low=0, palette=True), calcs=["lastNotNull"])),
-            (5, lines("Duration of commits", "How long it takes until a page of results is safe on the disk.",
-                      [over_time(quantile(q, took), name) for q, name in ((0.5, "p50"), (0.99, "p99"))],
-                      Look(unit="s", empty="No commits", low=0, colours=QUANTILES), calcs=["lastNotNull"],
-                      interval="1m")),
-            (5, lines("Series", "Lines of the exposition. At the limit, gauges of single batches go first.",
-                      [
-                          over_time(_each("runtype_exporter_series"), "{{instance}}"),
-                          over_time(f"max({_own('runtype_exporter_series_limit')})", "limit"),
-                      ],
-                      Look(unit="locale", empty="No exporter", decimals=0, low=0, palette=True, overrides=(dashed("limit", RED),)),
-                      calcs=["lastNotNull"])),
+            (
+                4,
+                stat(
+                    "Ledger failures",
+                    "Operations of the ledger that failed in the time range. While it fails,"
+                    " polling pauses.",
+                    now(f"round(sum({gain(_own('runtype_exporter_ledger_failures_total'))}))"),
+                    Look(unit="locale", empty="No exporter", decimals=0, steps=((1, RED),)),
+                ),
+            ),
+            (
+                5,
+                lines(
+                    "Ledger on disk",
+                    "Size of the ledger with its write-ahead log. It does not shrink: what is freed"
+                    " is used again.",
+                    [over_time(_each("runtype_exporter_ledger_bytes"), "{{instance}}")],
+                    Look(unit="bytes", empty="No exporter", low=0, palette=True),
+                    calcs=["lastNotNull"],
+                ),
+            ),
+            (
+                5,
+                lines(
+                    "Identities held",
+                    "Results whose identity the ledger keeps, lest they are counted twice.",
+                    [over_time(_each("runtype_exporter_ledger_rows"), "{{instance}}")],
+                    Look(unit="locale", empty="No exporter", decimals=0, low=0, palette=True),
+                    calcs=["lastNotNull"],
+                ),
+            ),
+            (
+                5,
+                lines(
+                    "Duration of commits",
+                    "How long it takes until a page of results is safe on the disk.",
+                    [
+                        over_time(quantile(q, took), name)
+                        for q, name in ((0.5, "p50"), (0.99, "p99"))
+                    ],
+                    Look(unit="s", empty="No commits", low=0, colours=QUANTILES),
+                    calcs=["lastNotNull"],
+                    interval="1m",
+                ),
+            ),
+            (
+                5,
+                lines(
+                    "Series",
+                    "Lines of the exposition. At the limit, gauges of single batches go first.",
+                    [
+                        over_time(_each("runtype_exporter_series"), "{{instance}}"),
+                        over_time(f"max({_own('runtype_exporter_series_limit')})", "limit"),
+                    ],
+                    Look(
+                        unit="locale",
+                        empty="No exporter",
+                        decimals=0,
+                        low=0,
+                        palette=True,
+                        overrides=(dashed("limit", RED),),
+                    ),
+                    calcs=["lastNotNull"],
+                ),
+            ),
         ),
-    )  # fmt: skip
+    )
 
 
 def process() -> Section:
@@ -57,26 +105,76 @@ def process() -> Section:
         "Process",
         line(
             7,
-            (6, lines("CPU", "Processor time, 100 % is one whole core.", [over_time(cpu, "{{instance}}")],
-                      Look(unit="percentunit", empty="No exporter", low=0, palette=True), calcs=["mean", "max"])),
-            (6, lines("Memory", "Resident memory.", [over_time(_each("process_resident_memory_bytes"), "{{instance}}")],
-                      Look(unit="bytes", empty="No exporter", low=0, palette=True), calcs=["lastNotNull", "max"])),
-            (6, lines("Scrape duration", "How long Prometheus waits for the metrics. No scrape waits for the API or for the ledger.",
-                      [over_time(_each("scrape_duration_seconds"), "{{instance}}")],
-                      Look(unit="s", empty="No scrapes", low=0, palette=True), calcs=["mean", "max"])),
-            (6, lines("Open files", "File descriptors in use, by those that the process may have.",
-                      [over_time(files, "{{instance}}")],
-                      Look(unit="percentunit", empty="No exporter", decimals=1, low=0, high=1, palette=True), calcs=["lastNotNull"])),
+            (
+                6,
+                lines(
+                    "CPU",
+                    "Processor time, 100 % is one whole core.",
+                    [over_time(cpu, "{{instance}}")],
+                    Look(unit="percentunit", empty="No exporter", low=0, palette=True),
+                    calcs=["mean", "max"],
+                ),
+            ),
+            (
+                6,
+                lines(
+                    "Memory",
+                    "Resident memory.",
+                    [over_time(_each("process_resident_memory_bytes"), "{{instance}}")],
+                    Look(unit="bytes", empty="No exporter", low=0, palette=True),
+                    calcs=["lastNotNull", "max"],
+                ),
+            ),
+            (
+                6,
+                lines(
+                    "Scrape duration",
+                    "How long Prometheus waits for the metrics. No scrape waits for the API or for"
+                    " the ledger.",
+                    [over_time(_each("scrape_duration_seconds"), "{{instance}}")],
+                    Look(unit="s", empty="No scrapes", low=0, palette=True),
+                    calcs=["mean", "max"],
+                ),
+            ),
+            (
+                6,
+                lines(
+                    "Open files",
+                    "File descriptors in use, by those that the process may have.",
+                    [over_time(files, "{{instance}}")],
+                    Look(
+                        unit="percentunit",
+                        empty="No exporter",
+                        decimals=1,
+                        low=0,
+                        high=1,
+                        palette=True,
+                    ),
+                    calcs=["lastNotNull"],
+                ),
+            ),
         ),
         line(
             6,
             (16, _instances()),
-            (8, bars("Series left out", "Label sets that got no series of their own because of metrics.max_series: gauges of batches, and "
-                     "label sets pooled in __overflow__.",
-                     [over_time(left_out, "{{kind}}"), quiet("none", left_out)],
-                     Look(unit="locale", empty="None", decimals=0, low=0, colours={"batch": YELLOW, "overflow": RED}))),
+            (
+                8,
+                bars(
+                    "Series left out",
+                    "Label sets that got no series of their own because of metrics.max_series:"
+                    " gauges of batches, and label sets pooled in __overflow__.",
+                    [over_time(left_out, "{{kind}}"), quiet("none", left_out)],
+                    Look(
+                        unit="locale",
+                        empty="None",
+                        decimals=0,
+                        low=0,
+                        colours={"batch": YELLOW, "overflow": RED},
+                    ),
+                ),
+            ),
         ),
-    )  # fmt: skip
+    )
 
 
 def _instances() -> dict[str, object]:
@@ -84,20 +182,47 @@ def _instances() -> dict[str, object]:
     build = f"max by (instance, version, python) ({_own('runtype_exporter_build_info')})"
     return table(
         "Exporters",
-        "Each exporter that Prometheus scrapes, its version, and whether the configuration it was given last could be used.",
+        "Each exporter that Prometheus scrapes, its version, and whether the configuration it was"
+        " given last could be used.",
         [
             Column(title="Exporter", label="instance"),
             Column(title="Version", label="version", width=90),
             Column(title="Python", label="python", expr=build, width=90),
-            Column(title="Polls", expr=_each("runtype_exporter_leader"), unit="none", width=80, cell="color-text",
-                   words={1.0: ("Yes", GREEN), 0.0: ("Standby", BLUE)}),
-            Column(title="Configuration", expr=_each(f"{reload}_successful"), unit="none", width=130, cell="color-text",
-                   words={1.0: ("Loaded", GREEN), 0.0: ("Refused", RED)}),
-            Column(title="Loaded", expr=f"{_each(f'{reload}_success_timestamp_seconds')} * 1000", unit="dateTimeFromNow", width=140),
-            Column(title="Started", expr=f"{_each('process_start_time_seconds')} * 1000", unit="dateTimeFromNow", width=140),
-            Column(title="Ledger since", expr=f"{_each('runtype_exporter_ledger_created_timestamp_seconds')} * 1000",
-                   unit="dateTimeFromNow", width=140),
+            Column(
+                title="Polls",
+                expr=_each("runtype_exporter_leader"),
+                unit="none",
+                width=80,
+                cell="color-text",
+                words={1.0: ("Yes", GREEN), 0.0: ("Standby", BLUE)},
+            ),
+            Column(
+                title="Configuration",
+                expr=_each(f"{reload}_successful"),
+                unit="none",
+                width=130,
+                cell="color-text",
+                words={1.0: ("Loaded", GREEN), 0.0: ("Refused", RED)},
+            ),
+            Column(
+                title="Loaded",
+                expr=f"{_each(f'{reload}_success_timestamp_seconds')} * 1000",
+                unit="dateTimeFromNow",
+                width=140,
+            ),
+            Column(
+                title="Started",
+                expr=f"{_each('process_start_time_seconds')} * 1000",
+                unit="dateTimeFromNow",
+                width=140,
+            ),
+            Column(
+                title="Ledger since",
+                expr=f"{_each('runtype_exporter_ledger_created_timestamp_seconds')} * 1000",
+                unit="dateTimeFromNow",
+                width=140,
+            ),
         ],
         "No exporter",
         "Exporter",
-    )  # fmt: skip
+    )

@@ -1,6 +1,9 @@
-"""PromQL in the dashboards' words: selectors by the variables, counts of bars, shares, quantiles, zeros where nothing was counted.
+"""PromQL in the dashboards' words.
 
-Batches are bursty and rare, so a share is always bad events by all events, never an average of shares, and nothing is divided by zero.
+Selectors by the variables, counts of bars, shares, quantiles, zeros where nothing was counted.
+
+Batches are bursty and rare, so a share is always bad events by all events, never an average of
+shares, and nothing is divided by zero.
 """
 
 from __future__ import annotations
@@ -13,7 +16,8 @@ FLOW = 'flow=~"$flow"'
 BATCH = 'batch=~"$batch"'
 INSTANCE = 'instance=~"$instance"'
 KIND = 'schedule=~"$kind"'
-"""Scheduled batches or ad-hoc ones: these have no schedule, and a multiple choice cannot offer an empty value."""
+"""Scheduled batches or ad-hoc ones: these have no schedule, and a multiple choice cannot offer an
+empty value."""
 
 BAD = 'outcome=~"failure|unknown"'
 JUDGED = 'outcome!="cancelled"'
@@ -38,12 +42,15 @@ def per_second(selector: str) -> str:
 
 
 def per_bar(selector: str, by: str) -> str:
-    """What a counter gained in each bar of a bar chart; no bar, and no entry in the legend, where it gained nothing.
+    """What a counter gained in each bar of a bar chart.
 
-    Not `increase(...[$__interval])`: what is gained between the last sample of one window and the first of the next would be lost.
-    `$__rate_interval` reaches one scrape further back, and the rate over it, times the bar's length, adds up to the true total. Of 1,448
-    records that a demo counted in half an hour, bars of a minute showed 1,448 this way, 1,363 with `increase` over the bar, and 1,810 with
-    `increase` over `$__rate_interval`.
+    No bar, and no entry in the legend, where it gained nothing.
+
+    Not `increase(...[$__interval])`: what is gained between the last sample of one window and the
+    first of the next would be lost. `$__rate_interval` reaches one scrape further back, and the
+    rate over it, times the bar's length, adds up to the true total. Of 1,448 records that a demo
+    counted in half an hour, bars of a minute showed 1,448 this way, 1,363 with `increase` over the
+    bar, and 1,810 with `increase` over `$__rate_interval`.
     """
     return f"sum by ({by}) ({per_second(selector)}) * $__interval_ms / 1000 > 0"
 
@@ -65,7 +72,10 @@ def quantile(q: float, buckets: str, by: str = "") -> str:
 
 
 def or_zero(expr: str) -> str:
-    """Zero where no series is, for counts whose series begin with their first event; but not where the exporter itself is gone."""
+    """Zero where no series is, for counts whose series begin with their first event.
+
+    But not where the exporter itself is gone.
+    """
     return f"{expr} or count({series('runtype_up', ACCOUNT)}) * 0"
 
 
@@ -93,7 +103,8 @@ def now(expr: str, legend: str = "", **options: Any) -> Target:
 def quiet(said: str, *told: str) -> Target:
     """A level line of 0 by a reassuring name where none of these tells anything in the whole time range.
 
-    Not where the exporter is gone. A panel of failures would be empty in good times, and an empty panel looks like a broken one.
+    Not where the exporter is gone. A panel of failures would be empty in good times, and an empty
+    panel looks like a broken one.
     """
     anything = f"last_over_time(({' or '.join(told)})[$__range:$__interval] @ end())"
     return over_time(f"count({series('runtype_up', ACCOUNT)}) * 0 unless on () {anything}", said)

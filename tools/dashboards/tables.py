@@ -35,13 +35,19 @@ class Column:
 
 
 def table(title: str, why: str, columns: Sequence[Column], empty: str, sort: str) -> Panel:
-    """A table with a row for every set of labels that any query has; `sort` is a column, "-" before it begins with the highest."""
+    """A table with a row for every set of labels that any query has.
+
+    `sort` is a column, "-" before it begins with the highest.
+    """
     queried = [column for column in columns if column.expr]
     names = {column.title: _source(column, queried) for column in columns}
     organize = {
         "id": "organize",
         "options": {
-            "excludeByName": {"Time": True, **{_value(column, queried): True for column in queried if column.label}},
+            "excludeByName": {
+                "Time": True,
+                **{_value(column, queried): True for column in queried if column.label},
+            },
             "includeByName": {},
             "indexByName": {source: index for index, source in enumerate(names.values())},
             "renameByName": {source: name for name, source in names.items()},
@@ -50,7 +56,8 @@ def table(title: str, why: str, columns: Sequence[Column], empty: str, sort: str
     transformations = [{"id": "merge", "options": {}}, organize] if len(queried) > 1 else [organize]
     look = Look(unit="short", empty=empty, base="text")
     config = field_config(
-        look, {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False, "filterable": False}
+        look,
+        {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False, "filterable": False},
     )
     config["overrides"] = [_override(column) for column in columns]
     options = {
@@ -59,9 +66,14 @@ def table(title: str, why: str, columns: Sequence[Column], empty: str, sort: str
         "sortBy": [{"displayName": sort.removeprefix("-"), "desc": sort[0] == "-"}],
     }
     return _panel(
-        "table", title, why, [rows(column.expr) for column in queried], fieldConfig=config, options=options,
+        "table",
+        title,
+        why,
+        [rows(column.expr) for column in queried],
+        fieldConfig=config,
+        options=options,
         transformations=transformations,
-    )  # fmt: skip
+    )
 
 
 def _source(column: Column, queried: Sequence[Column]) -> str:

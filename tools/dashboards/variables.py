@@ -1,4 +1,7 @@
-"""The variables that dashboards share. All of them means every value there is, also an empty one."""
+"""The variables that dashboards share.
+
+All of them means every value there is, also an empty one.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +31,13 @@ def datasource() -> dict[str, Any]:
     }
 
 
-def choice(name: str, label: str, about: str, query: str, *, everything: str | None = ".*") -> dict[str, Any]:
-    """Some, one or all of a label's values, sorted; `everything` is what "All" matches (None: what is listed)."""
+def choice(
+    name: str, label: str, about: str, query: str, *, everything: str | None = ".*"
+) -> dict[str, Any]:
+    """Some, one or all of a label's values, sorted.
+
+    `everything` is what "All" matches (None: what is listed).
+    """
     return {
         "name": name,
         "label": label,
@@ -53,13 +61,20 @@ def choice(name: str, label: str, about: str, query: str, *, everything: str | N
 
 def account() -> dict[str, Any]:
     """The accounts of the configuration."""
-    return choice("account", "Account", "Accounts of the configuration", "label_values(runtype_up, account)")
+    return choice(
+        "account", "Account", "Accounts of the configuration", "label_values(runtype_up, account)"
+    )
 
 
 def instance() -> dict[str, Any]:
-    """The exporters. "All" is what is listed: `process_*` and the like belong to every target of Prometheus."""
+    """The exporters. "All" is what is listed.
+
+    `process_*` and the like belong to every target of Prometheus.
+    """
     query = "label_values(runtype_exporter_build_info, instance)"
-    return choice("instance", "Exporter", "Exporters that Prometheus scrapes", query, everything=None)
+    return choice(
+        "instance", "Exporter", "Exporters that Prometheus scrapes", query, everything=None
+    )
 
 
 def slo() -> dict[str, Any]:
@@ -69,14 +84,20 @@ def slo() -> dict[str, Any]:
 
 
 def schedule() -> dict[str, Any]:
-    """The schedules that ever ran. From the ledger, so that they stay when the schedules' own collector is forbidden."""
+    """The schedules that ever ran.
+
+    From the ledger, so that they stay when the schedules' own collector is forbidden.
+    """
     query = 'label_values(runtype_schedule_runs_finished_total{account=~"$account"}, schedule)'
     return choice("schedule", "Schedule", "Schedules that ran; All includes ad-hoc batches", query)
 
 
 def flow() -> dict[str, Any]:
     """The flows that ever finished a record."""
-    query = 'label_values(runtype_records_finished_total{account=~"$account", schedule=~"$schedule"}, flow)'
+    query = (
+        'label_values(runtype_records_finished_total{account=~"$account", schedule=~"$schedule"},'
+        " flow)"
+    )
     return choice("flow", "Flow", "Flows that finished a record", query)
 
 
@@ -90,7 +111,10 @@ def kind() -> dict[str, Any]:
         "type": "custom",
         "query": ", ".join(f"{text} : {value}" for text, value in options.items()),
         "current": {"selected": True, "text": "all", "value": ".*"},
-        "options": [{"selected": text == "all", "text": text, "value": value} for text, value in options.items()],
+        "options": [
+            {"selected": text == "all", "text": text, "value": value}
+            for text, value in options.items()
+        ],
         "hide": 0,
         "includeAll": False,
         "multi": False,
@@ -104,4 +128,6 @@ def batch() -> dict[str, Any]:
         'label_values(runtype_batch_total_records{account=~"$account", schedule=~"$schedule", '
         'schedule=~"$kind", flow=~"$flow"}, batch)'
     )
-    return choice("batch", "Batch", "Open batches, configured ones, and the newest closed ones", query)
+    return choice(
+        "batch", "Batch", "Open batches, configured ones, and the newest closed ones", query
+    )

@@ -1,6 +1,9 @@
-"""Reads PromQL against what there is to ask for: the labels of a result, and what in an expression cannot be right.
+"""Reads PromQL against what there is to ask for.
 
-`known` says what there is, `Checked` looks at an expression, `substitute` puts Grafana's variables away, `*_problems` look at templates.
+The labels of a result, and what in an expression cannot be right.
+
+`known` says what there is, `Checked` looks at an expression, `substitute` puts Grafana's variables
+away, `*_problems` look at templates.
 """
 
 from tools.promql.check import Checked

@@ -1,7 +1,10 @@
-"""Infers the labels of an expression's result and names what cannot be right in it. It knows neither files nor Grafana.
+"""Infers the labels of an expression's result and names what cannot be right in it.
 
-The inference follows Prometheus' engine, with the labels that a series *may* have: a label that is missed is missing for certain. What the
-parser does not tell is left out: positions in the text (problems name the selector or the clause instead) and native histograms.
+It knows neither files nor Grafana.
+
+The inference follows Prometheus' engine, with the labels that a series *may* have: a label that is
+missed is missing for certain. What the parser does not tell is left out: positions in the text
+(problems name the selector or the clause instead) and native histograms.
 """
 
 from __future__ import annotations
@@ -22,7 +25,10 @@ _FOR_GAUGES = ("delta", "idelta", "deriv", "predict_linear")
 
 
 class Checked:
-    """An expression that was looked at: `labels` of its result (None for a scalar), `problems`, the `names` that it asks for."""
+    """An expression that was looked at.
+
+    `labels` of its result (None for a scalar), `problems`, the `names` that it asks for.
+    """
 
     def __init__(self, text: str, known: Known) -> None:
         self.problems: list[str] = []
@@ -38,7 +44,10 @@ class Checked:
 
     @property
     def metrics(self) -> set[str]:
-        """The names that it asks for as the catalogue has them: histograms without their suffixes."""
+        """The names that it asks for as the catalogue has them.
+
+        Histograms without their suffixes.
+        """
         return {metric_of(name) for name in self.names}
 
     def _say(self, problem: str) -> None:
@@ -83,7 +92,11 @@ class Checked:
             if matcher.name != "__name__":
                 self._matcher(", ".join(names), matcher, labels)
         # Alternatives (`{a="b" or c="d"}`) narrow nothing for certain.
-        fixed = {m.name: frozenset({m.value}) for m in groups[0] if _is_fixed(m) and m.name in labels.names()}
+        fixed = {
+            m.name: frozenset({m.value})
+            for m in groups[0]
+            if _is_fixed(m) and m.name in labels.names()
+        }
         return labels.add(fixed)
 
     def _selected(self, node: ast.VectorSelector, matchers: Iterable[ast.Matcher]) -> list[str]:
@@ -111,7 +124,9 @@ class Checked:
         if values is None or VARIABLE in matcher.value:
             return
         for wrong in _foreign(matcher, values):
-            self._say(f"{name}: {matcher.name} is never {wrong!r}, but one of {', '.join(sorted(values))}")
+            self._say(
+                f"{name}: {matcher.name} is never {wrong!r}, but one of {', '.join(sorted(values))}"
+            )
 
     # --- operators ---
 
@@ -126,7 +141,10 @@ class Checked:
             named = list(node.modifier.labels)
             by = node.modifier.type == ast.AggModifierType.By
             for label in inner.lacking(named):
-                self._say(f"{operator} {'by' if by else 'without'} ({label}): there is no such label below it")
+                self._say(
+                    f"{operator} {'by' if by else 'without'} ({label}): there is no such label"
+                    " below it"
+                )
             result = inner.keep(named) if by else inner.drop(named)
         if operator in _KEEP_ALL:
             return inner
@@ -160,7 +178,9 @@ class Checked:
             self._say(f"{word} ({label}): the side that it is taken from has no such label")
         return many.add({label: one.of_value(label) for label in included})
 
-    def _pairing(self, operator: str, sides: tuple[Labels, Labels], names: list[str], *, on: bool) -> None:
+    def _pairing(
+        self, operator: str, sides: tuple[Labels, Labels], names: list[str], *, on: bool
+    ) -> None:
         """Whether series of the two sides can ever be each other's partner."""
         left, right = sides
         if on:
@@ -172,10 +192,14 @@ class Checked:
             if label not in left and label not in right:
                 self._say(f"{operator} ignoring ({label}): neither side has such a label")
         if operator != "or" and not (left.open or right.open):
-            odd = sorted((left.names() ^ right.names()) - {*names, *_always_empty(left), *_always_empty(right)})
+            odd = sorted(
+                (left.names() ^ right.names())
+                - {*names, *_always_empty(left), *_always_empty(right)}
+            )
             if odd:
                 self._say(
-                    f"{operator} never finds partners: only one side has {', '.join(odd)}; say on() or ignoring()"
+                    f"{operator} never finds partners: only one side has {', '.join(odd)}; say on()"
+                    " or ignoring()"
                 )
 
     # --- functions ---
@@ -191,7 +215,9 @@ class Checked:
             case "label_replace":
                 return self._copied(name, result, arguments[1].val, [arguments[3].val])
             case "label_join":
-                return self._copied(name, result, arguments[1].val, [argument.val for argument in arguments[3:]])
+                return self._copied(
+                    name, result, arguments[1].val, [argument.val for argument in arguments[3:]]
+                )
             case "histogram_quantile" | "histogram_fraction":
                 if "le" not in result:
                     self._say(f"{name}: the buckets have lost their label le")
@@ -210,7 +236,9 @@ class Checked:
         for argument in arguments:
             if isinstance(argument, ast.MatrixSelector) and (name := argument.vector_selector.name):
                 kind = self._known.kind(name)
-                if (function in _FOR_COUNTERS and kind == "gauge") or (function in _FOR_GAUGES and kind == "counter"):
+                if (function in _FOR_COUNTERS and kind == "gauge") or (
+                    function in _FOR_GAUGES and kind == "counter"
+                ):
                     self._say(f"{function} of {name}, which is a {kind}")
 
 
@@ -227,13 +255,18 @@ def _foreign(matcher: ast.Matcher, values: frozenset[str]) -> Iterator[str]:
     if matcher.op in (ast.MatchOp.Equal, ast.MatchOp.NotEqual):
         asked = [matcher.value]
     else:  # alternatives are looked at one by one: "failure|unknwon" would match something
-        asked = [matcher.value] if re.search(r"[()\[\]\\]", matcher.value) else matcher.value.split("|")
+        asked = (
+            [matcher.value] if re.search(r"[()\[\]\\]", matcher.value) else matcher.value.split("|")
+        )
         values = frozenset(word for word in asked for value in values if re.fullmatch(word, value))
     yield from (word for word in asked if word not in values)
 
 
 def _absent(node: ast.Expr) -> Labels:
-    """What `absent` can say of a series that is not there: what the selector asked for by equality."""
+    """What `absent` can say of a series that is not there.
+
+    What the selector asked for by equality.
+    """
     while isinstance(node, ast.ParenExpr | ast.SubqueryExpr):
         node = node.expr
     if isinstance(node, ast.MatrixSelector):

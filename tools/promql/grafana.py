@@ -1,4 +1,7 @@
-"""Grafana's variables in an expression, put away so that it can be parsed. It knows no label and no metric."""
+"""Grafana's variables in an expression, put away so that it can be parsed.
+
+It knows no label and no metric.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,16 @@ _BUILT_IN = {
     "__from": "1700000000000",
     "__to": "1700003600000",
 }
-_REFERENCE = re.compile(r"\$\{(?P<braced>\w+)(?::[\w-]+)?\}|\$(?P<plain>\w+)|\[\[(?P<old>\w+)(?::[\w-]+)?\]\]")
+_REFERENCE = re.compile(
+    r"\$\{(?P<braced>\w+)(?::[\w-]+)?\}|\$(?P<plain>\w+)|\[\[(?P<old>\w+)(?::[\w-]+)?\]\]"
+)
 _QUOTED = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)""")
 
 
 def substitute(text: str, values: Mapping[str, str] | None = None) -> str:
-    """The expression with something in the place of every variable: `values`, or what fits the place.
+    """The expression with something in the place of every variable.
+
+    `values`, or what fits the place.
 
     In quotes that is `VARIABLE`, which stands for any value; elsewhere it is a duration.
     """
@@ -41,7 +48,9 @@ def substitute(text: str, values: Mapping[str, str] | None = None) -> str:
     parts = _QUOTED.split(text)
     for index, part in enumerate(parts):
         parts[index] = (
-            _REFERENCE.sub(in_quotes, part) if index % 2 else _REFERENCE.sub(lambda match: put(match, "1h"), part)
+            _REFERENCE.sub(in_quotes, part)
+            if index % 2
+            else _REFERENCE.sub(lambda match: put(match, "1h"), part)
         )
     return "".join(parts)
 
@@ -53,7 +62,10 @@ def variables(text: str) -> list[str]:
 
 
 def expand(text: str, options: Mapping[str, list[str]]) -> Iterator[str]:
-    """One expression for each option of a variable that stands outside quotes: a part of a name, a window, a label."""
+    """One expression for each option of a variable that stands outside quotes.
+
+    A part of a name, a window, a label.
+    """
     outside = "".join(_QUOTED.split(text)[::2])
     used = [name for match in _REFERENCE.finditer(outside) if (name := _name(match)) in options]
     if not used:
@@ -62,7 +74,9 @@ def expand(text: str, options: Mapping[str, list[str]]) -> Iterator[str]:
     first = used[0]
     rest = {name: values for name, values in options.items() if name != first}
     for option in options[first]:
-        yield from expand(re.sub(rf"\$(\{{{first}(:[\w-]+)?\}}|{first}\b)", lambda _: option, text), rest)  # noqa: B023
+        # The replacement is a function, because an option may contain a backslash.
+        pattern = rf"\$(\{{{first}(:[\w-]+)?\}}|{first}\b)"
+        yield from expand(re.sub(pattern, lambda _, value=option: value, text), rest)
 
 
 def _name(match: re.Match[str]) -> str:

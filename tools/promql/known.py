@@ -1,4 +1,7 @@
-"""What there is to ask for: the catalogue's metrics, a few of others, and whatever rules have recorded. It knows no expression."""
+"""What there is to ask for.
+
+The catalogue's metrics, a few of others, and whatever rules have recorded. It knows no expression.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ from runtype_exporter.catalogue import CATALOGUE
 from tools.promql.labels import Labels, Values
 
 TARGET = ("job", "instance", "namespace", "pod", "container", "service", "endpoint", "cluster")
-"""What a scrape adds to every series: always the first two, the others where the target is found in Kubernetes."""
+"""What a scrape adds to every series: always the first two, the others where the target is found in
+Kubernetes."""
 
 Kind = Literal["counter", "gauge", "unknown"]
 
@@ -31,7 +35,10 @@ _OUTSIDE: dict[str, tuple[Kind, tuple[str, ...]]] = {
     "python_gc_objects_collected_total": ("counter", ("generation",)),
     "python_gc_objects_uncollectable_total": ("counter", ("generation",)),
     "python_gc_collections_total": ("counter", ("generation",)),
-    "prometheus_build_info": ("gauge", ("branch", "goarch", "goos", "goversion", "revision", "tags", "version")),
+    "prometheus_build_info": (
+        "gauge",
+        ("branch", "goarch", "goos", "goversion", "revision", "tags", "version"),
+    ),
     "prometheus_tsdb_lowest_timestamp_seconds": ("gauge", ()),
     "prometheus_tsdb_lowest_timestamp": ("gauge", ()),
     "prometheus_tsdb_retention_limit_seconds": ("gauge", ()),
@@ -45,7 +52,8 @@ _OUTSIDE: dict[str, tuple[Kind, tuple[str, ...]]] = {
     "prometheus_notifications_dropped_total": ("counter", ()),
     "prometheus_notifications_alertmanagers_discovered": ("gauge", ()),
 }
-"""Metrics of others that rules and dashboards may use, with the labels that they have beside the target's."""
+"""Metrics of others that rules and dashboards may use, with the labels that they have beside the
+target's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +79,17 @@ class Known:
     def recorded(self, name: str, labels: Labels) -> Known:
         """With what a rule records. Several rules may record one name."""
         before = self.series.get(name)
-        return Known({**self.series, name: before.either(labels) if before else labels}, self.kinds, self.histograms)
+        return Known(
+            {**self.series, name: before.either(labels) if before else labels},
+            self.kinds,
+            self.histograms,
+        )
 
     def alerting(self, alerts: Labels) -> Known:
-        """With what Prometheus writes of alerts, once it is known which there are: their labels, state and name."""
+        """With what Prometheus writes of alerts, once it is known which there are.
+
+        Their labels, state and name.
+        """
         states: dict[str, Values] = {"alertstate": frozenset({"pending", "firing"})}
         own = {"ALERTS": alerts.add(states), "ALERTS_FOR_STATE": alerts}
         return Known({**self.series, **own}, self.kinds, self.histograms)
@@ -93,7 +108,11 @@ def known() -> Known:
 def metric_of(series: str) -> str:
     """The catalogue's name of a series: a histogram's without its suffix."""
     base = re.sub(r"_(bucket|sum|count)$", "", series)
-    return base if any(metric.name == base and metric.type == "histogram" for metric in CATALOGUE) else series
+    return (
+        base
+        if any(metric.name == base and metric.type == "histogram" for metric in CATALOGUE)
+        else series
+    )
 
 
 def _ours() -> Iterator[tuple[str, Kind, Labels]]:

@@ -1,4 +1,7 @@
-"""The labels that a result may have, and what is known of their values. It knows no metric and no expression."""
+"""The labels that a result may have, and what is known of their values.
+
+It knows no metric and no expression.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ Values = frozenset[str] | None
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The labels that a series may have, each with its values. `open` where others may be there that nobody declared."""
+    """The labels that a series may have, each with its values.
+
+    `open` where others may be there that nobody declared.
+    """
 
     values: Mapping[str, Values] = field(default_factory=dict)
     open: bool = False
@@ -48,7 +54,10 @@ class Labels:
     def either(self, other: Labels) -> Labels:
         """What a series has that comes from here or from there."""
         return Labels(
-            {name: _both(self.of_value(name), other.of_value(name)) for name in [*self.values, *other.values]},
+            {
+                name: _both(self.of_value(name), other.of_value(name))
+                for name in [*self.values, *other.values]
+            },
             self.open or other.open,
         )
 
@@ -57,7 +66,9 @@ class Labels:
         return [name for name in names if name != "__name__" and name not in self]
 
     def _where(self, kept: Callable[[str], bool]) -> Labels:
-        return Labels({name: values for name, values in self.values.items() if kept(name)}, self.open)
+        return Labels(
+            {name: values for name, values in self.values.items() if kept(name)}, self.open
+        )
 
 
 def _both(one: Values, other: Values) -> Values:

@@ -1,4 +1,7 @@
-"""What templates ask of a result: the labels in annotations, in legends and in links, and queries within annotations."""
+"""What templates ask of a result.
+
+The labels in annotations, in legends and in links, and queries within annotations.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ from tools.promql.labels import Labels
 _ACTION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _LABEL = re.compile(r"""(?:\$labels|\.Labels)\.(\w+)|index\s+(?:\$labels|\.Labels)\s+"(\w+)\"""")
 _STRING = r"""("(?:\\.|[^"\\])*"|`[^`]*`)"""
-_QUERY = re.compile(rf"\bquery\s+{_STRING}|\bprintf\s+{_STRING}[^|]*\|\s*query\b|\bquery\s+\(printf\s+{_STRING}")
+_QUERY = re.compile(
+    rf"\bquery\s+{_STRING}|\bprintf\s+{_STRING}[^|]*\|\s*query\b|\bquery\s+\(printf\s+{_STRING}"
+)
 _LEGEND = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _FIELD = re.compile(r"\$\{__field\.labels\.(\w+)")
 
@@ -29,23 +34,33 @@ def annotation_problems(text: str, labels: Labels | None, known: Known) -> list[
                 problems.append(f"{{{{{action}}}}}: the expression's result has no label {label}")
         for match in _QUERY.finditer(action):
             query = _unquoted(next(filter(None, match.groups())))
-            problems += [f"{{{{{action}}}}}: {problem}" for problem in Checked(query, known).problems]
+            problems += [
+                f"{{{{{action}}}}}: {problem}" for problem in Checked(query, known).problems
+            ]
     return problems
 
 
 def legend_problems(text: str, labels: Labels | None) -> list[str]:
     """Labels of a legend (`{{account}}`) that the result does not have."""
     missing = (labels or Labels()).lacking(_LEGEND.findall(text))
-    return [f"the legend {text!r} names {label}, which the result does not have" for label in missing]
+    return [
+        f"the legend {text!r} names {label}, which the result does not have" for label in missing
+    ]
 
 
 def link_problems(text: str, labels: Labels) -> list[str]:
     """Labels in a link (`${__field.labels.account}`) that no result of the panel has."""
     missing = labels.lacking(_FIELD.findall(text))
-    return [f"the link {text!r} names {label}, which no result of the panel has" for label in missing]
+    return [
+        f"the link {text!r} names {label}, which no result of the panel has" for label in missing
+    ]
 
 
 def _unquoted(text: str) -> str:
     """A Go string as PromQL; what `printf` puts into it may be anything."""
     inner = text[1:-1] if text[0] == "`" else re.sub(r"\\(.)", r"\1", text[1:-1])
-    return re.sub(r"%[qv]", '"grafana_variable"', inner).replace("%s", "grafana_variable").replace("%d", "1")
+    return (
+        re.sub(r"%[qv]", '"grafana_variable"', inner)
+        .replace("%s", "grafana_variable")
+        .replace("%d", "1")
+    )
