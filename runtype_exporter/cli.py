@@ -208,10 +208,7 @@ def check_config_command(config_file: Path | None, state_path: Path | None, *, l
     help="Where the runbooks are published: a URL that their names are put behind.",
 )
 def rules_command(config_file: Path | None, out: Path | None, runbooks: str) -> None:
-    """Make Prometheus rules of the configuration.
-
-    Its objectives' burn alerts, and alerts on all that is watched.
-    """
+    """Make Prometheus rules of the configuration: burn alerts of its objectives, and all others."""
     files = rule_files(_load(config_file))
     for file in files:
         if out is None:
