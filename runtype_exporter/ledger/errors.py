@@ -17,6 +17,11 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+_NEW_LEDGER = (
+    "its counters start at 0 again, and results that finished before the start are not counted"
+    " unless poll.lookback reaches back to them"
+)
+
 
 class LedgerError(Exception):
     """Something is wrong with the ledger."""
@@ -61,9 +66,11 @@ class LedgerDamaged(LedgerRefused):
 
     def __init__(self, path: Path, finding: str) -> None:
         super().__init__(
-            f"{path}: this ledger is damaged ({finding}) and is left as it is. Restore it from a"
-            f" backup, or move it and the files {path.name}-wal and {path.name}-journal away to"
-            " start anew."
+            f"{path}: this ledger is damaged ({finding}) and is left as it is. Copy {path.name},"
+            f" {path.name}-wal and {path.name}-journal to a safe place before you do anything else."
+            " Then restore a backup, or try to recover it from a second copy (sqlite3 COPY"
+            " .recover, see docs/operations.md). Only then move the files away to start a new"
+            f" ledger: {_NEW_LEDGER}."
         )
 
 
@@ -95,12 +102,21 @@ def name_of(error: sqlite3.Error) -> str:
     return getattr(error, "sqlite_errorname", type(error).__name__)
 
 
-def refusal(path: Path, error: sqlite3.Error) -> LedgerRefused:
-    """What an error met while opening the ledger means."""
+def _primary(error: sqlite3.Error) -> int:
     # Without a code: text that is no UTF-8.
-    primary = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-    if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Return whether an error speaks of the file's content, and not of the disk, of locks or of permissions."""
+    return _primary(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
+
+
+def refusal(path: Path, error: sqlite3.Error) -> LedgerRefused:
+    """Say what an error while opening the ledger means.
+
+    It is never called damage: only a check of a copy may do so.
+    """
+    if _primary(error) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return LedgerLocked(path)
-    if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}:
-        return LedgerDamaged(path, name_of(error))
     return LedgerUnusable(path, name_of(error))

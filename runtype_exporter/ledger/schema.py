@@ -1,23 +1,18 @@
 """The ledger's file: its tables, how it is opened, and when it is refused.
 
-It must not know what the rows mean. A refused file is never modified: what it is gets read before
-SQLite may write to it.
+It must not know what the rows mean. A refused file is never modified: `examination` looks at it
+before SQLite may write to it.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
-from runtype_exporter.ledger.errors import (
-    LedgerDamaged,
-    LedgerForeign,
-    LedgerNewer,
-    LedgerUnusable,
-    refusal,
-)
+from runtype_exporter.ledger import examination
+from runtype_exporter.ledger.errors import LedgerUnusable, refusal
+from runtype_exporter.ledger.files import companion, file_size
 
 APPLICATION_ID = 0x52544C47
 """In the file's header: "RTLG"."""
@@ -102,11 +97,9 @@ def connect(
         LedgerRefused: one of its kinds; the file is as it was.
     """
     try:
-        if _size(path):
-            _identify(path)
-            _examine(path, try_reading)
-        elif _size(_beside(path, "-wal")):
-            raise LedgerDamaged(path, "its write-ahead log is there, but not the ledger itself")
+        examination.examine(
+            path, application=APPLICATION_ID, version=VERSION, try_reading=try_reading
+        )
         return _lock(path, now)
     except sqlite3.Error as error:
         raise refusal(path, error) from None
@@ -118,44 +111,9 @@ def size(path: Path) -> int:
     0 where a failing disk does not tell.
     """
     try:
-        return _size(path) + _size(_beside(path, "-wal"))
+        return file_size(path) + file_size(companion(path, "-wal"))
     except LedgerUnusable:
         return 0
-
-
-def _identify(path: Path) -> None:
-    """Refuse a file that is not ours to open, by its header alone.
-
-    Immutable means that SQLite replays no log and takes no lock.
-    """
-    with closing(_read_only(path, "mode=ro&immutable=1")) as connection:
-        try:
-            (application,) = connection.execute("PRAGMA application_id").fetchone()
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-        except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
-                raise LedgerForeign(path) from None
-            raise
-    if application != APPLICATION_ID:
-        raise LedgerForeign(path)
-    if version > VERSION:
-        raise LedgerNewer(path, version, VERSION)
-
-
-def _examine(path: Path, try_reading: Callable[[sqlite3.Connection], object]) -> None:
-    """Refuse a file that is not whole, before a connection exists that would replay its log or write to it."""
-    if _size(_beside(path, "-journal")):
-        # Only a crash while the file was being created leaves one: SQLite must undo that first.
-        return
-    mode = "mode=ro" if _size(_beside(path, "-wal")) else "mode=ro&immutable=1"
-    with closing(_read_only(path, mode)) as connection:
-        (finding,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if finding != "ok":
-            raise LedgerDamaged(path, "SQLite's quick_check failed")
-        try:
-            try_reading(connection)
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
-            raise LedgerDamaged(path, f"a row cannot be read: {type(error).__name__}") from None
 
 
 def _lock(path: Path, now: float) -> sqlite3.Connection:
@@ -180,23 +138,3 @@ def _create(connection: sqlite3.Connection, now: float) -> None:
     connection.execute("INSERT INTO meta VALUES ('created', ?)", (now,))
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {VERSION}")
-
-
-def _read_only(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(
-        f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=0, isolation_level=None
-    )
-
-
-def _beside(path: Path, suffix: str) -> Path:
-    real = path.resolve()  # SQLite puts its files beside what a link leads to
-    return real.with_name(real.name + suffix)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
-    except OSError as error:
-        raise LedgerUnusable(path, error.strerror or type(error).__name__) from None

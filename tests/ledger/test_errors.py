@@ -13,7 +13,7 @@ from runtype_exporter.ledger import (
     LedgerRefused,
     LedgerUnusable,
 )
-from runtype_exporter.ledger.errors import refusal
+from runtype_exporter.ledger.errors import is_damage, refusal
 
 PATH = Path("/data/runtype-exporter.db")
 
@@ -31,9 +31,9 @@ def sqlite_error(code: int) -> sqlite3.Error:
         (sqlite3.SQLITE_BUSY, LedgerLocked),
         (sqlite3.SQLITE_BUSY_RECOVERY, LedgerLocked),
         (sqlite3.SQLITE_LOCKED, LedgerLocked),
-        (sqlite3.SQLITE_CORRUPT, LedgerDamaged),
-        (sqlite3.SQLITE_NOTADB, LedgerDamaged),
-        (sqlite3.SQLITE_ERROR, LedgerDamaged),
+        (sqlite3.SQLITE_CORRUPT, LedgerUnusable),
+        (sqlite3.SQLITE_NOTADB, LedgerUnusable),
+        (sqlite3.SQLITE_ERROR, LedgerUnusable),
         (sqlite3.SQLITE_CANTOPEN, LedgerUnusable),
         (sqlite3.SQLITE_READONLY, LedgerUnusable),
         (sqlite3.SQLITE_READONLY_DBMOVED, LedgerUnusable),
@@ -46,11 +46,22 @@ def test_each_error_while_opening_has_its_kind_of_refusal(code: int, expected: t
     assert type(refusal(PATH, sqlite_error(code))) is expected
 
 
+@pytest.mark.parametrize(
+    "code", [sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR]
+)
+def test_errors_of_the_content_are_damage_once_a_copy_shows_them(code: int):
+    assert is_damage(sqlite_error(code))
+
+
+@pytest.mark.parametrize(
+    "code", [sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR_READ]
+)
+def test_errors_of_the_disk_and_of_locks_are_no_damage(code: int):
+    assert not is_damage(sqlite_error(code))
+
+
 def test_text_that_sqlite_cannot_decode_is_damage():
-    assert (
-        type(refusal(PATH, sqlite3.OperationalError("Could not decode to UTF-8 column")))
-        is LedgerDamaged
-    )
+    assert is_damage(sqlite3.OperationalError("Could not decode to UTF-8 column"))
 
 
 @pytest.mark.parametrize(
@@ -59,9 +70,11 @@ def test_text_that_sqlite_cannot_decode_is_damage():
         (LedgerLocked(PATH), "give this one another state.path"),
         (LedgerForeign(PATH), "Set state.path to another file"),
         (LedgerNewer(PATH, 3, 1), "has format 3, this exporter knows formats up to 1"),
+        (LedgerDamaged(PATH, "finding"), "Copy runtype-exporter.db, runtype-exporter.db-wal and"),
+        (LedgerDamaged(PATH, "finding"), "Then restore a backup, or try to recover it"),
         (
             LedgerDamaged(PATH, "finding"),
-            "Restore it from a backup, or move it and the files runtype-exporter.db-wal",
+            "Only then move the files away to start a new ledger: its counters start",
         ),
         (LedgerUnusable(PATH, "finding"), "an existing directory that this user may write to"),
         (

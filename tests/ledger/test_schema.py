@@ -256,7 +256,7 @@ def test_a_ledger_with_rows_that_cannot_be_read_is_refused(
     statement: str, filled: Path, open_ledger: OpenLedger
 ):
     edit(filled, statement)
-    assert "Restore it from a backup" in refused(open_ledger, filled, LedgerDamaged)
+    assert "Then restore a backup" in refused(open_ledger, filled, LedgerDamaged)
 
 
 def test_a_log_is_found_beside_what_a_link_leads_to(
