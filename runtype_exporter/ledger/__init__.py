@@ -12,6 +12,7 @@ from runtype_exporter.ledger.errors import (
     LedgerLocked,
     LedgerNewer,
     LedgerRefused,
+    LedgerReplaced,
     LedgerUnusable,
 )
 from runtype_exporter.ledger.store import Ledger
@@ -25,5 +26,6 @@ __all__ = [
     "LedgerLocked",
     "LedgerNewer",
     "LedgerRefused",
+    "LedgerReplaced",
     "LedgerUnusable",
 ]

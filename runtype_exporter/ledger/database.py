@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from runtype_exporter.ledger.errors import LedgerFailed
+from runtype_exporter.ledger.errors import LedgerFailed, LedgerReplaced
+from runtype_exporter.ledger.files import Files
 
 
 class Database:
@@ -34,6 +35,17 @@ class Database:
         self._connection = connection
         self._on_commit = on_commit
         self._on_failure = on_failure
+        self._files = Files(path)
+        self._works = True
+
+    def check(self) -> bool:
+        """Check that the files are in place; whether nothing has failed since the last commit.
+
+        Raises:
+            LedgerReplaced: they are no longer those that were opened.
+        """
+        self._files.check()
+        return self._works
 
     def close(self) -> None:
         """Close the file and give up its lock. Closing twice does no harm."""
@@ -50,7 +62,7 @@ class Database:
         try:
             yield self._connection
         except sqlite3.Error as error:
-            self._on_failure()
+            self._fail()
             raise LedgerFailed(self.path, error) from None
 
     @contextmanager
@@ -61,17 +73,33 @@ class Database:
 
         Raises:
             LedgerFailed: SQLite reported an error; nothing was changed.
+            LedgerReplaced: the files are no longer those that were opened; what is written into
+                them would be lost.
         """
         began = time.perf_counter()
+        self._expect_files()
         with self.reading() as connection:
             if connection.in_transaction:  # an earlier failure could not even be undone
                 connection.execute("ROLLBACK")
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
+                self._expect_files()  # again, for what happened while the statements ran
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:  # SQLite undoes it itself after some errors
                     connection.execute("ROLLBACK")
                 raise
+        self._works = True
         self._on_commit(time.perf_counter() - began)
+
+    def _expect_files(self) -> None:
+        try:
+            self._files.check()
+        except LedgerReplaced:
+            self._fail()
+            raise
+
+    def _fail(self) -> None:
+        self._works = False
+        self._on_failure()

@@ -8,6 +8,7 @@ LedgerError
 │   ├── LedgerDamaged  it is a ledger, but not whole
 │   └── LedgerUnusable it cannot be created, read or written where it lies
 └── LedgerFailed       an operation on the open ledger failed; neither the file nor memory changed
+    └── LedgerReplaced its files are no longer those that were opened
 
 It must not know what the ledger holds: no message carries a value out of it.
 """
@@ -91,6 +92,34 @@ class LedgerFailed(LedgerError):  # noqa: N818  # see LedgerRefused
         super().__init__(
             f"{path}: the ledger could not be read or written ({name_of(error)}); nothing was"
             " changed. Check the disk's space and health."
+        )
+
+
+class LedgerReplaced(LedgerFailed):
+    """The ledger or its write-ahead log is no longer the file that was opened.
+
+    Nothing is written until it is back.
+    """
+
+    def __init__(self, path: Path, happened: str, *, log: bool = False) -> None:
+        name = f"{path.name}-wal" if log else path.name
+        if log:
+            restart = (
+                f"stop this exporter in an orderly way (SIGTERM), which writes into {path.name}"
+                " what of the log is left, and start it again: it goes on from there, and counts"
+                " again what is missing as far as the API still lists it"
+            )
+        else:
+            restart = (
+                f"restart: without {path.name} a new ledger begins, {_NEW_LEDGER}; with another"
+                f" file in its place, move {path.name}-wal away first, which does not belong to"
+                " that file"
+            )
+        Exception.__init__(
+            self,
+            f"{path}: {name} {happened} while it was in use; nothing was changed. Polling pauses,"
+            " scrapes go on. Put the original file back and polling resumes by itself, or"
+            f" {restart}.",
         )
 
 

@@ -1,4 +1,6 @@
-"""The ledger's files on disk: where SQLite puts them, and how large they are.
+"""The ledger's files on disk.
+
+Where SQLite puts them, how large they are, and whether they are still those that were opened.
 
 It must not know what is in them, and never opens one: POSIX drops a process's locks on a file when
 it closes any descriptor of it.
@@ -6,9 +8,10 @@ it closes any descriptor of it.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from runtype_exporter.ledger.errors import LedgerUnusable
+from runtype_exporter.ledger.errors import LedgerReplaced, LedgerUnusable
 
 
 def companion(path: Path, suffix: str) -> Path:
@@ -32,3 +35,52 @@ def file_size(path: Path) -> int:
         return 0
     except OSError as error:
         raise LedgerUnusable(path, error.strerror or type(error).__name__) from None
+
+
+class Files:
+    """The ledger and its write-ahead log as they were opened.
+
+    Make it after SQLite has opened both.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._log = companion(path, "-wal")
+        self._ledger_is = _identity(path)
+        self._log_is = _identity(self._log)
+        self._log_bytes = 0
+        self.check()
+
+    def check(self) -> None:
+        """Check that both files are still those that were opened. Costs two calls of `stat`.
+
+        Raises:
+            LedgerReplaced: one was deleted, replaced or cut short.
+        """
+        if (now := _identity(self._path)) != self._ledger_is:
+            raise LedgerReplaced(self._path, _what(now))
+        try:
+            log = os.stat(self._log)  # noqa: PTH116  # half the time of Path.stat
+        except OSError:
+            log = None
+        if (now := _id_of(log)) != self._log_is:
+            raise LedgerReplaced(self._path, _what(now), log=True)
+        if log is not None:
+            if log.st_size < self._log_bytes:  # SQLite never shortens it while it is open
+                raise LedgerReplaced(self._path, "was cut short", log=True)
+            self._log_bytes = log.st_size
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        return _id_of(os.stat(path))  # noqa: PTH116  # half the time of Path.stat
+    except OSError:  # also where the folder is gone, or may not be searched any more
+        return None
+
+
+def _id_of(found: os.stat_result | None) -> tuple[int, int] | None:
+    return None if found is None else (found.st_dev, found.st_ino)
+
+
+def _what(now: tuple[int, int] | None) -> str:
+    return "was deleted or moved away" if now is None else "was replaced by another file"

@@ -126,6 +126,8 @@ def _lock(path: Path, now: float) -> sqlite3.Connection:
             _create(connection, now)
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
+        # SQLite makes the log at the first read. It has to be there, so that its loss can be seen.
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
     except BaseException:
         connection.close()
         raise

@@ -111,6 +111,18 @@ class Ledger:
         """Bytes on disk, the write-ahead log included."""
         return schema.size(self.path)
 
+    def check_files(self) -> bool:
+        """Check that the file and its log are still those that were opened.
+
+        Whether nothing has failed since the last commit.
+
+        It costs some microseconds.
+
+        Raises:
+            LedgerReplaced: they are not. Nothing is written until they are back.
+        """
+        return self._database.check()
+
     def rows(self) -> int:
         """How many identities of results are held."""
         return self._results

@@ -11,6 +11,7 @@ from runtype_exporter.ledger import (
     LedgerLocked,
     LedgerNewer,
     LedgerRefused,
+    LedgerReplaced,
     LedgerUnusable,
 )
 from runtype_exporter.ledger.errors import is_damage, refusal
@@ -81,6 +82,26 @@ def test_text_that_sqlite_cannot_decode_is_damage():
             LedgerFailed(PATH, sqlite_error(sqlite3.SQLITE_FULL)),
             "(SQLITE_NAME); nothing was changed. Check the disk",
         ),
+        (
+            LedgerReplaced(PATH, "was deleted"),
+            "runtype-exporter.db was deleted while it was in use; nothing was",
+        ),
+        (
+            LedgerReplaced(PATH, "was deleted"),
+            "Put the original file back and polling resumes by itself, or restart",
+        ),
+        (
+            LedgerReplaced(PATH, "was deleted"),
+            "a new ledger begins, its counters start at 0 again, and results that",
+        ),
+        (
+            LedgerReplaced(PATH, "was cut short", log=True),
+            "runtype-exporter.db-wal was cut short while it was in use",
+        ),
+        (
+            LedgerReplaced(PATH, "was deleted", log=True),
+            "or stop this exporter in an orderly way (SIGTERM)",
+        ),
     ],
 )
 def test_every_message_names_the_file_and_the_remedy_and_quotes_nothing(
@@ -95,3 +116,4 @@ def test_all_can_be_caught_as_one_and_refusals_apart_from_failures():
     kinds = {LedgerLocked, LedgerForeign, LedgerNewer, LedgerDamaged, LedgerUnusable}
     assert set(LedgerRefused.__subclasses__()) == kinds
     assert set(LedgerError.__subclasses__()) == {LedgerRefused, LedgerFailed}
+    assert LedgerFailed.__subclasses__() == [LedgerReplaced]
