@@ -18,7 +18,7 @@ from runtype_exporter import __version__, catalogue
 from runtype_exporter.accounts import Accounts
 from runtype_exporter.clock import Clock, SystemClock
 from runtype_exporter.config import Config, ConfigError, SecretError
-from runtype_exporter.ledger import Ledger, LedgerError
+from runtype_exporter.ledger import Ledger, LedgerError, LedgerReplaced
 from runtype_exporter.metrics import Bounds, Gauges, OwnMetrics, Publisher, label_set_lines
 from runtype_exporter.model import Snapshot, Status
 from runtype_exporter.objectives import Objective, Objectives
@@ -96,6 +96,8 @@ class Exporter:
             clock=self._clock,
             user_agent=USER_AGENT,
         )
+        self._replaced = False
+        """Whether the ledger's files were not in place when they were last looked at."""
         self._was_ready = False
         self._changing = asyncio.Lock()
         """Held while accounts are exchanged: a second reload, or the stop, waits for the first to
@@ -276,9 +278,27 @@ class Exporter:
 
     def _snapshot(self) -> Snapshot:
         self._own.ledger(self._ledger.rows(), self._ledger.size(), self._ledger.created)
+        self._own.ledger_up(up=self._ledger_works())
         snapshot = self._ledger.snapshot()
         self._gauges.retire(snapshot)
         return snapshot
+
+    def _ledger_works(self) -> bool:
+        """Whether the ledger's files are in place and its last commit worked.
+
+        The loss of a file is logged once, and so is its end.
+        """
+        try:
+            works = self._ledger.check_files()
+        except LedgerReplaced as error:
+            if not self._replaced:
+                self._replaced = True
+                _log.error("the ledger's files are not in place: polling pauses", error=str(error))
+            return False
+        if self._replaced:
+            self._replaced = False
+            _log.info("the ledger's files are in place again: polling goes on")
+        return works
 
 
 def _label_set(config: Config) -> int:

@@ -125,6 +125,10 @@ LEDGER_COMMIT_DURATION = _histogram(
     "Duration of a ledger commit.",
     buckets=COMMIT_BUCKETS,
 )
+LEDGER_UP = _gauge(
+    "runtype_exporter_ledger_up",
+    "1 if the ledger's files are in place and nothing failed since its last commit, else 0.",
+)
 LEDGER_FAILURES = _counter(
     "runtype_exporter_ledger_failures_total", "Ledger operations that failed."
 )

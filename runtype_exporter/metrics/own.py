@@ -56,7 +56,8 @@ class OwnMetrics:
         self.begun = 0
         """How many lines OpenMetrics has more than `refresh` counted."""
 
-    # --- what is counted: protocols.Telemetry ---
+    # --- what is counted: protocols.Telemetry
+    # -----------------------------------------------------------------------------
     def attempt(self, attempt: Attempt) -> None:
         """A request was sent and ended."""
         self._count(catalogue.API_REQUESTS, attempt.account, attempt.operation, attempt.code)
@@ -120,7 +121,8 @@ class OwnMetrics:
             if catalogue.BY_NAME[name].labels[0] == "account":
                 self._remove(name, labels)
 
-    # --- what the process is about ---
+    # --- what the process is about
+    # ------------------------------------------------------------------------------------
     def account(self, account: str) -> None:
         """An account is polled from now on: its counters exist, at 0, before anything happened."""
         for metric in (catalogue.POLLS, catalogue.BATCH_SWEEPS):
@@ -149,6 +151,10 @@ class OwnMetrics:
         self._set(catalogue.LEDGER_BYTES, size)
         self._set(catalogue.LEDGER_CREATED, created)
 
+    def ledger_up(self, *, up: bool) -> None:
+        """Whether the ledger's files are in place and nothing failed since its last commit."""
+        self._set(catalogue.LEDGER_UP, up)
+
     def commit(self, seconds: float) -> None:
         """The ledger committed."""
         self._observe(catalogue.LEDGER_COMMIT_DURATION, seconds)
@@ -167,7 +173,8 @@ class OwnMetrics:
         """So many label sets of a kind were given no series of their own."""
         self._count(catalogue.SERIES_DROPPED, kind, by=label_sets)
 
-    # --- what is shown ---
+    # --- what is shown
+    # ------------------------------------------------------------------------------------------------
     @property
     def changed(self) -> bool:
         """Whether anything was counted since the last `refresh`."""

@@ -16,6 +16,7 @@ from runtype_exporter.config import Account as AccountConfig
 from runtype_exporter.config import Poll
 from runtype_exporter.ledger import Ledger, LedgerError
 from runtype_exporter.model import AccountStatus
+from runtype_exporter.polling import ledger_failures
 from runtype_exporter.polling.access import Access
 from runtype_exporter.polling.collectors import Collectors
 from runtype_exporter.polling.costs import Costs
@@ -225,7 +226,7 @@ class Account:
                 self._access.refuse(error)
         except LedgerError as error:
             failure, error_text = "ledger", str(error)
-            _log.warning("polling pauses: the ledger failed", account=name, error=str(error))
+            ledger_failures.warn("polling pauses: the ledger failed", name, error)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the other accounts' polling
             failure, error_text = "internal", type(error).__name__
             _log.exception("cycle failed", account=name)

@@ -17,7 +17,7 @@ import structlog
 from runtype_exporter.clock import Clock
 from runtype_exporter.ledger import LedgerError
 from runtype_exporter.model import Series
-from runtype_exporter.polling import schedules, usage
+from runtype_exporter.polling import ledger_failures, schedules, usage
 from runtype_exporter.polling.collectors import Collectors
 from runtype_exporter.polling.costs import Costs
 from runtype_exporter.polling.waits import Wait
@@ -75,9 +75,7 @@ class Extras:
             try:
                 await self.read()
             except LedgerError as error:
-                _log.warning(
-                    "costs wait: the ledger failed", account=self.account, error=str(error)
-                )
+                ledger_failures.warn("costs wait: the ledger failed", self.account, error)
             except Exception:  # noqa: BLE001 - a fault of ours here must not stop the account
                 _log.exception("reading usage, sparklines or costs failed", account=self.account)
 

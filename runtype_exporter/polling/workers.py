@@ -16,7 +16,7 @@ from runtype_exporter.clock import Clock
 from runtype_exporter.config import Account as AccountConfig
 from runtype_exporter.ledger import Ledger, LedgerError
 from runtype_exporter.model import Batch
-from runtype_exporter.polling import batches, inline
+from runtype_exporter.polling import batches, inline, ledger_failures
 from runtype_exporter.polling.access import Access
 from runtype_exporter.polling.collectors import Collectors
 from runtype_exporter.polling.endings import Endings
@@ -122,9 +122,7 @@ class Workers:
             return await self._attempt(batch_id)
         except LedgerError as error:
             self.telemetry.sweep(self.config.name, "ledger")
-            _log.warning(
-                "polling pauses: the ledger failed", account=self.config.name, error=str(error)
-            )
+            ledger_failures.warn("polling pauses: the ledger failed", self.config.name, error)
             pause, self._ledger_pause = (
                 self._ledger_pause,
                 min(2 * self._ledger_pause, LONGEST_LEDGER_PAUSE),

@@ -143,6 +143,7 @@ def test_the_exporter_tells_of_itself(own):
     own.build_info("1.2.3", "3.13.0")
     own.leader(leads=True)
     own.ledger(rows=7, size=4096, created=1000.0)
+    own.ledger_up(up=True)
     own.commit(0.002)
     own.ledger_failed()
     own.reloaded(2000.0, successful=True)
@@ -153,6 +154,7 @@ def test_the_exporter_tells_of_itself(own):
         "ledger_bytes": 4096.0,
         "ledger_created_timestamp_seconds": 1000.0,
         "ledger_commit_duration_seconds_count": 1.0,
+        "ledger_up": 1.0,
         "ledger_failures_total": 1.0,
         "config_last_reload_successful": 0.0,
         "config_last_reload_success_timestamp_seconds": 2000.0,

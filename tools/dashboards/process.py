@@ -22,13 +22,28 @@ def _each(metric: str) -> str:
 
 def ledger() -> Section:
     """The ledger and the exposition."""
+    up = f"min({_own('runtype_exporter_ledger_up')})"
     took = per_second(_own("runtype_exporter_ledger_commit_duration_seconds_bucket"))
     return section(
         "Ledger and series",
         line(
             7,
             (
-                4,
+                3,
+                stat(
+                    "Ledger",
+                    "Whether the ledger's files are in place and nothing failed since its last"
+                    " commit. Else polling pauses.",
+                    now(f"{up} or vector(-1)"),
+                    Look(
+                        unit="none",
+                        empty="No exporter",
+                        words={1: ("Works", GREEN), 0: ("Failing", RED), -1: ("No exporter", RED)},
+                    ),
+                ),
+            ),
+            (
+                3,
                 stat(
                     "Ledger failures",
                     "Operations of the ledger that failed in the time range. While it fails,"
@@ -38,7 +53,7 @@ def ledger() -> Section:
                 ),
             ),
             (
-                5,
+                4,
                 lines(
                     "Ledger on disk",
                     "Size of the ledger with its write-ahead log. It does not shrink: what is freed"
@@ -49,7 +64,7 @@ def ledger() -> Section:
                 ),
             ),
             (
-                5,
+                4,
                 lines(
                     "Identities held",
                     "Results whose identity the ledger keeps, lest they are counted twice.",
