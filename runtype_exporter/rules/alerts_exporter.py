@@ -14,6 +14,7 @@ from runtype_exporter.catalogue import (
     LAST_SUCCESSFUL_POLL,
     LEDGER_CREATED,
     LEDGER_FAILURES,
+    LEDGER_UP,
     OLDEST_PENDING_SWEEP,
     POLL_FAILURES,
     POLLS,
@@ -173,16 +174,21 @@ def _keeping() -> tuple[Alert, ...]:
                 " log of {{ $labels.instance }} names every error with its line."
             ),
         ),
-        Alert(  # held as long as it looks back, so that one operation that failed wakes nobody
+        Alert(
             name="RuntypeLedgerFailing",
             severity="critical",
-            expr=f"max without (pod) (increase({LEDGER_FAILURES.name}[10m])) > 0",
-            hold=10 * MINUTE,
+            # Failures must go on for longer than each of them is looked back at, so that one
+            # operation that failed wakes nobody.
+            expr=f"""sum_over_time((max without (pod) (increase({LEDGER_FAILURES.name}[10m])) > bool 0)[11m:1m]) >= 11
+or
+max without (pod) ({LEDGER_UP.name}) == 0""",
+            hold=MINUTE,
             summary="The ledger of {{ $labels.instance }} fails",
             description=(
-                "{{ $value | humanize }} operations of the ledger failed within ten minutes."
-                " Polling pauses and goes on by itself; until then nothing new is counted. Is the"
-                " disk full, or failing?"
+                "Operations of the ledger fail, or its file or write-ahead log was deleted,"
+                " replaced or cut short while it was in use. Polling pauses and goes on by itself;"
+                " until then nothing new is counted. The log of {{ $labels.instance }} says which."
+                " Is the disk full, or failing? Where did the file go?"
             ),
         ),
         Alert(
