@@ -11,6 +11,10 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import structlog
+
+from runtype_exporter.ledger import migrations
+from runtype_exporter.ledger.codec import NewerContent
 from runtype_exporter.ledger.errors import (
     LedgerDamaged,
     LedgerForeign,
@@ -19,16 +23,26 @@ from runtype_exporter.ledger.errors import (
     refusal,
 )
 
+_log = structlog.get_logger()
+
 APPLICATION_ID = 0x52544C47
 """In the file's header: "RTLG"."""
-VERSION = 1
+VERSION = 2
 """In the file's header as user_version. A later version must change it before anything else, and in
 rollback-journal mode, so that an older exporter reads it from the header even where a write-ahead
 log was left behind."""
 
-_TABLES = """
+Check = Callable[[sqlite3.Connection], object]
+"""Reads everything that a ledger holds, and raises where a row is not what was written."""
+
+TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE accounts (name TEXT PRIMARY KEY, horizon REAL NOT NULL, opened INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE accounts (
+  name TEXT PRIMARY KEY,
+  horizon REAL NOT NULL,
+  discovered INTEGER NOT NULL,
+  forgotten REAL
+) WITHOUT ROWID;
 CREATE TABLE batches (
   num INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
@@ -36,18 +50,26 @@ CREATE TABLE batches (
   schedule TEXT,
   created REAL,
   closed REAL,
+  cost_due INTEGER NOT NULL,
   body TEXT NOT NULL
 );
 CREATE INDEX batches_closed ON batches (account, closed) WHERE closed IS NOT NULL;
-CREATE INDEX batches_cost_due ON batches (account) WHERE instr(body, '"cost_due":true');
+CREATE INDEX batches_cost_due ON batches (account) WHERE cost_due;
 CREATE TABLE results (
   batch INTEGER NOT NULL,
   id BLOB NOT NULL,
   state INTEGER NOT NULL,
   word INTEGER NOT NULL,
-  walk INTEGER NOT NULL,
-  adopter BLOB,
+  sweep INTEGER NOT NULL,
   PRIMARY KEY (batch, id)
+) WITHOUT ROWID;
+CREATE TABLE adoptions (
+  batch INTEGER NOT NULL,
+  record BLOB NOT NULL,
+  outcome INTEGER NOT NULL,
+  finished REAL,
+  adopter BLOB,
+  PRIMARY KEY (batch, record)
 ) WITHOUT ROWID;
 CREATE TABLE runs (
   id TEXT PRIMARY KEY,
@@ -61,7 +83,11 @@ CREATE TABLE runs (
 ) WITHOUT ROWID;
 CREATE INDEX runs_created ON runs (created);
 CREATE INDEX runs_unfinished ON runs (account) WHERE outcome IS NULL;
-CREATE TABLE schedules (id TEXT PRIMARY KEY, account TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE schedules (
+  id TEXT PRIMARY KEY,
+  account TEXT NOT NULL,
+  body TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE families (metric TEXT PRIMARY KEY, bounds TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE series (
   metric TEXT NOT NULL,
@@ -88,9 +114,7 @@ CREATE TABLE budget (
 """
 
 
-def connect(
-    path: Path, *, now: float, try_reading: Callable[[sqlite3.Connection], object]
-) -> sqlite3.Connection:
+def connect(path: Path, *, now: float, try_reading: Check) -> sqlite3.Connection:
     """Open the ledger's file, creating it where there is none, and lock it until the connection closes.
 
     `try_reading` is called on a connection that cannot write, to find out whether everything in the
@@ -103,11 +127,11 @@ def connect(
     """
     try:
         if _size(path):
-            _identify(path)
-            _examine(path, try_reading)
+            version = _identify(path)
+            _examine(path, try_reading if version == VERSION else None)
         elif _size(_beside(path, "-wal")):
             raise LedgerDamaged(path, "its write-ahead log is there, but not the ledger itself")
-        return _lock(path, now)
+        return _lock(path, now, try_reading)
     except sqlite3.Error as error:
         raise refusal(path, error) from None
 
@@ -123,7 +147,7 @@ def size(path: Path) -> int:
         return 0
 
 
-def _identify(path: Path) -> None:
+def _identify(path: Path) -> int:
     """Refuse a file that is not ours to open, by its header alone.
 
     Immutable means that SQLite replays no log and takes no lock.
@@ -139,10 +163,11 @@ def _identify(path: Path) -> None:
     if application != APPLICATION_ID:
         raise LedgerForeign(path)
     if version > VERSION:
-        raise LedgerNewer(path, version, VERSION)
+        raise LedgerNewer.of_format(path, version, VERSION)
+    return int(version)
 
 
-def _examine(path: Path, try_reading: Callable[[sqlite3.Connection], object]) -> None:
+def _examine(path: Path, try_reading: Check | None) -> None:
     """Refuse a file that is not whole, before a connection exists that would replay its log or write to it."""
     if _size(_beside(path, "-journal")):
         # Only a crash while the file was being created leaves one: SQLite must undo that first.
@@ -152,13 +177,20 @@ def _examine(path: Path, try_reading: Callable[[sqlite3.Connection], object]) ->
         (finding,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if finding != "ok":
             raise LedgerDamaged(path, "SQLite's quick_check failed")
-        try:
-            try_reading(connection)
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
-            raise LedgerDamaged(path, f"a row cannot be read: {type(error).__name__}") from None
+        if try_reading is not None:
+            _check_rows(path, connection, try_reading)
 
 
-def _lock(path: Path, now: float) -> sqlite3.Connection:
+def _check_rows(path: Path, connection: sqlite3.Connection, try_reading: Check) -> None:
+    try:
+        try_reading(connection)
+    except NewerContent as content:
+        raise LedgerNewer.of_content(path, str(content)) from None
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise LedgerDamaged(path, f"a row cannot be read: {type(error).__name__}") from None
+
+
+def _lock(path: Path, now: float, try_reading: Check) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=0, isolation_level=None)
     try:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -167,6 +199,9 @@ def _lock(path: Path, now: float) -> sqlite3.Connection:
         if connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
             _create(connection, now)
         connection.execute("COMMIT")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version < VERSION:
+            _upgrade(connection, path, version, try_reading)
         connection.execute("PRAGMA journal_mode = WAL")
     except BaseException:
         connection.close()
@@ -174,8 +209,27 @@ def _lock(path: Path, now: float) -> sqlite3.Connection:
     return connection
 
 
+def _upgrade(connection: sqlite3.Connection, path: Path, version: int, try_reading: Check) -> None:
+    """Bring an older format to the present one: a copy first, then all or nothing.
+
+    In rollback-journal mode, so that the version stands in the file's header once it is committed,
+    where an exporter of the older version reads it.
+    """
+    connection.execute("PRAGMA journal_mode = DELETE")
+    copy = migrations.back_up(connection, path, version)
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        migrations.migrate(connection, version)
+        _check_rows(path, connection, try_reading)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    _log.info("ledger migrated", path=str(path), old=version, new=VERSION, copy=str(copy))
+
+
 def _create(connection: sqlite3.Connection, now: float) -> None:
-    for statement in _TABLES.split(";"):
+    for statement in TABLES.split(";"):
         connection.execute(statement)
     connection.execute("INSERT INTO meta VALUES ('created', ?)", (now,))
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
