@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from runtype_exporter.model import Series
+
 MetricType = Literal["counter", "gauge", "histogram"]
 Owner = Literal["ledger", "picture", "process"]
 Stability = Literal["stable", "experimental"]
@@ -57,3 +59,17 @@ class Metric:
     stability: Stability = "stable"
     buckets: tuple[float, ...] = ()
     values: Values = ()
+
+
+def series(metric: Metric, **labels: str) -> Series:
+    """Return one series of a metric, by the names of its labels.
+
+    Raises:
+        ValueError: a label is missing or unknown, or a value is not in the label's closed set.
+    """
+    if labels.keys() != set(metric.labels):
+        raise ValueError(f"{metric.name} has the labels {metric.labels}, not {tuple(labels)}")
+    for name, allowed in metric.values:
+        if labels[name] not in allowed:
+            raise ValueError(f"{metric.name}: {name} is one of {allowed}, not {labels[name]!r}")
+    return metric.name, tuple(labels[name] for name in metric.labels)

@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from runtype_exporter import catalogue
+from runtype_exporter.catalogue import series
 from runtype_exporter.ledger.identities import Adoption, Changes, IdentityRow, Page
 from runtype_exporter.ledger.states import (
     ADOPTED,
@@ -245,17 +246,21 @@ class _Tally:
         Success and failure start at 0, so that a rate over them has no gap at the first count.
         """
         account = self.batch.ref.account
-        flow = (account, *labels)
-        increments: dict[Series, float] = {(catalogue.RECORDS_ABANDONED.name, flow): 0}
+        flow = {"account": account, **labels._asdict()}
+        increments: dict[Series, float] = {series(catalogue.RECORDS_ABANDONED, **flow): 0}
         for outcome, count in ({"success": 0, "failure": 0} | self.counted).items():
-            increments[catalogue.RECORDS_FINISHED.name, (*flow, outcome)] = count
-        for change, count in self.changed.items():
-            increments[catalogue.RECORD_OUTCOME_CHANGES.name, (*flow, *change)] = count
+            increments[series(catalogue.RECORDS_FINISHED, **flow, outcome=outcome)] = count
+        for (previous, outcome), count in self.changed.items():
+            changes = series(
+                catalogue.RECORD_OUTCOME_CHANGES, **flow, previous=previous, outcome=outcome
+            )
+            increments[changes] = count
         for reason, count in self.faults.items():
-            increments[catalogue.RECORD_INVALID_TIMESTAMPS.name, (account, reason)] = count
-        observations: dict[Series, list[Observation]] = {
-            (catalogue.RECORD_LATENCY.name, (*flow, outcome)): values
+            faults = series(catalogue.RECORD_INVALID_TIMESTAMPS, account=account, reason=reason)
+            increments[faults] = count
+        observations = {
+            series(catalogue.RECORD_LATENCY, **flow, outcome=outcome): values
             for outcome, values in self.latencies.items()
         }
-        observations[catalogue.RECORD_DETECTION_LAG.name, (account,)] = self.lags
+        observations[series(catalogue.RECORD_DETECTION_LAG, account=account)] = self.lags
         return increments, observations
