@@ -29,7 +29,7 @@ def test_missing_and_unknown_labels_are_refused(labels: dict[str, str]):
 
 
 def test_a_value_outside_a_closed_set_is_refused():
-    with pytest.raises(ValueError, match="outcome is one of .* not 'completed'"):
+    with pytest.raises(ValueError, match=r"outcome is one of .* not 'completed'"):
         series(catalogue.RECORDS_FINISHED, account="a", schedule="s", flow="f", outcome="completed")
 
 
