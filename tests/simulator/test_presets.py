@@ -1,4 +1,4 @@
-from runtype_exporter.simulator.figures import daily_usage
+from runtype_exporter.simulator.api.statistics import daily_usage
 from runtype_exporter.simulator.presets import (
     DAY,
     DEMO_TOKEN,
