@@ -12,11 +12,12 @@ from runtype_exporter.simulator.account import World
 from runtype_exporter.simulator.api import Key, simulator_app
 from runtype_exporter.simulator.faults import ApiFault, Faults
 
-NOON = 1_782_907_200.0  # 2026-07-01T12:00:00Z, a Wednesday
+NOON = 1_782_907_200.0
+"""2026-07-01T12:00:00Z, a Wednesday."""
 
 
 class HandClock:
-    """Stands still until it is set."""
+    """A clock that stands still until it is set."""
 
     def __init__(self, at: float) -> None:
         self.at = at
@@ -29,12 +30,8 @@ class OpenApi:
     """A simulated API and a client that holds its key."""
 
     def __init__(self, client: httpx.AsyncClient, app) -> None:
-        self.client, self.requests, self.faults, self.world = (
-            client,
-            app.state.requests,
-            app.state.faults,
-            app.state.world,
-        )
+        self.client, self.requests = client, app.state.requests
+        self.faults, self.world = app.state.faults, app.state.world
 
     async def get(self, path: str, **params: object) -> dict:
         answer = await self.client.get(path, params=params)
@@ -59,7 +56,7 @@ def clock() -> HandClock:
 
 @pytest.fixture
 def open_api() -> Callable:
-    """Opens a world's API, with faults switched on, as an async context."""
+    """Return a context manager that opens the API of a world, with faults switched on."""
 
     @asynccontextmanager
     async def opened(

@@ -1,7 +1,4 @@
-"""What became of due times and of money: the truth about starts and costs.
-
-What happened to records is `test_world`'s.
-"""
+"""The truth about starts and costs. `test_world` has the truth about records."""
 
 import pytest
 
@@ -23,7 +20,7 @@ def starts(world, now, max_delay=240.0, name="Five"):
     }
 
 
-def test_a_start_that_goes_well_is_on_time(clock, noon):
+def test_a_start_without_a_fault_is_on_time(clock, noon):
     assert starts(small_world(clock, FIVE), noon + HOUR + 250) == {"on_time": 12}
 
 
@@ -33,7 +30,7 @@ def test_a_due_time_is_judged_once_its_delay_is_over(clock, noon):
     assert starts(world, noon + 300 + 240.1) == {"on_time": 1}
 
 
-def test_a_late_start_makes_its_run_late_and_counts_as_late_once_it_is_made(clock, noon):
+def test_a_late_start_counts_as_late_when_its_run_is_created(clock, noon):
     world = small_world(clock, FIVE)
     id_ = world.schedule_id("five")
     world.set_start_fault(id_, noon + 300, "late", 700.0)
@@ -117,7 +114,7 @@ def test_shares_of_starts_go_wrong_by_chance(clock, noon):
     }
 
 
-def test_a_start_late_by_chance_is_late_by_about_what_was_told(clock, noon):
+def test_a_start_late_by_chance_is_late_by_about_its_setting(clock, noon):
     spec = ScheduleSpec(
         key="five", cron="*/5 * * * *", records=1, traffic=Traffic(late_share=1.0, late_by=1000.0)
     )
@@ -126,7 +123,7 @@ def test_a_start_late_by_chance_is_late_by_about_what_was_told(clock, noon):
     assert 1400 < max(delays) <= 1500
 
 
-def test_shares_of_nothing_change_no_draw(clock, noon):
+def test_a_missed_start_does_not_change_what_other_runs_draw(clock, noon):
     plain, other = (
         small_world(
             clock, ScheduleSpec(key="five", cron="*/5 * * * *", traffic=Traffic(missed_share=share))
@@ -139,13 +136,13 @@ def test_shares_of_nothing_change_no_draw(clock, noon):
 
 
 @pytest.mark.parametrize("due", [150.0, 600.5, 601.0])
-def test_a_hiccup_wants_a_due_time(clock, noon, due):
+def test_a_start_fault_needs_a_due_time(clock, noon, due):
     world = small_world(clock, FIVE)
     with pytest.raises(ValueError, match="does not fall due at"):
         world.set_start_fault(world.schedule_id("five"), noon + due, "missed")
 
 
-def test_a_hiccup_wants_a_due_time_that_is_not_past(clock, noon):
+def test_a_start_fault_needs_a_due_time_in_the_future(clock, noon):
     world = small_world(clock, FIVE)
     world.advance(noon + 300)
     with pytest.raises(ValueError, match="does not fall due at"):
@@ -153,7 +150,7 @@ def test_a_hiccup_wants_a_due_time_that_is_not_past(clock, noon):
     world.set_start_fault(world.schedule_id("five"), noon + 600, "missed")
 
 
-def test_a_hiccup_wants_a_schedule_that_falls_due_at_all_and_a_delay_to_be_late_by(clock, noon):
+def test_a_start_fault_needs_a_schedule_that_falls_due_and_a_delay_if_late(clock, noon):
     world = small_world(clock, FIVE, ScheduleSpec(key="never"))
     with pytest.raises(ValueError, match="does not fall due at"):
         world.set_start_fault(world.schedule_id("never"), noon + 300, "missed")
@@ -163,7 +160,7 @@ def test_a_hiccup_wants_a_schedule_that_falls_due_at_all_and_a_delay_to_be_late_
         world.set_start_fault("schedule_none", noon + 300, "missed")
 
 
-def test_the_cost_of_a_batch_is_owed_by_its_schedule_and_flow_once_it_has_ended(clock, noon):
+def test_the_cost_of_an_ended_batch_belongs_to_its_schedule_and_flow(clock, noon):
     world = small_world(clock, FIVE)
     batch = world.add_batch(
         [RecordPlan(0, 1, 10), RecordPlan(0, 1, 20)], schedule="five", at=noon + 1
@@ -178,7 +175,7 @@ def test_the_cost_of_a_batch_is_owed_by_its_schedule_and_flow_once_it_has_ended(
     assert {key: round(cost * 1e6) for key, cost in world.truth_cost(noon + 30).items()} == expected
 
 
-def test_what_has_no_batch_id_owes_nothing_that_could_be_read(clock, noon):
+def test_records_without_a_batch_id_have_no_readable_cost(clock, noon):
     world = small_world(clock, ScheduleSpec(key="inline", kind="inline"))
     world.run_now(world.schedule_id("inline"), noon)
     assert world.truth_cost(noon + HOUR) == {}

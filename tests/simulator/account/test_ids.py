@@ -3,7 +3,7 @@ import re
 from runtype_exporter.simulator.account.ids import Seed
 
 
-def test_an_id_is_a_prefix_and_a_ulid_like_body_that_tells_its_moment():
+def test_an_id_is_a_prefix_and_a_ulid_like_body_with_its_moment():
     alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
     id_ = Seed(1).id("batch", 1_782_907_200.123, "nightly", 7)
     assert re.fullmatch(f"batch_[{alphabet}]{{26}}", id_)

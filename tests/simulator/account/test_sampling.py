@@ -40,7 +40,7 @@ def test_latencies_are_log_normal_about_their_median():
     assert max(seconds) > 3 * 4.0
 
 
-def test_every_moment_is_told_whole_in_milliseconds():
+def test_every_moment_is_in_whole_milliseconds():
     moments = [moment for attempt in attempts(drawn(CALM)) for moment in attempt[:3]]
     assert moments == [round(moment, 3) for moment in moments]
 
@@ -88,7 +88,7 @@ def test_a_burst_without_repetition_comes_once():
     ]
 
 
-def test_stuck_records_run_for_ever_and_hold_no_lane_for_ever():
+def test_stuck_records_never_end_and_hold_no_lane():
     work = drawn(replace(CALM, stuck_share=0.5, concurrency=1), 100)
     stuck = [a for a in attempts(work) if a.finished == inf]
     assert 30 < len(stuck) < 70
@@ -133,7 +133,7 @@ def test_a_cancelled_batch_ends_everything_at_one_moment():
     assert {"success", "failure", "cancelled"} == {a.outcome for a in attempts(work)}
 
 
-def test_a_batch_without_records_is_no_trouble():
+def test_a_batch_without_records_has_no_work():
     assert drawn(CALM, 0).records == []
     assert drawn(replace(CALM, cancelled_batches=1.0), 0).records == []
 

@@ -29,7 +29,7 @@ def world(clock, *schedules, seed=1, stop=inf, adhoc=(), **api):
     return World(settings, seed, clock)
 
 
-def picture(simulated, now):
+def everything_shown(simulated, now):
     """Everything that reads show at a moment."""
     return {
         "runs": [
@@ -52,8 +52,8 @@ def test_what_a_moment_shows_does_not_depend_on_earlier_reads(clock, noon, seed)
     settings = demo_settings(noon)
     often, once = World(settings, seed, clock), World(settings, seed, clock)
     for step in range(1, 100):
-        picture(often, noon + step * 37.3)
-    assert picture(often, noon + HOUR + 100) == picture(once, noon + HOUR + 100)
+        everything_shown(often, noon + step * 37.3)
+    assert everything_shown(often, noon + HOUR + 100) == everything_shown(once, noon + HOUR + 100)
 
 
 def test_another_seed_is_another_world(clock, noon):
@@ -89,7 +89,7 @@ def test_a_run_is_not_there_before_it_is_created(clock, noon):
     assert fresh.last_run(fresh.schedule_id("five"), run.created) == run.due
 
 
-def test_a_month_of_a_dozen_schedules_draws_no_record_that_nobody_reads(clock, noon, monkeypatch):
+def test_a_month_of_a_dozen_schedules_draws_no_record_without_a_read(clock, noon, monkeypatch):
     drawn = []
     simulated = World(replace(demo_settings(noon), adhoc=()), 1, clock)
     monkeypatch.setattr("runtype_exporter.simulator.account.factory.SampledPlan.work", drawn.append)
@@ -112,7 +112,7 @@ def test_a_page_of_a_settled_batch_draws_its_records_once(clock, noon):
     assert len(drawn) == 1
 
 
-def test_nothing_falls_due_once_the_schedules_are_stopped_and_then_the_truth_rests(clock, noon):
+def test_after_a_stop_nothing_falls_due_and_the_truth_does_not_change(clock, noon):
     simulated = world(clock, EVERY_FIVE, adhoc=(AdhocSpec(key="import", cron="*/10 * * * *"),))
     assert not simulated.quiet(noon + 605)
     simulated.stop(noon + 606)
@@ -123,7 +123,7 @@ def test_nothing_falls_due_once_the_schedules_are_stopped_and_then_the_truth_res
     assert {key[:2] for key in settled} == {("Five", "score"), ("", "adhoc import")}
 
 
-def test_a_world_may_be_told_its_end_beforehand(clock, noon):
+def test_the_settings_may_stop_the_schedules(clock, noon):
     simulated = world(clock, EVERY_FIVE, stop=noon + 600)
     assert len(simulated.runs(noon + HOUR)) == 1
     assert simulated.next_run(simulated.schedule_id("five"), noon + 300) is None
@@ -231,7 +231,7 @@ def test_a_batch_ends_as_its_records_and_its_user_say(clock, noon, outcomes, can
     assert run.state(noon + 60) == expected
 
 
-def test_a_batch_completes_when_told_even_while_records_go_on(clock, noon):
+def test_a_scripted_completion_holds_even_while_records_run(clock, noon):
     simulated = small_world(clock)
     batch = simulated.add_adhoc([RecordPlan(finished=100)], at=noon, completed=noon + 10)
     assert batch.state(noon + 10) == "success"
@@ -240,7 +240,7 @@ def test_a_batch_completes_when_told_even_while_records_go_on(clock, noon):
     assert simulated.quiet(noon + 100)
 
 
-def test_a_stuck_record_holds_its_batch_only_if_told(clock, noon):
+def test_a_stuck_record_holds_its_batch_only_with_the_option(clock, noon):
     free, held = (
         small_world(clock).add_adhoc(
             20, at=noon, traffic=Traffic(stuck_share=0.5, stuck_holds_batch=holds)

@@ -39,35 +39,35 @@ def test_an_offset_that_is_no_number_is_0(text, expected):
 
 
 def pages(ids_at_each_step, mode, size=4):
-    """The ids that a walk forward over a list that changes under it meets."""
-    met, query = [], {}
+    """The ids on all pages of a list that changes between the requests."""
+    seen, query = [], {}
     for ids in ids_at_each_step:
         window = page_window(listing(ids), query, size)
-        met += ids[window.start : window.stop]
+        seen += ids[window.start : window.stop]
         answer = pagination(listing(ids), window, mode)
         if answer["nextCursor"] is None:
             break
         query = {"cursor": answer["nextCursor"]}
-    return met
+    return seen
 
 
 @pytest.mark.parametrize("mode", ["item", "offset"])
-def test_a_walk_meets_everything_once(mode):
+def test_the_pages_show_everything_once(mode):
     assert pages([IDS] * 5, mode) == IDS
 
 
-def test_new_items_in_front_do_not_shift_a_walk_whose_cursors_anchor_at_items():
+def test_new_items_in_front_do_not_shift_pages_with_item_cursors():
     newer = [["new_2", "new_1", *IDS], ["new_3", "new_2", "new_1", *IDS]]
     assert pages([IDS, *newer], "item") == IDS
 
 
-def test_new_items_in_front_shift_a_walk_with_offset_cursors():
+def test_new_items_in_front_shift_pages_with_offset_cursors():
     newer = ["new_1", *IDS]
     assert pages([IDS, newer, newer], "offset") == [*IDS[:4], IDS[3], *IDS[4:]]
 
 
 @pytest.mark.parametrize("mode", ["item", "offset"])
-def test_prev_leads_back_to_where_a_walk_began(mode):
+def test_prev_leads_back_to_the_first_page(mode):
     first = pagination(listing(IDS), page_window(listing(IDS), {}, 4), mode)
     second = pagination(
         listing(IDS),
@@ -95,7 +95,7 @@ def test_an_empty_list_is_one_empty_page():
     }
 
 
-def test_a_place_beyond_the_end_is_an_empty_page_with_a_way_back():
+def test_a_cursor_beyond_the_end_is_an_empty_page_with_a_way_back():
     cursor = pagination(listing(IDS), page_window(listing(IDS), {}, 8), "offset")["nextCursor"]
     answer = pagination(
         listing(IDS[:3]), page_window(listing(IDS[:3]), {"cursor": cursor}, 8), "item"

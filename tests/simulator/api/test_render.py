@@ -107,10 +107,7 @@ RUN_NOW = {
 
 
 def fits(value, shape, optional=()):
-    """Whether a value has this shape.
-
-    Every field, of its type, and none but the optional ones beside.
-    """
+    """Return True if a value has every field of this shape, and no other but optional ones."""
     if isinstance(shape, dict):
         assert isinstance(value, dict)
         assert set(value) - set(optional) == set(shape)
@@ -125,7 +122,7 @@ def demo(clock):
     return demo_world(1, clock)
 
 
-async def walk(api, path):
+async def all_items(api, path):
     """Every item of a cursor list."""
     items, query = [], {"limit": 100}
     while True:
@@ -139,7 +136,7 @@ async def walk(api, path):
 
 async def test_schedules_have_the_documented_shape(open_api, demo):
     async with open_api(demo) as api:
-        schedules = await walk(api, "/v1/schedules")
+        schedules = await all_items(api, "/v1/schedules")
         assert len(schedules) == len(demo.schedules) == 15
         assert all(fits(schedule, SCHEDULE) for schedule in schedules)
         for schedule in schedules:
@@ -158,7 +155,7 @@ async def test_schedules_have_the_documented_shape(open_api, demo):
 async def test_runs_have_the_documented_shape_and_agents_no_counts(open_api, demo, clock):
     async with open_api(demo) as api:
         clock.at += 4
-        runs = await walk(api, "/v1/schedules/runs/all")
+        runs = await all_items(api, "/v1/schedules/runs/all")
         assert len(runs) == len(demo.runs(clock.at))
         assert all(fits(run, RUN) for run in runs)
         assert {run["status"] for run in runs} >= {"completed", "failed", "running"}
@@ -239,9 +236,9 @@ async def test_the_summary_has_the_documented_shape(open_api, demo, clock):
         assert len(summary["recent"]) > 0
 
 
-async def test_the_figures_have_the_documented_shapes(open_api, demo, clock):
+async def test_statistics_have_the_documented_shapes(open_api, demo, clock):
     async with open_api(demo) as api:
-        ids = [schedule["id"] for schedule in await walk(api, "/v1/schedules")]
+        ids = [schedule["id"] for schedule in await all_items(api, "/v1/schedules")]
         sparklines = (await api.get("/v1/schedules/sparklines", ids=",".join(ids)))["data"]
         assert [line["scheduleId"] for line in sparklines] == ids
         for line in sparklines:
@@ -264,14 +261,14 @@ async def test_the_figures_have_the_documented_shapes(open_api, demo, clock):
         assert {key: usage[key] for key in blocks} == blocks
 
 
-async def test_a_failed_start_has_a_run_s_shape_without_a_batch_and_with_a_marked_error(
-    open_api, demo, clock
-):
+async def test_a_failed_start_is_a_run_without_batch_and_with_a_marked_error(open_api, demo, clock):
     failed = [run for run in demo.runs(clock.at) if run.failed_start]
     async with open_api(demo) as api:
         for known in failed:
             run = next(
-                run for run in await walk(api, "/v1/schedules/runs/all") if run["id"] == known.id
+                run
+                for run in await all_items(api, "/v1/schedules/runs/all")
+                if run["id"] == known.id
             )
             assert fits(run, RUN)
             assert (run["status"], run["error"]) == ("failed", f"{MARKER}-run-error")
@@ -292,7 +289,7 @@ async def test_what_is_customer_data_is_marked(open_api, demo, clock):
         assert {
             schedule["inputs"]["note"].startswith(MARKER) for schedule in schedules["data"]
         } == {True}
-        runs = await walk(api, "/v1/schedules/runs/all")
+        runs = await all_items(api, "/v1/schedules/runs/all")
         assert {run["error"].startswith(MARKER) for run in runs if run["error"]} == {True}
         batch = next(run["batchExecutionId"] for run in runs if run["failedRecords"])
         rows = (await api.get(f"/v1/schedules/batch/{batch}/results", limit=100))["data"]

@@ -25,12 +25,12 @@ async def rows(api, batch, **query):
 async def test_the_offset_pages_of_a_batch_together_are_the_whole(open_api, clock):
     world, batch = nightly(clock, *[RecordPlan()] * 230)
     async with open_api(world) as api:
-        met, offset = [], 0
+        seen, offset = [], 0
         while True:
             page = await api.get(
                 f"/v1/schedules/batch/{batch.id}/results", limit=100, offset=offset
             )
-            met += [row["recordId"] for row in page["data"]]
+            seen += [row["recordId"] for row in page["data"]]
             assert page["pagination"] == {
                 "limit": 100,
                 "offset": offset,
@@ -40,12 +40,12 @@ async def test_the_offset_pages_of_a_batch_together_are_the_whole(open_api, cloc
             if not page["pagination"]["hasMore"]:
                 break
             offset += 100
-        assert len(set(met)) == len(met) == 230
+        assert len(set(seen)) == len(seen) == 230
 
 
 @pytest.mark.parametrize("offset_cursors", [True, False])
 @pytest.mark.parametrize("order", ["newest", "oldest", "shuffled"])
-async def test_the_cursor_pages_of_the_runs_together_are_the_whole_in_the_order_asked_for(
+async def test_the_cursor_pages_of_the_runs_are_complete_and_in_order(
     open_api, clock, order, offset_cursors
 ):
     world = small_world(clock, api=Api(runs_order=order, offset_cursors=offset_cursors))
@@ -53,15 +53,15 @@ async def test_the_cursor_pages_of_the_runs_together_are_the_whole_in_the_order_
         world.add_batch([RecordPlan()], schedule="nightly", at=clock.at + number)
     clock.at += 100
     async with open_api(world) as api:
-        met, query = [], {"limit": 10}
+        seen, query = [], {"limit": 10}
         while True:
             page = await api.get("/v1/schedules/runs/all", **query)
-            met += page["data"]
+            seen += page["data"]
             if not page["pagination"]["hasMore"]:
                 break
             query["cursor"] = page["pagination"]["nextCursor"]
-    assert len({run["id"] for run in met}) == len(met) == 25
-    times = [run["createdAt"] for run in met]
+    assert len({run["id"] for run in seen}) == len(seen) == 25
+    times = [run["createdAt"] for run in seen]
     assert {"newest": times == sorted(times, reverse=True), "oldest": times == sorted(times)}.get(
         order, times != sorted(times)
     )
@@ -160,7 +160,7 @@ async def test_a_payload_has_its_size(open_api, clock):
 
 
 @pytest.mark.parametrize(("paged", "shown"), [(True, 2), (False, 5)])
-async def test_whether_run_results_heed_a_limit_is_an_option(open_api, clock, paged, shown):
+async def test_whether_run_results_respect_a_limit_is_an_option(open_api, clock, paged, shown):
     world, _ = nightly(clock, *[RecordPlan()] * 5, run_results_paged=paged)
     async with open_api(world) as api:
         run = world.runs(clock.at)[0]
@@ -374,62 +374,6 @@ async def test_the_query_is_in_the_log(open_api, clock):
         assert [entry.target for entry in api.requests.log] == ["/v1/schedules/runs/all?limit=3"]
 
 
-async def test_the_control_door_is_closed_unless_opened(open_api, clock):
-    async with open_api(small_world(clock)) as api:
-        assert (await api.client.get("/-/truth")).status_code == 404
-
-
-async def test_the_control_door_tells_the_truth_without_a_key(open_api, clock):
-    world, _ = nightly(clock, RecordPlan(), RecordPlan(outcome="failure"))
-    clock.at += 10
-    async with open_api(world, control=True) as api:
-        await api.get("/v1/batch/summary")
-        answer = await api.client.get("/-/truth", headers={"Authorization": ""})
-        assert answer.json() == {
-            "now": clock.at,
-            "quiet": True,
-            "results": [["nightly", "enrich", "failure", 1], ["nightly", "enrich", "success", 1]],
-            "runs": [["nightly", "success", 1]],
-            "requests": {"summary": 1},
-            "busiestHour": 1,
-        }
-
-
-async def test_the_control_door_stops_the_schedules(open_api, clock):
-    world = small_world(clock, ScheduleSpec(key="five", cron="*/5 * * * *"))
-    async with open_api(world, control=True) as api:
-        clock.at += 301
-        assert await api.post("/-/stop") == {"now": clock.at}
-        clock.at += 3600
-        assert len((await api.get("/v1/schedules/runs/all"))["data"]) == 1
-
-
-async def test_the_control_door_switches_faults_on_and_off(open_api, clock):
-    async with open_api(small_world(clock), control=True) as api:
-        one = {
-            "kind": "status",
-            "operation": "summary",
-            "value": 503,
-            "headers": {"Retry-After": "7"},
-        }
-        assert await api.post(
-            "/-/faults", [one, {"kind": "html", "operation": "runs", "nth": [2]}]
-        ) == {"added": 2}
-        answer = await api.client.get("/v1/batch/summary")
-        assert (answer.status_code, answer.headers["retry-after"]) == (503, "7")
-        assert (await api.client.delete("/-/faults")).status_code == 204
-        assert (await api.client.get("/v1/batch/summary")).status_code == 200
-        assert await api.post("/-/faults", one) == {"added": 1}
-
-
-@pytest.mark.parametrize("body", [{"kind": "gremlin"}, {"kind": "hang", "colour": "red"}])
-async def test_the_control_door_refuses_a_fault_that_it_does_not_know(open_api, clock, body):
-    async with open_api(small_world(clock), control=True) as api:
-        answer = await api.client.post("/-/faults", json=body)
-        assert answer.status_code == 400
-        assert answer.json()["error"].startswith("no such fault: ")
-
-
 @pytest.mark.parametrize("retry_rows", ["appended", "replaced"])
 async def test_the_rows_of_all_pages_once_quiet_are_the_truth(open_api, clock, retry_rows):
     traffic = Traffic(
@@ -440,7 +384,7 @@ async def test_the_rows_of_all_pages_once_quiet_are_the_truth(open_api, clock, r
     world.stop(clock.at + 3600)
     clock.at += 7200
     assert world.quiet(clock.at)
-    met: dict[tuple[str, str, str], set[str]] = {}
+    seen: dict[tuple[str, str, str], set[str]] = {}
     outcomes = {"completed": "success", "failed": "failure", "cancelled": "cancelled"}
     async with open_api(world) as api:
         for run in (await api.get("/v1/schedules/runs/all", limit=100))["data"]:
@@ -449,8 +393,8 @@ async def test_the_rows_of_all_pages_once_quiet_are_the_truth(open_api, clock, r
                 for row in (await api.get(path, limit=25, offset=offset))["data"]:
                     if row["status"] in outcomes:
                         key = ("Five", row["flowName"], outcomes[row["status"]])
-                        met.setdefault(key, set()).add(row["recordResultId"])
-    counted = {key: len(ids) for key, ids in met.items()}
+                        seen.setdefault(key, set()).add(row["recordResultId"])
+    counted = {key: len(ids) for key, ids in seen.items()}
     assert counted == (world.truth if retry_rows == "appended" else world.truth_shown)(clock.at)
     assert len(counted) == 3
 

@@ -108,18 +108,18 @@ def test_statistics_speak_of_runs_that_ended(clock, noon):
     assert answer["avgCostUsd"] == pytest.approx(dollars(sum(costs)) / 4)
 
 
-@pytest.mark.parametrize("hiccup", [False, True])
-def test_statistics_of_nothing_are_null(clock, noon, hiccup):
+@pytest.mark.parametrize("failed_start", [False, True])
+def test_statistics_of_nothing_are_null(clock, noon, failed_start):
     world = small_world(clock, ScheduleSpec(key="nightly", cron="*/5 * * * *"))
-    if hiccup:
+    if failed_start:
         world.set_start_fault(world.schedule_id("nightly"), noon + 300, "failed", 1.0)
-    answer = schedule_stats(world, world.schedule_id("nightly"), noon + 302 * hiccup)
-    assert (answer["total"], answer["failed"]) == (hiccup, hiccup)
-    assert answer["successRate"] == (0.0 if hiccup else None)
+    answer = schedule_stats(world, world.schedule_id("nightly"), noon + 302 * failed_start)
+    assert (answer["total"], answer["failed"]) == (failed_start, failed_start)
+    assert answer["successRate"] == (0.0 if failed_start else None)
     assert answer["avgDurationMs"] is answer["avgCostUsd"] is None
 
 
-def test_each_record_is_an_execution_when_its_batch_is_made_and_an_agent_s_run_is_one(clock, noon):
+def test_each_record_of_a_batch_and_each_agent_run_is_an_execution(clock, noon):
     agent = ScheduleSpec(key="agent", kind="agent", run_at=noon + 20)
     world = small_world(clock, NIGHTLY, agent, ScheduleSpec(key="failing", run_at=noon + 20))
     world.set_start_fault(world.schedule_id("failing"), noon + 20, "failed", 1.0)
@@ -130,7 +130,7 @@ def test_each_record_is_an_execution_when_its_batch_is_made_and_an_agent_s_run_i
     assert executions(world, noon + 10, noon + 30) == 6
 
 
-def test_the_day_s_block_begins_anew_at_midnight_and_the_month_s_with_the_plan_s(clock, noon):
+def test_the_daily_block_resets_at_midnight_the_monthly_with_the_plan(clock, noon):
     world = subscribed(clock, daily=10, monthly=100, used=70, renews=2 * DAY)
     seen = []
     for day in range(3):

@@ -1,4 +1,4 @@
-"""What changes the account: over HTTP, and by the twins that a test calls."""
+"""Changes of the account, over HTTP and by the methods of `World` that a test calls."""
 
 import pytest
 
@@ -29,9 +29,7 @@ def dues(world, id_, now):
 
 
 # --- schedules ---
-async def test_a_paused_schedule_does_not_fire_until_it_is_resumed_and_what_it_triggered_goes_on(
-    open_api, clock, noon
-):
+async def test_a_paused_schedule_fires_again_only_after_it_is_resumed(open_api, clock, noon):
     world = small_world(clock, FIVE)
     id_ = world.schedule_id("five")
     async with open_api(world) as api:
@@ -53,9 +51,7 @@ async def test_a_paused_schedule_does_not_fire_until_it_is_resumed_and_what_it_t
         assert world.truth_runs(clock.at) == {("Five", "success"): 3}
 
 
-async def test_a_changed_trigger_fires_by_the_new_one_from_then_on_and_the_rest_stays(
-    open_api, clock, noon
-):
+async def test_a_changed_trigger_moves_the_due_times_and_nothing_else(open_api, clock, noon):
     world = small_world(clock, FIVE)
     id_ = world.schedule_id("five")
     async with open_api(world) as api:
@@ -261,7 +257,7 @@ async def test_a_wrong_field_is_400_with_a_code_and_changes_nothing(open_api, cl
         ("POST", "/v1/batch/cancel/none", 400),
     ],
 )
-async def test_a_change_of_what_is_not_there_is_the_error_that_the_operation_declares(
+async def test_a_change_of_an_unknown_id_is_the_error_that_the_operation_declares(
     open_api, clock, method, path, status
 ):
     async with open_api(small_world(clock)) as api:

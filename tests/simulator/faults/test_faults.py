@@ -29,7 +29,7 @@ def results(world):
 
 
 async def pages(api, path, count=4, limit=5):
-    """The rows' ids of so many offset pages, and the page informations."""
+    """The record ids of each of `count` offset pages, and the page information of each."""
     answers = [await api.get(path, limit=limit, offset=limit * number) for number in range(count)]
     return [[row["recordId"] for row in answer["data"]] for answer in answers], [
         answer["pagination"] for answer in answers
@@ -111,7 +111,7 @@ async def codes(api, count):
     return [(await api.client.get(SUMMARY)).status_code for _ in range(count)]
 
 
-async def test_a_fault_hits_the_nth_requests_it_is_told_to(open_api, world):
+async def test_a_fault_hits_only_its_nth_requests(open_api, world):
     async with open_api(world, ApiFault(kind="status", nth=(2, 4))) as api:
         assert await codes(api, 5) == [200, 500, 200, 500, 200]
 
@@ -184,7 +184,7 @@ async def test_rows_lack_at_a_page_s_end(open_api, world):
         assert (len(ids[0]), info[0]["total"]) == (3, 20)
 
 
-async def test_a_cursor_repeats_for_ever(open_api, world):
+async def test_a_cursor_can_repeat_endlessly(open_api, world):
     async with open_api(world, ApiFault(kind="repeat_cursor")) as api:
         first = await api.get(RUNS, limit=3)
         second = await api.get(RUNS, limit=3, cursor=first["pagination"]["nextCursor"])
@@ -192,7 +192,7 @@ async def test_a_cursor_repeats_for_ever(open_api, world):
         assert first["pagination"]["hasMore"]
 
 
-async def test_a_page_information_that_is_not_there_stays_away(open_api, world):
+async def test_a_fault_adds_no_page_information_where_there_is_none(open_api, world):
     async with open_api(
         world, ApiFault(kind="repeat_cursor"), ApiFault(kind="short"), ApiFault(kind="duplicate")
     ) as api:
@@ -212,7 +212,7 @@ async def test_a_page_information_that_is_not_there_stays_away(open_api, world):
         ("data", "none"),
     ],
 )
-async def test_any_field_can_be_set_to_a_lie(open_api, world, path, value):
+async def test_any_field_can_be_set_to_a_wrong_value(open_api, world, path, value):
     async with open_api(world, ApiFault(kind="set", path=path, value=value)) as api:
         found = await api.get(results(world), limit=5)
         for step in path.replace("*", "3").split("."):
@@ -268,7 +268,7 @@ async def test_only_the_named_fields_become_null(open_api, world):
         assert row["flowName"] == "enrich"
 
 
-async def test_a_status_word_can_be_one_that_nobody_knows(open_api, world):
+async def test_a_status_word_can_be_unknown(open_api, world):
     async with open_api(world, ApiFault(kind="words", value="needs_review")) as api:
         assert {row["status"] for row in (await api.get(results(world)))["data"]} == {
             "needs_review"
@@ -309,7 +309,7 @@ async def test_a_fault_in_the_bytes_leaves_the_payload_right(open_api, world):
         assert large == await api.get(results(world), limit=5)
 
 
-async def test_a_refusal_is_not_spoilt(open_api, world):
+async def test_a_fault_does_not_change_an_error_answer(open_api, world):
     async with open_api(world, ApiFault(kind="set", path="data", value=1)) as api:
         answer = await api.client.get("/v1/batch/status/none")
         assert (answer.status_code, answer.json()) == (404, {"error": "Batch not found"})

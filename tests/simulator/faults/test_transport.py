@@ -26,7 +26,8 @@ async def served(clock, *faults):
     server = uvicorn.Server(config)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        listening.listen()  # so that a client may come before the server has started
+        # Listen at once, so that a client may connect before the server has started.
+        listening.listen()
         port = listening.getsockname()[1]
         # The public one takes the process's signals.
         task = asyncio.create_task(server._serve([listening]))
