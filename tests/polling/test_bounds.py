@@ -193,7 +193,9 @@ async def test_status_words_of_which_there_is_no_end_make_few_series(tmp_path, k
             for page in range(10, 60):
                 word = f"{round_} {page} {'x' * 300}"
                 rig.faults.add(
-                    ApiFault(kind=kind, operation="batch_results", match=f"offset={page}0", value=word)
+                    ApiFault(
+                        kind=kind, operation="batch_results", match=f"offset={page}0", value=word
+                    )
                 )
             await rig.sleep(120)
             (batch,) = rig.ledger.open_batches("acme")

@@ -605,7 +605,9 @@ async def test_a_rename_starts_a_new_label_for_later_batches_only(tmp_path):
             [RecordPlan(finished=1.0), RecordPlan(finished=1000.0)], schedule="a", at=START + 2
         )
         await rig.sleep(700)
-        rig.faults.add(ApiFault(kind="set", operation="schedules", path="data.0.name", value="daily"))
+        rig.faults.add(
+            ApiFault(kind="set", operation="schedules", path="data.0.name", value="daily")
+        )
         await rig.sleep(600)
         rig.world.add_batch(DONE, schedule="a", at=rig.clock.now())
         await rig.sleep(300)

@@ -180,7 +180,9 @@ PAGING = [
     ApiFault(kind="reset", operation="batch_results", probability=0.5),
     ApiFault(kind="html", operation="batch_results", probability=0.5),
     ApiFault(kind="hang", operation="batch_results", probability=0.3),
-    ApiFault(kind="oversize", operation="batch_results", match="offset=100", value=17 << 20, times=3),
+    ApiFault(
+        kind="oversize", operation="batch_results", match="offset=100", value=17 << 20, times=3
+    ),
     ApiFault(kind="drop", operation="batch_results", path="pagination"),
     ApiFault(kind="redirect", operation="batch_results"),
     ApiFault(kind="shift", operation="runs", value=7),
@@ -190,7 +192,9 @@ PAGING = [
     ApiFault(kind="short", operation="runs", value=3, times=1),
     ApiFault(kind="status", operation="runs", value=503),
     ApiFault(kind="hang", operation="runs"),
-    ApiFault(kind="status", operation="runs", value=429, headers={"Retry-After": "200"}, nth=(1, 4)),
+    ApiFault(
+        kind="status", operation="runs", value=429, headers={"Retry-After": "200"}, nth=(1, 4)
+    ),
     ApiFault(kind="truncate", operation="summary"),
     ApiFault(kind="status", operation="summary", value=500),
     ApiFault(kind="status", operation="schedules", value=500),
