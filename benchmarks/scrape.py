@@ -28,10 +28,9 @@ from runtype_exporter import catalogue
 from runtype_exporter.clock import SystemClock
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.model import Delta, Observation
-from runtype_exporter.simulator.access import Key
+from runtype_exporter.simulator.api import Key, simulator_app
 from runtype_exporter.simulator.presets import small_world
-from runtype_exporter.simulator.routes import simulator_app
-from runtype_exporter.simulator.values import Api, RecordPlan
+from runtype_exporter.simulator.settings import Api, RecordPlan
 
 LINES = 12_800
 """Of OpenMetrics: 10,000 in the text format, without the moments at which series began."""

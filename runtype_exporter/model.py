@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 Outcome = Literal["success", "failure", "cancelled", "unknown"]
-"""How a result, a batch or a run ended. Where it stands beside None, None means unfinished."""
+"""How a result, a batch or a run ended. In `Outcome | None`, None means unfinished.
+
+The one declaration of the outcomes: metrics, state codes, status words and dashboards are derived
+from it or checked against it.
+"""
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 BatchOutcome = Literal["success", "failure", "cancelled", "lost", "unknown"]
+BATCH_OUTCOMES: tuple[BatchOutcome, ...] = get_args(BatchOutcome)
 Source = Literal["run", "summary", "status"]
 """Where a probe was read: the words and the counting may differ between them, so each is compared
 with itself alone."""
@@ -254,6 +260,11 @@ class Horizon:
 
     at: float
     opened: bool
+    forgotten: float | None = 0.0
+    """The greatest creation time of any row that the ledger has forgotten, in seconds.
+
+    0 while it has forgotten none; None where that is unknown, because format 1 did not keep it.
+    """
 
 
 @dataclass(frozen=True, slots=True)

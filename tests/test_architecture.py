@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": set(),
     "protocols": {"model"},
     "objectives": {"model", "catalogue"},
-    "catalogue": set(),
+    "catalogue": {"model"},
     "clock": set(),
     "logs": set(),
     "config": {"model", "catalogue"},

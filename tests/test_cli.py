@@ -22,11 +22,10 @@ from starlette.routing import Route
 from runtype_exporter import __version__
 from runtype_exporter.cli import main
 from runtype_exporter.clock import SystemClock
-from runtype_exporter.simulator.access import Key
-from runtype_exporter.simulator.faults import Fault, Faults
+from runtype_exporter.simulator.api import Key, simulator_app
+from runtype_exporter.simulator.faults import ApiFault, Faults
 from runtype_exporter.simulator.presets import small_world
-from runtype_exporter.simulator.routes import simulator_app
-from runtype_exporter.simulator.values import RecordPlan
+from runtype_exporter.simulator.settings import RecordPlan
 from tests.support.process import KEY, PATIENCE, Served, configure, finished
 
 FIXTURES = Path(__file__).parent / "config" / "fixtures"
@@ -178,7 +177,7 @@ def test_live_fails_where_the_api_does_or_the_key_is_missing(api, faults, tmp_pa
     config = configure(tmp_path, api.url)
     nokey = run("check-config", f"--config.file={config}", "--live", ACME_KEY="")
     assert (1, True) == (nokey.exit_code, "ACME_KEY is empty" in nokey.output)
-    faults.add(Fault(kind="status", value=401))
+    faults.add(ApiFault(kind="status", value=401))
     refused = run("check-config", f"--config.file={config}", "--live", **KEYS)
     assert (1, True) == (refused.exit_code, refused.stderr.splitlines()[-1].startswith("Error: "))
     assert refused.stdout.startswith("the configuration is good")
@@ -194,7 +193,7 @@ def test_once_prints_the_metrics_and_exits_with_0(api, world, tmp_path):
 
 
 def test_once_exits_with_1_where_the_api_fails_and_prints_what_it_has(api, faults, tmp_path):
-    faults.add(Fault(kind="status", value=401))
+    faults.add(ApiFault(kind="status", value=401))
     done = run("once", f"--config.file={configure(tmp_path, api.url)}", "--log.format=json", **KEYS)
     assert 1 == done.exit_code
     assert 'runtype_up{account="acme"} 0' in done.stdout
@@ -237,7 +236,7 @@ def test_a_telemetry_path_that_is_none_is_one_line(tmp_path):
 
 def test_an_interrupt_is_130(api, faults, tmp_path):
     """`once` has nothing to tidy up that a crash would not leave whole as well."""
-    faults.add(Fault(kind="hang"))
+    faults.add(ApiFault(kind="hang"))
     config = configure(tmp_path, api.url)
 
     def interrupt() -> None:

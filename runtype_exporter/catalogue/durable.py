@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from runtype_exporter.catalogue.metric import (
-    BATCH_OUTCOMES,
     DURATION_BUCKETS,
     FLOW_LABELS,
     LAG_BUCKETS,
     LATENCY_BUCKETS,
-    OUTCOMES,
     START_RESULTS,
     TIMESTAMP_FAULTS,
     Metric,
     Values,
 )
+from runtype_exporter.model import BATCH_OUTCOMES, OUTCOMES
 
 
 def _counter(name: str, help_: str, labels: tuple[str, ...], values: Values = ()) -> Metric:
@@ -132,3 +131,11 @@ SLO_EVENTS = _counter(
     ("slo", "account", "schedule", "result"),
     values=(("result", ("good", "bad")),),
 )
+
+RETIRED: frozenset[tuple[str, int]] = frozenset()
+"""Durable metrics of earlier versions, each with its number of labels.
+
+Ledgers may still hold series of them: these stay on disk and are not shown. Whoever removes or
+renames a durable metric, or changes its labels, adds the old one here. Otherwise this exporter takes
+every ledger that holds it for one of a newer version, and refuses it.
+"""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from runtype_exporter.model import Series
+
 MetricType = Literal["counter", "gauge", "histogram"]
 Owner = Literal["ledger", "picture", "process"]
 Stability = Literal["stable", "experimental"]
@@ -32,8 +34,6 @@ REQUEST_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 POLL_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 COMMIT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5)
 
-OUTCOMES = ("success", "failure", "cancelled", "unknown")
-BATCH_OUTCOMES = ("success", "failure", "cancelled", "lost", "unknown")
 BATCH_STATES = ("queued", "running", "completed", "failed", "cancelled", "unknown")
 START_RESULTS = ("on_time", "late", "missed", "failed")
 USAGE_PERIODS = ("daily", "monthly")
@@ -59,3 +59,17 @@ class Metric:
     stability: Stability = "stable"
     buckets: tuple[float, ...] = ()
     values: Values = ()
+
+
+def series(metric: Metric, **labels: str) -> Series:
+    """Return one series of a metric, by the names of its labels.
+
+    Raises:
+        ValueError: a label is missing or unknown, or a value is not in the label's closed set.
+    """
+    if labels.keys() != set(metric.labels):
+        raise ValueError(f"{metric.name} has the labels {metric.labels}, not {tuple(labels)}")
+    for name, allowed in metric.values:
+        if labels[name] not in allowed:
+            raise ValueError(f"{metric.name}: {name} is one of {allowed}, not {labels[name]!r}")
+    return metric.name, tuple(labels[name] for name in metric.labels)

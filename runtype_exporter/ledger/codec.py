@@ -1,150 +1,249 @@
-"""A batch as JSON text and back: one short line in the ledger, fields at their defaults left out.
+"""Batches and schedules as JSON text and back: one short line each, fields at their defaults left out.
 
-It must not know when or why a batch changes. Text that it cannot read whole, unknown fields
-included, raises: silently dropping what another version wrote could count a result twice.
+The keys of the text stand in users' files, so each is written down here, apart from the attribute of
+`model` that it holds: an attribute may be renamed, a key may not. A change of any table here is a new
+format: see `schema.VERSION`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, Final, get_args
 
 from runtype_exporter.model import (
     Batch,
+    BatchOutcome,
     BatchRef,
     Labels,
     Picture,
     Prefix,
     Probe,
+    Schedule,
     Seen,
     Source,
     Sweep,
 )
 
-_SCALARS = (
-    "seen",
-    "schedule",
-    "run",
-    "unclaimed",
-    "flow_id",
-    "flow_name",
-    "started",
-    "completed",
-    "guard",
-    "sweeps",
-    "drift",
-    "ended",
-    "outcome",
-    "missing_since",
-    "failures",
-    "retry_at",
-    "cost",
-    "cost_due",
-)
-_DEFAULTS = {field.name: field.default for field in fields(Batch)}
-_SEEN_DEFAULTS = {field.name: field.default for field in fields(Seen)}
-
 Body = dict[str, Any]
+Keys = Mapping[str, str]
+"""The key on disk of each attribute."""
+
+BATCH: Final[Keys] = {
+    "seen": "seen",
+    "schedule": "schedule",
+    "run": "run",
+    "unclaimed": "unclaimed",
+    "flow_id": "flow_id",
+    "flow_name": "flow_name",
+    "started": "started",
+    "completed": "completed",
+    "guard": "guard",
+    "sweeps": "sweeps",
+    "drift": "drift",
+    "ended": "ended",
+    "outcome": "outcome",
+    "missing_since": "missing_since",
+    "failures": "failures",
+    "retry_at": "retry_at",
+    "cost": "cost",
+}
+"""Attributes of a batch that are written as they are."""
+BATCH_NESTED: Final[Keys] = {
+    "labels": "labels",
+    "probes": "probes",
+    "swept": "swept",
+    "sweep": "sweep",
+    "prefix": "prefix",
+    "picture": "picture",
+}
+BATCH_COLUMNS = ("ref", "created", "closed", "cost_due")
+"""Attributes of a batch that have columns of their own."""
+SWEEP: Final[Keys] = {
+    "number": "number",
+    "full": "full",
+    "again": "again",
+    "offset": "offset",
+    "seen": "seen",
+    "total": "total",
+    "pages": "pages",
+    "before": "before",
+    "began": "began",
+    "growing": "growing",
+}
+TALLY: Final[Keys] = {
+    "distinct": "distinct",
+    "unfinished": "unfinished",
+    "statuses": "statuses",
+    "last_finished": "last_finished",
+    "oldest_unfinished": "oldest_unfinished",
+}
+PREFIX = ("offset", "end", "digest", "seen")
+"""The parts of a list, in order. So are the next ones."""
+PICTURE = ("at", "total", "seen")
+LABELS = ("schedule", "flow")
+PROBE = ("status", "total", "processed", "failed")
+SCHEDULE: Final[Keys] = {
+    "until": "until",
+    "listed": "listed",
+    "enabled": "enabled",
+    "cron": "cron",
+    "timezone": "timezone",
+    "run_at": "run_at",
+    "next_run": "next_run",
+    "due": "due",
+    "taken": "taken",
+    "vanished": "vanished",
+}
+SCHEDULE_COLUMNS = ("account", "id")
+
+_BATCH_DEFAULTS = {field.name: field.default for field in fields(Batch)}
+_TALLY_DEFAULTS = {field.name: field.default for field in fields(Seen)}
+_SCHEDULE_DEFAULTS = {field.name: field.default for field in fields(Schedule)}
+
+
+class NewerContent(Exception):  # noqa: N818  # it says what was found, which is no error by itself
+    """The ledger holds something that only a newer version of the exporter can have written.
+
+    The text names the kind of content, never a value of it.
+    """
 
 
 def encode(batch: Batch) -> str:
-    """All of a batch but its ref, `created` and `closed`, which the ledger keeps in columns of their own."""
-    body: Body = {
-        name: value for name in _SCALARS if (value := getattr(batch, name)) != _DEFAULTS[name]
-    }
+    """Return the text of a batch, without what the ledger keeps in columns (`BATCH_COLUMNS`)."""
+    body = _without_defaults(batch, BATCH, _BATCH_DEFAULTS)
     if batch.labels is not None:
-        body["labels"] = batch.labels
+        body[BATCH_NESTED["labels"]] = batch.labels
     if batch.probes:
-        body["probes"] = dict(batch.probes)
+        body[BATCH_NESTED["probes"]] = dict(batch.probes)
     if batch.swept is not None:
-        body["swept"] = dict(batch.swept)
+        body[BATCH_NESTED["swept"]] = dict(batch.swept)
     if batch.sweep is not None:
-        body["sweep"] = _sweep_out(batch.sweep)
+        body[BATCH_NESTED["sweep"]] = _encode_sweep(batch.sweep)
     if batch.prefix is not None:
         prefix = batch.prefix
-        body["prefix"] = [prefix.offset, prefix.end, prefix.digest, _seen_out(prefix.seen)]
+        body[BATCH_NESTED["prefix"]] = [
+            prefix.offset,
+            prefix.end,
+            prefix.digest,
+            _encode_tally(prefix.seen),
+        ]
     if batch.picture is not None:
         picture = batch.picture
-        body["picture"] = [picture.at, picture.total, _seen_out(picture.seen)]
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+        body[BATCH_NESTED["picture"]] = [picture.at, picture.total, _encode_tally(picture.seen)]
+    return _text(body)
 
 
-def decode(ref: BatchRef, created: float | None, closed: float | None, text: str) -> Batch:
-    """The batch again.
+def decode(
+    ref: BatchRef, text: str, *, created: float | None, closed: float | None, cost_due: bool
+) -> Batch:
+    """Return the batch that `encode` wrote.
 
     Raises:
+        NewerContent: a newer version wrote it.
         ValueError, TypeError, LookupError, AttributeError: the text is not what `encode` writes.
     """
     body: Body = json.loads(text)
-    labels, probes, swept = (
-        body.pop("labels", None),
-        body.pop("probes", {}),
-        body.pop("swept", None),
-    )
-    sweep, prefix, picture = (
-        body.pop("sweep", None),
-        body.pop("prefix", None),
-        body.pop("picture", None),
-    )
+    nested = {name: body.pop(key, None) for name, key in BATCH_NESTED.items()}
+    values = _attributes(body, BATCH, "a batch")
+    if values.get("outcome") not in {None, *get_args(BatchOutcome)}:
+        raise NewerContent("an unknown outcome of a batch")
+    labels, probes, swept = nested["labels"], nested["probes"], nested["swept"]
+    sweep, prefix, picture = nested["sweep"], nested["prefix"], nested["picture"]
     return Batch(
         ref=ref,
         created=created,
         closed=closed,
-        labels=None if labels is None else Labels(*labels),
-        probes=_probes_in(probes),
-        swept=None if swept is None else _probes_in(swept),
-        sweep=None if sweep is None else _sweep_in(sweep),
-        prefix=None if prefix is None else _prefix_in(*prefix),
-        picture=None if picture is None else _picture_in(*picture),
-        **body,
+        cost_due=cost_due,
+        labels=None if labels is None else Labels(*_parts(labels, LABELS, "labels")),
+        probes={} if probes is None else _decode_probes(probes),
+        swept=None if swept is None else _decode_probes(swept),
+        sweep=None if sweep is None else _decode_sweep(sweep),
+        prefix=None if prefix is None else _decode_prefix(prefix),
+        picture=None if picture is None else _decode_picture(picture),
+        **values,
     )
 
 
-def _sweep_out(sweep: Sweep) -> Body:
+def encode_schedule(schedule: Schedule) -> str:
+    """Return the text of a schedule, without what the ledger keeps in columns."""
+    return _text(_without_defaults(schedule, SCHEDULE, _SCHEDULE_DEFAULTS))
+
+
+def decode_schedule(account: str, id_: str, text: str) -> Schedule:
+    """Return the schedule that `encode_schedule` wrote.
+
+    Raises:
+        NewerContent: a newer version wrote it.
+        ValueError, TypeError, LookupError, AttributeError: the text is not what was written.
+    """
+    values = _attributes(json.loads(text), SCHEDULE, "a schedule")
+    due, taken = tuple(values.pop("due", ())), tuple(values.pop("taken", ()))
+    return Schedule(account=account, id=id_, due=due, taken=taken, **values)
+
+
+def _text(body: Body) -> str:
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+
+
+def _without_defaults(value: object, keys: Keys, defaults: Mapping[str, object]) -> Body:
     return {
-        "number": sweep.number,
-        "full": sweep.full,
-        "again": sweep.again,
-        "offset": sweep.offset,
-        "seen": _seen_out(sweep.seen),
-        "total": sweep.total,
-        "pages": sweep.pages,
-        "before": dict(sweep.before),
-        "began": sweep.began,
-        "growing": sweep.growing,
+        key: content
+        for name, key in keys.items()
+        if (content := getattr(value, name)) != defaults[name]
     }
 
 
-def _sweep_in(body: Body) -> Sweep:
-    return Sweep(**{**body, "seen": _seen_in(body["seen"]), "before": _probes_in(body["before"])})
+def _attributes(body: Body, keys: Keys, what: str) -> Body:
+    """Return the body's values by attribute. Dropping an unknown key could count a result twice."""
+    names = {key: name for name, key in keys.items()}
+    if body.keys() - names.keys():
+        raise NewerContent(f"an unknown field of {what}")
+    return {names[key]: content for key, content in body.items()}
 
 
-def _prefix_in(offset: int, end: int, digest: str, seen: Body) -> Prefix:
-    return Prefix(offset=offset, end=end, digest=digest, seen=_seen_in(seen))
+def _parts(values: Sequence[Any], names: Sequence[str], what: str) -> Sequence[Any]:
+    if len(values) > len(names):
+        raise NewerContent(f"an unknown part of {what}")
+    return values
 
 
-def _picture_in(at: float, total: int, seen: Body) -> Picture:
-    return Picture(at=at, total=total, seen=_seen_in(seen))
-
-
-def _probes_in(body: Mapping[Source, Any]) -> dict[Source, Probe]:
-    return {source: Probe(*values) for source, values in body.items()}
-
-
-def _seen_out(seen: Seen) -> Body:
-    figures = {
-        "distinct": seen.distinct,
-        "unfinished": seen.unfinished,
-        "last_finished": seen.last_finished,
-        "oldest_unfinished": seen.oldest_unfinished,
-    }
-    body: Body = {name: value for name, value in figures.items() if value != _SEEN_DEFAULTS[name]}
-    if seen.statuses:
-        body["statuses"] = dict(seen.statuses)
+def _encode_sweep(sweep: Sweep) -> Body:
+    body = {key: getattr(sweep, name) for name, key in SWEEP.items()}
+    body[SWEEP["seen"]] = _encode_tally(sweep.seen)
+    body[SWEEP["before"]] = dict(sweep.before)
     return body
 
 
-def _seen_in(body: Body) -> Seen:
-    return Seen(**body)
+def _decode_sweep(body: Body) -> Sweep:
+    values = _attributes(body, SWEEP, "a sweep")
+    tally, before = _decode_tally(values.pop("seen")), _decode_probes(values.pop("before"))
+    return Sweep(seen=tally, before=before, **values)
+
+
+def _decode_prefix(values: Sequence[Any]) -> Prefix:
+    offset, end, digest, tally = _parts(values, PREFIX, "a prefix")
+    return Prefix(offset=offset, end=end, digest=digest, seen=_decode_tally(tally))
+
+
+def _decode_picture(values: Sequence[Any]) -> Picture:
+    at, total, tally = _parts(values, PICTURE, "a snapshot")
+    return Picture(at=at, total=total, seen=_decode_tally(tally))
+
+
+def _decode_probes(body: Mapping[Source, Any]) -> dict[Source, Probe]:
+    if body.keys() - set(get_args(Source)):
+        raise NewerContent("an unknown source of a probe")
+    return {source: Probe(*_parts(values, PROBE, "a probe")) for source, values in body.items()}
+
+
+def _encode_tally(tally: Seen) -> Body:
+    body = _without_defaults(tally, TALLY, {**_TALLY_DEFAULTS, "statuses": {}})
+    if tally.statuses:
+        body[TALLY["statuses"]] = dict(tally.statuses)
+    return body
+
+
+def _decode_tally(body: Body) -> Seen:
+    return Seen(**_attributes(body, TALLY, "a tally"))

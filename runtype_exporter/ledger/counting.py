@@ -21,11 +21,19 @@ What a page may show, and what becomes of it:
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from runtype_exporter import catalogue
-from runtype_exporter.ledger.identities import Changes, Held, Page
+from runtype_exporter.catalogue import series
+from runtype_exporter.ledger.identities import Adoption, Changes, IdentityRow, Page
+from runtype_exporter.ledger.states import (
+    ADOPTED,
+    COUNTED,
+    COUNTED_OUTCOMES,
+    REMEMBERED,
+    UNFINISHED,
+)
 from runtype_exporter.model import (
     Batch,
     Delta,
@@ -38,16 +46,8 @@ from runtype_exporter.model import (
     Sweep,
 )
 
-UNFINISHED = 0
-"""A result's state: not counted yet. 1 to 4: counted, with that outcome."""
-REMEMBERED = 4
-"""Added to an outcome's state: final before the guard, never counted."""
-ADOPTED = 9
-"""The state of a record's identity that a result id took over."""
-
-_OUTCOMES: tuple[Outcome, ...] = ("success", "failure", "cancelled", "unknown")
-_CODES: Mapping[Outcome, int] = {outcome: code for code, outcome in enumerate(_OUTCOMES, 1)}
-_STRANGER: Held = (UNFINISHED, 0, -1, None)
+_NEW: IdentityRow = (UNFINISHED, 0, -1)
+"""The row of an identity that is not stored yet."""
 
 
 class _Words(dict[str, int]):
@@ -85,18 +85,18 @@ def count_page(
         ValueError: the batch has no labels or no walk.
     """
     labels, sweep = required(batch)
-    memory = _Memory(page)
-    rows, written, number = memory.rows, memory.written, sweep.number
+    state_of_page = _PageState(page)
+    rows, written, number = state_of_page.rows, state_of_page.written, sweep.number
     tally = _Tally(batch, now)
     words = _Words()
     unfinished = 0
     statuses: dict[str, int] = {}
     oldest_unfinished: float | None = None
     for result, identity in zip(results, page.ids, strict=True):
-        id_, held, known, speaks = memory.find(identity, result)
-        state, word, walk, _ = held
+        id_, stored, known, is_current = state_of_page.find(identity, result)
+        state, word, last_sweep = stored
         outcome = result.outcome
-        if walk != number:
+        if last_sweep != number:
             statuses[result.status] = statuses.get(result.status, 0) + 1
             if outcome is None:
                 unfinished += 1
@@ -105,68 +105,87 @@ def count_page(
                     oldest_unfinished is None or created < oldest_unfinished
                 ):
                     oldest_unfinished = created
-        if count and speaks and outcome is not None:
+        if count and is_current and outcome is not None:
             shown = words[result.status]
-            if state == _CODES[outcome]:
+            if state == COUNTED[outcome]:
                 word = shown
             elif state == UNFINISHED or word != shown:
                 state, word = tally.judge(result, state, known=known), shown
-        row = (state, word, number, None)
-        if row != held:
+        row = (state, word, number)
+        if row != stored:
             rows[id_] = written[id_] = row
+            # Only a change of state is kept: a later end of the same outcome was not counted.
+            if result.key is None and is_current and state != stored[0]:
+                state_of_page.keep_end(id_, state, result.finished)
     last_finished = max(
         (row.finished for row in results if row.outcome and row.finished is not None), default=None
     )
     seen = Seen(sum(statuses.values()), unfinished, statuses, last_finished, oldest_unfinished)
     increments, observations = tally.totals(labels) if results and count else ({}, {})
-    return Delta(seen, increments, observations), memory.changes()
+    return Delta(seen, increments, observations), state_of_page.changes()
 
 
-class _Memory:
-    """What is remembered of a page's identities, as the page changes it row by row."""
+class _PageState:
+    """The stored rows of a page's identities, as the page changes them row by row."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
-        self.rows = dict(page.held)
-        self.written: dict[bytes, Held] = {}
+        self.rows = dict(page.stored)
+        self.written: dict[bytes, IdentityRow] = {}
         self._deleted: set[bytes] = set()
+        self._adoptions = dict(page.adoptions)
+        self._adoptions_written: dict[bytes, Adoption] = {}
 
-    def find(self, id_: bytes, result: Result) -> tuple[bytes, Held, bool, bool]:
-        """Where a row is remembered, as what, whether it was known before, and whether it speaks for itself (or is stale)."""
-        held = self.rows.get(id_)
-        if held is None:
-            held = (
-                None
-                if result.key is None
-                else self._adopt(id_, self._page.records.get(result.record_key))
-            )
-            return id_, held or _STRANGER, held is not None, True
-        adopter = held[3]
+    def find(self, id_: bytes, result: Result) -> tuple[bytes, IdentityRow, bool, bool]:
+        """Return the identity of a result, its stored row, whether it was known, whether it is current.
+
+        A result is not current where its record's identity was adopted: the row is the adopter's.
+        """
+        stored = self.rows.get(id_)
+        if stored is None:
+            record = None if result.key is None else self._page.records.get(result.record_key)
+            stored = self._adopt(id_, record)
+            return id_, stored or _NEW, stored is not None, True
+        if stored[0] != ADOPTED:
+            return id_, stored, True, True
+        adopter = self._adoptions[id_].adopter
         if adopter is None:
-            return id_, held, True, True
+            raise LookupError("an adopted record has no adopter")
         return adopter, self.rows[adopter], True, False
 
-    def changes(self) -> Changes:
-        """What is to be written and deleted."""
-        held = self._page.held
-        deleted = frozenset(self._deleted - self.written.keys())
-        return Changes(
-            self.written, deleted, sum(id_ not in held for id_ in self.written) - len(deleted)
-        )
+    def keep_end(self, record: bytes, state: int, finished: float | None) -> None:
+        """Keep how and when a result without an id ended, for the id that may adopt it later."""
+        self._set_adoption(record, Adoption(state, finished, None))
 
-    def _adopt(self, id_: bytes, record: bytes | None) -> Held | None:
-        """What a new result id takes over from its record's identity, None if there is nothing (left) to take over."""
-        if record is None or (held := self.rows.get(record)) is None or held[0] == ADOPTED:
+    def changes(self) -> Changes:
+        """Return what is to be written and deleted."""
+        stored = self._page.stored
+        deleted = frozenset(self._deleted - self.written.keys())
+        added = sum(id_ not in stored for id_ in self.written) - len(deleted)
+        return Changes(self.written, deleted, added, self._adoptions_written)
+
+    def _adopt(self, id_: bytes, record: bytes | None) -> IdentityRow | None:
+        """Let a new result id take over the row of its record's identity.
+
+        Return that row, None where there is none (left) to take over.
+        """
+        if record is None or (stored := self.rows.get(record)) is None or stored[0] == ADOPTED:
             return None
-        if held[0] == UNFINISHED:
+        if stored[0] == UNFINISHED:
             del self.rows[record]
             self.written.pop(record, None)
-            if record in self._page.held:
+            if record in self._page.stored:
                 self._deleted.add(record)
         else:
-            self.rows[record] = self.written[record] = (ADOPTED, 0, 0, id_)
-        self.rows[id_] = self.written[id_] = held
-        return held
+            # A row of format 1 has no adoption of its own: its state alone says how it ended.
+            known = self._adoptions.get(record, Adoption(stored[0], None, None))
+            self._set_adoption(record, known._replace(adopter=id_))
+            self.rows[record] = self.written[record] = (ADOPTED, 0, 0)
+        self.rows[id_] = self.written[id_] = stored
+        return stored
+
+    def _set_adoption(self, record: bytes, adoption: Adoption) -> None:
+        self._adoptions[record] = self._adoptions_written[record] = adoption
 
 
 @dataclass(slots=True)
@@ -184,24 +203,24 @@ class _Tally:
     lags: list[Observation] = field(default_factory=list)
 
     def judge(self, result: Result, state: int, *, known: bool) -> int:
-        """Count a final result whose outcome is not the one counted, or find that it must not be.
+        """Count a final result whose outcome is not the one counted, if it is to be counted.
 
-        The result's new state.
+        Return the result's new state.
         """
         outcome: Outcome = result.outcome  # type: ignore[assignment]  # the caller asks about final results alone
-        code = _CODES[outcome]
-        if UNFINISHED < state <= REMEMBERED:
-            change = (_OUTCOMES[state - 1], outcome)
+        previous = COUNTED_OUTCOMES.get(state)
+        if previous is not None:
+            change = (previous, outcome)
             self.changed[change] = self.changed.get(change, 0) + 1
-        elif not self._counts(result, state, code, known=known):
-            return REMEMBERED + code
+        elif not self._counts(result, state, outcome, known=known):
+            return REMEMBERED[outcome]
         self._count(result, outcome)
-        return code
+        return COUNTED[outcome]
 
-    def _counts(self, result: Result, state: int, code: int, *, known: bool) -> bool:
-        """Whether a result that was never counted is to be counted now."""
+    def _counts(self, result: Result, state: int, outcome: Outcome, *, known: bool) -> bool:
+        """Return whether a result that was never counted is to be counted now."""
         guard, finished = self.batch.guard, result.finished
-        if state == REMEMBERED + code:
+        if state == REMEMBERED[outcome]:
             return False
         if guard is None:
             return True
@@ -227,17 +246,21 @@ class _Tally:
         Success and failure start at 0, so that a rate over them has no gap at the first count.
         """
         account = self.batch.ref.account
-        flow = (account, *labels)
-        increments: dict[Series, float] = {(catalogue.RECORDS_ABANDONED.name, flow): 0}
+        flow = {"account": account, **labels._asdict()}
+        increments: dict[Series, float] = {series(catalogue.RECORDS_ABANDONED, **flow): 0}
         for outcome, count in ({"success": 0, "failure": 0} | self.counted).items():
-            increments[catalogue.RECORDS_FINISHED.name, (*flow, outcome)] = count
-        for change, count in self.changed.items():
-            increments[catalogue.RECORD_OUTCOME_CHANGES.name, (*flow, *change)] = count
+            increments[series(catalogue.RECORDS_FINISHED, **flow, outcome=outcome)] = count
+        for (previous, outcome), count in self.changed.items():
+            changes = series(
+                catalogue.RECORD_OUTCOME_CHANGES, **flow, previous=previous, outcome=outcome
+            )
+            increments[changes] = count
         for reason, count in self.faults.items():
-            increments[catalogue.RECORD_INVALID_TIMESTAMPS.name, (account, reason)] = count
-        observations: dict[Series, list[Observation]] = {
-            (catalogue.RECORD_LATENCY.name, (*flow, outcome)): values
+            faults = series(catalogue.RECORD_INVALID_TIMESTAMPS, account=account, reason=reason)
+            increments[faults] = count
+        observations = {
+            series(catalogue.RECORD_LATENCY, **flow, outcome=outcome): values
             for outcome, values in self.latencies.items()
         }
-        observations[catalogue.RECORD_DETECTION_LAG.name, (account,)] = self.lags
+        observations[series(catalogue.RECORD_DETECTION_LAG, account=account)] = self.lags
         return increments, observations

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Self
 
 _NEW_LEDGER = (
     "its counters start at 0 again, and results that finished before the start are not counted"
@@ -53,12 +54,29 @@ class LedgerForeign(LedgerRefused):
 
 
 class LedgerNewer(LedgerRefused):
-    """The file was written by a newer version of the exporter."""
+    """A newer version of the exporter wrote the file."""
 
-    def __init__(self, path: Path, found: int, known: int) -> None:
-        super().__init__(
-            f"{path}: this ledger has format {found}, this exporter knows formats up to {known} and"
-            " leaves it as it is. Run the newer exporter again, or set state.path to another file."
+    def __init__(self, path: Path, finding: str, remedy: str) -> None:
+        super().__init__(f"{path}: {finding} and leaves it as it is. {remedy}")
+
+    @classmethod
+    def of_format(cls, path: Path, found: int, known: int) -> Self:
+        """Return the error for a format with a number that is not known."""
+        return cls(
+            path,
+            f"this ledger has format {found}, this exporter knows formats up to {known}",
+            "Run the newer exporter again, or set state.path to another file. "
+            f"To go back, set it to the copy {path.name}.v{known}, if the upgrade made one; "
+            "what was counted since then is not in it.",
+        )
+
+    @classmethod
+    def of_content(cls, path: Path, what: str) -> Self:
+        """Return the error for content that is not known; `what` names its kind, not its value."""
+        return cls(
+            path,
+            f"this ledger holds {what}: a newer exporter wrote it. This exporter does not know it",
+            "Run the newer exporter again, or set state.path to another file.",
         )
 
 

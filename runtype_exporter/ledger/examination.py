@@ -5,7 +5,7 @@ Is it ours, of a version that is known, and whole?
 A first look, read-only and in place, is all that an intact ledger gets. Whatever that look finds is
 only a suspicion: the file may be intact and the disk full, or the log may hold what the file lacks.
 A verdict of damage needs a copy of the file, its log and its journal, on which SQLite may do all
-that it would do to the original. It must not know what the rows mean.
+that it would do to the original.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from runtype_exporter.ledger.codec import NewerContent
 from runtype_exporter.ledger.errors import (
     LedgerDamaged,
     LedgerForeign,
@@ -44,12 +45,16 @@ _OWN_WORD = b"runtype_"
 """In every ledger, and never on the first page: the names of the metrics."""
 
 
+Check = Callable[[sqlite3.Connection], object]
+"""Reads everything that a ledger holds, and raises where a row is not what was written."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Examiner:
     path: Path
     application: int
     version: int
-    try_reading: Callable[[sqlite3.Connection], object]
+    try_reading: Check
 
     def look(self, connection: sqlite3.Connection) -> str:
         """Look at everything; what is wrong with it, "" if nothing.
@@ -64,18 +69,17 @@ class _Examiner:
         (finding,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if finding != "ok":
             return "SQLite's quick_check failed"
-        try:
-            self.try_reading(connection)
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
-            return f"a row cannot be read: {type(error).__name__}"
-        return ""
+        if version < self.version:
+            # The rows of an older format are checked after they were migrated.
+            return ""
+        return check_rows(self.path, connection, self.try_reading)
 
     def admit(self, application: int, version: int) -> None:
         """Refuse what is not ours to open."""
         if application != self.application:
             raise LedgerForeign(self.path)
         if version > self.version:
-            raise LedgerNewer(self.path, version, self.version)
+            raise LedgerNewer.of_format(self.path, version, self.version)
 
 
 def examine(
@@ -83,7 +87,7 @@ def examine(
     *,
     application: int,
     version: int,
-    try_reading: Callable[[sqlite3.Connection], object],
+    try_reading: Check,
 ) -> None:
     """Refuse a file that is not an intact ledger.
 
@@ -104,6 +108,21 @@ def examine(
     suspicion = _first_look(examiner)
     if suspicion:
         _confirm(examiner, suspicion)
+
+
+def check_rows(path: Path, connection: sqlite3.Connection, try_reading: Check) -> str:
+    """Read every row back. Return what is wrong, "" if nothing.
+
+    Raises:
+        LedgerNewer: a newer version wrote some of it.
+    """
+    try:
+        try_reading(connection)
+    except NewerContent as content:
+        raise LedgerNewer.of_content(path, str(content)) from None
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        return f"a row cannot be read: {type(error).__name__}"
+    return ""
 
 
 def _expect_nothing_left(path: Path) -> None:

@@ -1,9 +1,6 @@
-"""The identities of a batch's results.
+"""The identities of a batch's results: how a result is recognised, and the tables that store that.
 
-How a result is told from every other, and the table that remembers them.
-
-An identity is the result's own id or, where the API gives none yet, its record's id. It must not
-know what counting makes of them.
+An identity is the result's own id or, where the API gives none yet, its record's id.
 """
 
 from __future__ import annotations
@@ -13,107 +10,145 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from runtype_exporter.model import Result
 
 Id = TypeVar("Id", bytes, str)
 
-Held = tuple[int, int, int, bytes | None]
-"""What is remembered of one identity: state and status word (as counting knows them), the last walk
-that met it, and the identity that adopted it. A plain tuple, as the table's own rows are: a page
-makes hundreds of them."""
+IdentityRow = tuple[int, int, int]
+"""One stored identity: its state (`states.StoredState`), its status word as a number, and the number
+of the last sweep that read it. A plain tuple, as the table's own rows are: a page makes hundreds."""
 
 CHUNK = 500
 """Ids in one SELECT: below every build's limit of SQL variables."""
 
 
-def result_identity(key: str) -> bytes:
-    """The identity of a result by its recordResultId. 128 bits.
+class Adoption(NamedTuple):
+    """What is kept of a final result that had no id of its own, by its record's identity.
 
-    No two results of one batch will ever share one.
+    `outcome` is the state code of the result and `finished` its end, in seconds (None: not known, or
+    written by format 1). `adopter` is the result id that replaced it, None while there is none.
+    """
+
+    outcome: int
+    finished: float | None
+    adopter: bytes | None
+
+
+def result_identity(key: str) -> bytes:
+    """Return the identity of a result by its recordResultId.
+
+    128 bits: no two results of one batch will ever share one.
     """
     return hashlib.blake2b(b"k" + key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def record_identity(key: str) -> bytes:
-    """The identity of a result without an id of its own, by its recordId."""
+    """Return the identity of a result without an id of its own, by its recordId."""
     return hashlib.blake2b(b"r" + key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page's identities and what the ledger holds of them.
+    """The identities of one page, and what the ledger stores of them.
 
     `ids` has one identity a row. `records` gives, for the record of each result id that is new, the
-    identity that it may adopt.
+    identity that it may adopt. `adoptions` is by record identity.
     """
 
     ids: Sequence[bytes]
-    held: Mapping[bytes, Held]
+    stored: Mapping[bytes, IdentityRow]
     records: Mapping[str, bytes] = field(default_factory=dict)
+    adoptions: Mapping[bytes, Adoption] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a page changes in the table."""
+    """What a page changes in the tables."""
 
-    written: Mapping[bytes, Held]
+    written: Mapping[bytes, IdentityRow]
     deleted: frozenset[bytes]
     added: int
-    """By how many rows the table grows; negative where it shrinks."""
+    """By how many rows the table of results grows; negative where it shrinks."""
+    adoptions: Mapping[bytes, Adoption] = field(default_factory=dict)
+    """What is written of final results without an id, by record identity."""
 
 
 def look_up(connection: sqlite3.Connection, batch: int | None, results: Sequence[Result]) -> Page:
-    """One page's identities; `batch` is None for a batch that the ledger does not hold yet."""
+    """Return one page's identities; `batch` is None for a batch that the ledger does not hold yet."""
     ids = [
         record_identity(result.record_key) if result.key is None else result_identity(result.key)
         for result in results
     ]
-    held = {} if batch is None else _select(connection, batch, ids)
+    stored = {} if batch is None else _select(connection, batch, ids)
     unknown = {
         result.record_key
         for result, id_ in zip(results, ids, strict=True)
-        if result.key is not None and id_ not in held
+        if result.key is not None and id_ not in stored
     }
     records = {key: record_identity(key) for key in unknown}
-    if batch is not None:
-        held.update(_select(connection, batch, records.values()))
-        adopters = [row[3] for row in held.values() if row[3] is not None and row[3] not in held]
-        held.update(_select(connection, batch, adopters))
-    return Page(ids, held, records)
+    if batch is None:
+        return Page(ids, stored, records)
+    stored.update(_select(connection, batch, records.values()))
+    # Only rows that exist can have been adopted: an ordinary page asks for none.
+    without_id = {id_ for result, id_ in zip(results, ids, strict=True) if result.key is None} | {
+        *records.values()
+    }
+    adoptions = _select_adoptions(connection, batch, without_id & stored.keys())
+    adopters = {row.adopter for row in adoptions.values() if row.adopter is not None}
+    stored.update(_select(connection, batch, adopters - stored.keys()))
+    return Page(ids, stored, records, adoptions)
 
 
 def write(connection: sqlite3.Connection, batch: int, changes: Changes) -> None:
-    """Make the table what a page made of it.
-
-    In the order of the key, so that neighbours share pages of the file.
-    """
+    """Write what a page changes, in the order of the key, so that neighbours share pages of the file."""
     connection.executemany(
         "DELETE FROM results WHERE batch = ? AND id = ?", [(batch, id_) for id_ in changes.deleted]
     )
     connection.executemany(
-        "INSERT OR REPLACE INTO results (batch, id, state, word, walk, adopter) VALUES (?, ?, ?, ?,"
-        " ?, ?)",
+        "INSERT OR REPLACE INTO results (batch, id, state, word, sweep) VALUES (?, ?, ?, ?, ?)",
         [(batch, id_, *row) for id_, row in sorted(changes.written.items())],
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO adoptions (batch, record, outcome, finished, adopter) "
+        "VALUES (?, ?, ?, ?, ?)",
+        [(batch, record, *row) for record, row in sorted(changes.adoptions.items())],
     )
 
 
 def chunks(ids: Iterable[Id]) -> Iterator[tuple[tuple[Id, ...], str]]:
-    """The ids in portions for one SELECT each, with the SQL list of as many placeholders."""
+    """Yield the ids in portions for one SELECT each, with the SQL list of as many placeholders."""
     left = iter(ids)
     while portion := tuple(islice(left, CHUNK)):
         yield portion, ",".join("?" * len(portion))
 
 
-def _select(connection: sqlite3.Connection, batch: int, ids: Iterable[bytes]) -> dict[bytes, Held]:
-    held: dict[bytes, Held] = {}
+def _select(
+    connection: sqlite3.Connection, batch: int, ids: Iterable[bytes]
+) -> dict[bytes, IdentityRow]:
+    stored: dict[bytes, IdentityRow] = {}
     for portion, marks in chunks(ids):
         # Only placeholders are put in.
         rows = connection.execute(
-            "SELECT id, state, word, walk, adopter FROM results "  # noqa: S608
+            "SELECT id, state, word, sweep FROM results "  # noqa: S608
             f"WHERE batch = ? AND id IN ({marks})",
             (batch, *portion),
         )
-        held.update((row[0], row[1:]) for row in rows)
-    return held
+        stored.update((row[0], row[1:]) for row in rows)
+    return stored
+
+
+def _select_adoptions(
+    connection: sqlite3.Connection, batch: int, records: Iterable[bytes]
+) -> dict[bytes, Adoption]:
+    found: dict[bytes, Adoption] = {}
+    for portion, marks in chunks(records):
+        # Only placeholders are put in.
+        rows = connection.execute(
+            "SELECT record, outcome, finished, adopter FROM adoptions "  # noqa: S608
+            f"WHERE batch = ? AND record IN ({marks})",
+            (batch, *portion),
+        )
+        found.update((row[0], Adoption(*row[1:])) for row in rows)
+    return found

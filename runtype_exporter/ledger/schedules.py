@@ -7,16 +7,11 @@ It must not know how a due time is found or judged.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 
+from runtype_exporter.ledger.codec import decode_schedule, encode_schedule
 from runtype_exporter.model import Schedule
-
-_DEFAULTS = {
-    field.name: field.default for field in fields(Schedule) if field.name not in {"account", "id"}
-}
 
 
 def read(connection: sqlite3.Connection) -> dict[str, Schedule]:
@@ -26,7 +21,7 @@ def read(connection: sqlite3.Connection) -> dict[str, Schedule]:
         ValueError, TypeError, LookupError, AttributeError: a text is not what `write` writes.
     """
     rows = connection.execute("SELECT account, id, body FROM schedules")
-    return {id_: _decode(account, id_, body) for account, id_, body in rows}
+    return {id_: decode_schedule(account, id_, body) for account, id_, body in rows}
 
 
 def write(connection: sqlite3.Connection, schedules: Iterable[Schedule]) -> None:
@@ -40,7 +35,7 @@ def write(connection: sqlite3.Connection, schedules: Iterable[Schedule]) -> None
         else:
             connection.execute(
                 "INSERT OR REPLACE INTO schedules (id, account, body) VALUES (?, ?, ?)",
-                (schedule.id, schedule.account, _encode(schedule)),
+                (schedule.id, schedule.account, encode_schedule(schedule)),
             )
 
 
@@ -48,18 +43,3 @@ def merge(held: Mapping[str, Schedule], schedules: Iterable[Schedule]) -> dict[s
     """What the table holds after `write`, given what it held before."""
     merged = {**held, **{schedule.id: schedule for schedule in schedules}}
     return {id_: schedule for id_, schedule in merged.items() if not schedule.over}
-
-
-def _encode(schedule: Schedule) -> str:
-    body = {
-        name: value
-        for name, default in _DEFAULTS.items()
-        if (value := getattr(schedule, name)) != default
-    }
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
-
-
-def _decode(account: str, id_: str, text: str) -> Schedule:
-    body = json.loads(text)
-    due, taken = tuple(body.pop("due", ())), tuple(body.pop("taken", ()))
-    return Schedule(account=account, id=id_, due=due, taken=taken, **body)

@@ -7,23 +7,32 @@ before SQLite may write to it.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 
-from runtype_exporter.ledger import examination
-from runtype_exporter.ledger.errors import LedgerUnusable, refusal
+import structlog
+
+from runtype_exporter.ledger import examination, migrations
+from runtype_exporter.ledger.errors import LedgerDamaged, LedgerUnusable, refusal
+from runtype_exporter.ledger.examination import Check
 from runtype_exporter.ledger.files import companion, file_size
+
+_log = structlog.get_logger()
 
 APPLICATION_ID = 0x52544C47
 """In the file's header: "RTLG"."""
-VERSION = 1
+VERSION = 2
 """In the file's header as user_version. A later version must change it before anything else, and in
 rollback-journal mode, so that an older exporter reads it from the header even where a write-ahead
 log was left behind."""
 
-_TABLES = """
+TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE accounts (name TEXT PRIMARY KEY, horizon REAL NOT NULL, opened INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE accounts (
+  name TEXT PRIMARY KEY,
+  horizon REAL NOT NULL,
+  discovered INTEGER NOT NULL,
+  forgotten REAL
+) WITHOUT ROWID;
 CREATE TABLE batches (
   num INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
@@ -31,18 +40,26 @@ CREATE TABLE batches (
   schedule TEXT,
   created REAL,
   closed REAL,
+  cost_due INTEGER NOT NULL,
   body TEXT NOT NULL
 );
 CREATE INDEX batches_closed ON batches (account, closed) WHERE closed IS NOT NULL;
-CREATE INDEX batches_cost_due ON batches (account) WHERE instr(body, '"cost_due":true');
+CREATE INDEX batches_cost_due ON batches (account) WHERE cost_due;
 CREATE TABLE results (
   batch INTEGER NOT NULL,
   id BLOB NOT NULL,
   state INTEGER NOT NULL,
   word INTEGER NOT NULL,
-  walk INTEGER NOT NULL,
-  adopter BLOB,
+  sweep INTEGER NOT NULL,
   PRIMARY KEY (batch, id)
+) WITHOUT ROWID;
+CREATE TABLE adoptions (
+  batch INTEGER NOT NULL,
+  record BLOB NOT NULL,
+  outcome INTEGER NOT NULL,
+  finished REAL,
+  adopter BLOB,
+  PRIMARY KEY (batch, record)
 ) WITHOUT ROWID;
 CREATE TABLE runs (
   id TEXT PRIMARY KEY,
@@ -56,7 +73,11 @@ CREATE TABLE runs (
 ) WITHOUT ROWID;
 CREATE INDEX runs_created ON runs (created);
 CREATE INDEX runs_unfinished ON runs (account) WHERE outcome IS NULL;
-CREATE TABLE schedules (id TEXT PRIMARY KEY, account TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE schedules (
+  id TEXT PRIMARY KEY,
+  account TEXT NOT NULL,
+  body TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE families (metric TEXT PRIMARY KEY, bounds TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE series (
   metric TEXT NOT NULL,
@@ -83,9 +104,7 @@ CREATE TABLE budget (
 """
 
 
-def connect(
-    path: Path, *, now: float, try_reading: Callable[[sqlite3.Connection], object]
-) -> sqlite3.Connection:
+def connect(path: Path, *, now: float, try_reading: Check) -> sqlite3.Connection:
     """Open the ledger's file, creating it where there is none, and lock it until the connection closes.
 
     `try_reading` is called on a connection that cannot write, to find out whether everything in the
@@ -100,7 +119,7 @@ def connect(
         examination.examine(
             path, application=APPLICATION_ID, version=VERSION, try_reading=try_reading
         )
-        return _lock(path, now)
+        return _lock(path, now, try_reading)
     except sqlite3.Error as error:
         raise refusal(path, error) from None
 
@@ -116,7 +135,7 @@ def size(path: Path) -> int:
         return 0
 
 
-def _lock(path: Path, now: float) -> sqlite3.Connection:
+def _lock(path: Path, now: float, try_reading: Check) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=0, isolation_level=None)
     try:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -125,6 +144,9 @@ def _lock(path: Path, now: float) -> sqlite3.Connection:
         if connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
             _create(connection, now)
         connection.execute("COMMIT")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version < VERSION:
+            _upgrade(connection, path, version, try_reading)
         connection.execute("PRAGMA journal_mode = WAL")
         # SQLite makes the log at the first read. It has to be there, so that its loss can be seen.
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
@@ -134,8 +156,31 @@ def _lock(path: Path, now: float) -> sqlite3.Connection:
     return connection
 
 
+def _upgrade(connection: sqlite3.Connection, path: Path, version: int, try_reading: Check) -> None:
+    """Bring an older format to the present one: a copy first, then all or nothing.
+
+    In rollback-journal mode, so that the version stands in the file's header once it is committed,
+    where an exporter of the older version reads it.
+    """
+    connection.execute("PRAGMA journal_mode = DELETE")
+    copy = migrations.back_up(connection, path, version)
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        migrations.migrate(connection, version)
+        finding = examination.check_rows(path, connection, try_reading)
+        connection.execute("ROLLBACK" if finding else "COMMIT")
+    except BaseException:
+        # SQLite rolls back by itself after some errors.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    if finding:
+        raise LedgerDamaged(path, finding)
+    _log.info("ledger migrated", path=str(path), old=version, new=VERSION, copy=str(copy))
+
+
 def _create(connection: sqlite3.Connection, now: float) -> None:
-    for statement in _TABLES.split(";"):
+    for statement in TABLES.split(";"):
         connection.execute(statement)
     connection.execute("INSERT INTO meta VALUES ('created', ?)", (now,))
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")

@@ -7,23 +7,27 @@ only then. It must not know the API, nor when and why anything is polled or publ
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from math import inf
 from pathlib import Path
+
+import structlog
 
 from runtype_exporter import catalogue
 from runtype_exporter.clock import Clock
 from runtype_exporter.ledger import (
-    ending_series,
-    forgetting,
     identities,
+    load,
     names,
     rows,
     schedules,
     schema,
+    series,
+    series_expiry,
 )
-from runtype_exporter.ledger.contents import Contents, read, try_reading
 from runtype_exporter.ledger.counting import count_page, required
 from runtype_exporter.ledger.database import Database
+from runtype_exporter.ledger.retention import MAX_ROWS, RetentionRule, forget
 from runtype_exporter.ledger.totals import Totals
 from runtype_exporter.model import (
     Batch,
@@ -39,6 +43,8 @@ from runtype_exporter.model import (
 )
 from runtype_exporter.objectives import Objectives
 
+_log = structlog.get_logger()
+
 
 def _ignore(*_: object) -> None:
     """Hear and do nothing."""
@@ -51,7 +57,7 @@ class Ledger:
     changed.
     """
 
-    def __init__(self, database: Database, clock: Clock, contents: Contents) -> None:
+    def __init__(self, database: Database, clock: Clock, contents: load.Contents) -> None:
         """Use `open`."""
         self.path = database.path
         self.created = contents.created
@@ -60,7 +66,7 @@ class Ledger:
         self._open = {batch.ref.id: (num, batch) for num, batch in contents.open.items()}
         self._horizons = contents.horizons
         self._names = names.Names(contents.names)
-        self._totals = Totals(contents.samples, contents.boundaries, contents.changed)
+        self._totals = Totals(contents.series.samples, contents.boundaries, contents.series.changed)
         self._schedules = contents.schedules
         self._results = contents.results
 
@@ -87,11 +93,17 @@ class Ledger:
                 LedgerUnusable; the file is as it was.
             LedgerFailed: the file is whole, but the disk failed.
         """
-        connection = schema.connect(path, now=clock.now(), try_reading=try_reading)
+        connection = schema.connect(path, now=clock.now(), try_reading=load.check)
         database = Database(connection, path, on_commit, on_failure)
         try:
             with database.reading():
-                contents = read(connection)
+                contents = load.read(connection)
+            if contents.series.retired:
+                _log.warning(
+                    "series of metrics of earlier versions stay in the ledger and are not shown",
+                    series=sum(contents.series.retired.values()),
+                    metrics=sorted(contents.series.retired),
+                )
             ledger = cls(database, clock, contents)
             ledger.set_objectives(objectives or Objectives())
             ledger.set_boundaries({**catalogue.boundaries(), **boundaries})
@@ -141,7 +153,7 @@ class Ledger:
         """
         held = self._horizons[account]
         if not held.opened:
-            self._set_horizon(account, Horizon(held.at, opened=True))
+            self._set_horizon(account, replace(held, opened=True))
 
     def advance(self, account: str, at: float) -> None:
         """Raise an account's horizon; a lower moment changes nothing.
@@ -151,7 +163,7 @@ class Ledger:
         """
         held = self._horizons[account]
         if at > held.at:
-            self._set_horizon(account, Horizon(at, opened=held.opened))
+            self._set_horizon(account, replace(held, at=at))
 
     def open_batches(self, account: str) -> list[Batch]:
         """An account's batches that are followed, in the order in which they were taken up."""
@@ -222,9 +234,9 @@ class Ledger:
         with self._database.transaction() as connection:
             number = rows.write_batch(connection, after)
             identities.write(connection, number, changes)
-            rows.write_samples(connection, planned, now)
+            series.write(connection, planned, now)
         self._keep(number, after)
-        self._totals.adopt(planned, now)
+        self._totals.apply(planned, now)
         self._results += changes.added
         return after
 
@@ -251,11 +263,11 @@ class Ledger:
             for run in runs:
                 rows.write_run(connection, run)
             schedules.write(connection, observed)
-            rows.write_samples(connection, planned, now)
+            series.write(connection, planned, now)
         for number, batch in zip(numbers, batches, strict=True):
             self._keep(number, batch)
         self._schedules = schedules.merge(self._schedules, observed)
-        self._totals.adopt(planned, now)
+        self._totals.apply(planned, now)
 
     @property
     def schedules(self) -> Mapping[str, Schedule]:
@@ -304,37 +316,38 @@ class Ledger:
         *,
         listed: Collection[str],
         retention: float,
-        most: int = forgetting.MOST,
+        most: int = MAX_ROWS,
     ) -> int:
         """Delete what is no longer needed, after a discovery that read everything.
 
-        How many rows were deleted.
-
         Identities go `retention` seconds after their batch closed. A closed batch or ended run goes
         after as long, if it was created before the horizon or, where its creation is unknown, its
-        id is not in `listed`. One call deletes `most` rows at the most, so that nothing else waits
-        long: until it returns 0 there may be more.
+        id is not in `listed`. One call deletes `most` rows at most, so that nothing else waits
+        long: until it returns 0 there may be more. Return how many rows were deleted.
         """
-        held = self._horizons.get(account)
-        rule = forgetting.Rule(
-            account, self._clock.now() - retention, -inf if held is None else held.at, listed
-        )
+        horizon = self._horizons.get(account)
+        before = -inf if horizon is None else horizon.at
+        rule = RetentionRule(account, self._clock.now() - retention, before, listed)
         with self._database.transaction() as connection:
-            results = forgetting.identities(connection, rule, most)
-            others = forgetting.batches(connection, rule, most - results)
-            others += forgetting.runs(connection, rule, most - results - others)
-        self._results -= results
-        return results + others
+            gone = forget(connection, rule, most)
+            known = None if horizon is None else horizon.forgotten
+            if horizon is not None and known is not None and gone.newest > known:
+                horizon = replace(horizon, forgotten=gone.newest)
+                rows.write_horizon(connection, account, horizon)
+        if horizon is not None:
+            self._horizons[account] = horizon
+        self._results -= gone.identities
+        return gone.identities + gone.others
 
     def end_series(self, account: str, schedules: Collection[str], *, before: float) -> int:
-        """End an account's series of schedules that are gone, as `ending_series` has it, all or nothing; how many ended."""
+        """End an account's series of schedules that are gone, as `series_expiry` has it, all or nothing; how many ended."""
         batches = self.open_batches(account)
-        gone = ending_series.gone(
+        gone = series_expiry.gone(
             self._totals, self._names, account, batches=batches, schedules=schedules, before=before
         )
         if gone:
             with self._database.transaction() as connection:
-                rows.delete_samples(connection, gone.series)
+                series.delete(connection, gone.series)
                 names.delete(connection, gone.names)
             self._totals.end(gone.series)
             self._names.drop(gone.names)
@@ -381,9 +394,9 @@ class Ledger:
         now = self._clock.now()
         planned = self._totals.restart(boundaries, now)
         with self._database.transaction() as connection:
-            rows.write_boundaries(connection, boundaries)
-            rows.write_samples(connection, planned, now)
-        self._totals.adopt(planned, now, boundaries)
+            series.write_boundaries(connection, boundaries)
+            series.write(connection, planned, now)
+        self._totals.apply(planned, now, boundaries)
 
     def _keep(self, number: int, batch: Batch) -> None:
         if batch.closed is None:

@@ -109,7 +109,7 @@ class Totals:
             if series[0] in changed
         }
 
-    def adopt(
+    def apply(
         self,
         planned: Samples,
         now: float,

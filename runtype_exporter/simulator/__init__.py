@@ -1,7 +1,11 @@
-"""A Runtype account in a box: the API's reads over a seeded world whose truth can be asked.
+"""A simulated Runtype account: the API's reads over a seeded world that knows its own truth.
 
-It is the oracle of the tests and the other side of the demo. It must not know the exporter: an
-error made twice would not show.
+`settings` says what an account is made of, `presets` holds ready-made accounts, `account` computes
+what happens in one, `api` serves it over HTTP, and `faults` makes answers wrong on purpose. Imports
+go one way: `api` uses `account` and `faults`, both use only `settings`.
+
+The tests use it as the oracle, the demo as the other side. It shares no code with the exporter
+except `clock`, because an error in shared code would stay invisible.
 """
 
 from __future__ import annotations

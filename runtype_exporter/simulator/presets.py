@@ -1,7 +1,4 @@
-"""Ready-made accounts: the company of the demo, and an empty one that a test fills.
-
-`build` puts one behind the API; nothing here knows how it is served.
-"""
+"""Ready-made accounts: the company of the demo, and an empty account that a test fills."""
 
 from __future__ import annotations
 
@@ -10,23 +7,32 @@ from dataclasses import dataclass, replace
 from starlette.applications import Starlette
 
 from runtype_exporter.clock import Clock
-
-from .access import Key
-from .faults import Faults
-from .routes import simulator_app
-from .values import AdhocSpec, Api, Burst, Price, ScheduleSpec, Subscription, Traffic, WorldSettings
-from .world import World
+from runtype_exporter.simulator.account import World
+from runtype_exporter.simulator.api import Key, simulator_app
+from runtype_exporter.simulator.faults import Faults
+from runtype_exporter.simulator.settings import (
+    AdhocSpec,
+    Api,
+    Burst,
+    Price,
+    ScheduleSpec,
+    Subscription,
+    Traffic,
+    WorldSettings,
+)
 
 DAY = 86400.0
 _HALF_AN_HOUR = 1800.0
-DEMO_TOKEN = "rt_test_simulator"  # noqa: S105  # opens nothing but a simulator
+# No secret: the key opens only a simulator.
+DEMO_TOKEN = "rt_test_simulator"  # noqa: S105
 
 
 def demo_settings(start: float) -> WorldSettings:
-    """A company with a dozen schedules in every state of health, and people who import things by hand. History begins at `start`.
+    """Return a company with schedules in every state of health and users who submit batches.
 
-    A day later, when a demo begins, somebody has been uploading a list every minute for half an
-    hour: some record of theirs always ends within seconds. The plan's month is then nearly used up.
+    Its history begins at `start`. A day later, when a demo begins, a user has been uploading a list
+    every minute for half an hour, so some record always ends within seconds. The plan's month is
+    then nearly used up.
     """
     hour = 3600.0
     calm = Traffic(latency=3.0, failure_share=0.004, slow_share=0.005)
@@ -180,24 +186,24 @@ def demo_settings(start: float) -> WorldSettings:
 
 
 def demo_world(seed: int, clock: Clock) -> World:
-    """The demo's company, with a day behind it."""
+    """Return the demo's company with one day of history."""
     return World(demo_settings(clock.now() - DAY), seed, clock)
 
 
 def small_world(
     clock: Clock, *schedules: ScheduleSpec, seed: int = 1, api: Api | None = None
 ) -> World:
-    """An account with the schedules given (by default one, `nightly`, that never falls due) and nothing else: the test adds the batches."""
+    """Return an account with only these schedules; the test adds the batches.
+
+    The default is one schedule, `nightly`, that never falls due.
+    """
     known = schedules or (ScheduleSpec(key="nightly", name="nightly", flow="enrich"),)
     return World(WorldSettings(start=clock.now(), schedules=known, api=api or Api()), seed, clock)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatorSettings:
-    """What the simulator is started with.
-
-    How fast its time runs is the business of the clock given to `build`.
-    """
+    """How the demo's simulator starts. The speed of its time is that of the clock of `build`."""
 
     seed: int = 1
     keys: tuple[Key, ...] = (Key(DEMO_TOKEN, requests_per_hour=100_000),)
@@ -205,7 +211,7 @@ class SimulatorSettings:
 
 
 def build(settings: SimulatorSettings, clock: Clock) -> Starlette:
-    """The demo's company behind the API."""
+    """Return the API of the demo's company."""
     return simulator_app(
         demo_world(settings.seed, clock),
         keys=settings.keys,

@@ -21,12 +21,11 @@ from runtype_exporter.app import Exporter, Options
 from runtype_exporter.clock import SystemClock
 from runtype_exporter.config import load
 from runtype_exporter.metrics import publish
-from runtype_exporter.simulator.access import Key
+from runtype_exporter.simulator.account import World
+from runtype_exporter.simulator.api import Key, simulator_app
 from runtype_exporter.simulator.faults import Faults
 from runtype_exporter.simulator.presets import small_world
-from runtype_exporter.simulator.routes import simulator_app
-from runtype_exporter.simulator.values import RecordPlan
-from runtype_exporter.simulator.world import World
+from runtype_exporter.simulator.settings import RecordPlan
 from tests.support.process import KEY, PATIENCE, Served, samples
 
 RECORDS = "runtype_records_finished_total"

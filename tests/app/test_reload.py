@@ -16,8 +16,8 @@ import pytest
 import structlog
 
 from runtype_exporter import app
-from runtype_exporter.simulator.faults import Fault
-from runtype_exporter.simulator.values import ScheduleSpec
+from runtype_exporter.simulator.faults import ApiFault
+from runtype_exporter.simulator.settings import ScheduleSpec
 from tests.support.process import samples
 
 BAD = sorted((Path(__file__).parents[1] / "config" / "fixtures").glob("*.bad.yaml"))
@@ -129,7 +129,7 @@ async def test_budget_page_size_timeout_and_interval_take_effect_at_once(house, 
             request.target.rpartition("limit=")[2][:1] for request in api.asked("batch_results")
         }
 
-        api.faults.add(Fault(kind="hang"))
+        api.faults.add(ApiFault(kind="hang"))
         await house.until_total(1, "runtype_poll_failures_total", reason="timeout")
         api.faults.clear()
         house.document["poll"]["interval"] = "1h"
@@ -230,7 +230,7 @@ async def test_configured_batches_come_and_go(house, api):
 async def test_status_words_mean_something_else_from_then_on(house, api):
     house.account(api)
     api.faults.add(
-        Fault(kind="set", operation="batch_results", path="data.*.status", value="approved")
+        ApiFault(kind="set", operation="batch_results", path="data.*.status", value="approved")
     )
     async with house.open():
         api.batch(3)
@@ -451,7 +451,7 @@ async def test_a_reload_does_not_wait_for_an_api_that_hangs(house, api):
     house.account(api)
     async with house.open():
         await house.until_ready()
-        api.faults.add(Fault(kind="hang"))
+        api.faults.add(ApiFault(kind="hang"))
 
         async def hanging() -> bool:
             return api.faults.fired() > 0
@@ -518,7 +518,7 @@ async def test_a_reload_after_the_stop_was_asked_for_changes_nothing(house, api)
 async def test_a_stop_during_a_reload_ends_everything(house, api):
     """Whatever the reload has started by then is stopped too."""
     house.account(api)
-    api.faults.add(Fault(kind="hang"))
+    api.faults.add(ApiFault(kind="hang"))
     async with house.open():
         reloading = asyncio.create_task(house.exporter.reload())
         await asyncio.sleep(0)

@@ -20,7 +20,7 @@ from runtype_exporter import app
 from runtype_exporter.app import BadOption, Exporter, Options
 from runtype_exporter.config import load
 from runtype_exporter.ledger import LedgerFailed
-from runtype_exporter.simulator.faults import Fault
+from runtype_exporter.simulator.faults import ApiFault
 from runtype_exporter.web import Server
 
 
@@ -112,7 +112,7 @@ async def test_sigterm_during_a_reload_is_heeded(house, api):
             signal_me()
         return read()
 
-    api.faults.add(Fault(kind="hang"))
+    api.faults.add(ApiFault(kind="hang"))
     options = Options(load=loaded, host="127.0.0.1", port=0, on_listening=listening.set_result)
     serving = asyncio.create_task(app.serve(options))
     await listening
@@ -259,7 +259,7 @@ async def test_catching_up_counts_everything_and_shuts_the_ledger(house, api):
 async def test_catching_up_fails_where_the_api_does(house, api, logs):
     house.account(api)
     house.write()
-    api.faults.add(Fault(kind="status", value=500))
+    api.faults.add(ApiFault(kind="status", value=500))
     well, text = await app.catch_up(house.options())
     assert (False, True) == (well, 'runtype_up{account="acme"} 0' in text)
 

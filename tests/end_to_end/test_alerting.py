@@ -24,11 +24,10 @@ from starlette.routing import Route
 from runtype_exporter import catalogue
 from runtype_exporter.app import Options, catch_up
 from runtype_exporter.config import load
-from runtype_exporter.simulator.access import Key
+from runtype_exporter.simulator.account import World
+from runtype_exporter.simulator.api import Key, simulator_app
 from runtype_exporter.simulator.presets import demo_settings, small_world
-from runtype_exporter.simulator.routes import simulator_app
-from runtype_exporter.simulator.values import RecordPlan, ScheduleSpec
-from runtype_exporter.simulator.world import World
+from runtype_exporter.simulator.settings import RecordPlan, ScheduleSpec
 from tests.support.process import KEY, ROOT, Exporter, Served, configure, wait_for
 from tests.support.prometheus import alertmanager, hurried, prometheus
 from tools.dashboard_queries import shown

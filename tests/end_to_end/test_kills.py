@@ -9,10 +9,9 @@ import random
 import time
 
 from runtype_exporter.clock import SystemClock
-from runtype_exporter.simulator.access import Key
+from runtype_exporter.simulator.api import Key, simulator_app
 from runtype_exporter.simulator.presets import small_world
-from runtype_exporter.simulator.routes import simulator_app
-from runtype_exporter.simulator.values import Api, RecordPlan
+from runtype_exporter.simulator.settings import Api, RecordPlan
 from tests.support.process import KEY, Exporter, Served, configure, finished, once, wait_for
 
 KILLS = 30

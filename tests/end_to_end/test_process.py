@@ -19,11 +19,10 @@ import httpx
 import yaml
 
 from runtype_exporter.clock import SystemClock
-from runtype_exporter.simulator.access import Key
-from runtype_exporter.simulator.faults import Fault, Faults
+from runtype_exporter.simulator.api import Key, simulator_app
+from runtype_exporter.simulator.faults import ApiFault, Faults
 from runtype_exporter.simulator.presets import small_world
-from runtype_exporter.simulator.routes import simulator_app
-from runtype_exporter.simulator.values import MARKER, Api, RecordPlan
+from runtype_exporter.simulator.settings import MARKER, Api, RecordPlan
 from tests.support.process import (
     KEY,
     ROOT,
@@ -44,7 +43,7 @@ def asked(url: str, path: str, method: str = "GET") -> httpx.Response:
 
 
 def test_sigterm_ends_the_process_with_exit_0_within_5_seconds_also_while_the_api_hangs(tmp_path):
-    faults = Faults(Fault(kind="hang"))
+    faults = Faults(ApiFault(kind="hang"))
     with (
         Served(simulator_app(small_world(SystemClock()), keys=[Key(KEY)], faults=faults)) as api,
         Exporter(configure(tmp_path, api.url)) as exporter,
@@ -160,14 +159,14 @@ def test_neither_the_key_nor_customer_data_gets_anywhere(tmp_path):
     """
     world = small_world(SystemClock(), api=Api(payload=200))
     faults = Faults(
-        Fault(kind="html", operation="summary", times=1),
-        Fault(kind="status", operation="runs", value=500, times=1),
+        ApiFault(kind="html", operation="summary", times=1),
+        ApiFault(kind="status", operation="runs", value=500, times=1),
     )
 
     def spoil(kind: str, **fault: Any) -> None:
         """A batch whose results cannot be read."""
         batch = world.add_batch(RECORDS, at=time.time(), schedule="nightly").batch
-        faults.add(Fault(kind=kind, operation="batch_results", match=batch.id, **fault))
+        faults.add(ApiFault(kind=kind, operation="batch_results", match=batch.id, **fault))
 
     with Served(simulator_app(world, keys=[Key(KEY)], faults=faults)) as api:
         config = configure(tmp_path, api.url)

@@ -7,10 +7,9 @@ import subprocess
 import time
 
 from runtype_exporter.clock import SystemClock
-from runtype_exporter.simulator.access import Key
+from runtype_exporter.simulator.api import Key, simulator_app
 from runtype_exporter.simulator.presets import small_world
-from runtype_exporter.simulator.routes import simulator_app
-from runtype_exporter.simulator.values import RecordPlan
+from runtype_exporter.simulator.settings import RecordPlan
 from tests.support.process import KEY, Exporter, Served, configure, once, scrape, wait_for
 from tests.support.prometheus import prometheus
 

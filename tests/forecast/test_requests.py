@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from runtype_exporter.config import Account, Collectors, Poll, Secret
 from runtype_exporter.forecast import ASSUMED, Holding, requests, survey
 from runtype_exporter.forecast.requests import pages
-from runtype_exporter.simulator.values import AdhocSpec, ScheduleSpec, Traffic, WorldSettings
+from runtype_exporter.simulator.settings import AdhocSpec, ScheduleSpec, Traffic, WorldSettings
 from tests.support.rig import START, Rig
 
 LISTS = Collectors(cost=False, sparklines=False, usage=False)

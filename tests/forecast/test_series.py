@@ -26,11 +26,10 @@ from runtype_exporter.config import (
 from runtype_exporter.forecast import ASSUMED, PROCESS_LINES, Row, label_sets, series, survey
 from runtype_exporter.forecast.series import Counts
 from runtype_exporter.metrics import OwnMetrics
-from runtype_exporter.simulator.access import Key
+from runtype_exporter.simulator.account import World
+from runtype_exporter.simulator.api import Key, simulator_app
 from runtype_exporter.simulator.faults import Faults
-from runtype_exporter.simulator.routes import simulator_app
-from runtype_exporter.simulator.values import AdhocSpec, ScheduleSpec, WorldSettings
-from runtype_exporter.simulator.world import World
+from runtype_exporter.simulator.settings import AdhocSpec, ScheduleSpec, WorldSettings
 from tests.support.process import Served
 from tests.support.rig import KEY, START
 

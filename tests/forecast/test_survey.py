@@ -13,11 +13,10 @@ from runtype_exporter.config import Account, Collectors, Globs, Secret, State
 from runtype_exporter.forecast import Holding, survey
 from runtype_exporter.metrics import OwnMetrics
 from runtype_exporter.runtype import ServerError, Unauthorised
-from runtype_exporter.simulator.access import Key
-from runtype_exporter.simulator.faults import Fault, Faults
-from runtype_exporter.simulator.routes import simulator_app
-from runtype_exporter.simulator.values import AdhocSpec, Api, ScheduleSpec, Traffic, WorldSettings
-from runtype_exporter.simulator.world import World
+from runtype_exporter.simulator.account import World
+from runtype_exporter.simulator.api import Key, simulator_app
+from runtype_exporter.simulator.faults import ApiFault, Faults
+from runtype_exporter.simulator.settings import AdhocSpec, Api, ScheduleSpec, Traffic, WorldSettings
 from tests.support.rig import KEY, START
 from tests.support.virtual import VirtualClock
 
@@ -173,7 +172,7 @@ async def test_a_key_that_is_refused_ends_the_look_at_the_first_request():
 
 async def test_an_api_that_fails_is_not_asked_again():
     look = Look(world(HOURLY))
-    look.faults.add(Fault(kind="status", operation="runs", value=500))
+    look.faults.add(ApiFault(kind="status", operation="runs", value=500))
     with pytest.raises(ServerError):
         await look()
     assert look.asked["runs"] == 1

@@ -140,7 +140,7 @@ class Remembered:
 
     def __init__(self) -> None:
         self.rows = {}
-        self.added = 0
+        self.adoptions = {}
 
     def count(self, batch, *results, count: bool = True):
         ids = [
@@ -153,8 +153,13 @@ class Remembered:
             if row.key is not None
         }
         delta, changes = count_page(
-            batch, results, Page(ids, dict(self.rows), records), 1_000.0, count=count
+            batch,
+            results,
+            Page(ids, dict(self.rows), records, dict(self.adoptions)),
+            1_000.0,
+            count=count,
         )
+        self.adoptions |= changes.adoptions
         before = len(self.rows)
         self.rows = {
             id_: row

@@ -424,7 +424,7 @@ connection.executemany("INSERT INTO more VALUES (?)", [("x" * 3_000,)] * 100)
 os.kill(os.getpid(), 9)
 """
 CREATING = KILLED.format("schema._create(connection, 5.0)")
-MIGRATING = KILLED.format("""connection.execute("UPDATE results SET word = 7, walk = 9")""")
+MIGRATING = KILLED.format("""connection.execute("UPDATE results SET word = 7, sweep = 9")""")
 
 
 def test_a_process_killed_while_it_created_the_ledger_leaves_none(

@@ -5,6 +5,7 @@ import pytest
 
 from runtype_exporter.ledger.identities import (
     CHUNK,
+    Adoption,
     Changes,
     Page,
     chunks,
@@ -13,13 +14,13 @@ from runtype_exporter.ledger.identities import (
     result_identity,
     write,
 )
-from runtype_exporter.ledger.schema import _TABLES
+from runtype_exporter.ledger.schema import TABLES
 
 
 @pytest.fixture
 def connection():
     with closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(_TABLES)
+        connection.executescript(TABLES)
         yield connection
 
 
@@ -29,7 +30,7 @@ def test_a_result_and_a_record_of_the_same_id_are_two_identities():
 
 
 def test_identities_never_change_for_they_are_on_disk():
-    # Printf krecordresult_01jv | b2sum -l 128.
+    # printf krecordresult_01jv | b2sum -l 128
     assert result_identity("recordresult_01jv").hex() == "13e7982fe0d7b1cde6c02a7e77b99115"
     assert record_identity("record_01jv").hex() == "06583c6fa86a890cca54f046749c9ea4"
 
@@ -47,45 +48,56 @@ def test_a_page_of_a_batch_never_held_asks_for_the_records_of_all_its_results(co
 
 
 def test_known_results_are_found_and_ask_for_no_record(connection, a_result):
-    row = (1, 7, 3, None)
+    row = (1, 7, 3)
     write(connection, 1, Changes({result_identity("k1"): row}, frozenset(), 1))
     page = look_up(connection, 1, [a_result("k1", "r1"), a_result("k2", "r2")])
-    assert page.held == {result_identity("k1"): row}
+    assert page.stored == {result_identity("k1"): row}
     assert page.records == {"r2": record_identity("r2")}
 
 
 def test_the_identities_of_another_batch_are_not_found(connection, a_result):
-    write(connection, 1, Changes({result_identity("k1"): (1, 7, 3, None)}, frozenset(), 1))
-    assert look_up(connection, 2, [a_result("k1", "r1")]).held == {}
+    write(connection, 1, Changes({result_identity("k1"): (1, 7, 3)}, frozenset(), 1))
+    assert look_up(connection, 2, [a_result("k1", "r1")]).stored == {}
 
 
 def test_the_record_that_a_new_result_may_adopt_is_found(connection, a_result):
-    row = (0, 0, 1, None)
+    row = (0, 0, 1)
     write(connection, 1, Changes({record_identity("r1"): row}, frozenset(), 1))
-    assert look_up(connection, 1, [a_result("k1", "r1")]).held == {record_identity("r1"): row}
+    assert look_up(connection, 1, [a_result("k1", "r1")]).stored == {record_identity("r1"): row}
 
 
 def test_the_adopter_of_a_record_is_found_with_it(connection, a_result):
-    rows = {
-        record_identity("r1"): (9, 0, 0, result_identity("k1")),
-        result_identity("k1"): (1, 7, 3, None),
-    }
-    write(connection, 1, Changes(rows, frozenset(), 2))
-    assert look_up(connection, 1, [a_result(None, "r1")]).held == rows
+    record, adopter = record_identity("r1"), result_identity("k1")
+    rows = {record: (255, 0, 0), adopter: (1, 7, 3)}
+    adoptions = {record: Adoption(1, 980.0, adopter)}
+    write(connection, 1, Changes(rows, frozenset(), 2, adoptions))
+    page = look_up(connection, 1, [a_result(None, "r1")])
+    assert page.stored == rows
+    assert page.adoptions == adoptions
+
+
+def test_the_end_of_a_record_without_an_id_is_found_by_the_id_that_may_adopt_it(
+    connection, a_result
+):
+    record = record_identity("r1")
+    adoptions = {record: Adoption(1, 980.0, None)}
+    write(connection, 1, Changes({record: (1, 7, 3)}, frozenset(), 1, adoptions))
+    assert look_up(connection, 1, [a_result("k1", "r1")]).adoptions == adoptions
+    assert look_up(connection, 2, [a_result("k1", "r1")]).adoptions == {}
 
 
 def test_rows_are_written_over_and_deleted(connection, a_result):
     first, second = result_identity("k1"), result_identity("k2")
-    write(connection, 1, Changes({first: (0, 0, 1, None), second: (0, 0, 1, None)}, frozenset(), 2))
-    write(connection, 1, Changes({first: (1, 7, 2, None)}, frozenset({second}), -1))
-    assert look_up(connection, 1, [a_result("k1"), a_result("k2")]).held == {first: (1, 7, 2, None)}
+    write(connection, 1, Changes({first: (0, 0, 1), second: (0, 0, 1)}, frozenset(), 2))
+    write(connection, 1, Changes({first: (1, 7, 2)}, frozenset({second}), -1))
+    assert look_up(connection, 1, [a_result("k1"), a_result("k2")]).stored == {first: (1, 7, 2)}
 
 
 def test_a_page_larger_than_one_select_is_found_whole(connection, a_result):
     results = [a_result(f"k{number}") for number in range(2 * CHUNK + 1)]
-    rows = {result_identity(result.key): (1, 7, 3, None) for result in results}
+    rows = {result_identity(result.key): (1, 7, 3) for result in results}
     write(connection, 1, Changes(rows, frozenset(), len(rows)))
-    assert look_up(connection, 1, results).held == rows
+    assert look_up(connection, 1, results).stored == rows
 
 
 def test_ids_are_portioned_to_what_one_select_takes():

@@ -191,7 +191,9 @@ def test_another_programs_database_with_a_log_left_behind_is_refused(
 def test_a_newer_ledger_is_refused(open_ledger: OpenLedger, path: Path):
     open_ledger().close()
     edit(path, f"PRAGMA user_version = {schema.VERSION + 1}")
-    assert "this exporter knows formats up to 1" in refused(open_ledger, path, LedgerNewer)
+    assert f"this exporter knows formats up to {schema.VERSION} and" in refused(
+        open_ledger, path, LedgerNewer
+    )
 
 
 def fill(ledger: Ledger, batch: Batch, results: list[Result]) -> None:
@@ -243,7 +245,6 @@ def test_damage_met_beside_a_log_changes_nothing_either(
         "UPDATE batches SET body = 'not JSON'",
         "UPDATE batches SET body = 'null'",
         "UPDATE batches SET body = '{}'",
-        """UPDATE batches SET body = '{"seen":1,"of the future":2}', closed = 5""",
         """UPDATE batches SET body = '{"seen":1,"picture":[1]}'""",
         "UPDATE batches SET body = CAST(x'ff' AS TEXT)",
         "UPDATE series SET counts = '[1, 2]' WHERE counts IS NOT NULL",

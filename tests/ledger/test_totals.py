@@ -16,7 +16,7 @@ def totals() -> Totals:
 
 def add(totals: Totals, now: float = 100.0, **delta) -> Sample:
     """Add to one series; its sample."""
-    totals.adopt(totals.plan(Delta(**delta), now), now)
+    totals.apply(totals.plan(Delta(**delta), now), now)
     ((series,),) = delta.values()
     return totals._samples[series]
 
@@ -85,7 +85,7 @@ def test_an_observation_without_a_fitting_exemplar_leaves_the_older_one(totals: 
 def test_a_snapshot_has_what_changed_since_the_last_and_the_first_has_all():
     totals = Totals({FINISHED: Sample(5.0, 1.0)}, BOUNDS, {FINISHED: 1.0})
     first = totals.snapshot()
-    totals.adopt(totals.plan(Delta(observations={LATENCY: []}), 100.0), 100.0)
+    totals.apply(totals.plan(Delta(observations={LATENCY: []}), 100.0), 100.0)
     second, third = totals.snapshot(), totals.snapshot()
     assert first.families == {FINISHED[0]: {FINISHED[1]: Sample(5.0, 1.0)}}
     assert list(second.families) == [LATENCY[0]]
@@ -95,15 +95,15 @@ def test_a_snapshot_has_what_changed_since_the_last_and_the_first_has_all():
 
 def test_histograms_with_other_bounds_start_again_and_the_rest_stays(totals: Totals):
     lag = ("runtype_record_detection_lag_seconds", ("a",))
-    totals.adopt({}, 100.0, {lag[0]: (5.0,)})
+    totals.apply({}, 100.0, {lag[0]: (5.0,)})
     observations = {LATENCY: [Observation(0.5, 100.0, "b1", "r1")], lag: [Observation(1.0, 100.0)]}
-    totals.adopt(
+    totals.apply(
         totals.plan(Delta(increments={FINISHED: 2}, observations=observations), 100.0), 100.0
     )
     changed = {**totals.boundaries, LATENCY[0]: (3.0,)}
     planned = totals.restart(changed, 200.0)
     assert planned == {LATENCY: Sample(HistogramValue((3.0,), (0, 0), 0.0), 200.0)}
-    totals.adopt(planned, 200.0, changed)
+    totals.apply(planned, 200.0, changed)
     assert totals.plan(Delta(observations={LATENCY: [Observation(2.0, 300.0)]}), 300.0) == {
         LATENCY: Sample(HistogramValue((3.0,), (1, 0), 2.0), 200.0)
     }

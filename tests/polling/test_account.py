@@ -12,8 +12,14 @@ from dataclasses import replace
 import pytest
 
 from runtype_exporter.model import Batch, BatchRef, Picture, Seen
-from runtype_exporter.simulator.faults import Fault
-from runtype_exporter.simulator.values import Api, RecordPlan, ScheduleSpec, Traffic, WorldSettings
+from runtype_exporter.simulator.faults import ApiFault
+from runtype_exporter.simulator.settings import (
+    Api,
+    RecordPlan,
+    ScheduleSpec,
+    Traffic,
+    WorldSettings,
+)
 from tests.support.rig import START, Rig
 
 NIGHTLY = ScheduleSpec(key="a", name="nightly")
@@ -164,7 +170,7 @@ async def test_a_refused_key_costs_one_request_a_minute_and_polling_goes_on_once
 async def test_a_key_refused_in_the_middle_of_a_sweep_stops_the_other_workers_too(tmp_path):
     async with Rig(tmp_path, world_of()) as rig:
         await rig.sleep(1)
-        rig.faults.add(Fault(kind="status", operation="batch_results", value=401))
+        rig.faults.add(ApiFault(kind="status", operation="batch_results", value=401))
         for _ in range(20):
             rig.world.add_batch(DONE, schedule="a", at=START + 2)
         await rig.sleep(100)
@@ -178,7 +184,7 @@ async def test_a_key_refused_in_the_middle_of_a_sweep_stops_the_other_workers_to
 async def test_a_key_without_the_scope_for_results_is_asked_again_in_an_hour(tmp_path):
     async with Rig(tmp_path, world_of()) as rig:
         await rig.sleep(1)
-        rig.faults.add(Fault(kind="status", operation="batch_results", value=403))
+        rig.faults.add(ApiFault(kind="status", operation="batch_results", value=403))
         for _ in range(5):
             rig.world.add_batch(DONE, schedule="a", at=START + 2)
         await rig.sleep(100)
@@ -194,7 +200,7 @@ async def test_one_batch_that_fails_backs_off_alone_up_to_an_hour(tmp_path):
     settings = world_of(ScheduleSpec(key="a", name="nightly", cron="*/20 * * * *"))
     async with Rig(tmp_path, settings, sections={"poll": {"interval": "4m"}}) as rig:
         bad = rig.world.add_batch(DONE, schedule="a", at=START).batch
-        rig.faults.add(Fault(kind="status", operation="batch_results", match=bad.id, value=500))
+        rig.faults.add(ApiFault(kind="status", operation="batch_results", match=bad.id, value=500))
         await rig.sleep(6 * 3600)
         asked = [
             r
@@ -217,9 +223,9 @@ async def test_after_an_outage_of_hours_everything_is_counted_at_once(tmp_path):
     settings = world_of(ScheduleSpec(key="a", name="nightly", cron="*/30 * * * *", records=130))
     async with Rig(tmp_path, settings, sections={"poll": {"interval": "3m"}}) as rig:
         await rig.sleep(3595)
-        rig.faults.add(Fault(kind="status", operation="batch_results", value=500))
+        rig.faults.add(ApiFault(kind="status", operation="batch_results", value=500))
         await rig.sleep(600)
-        rig.faults.add(Fault(kind="status", value=500))
+        rig.faults.add(ApiFault(kind="status", value=500))
         assert max(batch.failures for batch in rig.ledger.open_batches("acme")) > 1
         await rig.sleep(6 * 3600 - 10)
         assert rig.account.status().up is False
@@ -235,9 +241,9 @@ async def test_after_an_outage_of_hours_everything_is_counted_at_once(tmp_path):
 async def test_a_batch_that_is_denied_waits_out_its_back_off_whatever_else_recovers(tmp_path):
     async with Rig(tmp_path, world_of()) as rig:
         rig.world.add_batch(DONE, schedule="a", at=START)
-        rig.faults.add(Fault(kind="status", operation="batch_results", value=404))
+        rig.faults.add(ApiFault(kind="status", operation="batch_results", value=404))
         await rig.sleep(4000)
-        rig.faults.add(Fault(kind="status", operation="summary", value=500, times=3))
+        rig.faults.add(ApiFault(kind="status", operation="summary", value=500, times=3))
         assert (await rig.asked(600))["batch_results"] == 0
         assert "server" in rig.heard.cycles
 
@@ -247,7 +253,7 @@ async def test_after_an_outage_of_the_results_alone_everything_is_counted_within
 ):
     settings = world_of(ScheduleSpec(key="a", name="nightly", cron="*/10 * * * *", records=130))
     async with Rig(tmp_path, settings) as rig:
-        rig.faults.add(Fault(kind="html", operation="batch_results", value=200))
+        rig.faults.add(ApiFault(kind="html", operation="batch_results", value=200))
         await rig.sleep(3600)
         rig.faults.clear()
         rig.world.stop(rig.clock.now())
@@ -260,7 +266,7 @@ async def test_an_api_out_of_reach_is_not_held_against_the_batch(tmp_path, kind)
     async with Rig(tmp_path, world_of()) as rig:
         await rig.sleep(1)
         run = rig.world.add_batch(DONE, schedule="a", at=START + 2)
-        rig.faults.add(Fault(kind=kind, operation="batch_results"))
+        rig.faults.add(ApiFault(kind=kind, operation="batch_results"))
         await rig.sleep(400)
         assert rig.held(run.batch.id).failures == 0
         rig.faults.clear()
@@ -311,7 +317,7 @@ async def test_a_429_in_a_sweep_pauses_it_and_it_goes_on_where_it_stood(tmp_path
         await rig.sleep(1)
         run = rig.world.add_batch([RecordPlan(finished=1.0)] * 350, schedule="a", at=START + 2)
         rig.faults.add(
-            Fault(
+            ApiFault(
                 kind="status",
                 operation="batch_results",
                 match="offset=200",
@@ -388,7 +394,7 @@ async def test_a_fault_of_ours_where_a_failed_sweep_is_met_does_not_stop_the_wor
 ):
     async with Rig(tmp_path, world_of()) as rig:
         await rig.sleep(1)
-        rig.faults.add(Fault(kind="status", operation="batch_results", value=410, times=20))
+        rig.faults.add(ApiFault(kind="status", operation="batch_results", value=410, times=20))
         monkeypatch.setattr(rig.account._workers.endings, "clock", None)
         rig.world.add_batch(DONE, schedule="a", at=START + 2)
         await rig.sleep(300)
@@ -470,7 +476,7 @@ async def test_what_a_cycle_changed_before_it_failed_is_shown(tmp_path):
         world_of(),
         account={"collectors": NOTHING_BUT_CONFIGURED, "batches": batches, "timeout": "5s"},
     )
-    rig.faults.add(Fault(kind="hang", match="b-out"))
+    rig.faults.add(ApiFault(kind="hang", match="b-out"))
     async with rig:
         await rig.sleep(30)
         assert rig.heard.cycles == ["timeout"]
@@ -492,11 +498,11 @@ async def test_catching_up_ends_when_nothing_is_left_to_do(tmp_path):
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault(kind="status", operation="runs", value=500),
-        Fault(kind="status", operation="batch_results", value=404),
-        Fault(kind="status", operation="batch_results", value=401),
-        Fault(kind="hang", operation="batch_results"),
-        Fault(kind="status", operation="*", value=401),
+        ApiFault(kind="status", operation="runs", value=500),
+        ApiFault(kind="status", operation="batch_results", value=404),
+        ApiFault(kind="status", operation="batch_results", value=401),
+        ApiFault(kind="hang", operation="batch_results"),
+        ApiFault(kind="status", operation="*", value=401),
     ],
 )
 async def test_catching_up_tells_when_something_failed(tmp_path, fault):
@@ -511,7 +517,7 @@ async def test_catching_up_does_not_wait_for_a_refused_key_however_many_batches_
     rig = Rig(tmp_path, world_of(start=START - 7200), sections={"poll": {"lookback": "1d"}})
     for second in range(10):
         rig.world.add_batch(20, schedule="a", at=START - 3600 + second)
-    rig.faults.add(Fault(kind="status", operation="batch_results", value=401))
+    rig.faults.add(ApiFault(kind="status", operation="batch_results", value=401))
     assert not await asyncio.wait_for(rig.build().catch_up(), 600)
     assert rig.requests()["batch_results"] <= 4
     await rig.stop()
@@ -521,7 +527,7 @@ async def test_catching_up_waits_out_a_pause_that_the_api_asks_for(tmp_path):
     rig = Rig(tmp_path, world_of(start=START - 7200), sections={"poll": {"lookback": "1d"}})
     rig.world.add_batch(250, schedule="a", at=START - 3600)
     rig.faults.add(
-        Fault(
+        ApiFault(
             kind="status",
             operation="batch_results",
             value=429,
@@ -548,7 +554,7 @@ async def test_a_batch_closed_while_a_page_is_read_that_contradicts_itself_stays
     async with Rig(tmp_path, world_of(), latency=0.5) as rig:
         await rig.sleep(10)
         rig.faults.add(
-            Fault(kind="set", operation="batch_results", path="pagination.offset", value=7)
+            ApiFault(kind="set", operation="batch_results", path="pagination.offset", value=7)
         )
         batch_id = rig.world.add_batch(DONE, schedule="a", at=START + 20).batch.id
         while rig.requests()["batch_results"] == 0:
@@ -587,7 +593,7 @@ async def test_no_customer_data_and_no_key_reach_the_logs_or_the_ledger(tmp_path
     )
     async with Rig(tmp_path, settings) as rig:
         for kind in ("hostile", "truncate", "times", "words"):
-            rig.faults.add(Fault(kind=kind, value="odd" if kind == "words" else None))
+            rig.faults.add(ApiFault(kind=kind, value="odd" if kind == "words" else None))
             await rig.sleep(900)
             rig.faults.clear()
         await rig.sleep(600)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from runtype_exporter.simulator.faults import Fault
-from runtype_exporter.simulator.values import RecordPlan, ScheduleSpec, Traffic, WorldSettings
+from runtype_exporter.simulator.faults import ApiFault
+from runtype_exporter.simulator.settings import RecordPlan, ScheduleSpec, Traffic, WorldSettings
 from tests.support.rig import START, Rig
 
 DONE = [RecordPlan(finished=1.0)] * 3
@@ -88,13 +88,13 @@ async def test_each_account_keeps_within_its_own_budget_and_none_spends_anothers
 
 
 FAILURES = {
-    "a key that is refused": Fault(kind="status", value=401),
-    "no answer": Fault(kind="hang"),
-    "500": Fault(kind="status", value=500),
-    "503 with a pause": Fault(kind="status", value=503, headers={"Retry-After": "3000"}),
-    "403": Fault(kind="status", value=403),
-    "no JSON": Fault(kind="html"),
-    "broken connections": Fault(kind="reset"),
+    "a key that is refused": ApiFault(kind="status", value=401),
+    "no answer": ApiFault(kind="hang"),
+    "500": ApiFault(kind="status", value=500),
+    "503 with a pause": ApiFault(kind="status", value=503, headers={"Retry-After": "3000"}),
+    "403": ApiFault(kind="status", value=403),
+    "no JSON": ApiFault(kind="html"),
+    "broken connections": ApiFault(kind="reset"),
 }
 
 
@@ -233,7 +233,7 @@ async def test_a_schedule_that_no_list_has_told_of_yet_keeps_its_counters_howeve
             rig.world.add_schedule(ScheduleSpec(key=key, name=key))
             rig.world.add_batch(DONE, schedule=key, at=START + at)
             if key == "c":
-                rig.faults.add(Fault(kind="truncate", operation="schedules"))
+                rig.faults.add(ApiFault(kind="truncate", operation="schedules"))
             await rig.sleep(200)
         label = rig.world.schedule_id("c")
         assert rig.counted(RUNS) == {("b", "success"): 1.0, (label, "success"): 1.0}

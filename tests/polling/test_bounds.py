@@ -15,8 +15,14 @@ from runtype_exporter.model import OVERFLOW
 from runtype_exporter.polling import Statuses
 from runtype_exporter.polling.reading import STATUS_LENGTH
 from runtype_exporter.polling.sweep import MOST_WORDS
-from runtype_exporter.simulator.faults import Fault
-from runtype_exporter.simulator.values import Api, RecordPlan, ScheduleSpec, Traffic, WorldSettings
+from runtype_exporter.simulator.faults import ApiFault
+from runtype_exporter.simulator.settings import (
+    Api,
+    RecordPlan,
+    ScheduleSpec,
+    Traffic,
+    WorldSettings,
+)
 from tests.support.rig import START, Rig
 
 FORMATS = ("text", "openmetrics")
@@ -183,11 +189,13 @@ async def test_status_words_of_which_there_is_no_end_make_few_series(tmp_path, k
         words = set()
         for round_ in range(4):
             rig.faults.clear()
-            rig.faults.add(Fault(kind="words", operation="runs", value=f"batch {round_}"))
+            rig.faults.add(ApiFault(kind="words", operation="runs", value=f"batch {round_}"))
             for page in range(10, 60):
                 word = f"{round_} {page} {'x' * 300}"
                 rig.faults.add(
-                    Fault(kind=kind, operation="batch_results", match=f"offset={page}0", value=word)
+                    ApiFault(
+                        kind=kind, operation="batch_results", match=f"offset={page}0", value=word
+                    )
                 )
             await rig.sleep(120)
             (batch,) = rig.ledger.open_batches("acme")

@@ -8,8 +8,8 @@ import pytest
 
 from runtype_exporter.model import Batch, BatchRef, Delta, Labels
 from runtype_exporter.polling import costs
-from runtype_exporter.simulator.faults import Fault
-from runtype_exporter.simulator.values import (
+from runtype_exporter.simulator.faults import ApiFault
+from runtype_exporter.simulator.settings import (
     AdhocSpec,
     RecordPlan,
     ScheduleSpec,
@@ -150,7 +150,7 @@ async def test_a_cost_that_cannot_be_had_yet_is_asked_for_ever_less_often_until_
 ):
     async with Rig(tmp_path, one(), sections=QUICK) as rig:
         run = rig.world.add_batch(DONE, schedule="a", at=START + 5)
-        rig.faults.add(Fault(kind="status", operation="cost", value=code))
+        rig.faults.add(ApiFault(kind="status", operation="cost", value=code))
         await rig.sleep(6 * 3600)
         assert rig.counted(COST) == {}
         assert rig.series(COST) == {("nightly", "enrich"): 0.0}
@@ -168,7 +168,7 @@ async def test_a_cost_that_cannot_be_had_yet_is_asked_for_ever_less_often_until_
 async def test_a_cost_that_cannot_be_had_for_a_day_is_given_up(tmp_path, logs):
     async with Rig(tmp_path, one(), sections=QUICK) as rig:
         run = rig.world.add_batch(DONE, schedule="a", at=START + 5)
-        rig.faults.add(Fault(kind="status", operation="cost", value=404))
+        rig.faults.add(ApiFault(kind="status", operation="cost", value=404))
         await rig.sleep(26 * 3600)
         given_up = [entry for entry in logs if entry["event"] == "cost given up"]
         assert [entry["batch"] for entry in given_up] == [run.batch.id]
@@ -181,7 +181,7 @@ async def test_a_cost_that_cannot_be_had_for_a_day_is_given_up(tmp_path, logs):
 async def test_a_cost_that_is_none_is_a_decode_error(tmp_path, value):
     async with Rig(tmp_path, one(), sections=QUICK) as rig:
         rig.world.add_batch(DONE, schedule="a", at=START + 5)
-        rig.faults.add(Fault(kind="set", operation="cost", path="totalCostUsd", value=value))
+        rig.faults.add(ApiFault(kind="set", operation="cost", path="totalCostUsd", value=value))
         await rig.sleep(600)
         assert rig.counted(COST) == {}
         assert rig.heard.collectors["cost"] == (False, "decode")
@@ -191,7 +191,7 @@ async def test_a_cost_that_is_none_is_a_decode_error(tmp_path, value):
 async def test_one_batch_whose_cost_fails_does_not_hold_up_the_others(tmp_path):
     async with Rig(tmp_path, one(), sections=QUICK) as rig:
         bad = rig.world.add_batch(DONE, schedule="a", at=START + 5)
-        rig.faults.add(Fault(kind="status", operation="cost", value=404, match=bad.batch.id))
+        rig.faults.add(ApiFault(kind="status", operation="cost", value=404, match=bad.batch.id))
         await rig.sleep(90)
         rig.world.add_batch(DONE, schedule="a", at=rig.clock.now())
         await rig.sleep(300)
@@ -202,7 +202,7 @@ async def test_one_batch_whose_cost_fails_does_not_hold_up_the_others(tmp_path):
 async def test_an_outage_is_no_fault_of_a_batch(tmp_path):
     async with Rig(tmp_path, one(), sections=QUICK) as rig:
         run = rig.world.add_batch(DONE, schedule="a", at=START + 5)
-        rig.faults.add(Fault(kind="reset", operation="cost"))
+        rig.faults.add(ApiFault(kind="reset", operation="cost"))
         await rig.sleep(1200)
         (due,) = rig.ledger.costs_due("acme")
         assert (due.ref.id, due.failures) == (run.batch.id, 0)
@@ -215,7 +215,7 @@ async def test_where_costs_are_forbidden_none_is_due_and_an_hour_later_they_are_
     tmp_path,
 ):
     async with Rig(tmp_path, one(), sections={"poll": {"settle_time": "5m"}}) as rig:
-        rig.faults.add(Fault(kind="status", operation="cost", value=403, times=1))
+        rig.faults.add(ApiFault(kind="status", operation="cost", value=403, times=1))
         first = rig.world.add_batch(DONE, schedule="a", at=START + 5)
         await rig.sleep(300)
         assert rig.heard.collectors["cost"] == (False, "forbidden")
@@ -249,7 +249,7 @@ async def test_a_late_change_that_is_seen_while_a_cost_is_being_read_is_counted_
             await rig.sleep(1)
         assert rig.requests()["cost"] == 1
         assert rig.held(run.batch.id).cost_due
-        rig.faults.add(Fault(kind="set", operation="runs", path="data.*.failedRecords", value=2))
+        rig.faults.add(ApiFault(kind="set", operation="runs", path="data.*.failedRecords", value=2))
         await rig.sleep(600)
         assert rig.counted("runtype_batch_late_changes_total") == {("nightly", "enrich"): 1.0}
         assert rig.held(run.batch.id).cost is not None
@@ -261,7 +261,7 @@ async def test_a_cost_that_is_no_longer_due_when_its_answer_comes_changes_nothin
         await rig.sleep(200)
         run = rig.world.add_batch(DONE, schedule="a", at=rig.clock.now())
         if code != 200:
-            rig.faults.add(Fault(kind="status", operation="cost", value=code))
+            rig.faults.add(ApiFault(kind="status", operation="cost", value=code))
         for _ in range(400):
             if rig.requests()["cost"]:
                 break

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from runtype_exporter.simulator.faults import Fault
-from runtype_exporter.simulator.values import (
+from runtype_exporter.simulator.faults import ApiFault
+from runtype_exporter.simulator.settings import (
     AdhocSpec,
     Api,
     RecordPlan,
@@ -63,7 +63,7 @@ async def test_where_names_decide_which_schedules_are_followed_runs_wait_for_nam
     tmp_path,
 ):
     rig = Rig(tmp_path, world_of(), account={"schedules": {"include": ["night*"]}})
-    rig.faults.add(Fault(kind="truncate", operation="schedules", times=20))
+    rig.faults.add(ApiFault(kind="truncate", operation="schedules", times=20))
     async with rig:
         rig.world.add_batch(DONE, schedule="a", at=START + 2)
         rig.world.add_adhoc(3, at=START + 2)
@@ -76,7 +76,7 @@ async def test_a_new_schedules_run_waits_where_its_name_decides_and_cannot_be_re
     async with Rig(tmp_path, world_of(), account={"schedules": {"include": ["public"]}}) as rig:
         await rig.sleep(1)
         rig.world.add_schedule(ScheduleSpec(key="c", name="public"))
-        rig.faults.add(Fault(kind="truncate", operation="schedules", times=4))
+        rig.faults.add(ApiFault(kind="truncate", operation="schedules", times=4))
         rig.world.add_batch(DONE, schedule="c", at=START + 2)
         await rig.sleep(200)
         assert rig.counted() == {}
@@ -88,7 +88,7 @@ async def test_a_new_schedules_run_waits_where_its_name_decides_and_cannot_be_re
 async def test_where_names_may_not_be_read_schedules_are_followed_by_their_ids(tmp_path):
     rig = Rig(tmp_path, world_of())
     rig.configure({"schedules": {"include": [rig.world.schedule_id("a")]}})
-    rig.faults.add(Fault(kind="status", operation="schedules", value=403))
+    rig.faults.add(ApiFault(kind="status", operation="schedules", value=403))
     async with rig:
         rig.world.add_batch(DONE, schedule="a", at=START + 2)
         await rig.sleep(600)
@@ -104,7 +104,7 @@ async def test_where_names_decide_and_may_not_be_read_runs_wait_until_they_may(
         world_of(NIGHTLY, ScheduleSpec(key="b", name="weekly")),
         account={"schedules": globs},
     )
-    rig.faults.add(Fault(kind="status", operation="schedules", value=403))
+    rig.faults.add(ApiFault(kind="status", operation="schedules", value=403))
     async with rig:
         for key in ("a", "b"):
             rig.world.add_batch(DONE, schedule=key, at=START + 2)
@@ -122,7 +122,7 @@ async def test_names_that_the_ledger_remembers_decide_where_they_may_not_be_read
     rig = Rig(tmp_path, world_of(), account={"schedules": {"include": ["night*"]}})
     async with rig:
         await rig.sleep(30)
-    rig.faults.add(Fault(kind="status", operation="schedules", value=403))
+    rig.faults.add(ApiFault(kind="status", operation="schedules", value=403))
     async with rig:
         rig.world.add_batch(DONE, schedule="a", at=rig.clock.now())
         await rig.sleep(600)
@@ -147,7 +147,7 @@ async def test_a_run_of_a_schedule_deleted_since_is_judged_by_the_name_that_it_h
         await rig.sleep(30)
         rig.world.add_batch(DONE, schedule="a", at=rig.clock.now() + 601)
         rig.world.delete(rig.world.schedule_id("a"), rig.clock.now() + 602)
-        rig.faults.add(Fault(kind="truncate", operation="runs"))
+        rig.faults.add(ApiFault(kind="truncate", operation="runs"))
         await rig.sleep(1300)
         rig.faults.clear()
         await rig.sleep(600)
@@ -157,7 +157,7 @@ async def test_a_run_of_a_schedule_deleted_since_is_judged_by_the_name_that_it_h
 async def test_a_schedule_deleted_before_anybody_knew_its_name_is_judged_by_its_id(tmp_path):
     settings = world_of(NIGHTLY, ScheduleSpec(key="b", name="deleted"))
     async with Rig(tmp_path, settings, account={"schedules": {"exclude": ["night*"]}}) as rig:
-        rig.faults.add(Fault(kind="short", operation="schedules", value=1))
+        rig.faults.add(ApiFault(kind="short", operation="schedules", value=1))
         rig.world.add_batch(DONE, schedule="b", at=START + 2)
         await rig.sleep(600)
         assert rig.counted() == {(rig.world.schedule_id("b"), "enrich", "success"): 3.0}
@@ -166,7 +166,7 @@ async def test_a_schedule_deleted_before_anybody_knew_its_name_is_judged_by_its_
 async def test_a_deleted_schedule_is_looked_up_once_not_in_every_cycle(tmp_path):
     settings = world_of(NIGHTLY, ScheduleSpec(key="b", name="deleted"), start=START - 7200)
     rig = Rig(tmp_path, settings, sections={"poll": {"discovery_interval": "2h"}})
-    rig.faults.add(Fault(kind="short", operation="schedules", value=1))
+    rig.faults.add(ApiFault(kind="short", operation="schedules", value=1))
     rig.world.add_batch(DONE, schedule="b", at=START - 3600)
     async with rig:
         await rig.sleep(30)
@@ -208,7 +208,7 @@ async def test_an_adhoc_batch_waits_for_two_reads_of_the_runs_over_a_restart_too
 
 async def test_where_runs_cannot_be_read_a_batch_of_the_summary_passes_for_ad_hoc_at_once(tmp_path):
     async with Rig(tmp_path, world_of(), scopes=("BATCHES:READ",)) as rig:
-        rig.faults.add(Fault(kind="set", operation="batch_results", path="x", value=1))
+        rig.faults.add(ApiFault(kind="set", operation="batch_results", path="x", value=1))
         await rig.sleep(1)
         batch = rig.world.add_adhoc(DONE, at=START + 2)
         await rig.sleep(60)
@@ -333,7 +333,7 @@ async def test_a_run_without_an_end_time_is_not_counted_again_when_it_is_forgott
         "state": {"retention": "1d"},
     }
     async with Rig(tmp_path, world_of(), sections=sections) as rig:
-        rig.faults.add(Fault(kind="nulls", operation="runs", value=missing))
+        rig.faults.add(ApiFault(kind="nulls", operation="runs", value=missing))
         await rig.sleep(1)
         rig.world.add_batch(
             [*DONE, RecordPlan(finished=1e9)], schedule="a", at=START + 2, completed=START + 9
@@ -351,7 +351,7 @@ async def test_a_run_without_a_creation_time_is_kept_as_long_as_it_is_listed(tmp
         "state": {"retention": "1d"},
     }
     async with Rig(tmp_path, world_of(), sections=sections) as rig:
-        rig.faults.add(Fault(kind="nulls", operation="runs", value=missing))
+        rig.faults.add(ApiFault(kind="nulls", operation="runs", value=missing))
         await rig.sleep(1)
         rig.world.add_batch(DONE, schedule="a", at=START + 2)
         await rig.sleep(5 * 86400)
@@ -406,9 +406,9 @@ async def test_a_run_deleted_unfinished_is_given_up_once_two_whole_walks_missed_
             rig.world.add_batch(DONE, schedule="a", at=START + 86400)
         await rig.sleep(86400 + 3 * 3600)
         assert len(rig.ledger.unfinished_runs("acme")) == 1
-        rig.faults.add(Fault(kind="set", operation="runs", path="data", value=[]))
+        rig.faults.add(ApiFault(kind="set", operation="runs", path="data", value=[]))
         rig.faults.add(
-            Fault(kind="set", operation="runs", path="pagination", value={"hasMore": False})
+            ApiFault(kind="set", operation="runs", path="pagination", value={"hasMore": False})
         )
         await rig.sleep(3600)
         assert len(rig.ledger.unfinished_runs("acme")) == 1
@@ -431,7 +431,7 @@ async def test_an_unfinished_run_that_one_whole_walk_misses_is_kept(tmp_path):
         rig.world.add_batch([*DONE, RecordPlan(finished=2 * 86400.0)], schedule="a", at=START + 2)
         await rig.sleep(86400 + 3 * 3600)
         for _ in range(3):
-            rig.faults.add(Fault(kind="set", operation="runs", path="data", value=[], times=3))
+            rig.faults.add(ApiFault(kind="set", operation="runs", path="data", value=[], times=3))
             await rig.sleep(3600)
             rig.faults.clear()
             await rig.sleep(3600)
@@ -448,7 +448,7 @@ async def test_a_batch_that_the_lists_let_go_is_asked_about_alone_until_it_ends(
         )
         await rig.sleep(300)
         for part in ("batches", "recent"):
-            rig.faults.add(Fault(kind="set", operation="summary", path=part, value=[]))
+            rig.faults.add(ApiFault(kind="set", operation="summary", path=part, value=[]))
         assert (await rig.asked(300))["batch_status"] == 5
         await rig.sleep(600)
         assert rig.counted() == rig.truth()
@@ -478,7 +478,7 @@ async def test_while_the_lists_fail_no_batch_is_asked_about(tmp_path):
         for _ in range(50):
             rig.world.add_batch([RecordPlan(finished=1e5)], schedule="a", at=START + 2)
         await rig.sleep(200)
-        rig.faults.add(Fault(kind="status", value=500))
+        rig.faults.add(ApiFault(kind="status", value=500))
         asked = await rig.asked(600)
         assert asked["summary"] == 10 * 3
         assert asked["batch_status"] == 0
@@ -492,8 +492,8 @@ async def test_one_batchs_status_that_fails_is_no_failure_of_the_cycle_and_backs
         batch = rig.world.add_adhoc([RecordPlan(finished=1e5)], at=START + 2)
         await rig.sleep(200)
         for part in ("batches", "recent"):
-            rig.faults.add(Fault(kind="set", operation="summary", path=part, value=[]))
-        rig.faults.add(Fault(kind="status", operation="batch_status", value=500))
+            rig.faults.add(ApiFault(kind="set", operation="summary", path=part, value=[]))
+        rig.faults.add(ApiFault(kind="status", operation="batch_status", value=500))
         assert (await rig.asked(3600))["batch_status"] == 3 * 6
         assert set(rig.heard.cycles) == {""}
         assert rig.heard.collectors["status"] == (True, "")
@@ -505,7 +505,7 @@ async def test_where_nothing_else_is_asked_a_failing_status_is_the_cycles_failur
     batch = rig.world.add_adhoc([RecordPlan(finished=1e5)], at=START + 2)
     off = {"schedules": False, "runs": False, "summary": False}
     rig.configure({"collectors": off, "batches": [{"id": batch.id}]})
-    rig.faults.add(Fault(kind="status", operation="batch_status", value=500))
+    rig.faults.add(ApiFault(kind="status", operation="batch_status", value=500))
     async with rig:
         await rig.sleep(30)
         assert rig.heard.cycles == ["server"]
@@ -524,8 +524,8 @@ async def test_a_status_read_that_is_refused_as_such_does_not_count_against_the_
         batch = rig.world.add_adhoc([RecordPlan(finished=1e5)], at=START + 2)
         await rig.sleep(200)
         for part in ("batches", "recent"):
-            rig.faults.add(Fault(kind="set", operation="summary", path=part, value=[]))
-        rig.faults.add(Fault(kind="status", operation="batch_status", value=code))
+            rig.faults.add(ApiFault(kind="set", operation="summary", path=part, value=[]))
+        rig.faults.add(ApiFault(kind="status", operation="batch_status", value=code))
         await rig.sleep(50)
         assert rig.held(batch.id).failures == 0
         assert rig.account.status().up is up
@@ -537,8 +537,8 @@ async def test_a_batch_that_closes_while_its_status_is_read_stays_closed(tmp_pat
         batch = rig.world.add_adhoc([RecordPlan(finished=1e5)], at=START + 10)
         await rig.sleep(200)
         for part in ("batches", "recent"):
-            rig.faults.add(Fault(kind="set", operation="summary", path=part, value=[]))
-        rig.faults.add(Fault(kind="status", operation="batch_status", value=404))
+            rig.faults.add(ApiFault(kind="set", operation="summary", path=part, value=[]))
+        rig.faults.add(ApiFault(kind="status", operation="batch_status", value=404))
         while rig.requests()["batch_status"] == 0:
             await rig.sleep(0.5)
         rig.ledger.save(replace(rig.held(batch.id), closed=rig.clock.now()))
@@ -605,7 +605,9 @@ async def test_a_rename_starts_a_new_label_for_later_batches_only(tmp_path):
             [RecordPlan(finished=1.0), RecordPlan(finished=1000.0)], schedule="a", at=START + 2
         )
         await rig.sleep(700)
-        rig.faults.add(Fault(kind="set", operation="schedules", path="data.0.name", value="daily"))
+        rig.faults.add(
+            ApiFault(kind="set", operation="schedules", path="data.0.name", value="daily")
+        )
         await rig.sleep(600)
         rig.world.add_batch(DONE, schedule="a", at=rig.clock.now())
         await rig.sleep(300)
@@ -624,7 +626,7 @@ async def test_a_schedule_without_a_name_is_called_by_its_id(tmp_path):
 
 async def test_names_are_awaited_while_the_first_read_of_the_schedules_fails(tmp_path):
     rig = Rig(tmp_path, world_of())
-    rig.faults.add(Fault(kind="truncate", operation="schedules", times=2))
+    rig.faults.add(ApiFault(kind="truncate", operation="schedules", times=2))
     async with rig:
         rig.world.add_batch(DONE, schedule="a", at=START + 2)
         await rig.sleep(90)
@@ -636,7 +638,7 @@ async def test_names_are_awaited_while_the_first_read_of_the_schedules_fails(tmp
 
 async def test_names_that_cannot_be_read_are_done_without(tmp_path):
     rig = Rig(tmp_path, world_of())
-    rig.faults.add(Fault(kind="truncate", operation="schedules"))
+    rig.faults.add(ApiFault(kind="truncate", operation="schedules"))
     async with rig:
         rig.world.add_batch(DONE, schedule="a", at=START + 2)
         await rig.sleep(400)

@@ -10,9 +10,14 @@ from dataclasses import replace
 import pytest
 
 from runtype_exporter.model import Batch, BatchRef, Probe, Seen, Sweep
-from runtype_exporter.simulator.faults import Fault
-from runtype_exporter.simulator.values import Api, RecordPlan, ScheduleSpec, WorldSettings
-from runtype_exporter.simulator.values import Attempt as Try
+from runtype_exporter.simulator.faults import ApiFault
+from runtype_exporter.simulator.settings import (
+    Api,
+    RecordAttempt,
+    RecordPlan,
+    ScheduleSpec,
+    WorldSettings,
+)
 from tests.support.rig import START, Rig, Shown
 
 NIGHTLY = ScheduleSpec(key="a", name="nightly")
@@ -60,7 +65,7 @@ async def test_what_never_became_final_is_abandoned_once_the_settle_time_is_over
 
 async def test_a_record_that_finishes_within_the_settle_time_is_counted_by_its_last_sweep(tmp_path):
     async with Rig(tmp_path, WORLD, sections={"poll": {"settle_time": "10m"}}) as rig:
-        late = RecordPlan(outcome="failure", retries=(Try(2.0, 3.0, 400.0),))
+        late = RecordPlan(outcome="failure", retries=(RecordAttempt(2.0, 3.0, 400.0),))
         rig.world.add_batch([*DONE, late], schedule="a", at=START, completed=START + 30)
         await rig.sleep(800)
         assert rig.counted() == rig.truth() == {(*FLOW, "success"): 4.0, (*FLOW, "failure"): 1.0}
@@ -71,7 +76,7 @@ async def test_a_record_that_finishes_within_the_settle_time_is_counted_by_its_l
 async def test_rows_that_the_api_counts_but_never_shows_are_drift_and_then_abandoned(tmp_path):
     async with Rig(tmp_path, WORLD, sections={"poll": {"settle_time": "10m"}}) as rig:
         rig.faults.add(
-            Fault(kind="set", operation="batch_results", path="pagination.total", value=5)
+            ApiFault(kind="set", operation="batch_results", path="pagination.total", value=5)
         )
         run = rig.world.add_batch(DONE, schedule="a", at=START)
         await rig.sleep(90)
@@ -85,7 +90,7 @@ async def test_rows_that_the_api_counts_but_never_shows_are_drift_and_then_aband
 
 async def test_rows_that_only_the_probes_count_are_waited_for_and_then_abandoned(tmp_path):
     async with Rig(tmp_path, WORLD, sections={"poll": {"settle_time": "10m"}}) as rig:
-        rig.faults.add(Fault(kind="set", operation="runs", path="data.*.totalRecords", value=7))
+        rig.faults.add(ApiFault(kind="set", operation="runs", path="data.*.totalRecords", value=7))
         rig.world.add_batch(DONE, schedule="a", at=START)
         await rig.sleep(900)
         assert rig.counted(ABANDONED) == {FLOW: 4.0}
@@ -95,7 +100,7 @@ async def test_rows_that_only_the_probes_count_are_waited_for_and_then_abandoned
 async def test_more_rows_than_the_api_counts_are_drift_but_keep_no_batch_open(tmp_path):
     async with Rig(tmp_path, WORLD) as rig:
         rig.faults.add(
-            Fault(kind="set", operation="batch_results", path="pagination.total", value=1)
+            ApiFault(kind="set", operation="batch_results", path="pagination.total", value=1)
         )
         run = rig.world.add_batch(DONE, schedule="a", at=START)
         await rig.sleep(90)
@@ -119,7 +124,7 @@ async def test_a_change_after_the_close_is_counted_not_swept(tmp_path):
     async with Rig(tmp_path, WORLD) as rig:
         rig.world.add_batch(DONE, schedule="a", at=START)
         await rig.sleep(90)
-        rig.faults.add(Fault(kind="set", operation="runs", path="data.*.failedRecords", value=1))
+        rig.faults.add(ApiFault(kind="set", operation="runs", path="data.*.failedRecords", value=1))
         assert (await rig.asked(600))["batch_results"] == 0
         assert rig.counted(LATE) == {FLOW: 1.0}
         assert rig.counted() == rig.truth()
@@ -128,7 +133,7 @@ async def test_a_change_after_the_close_is_counted_not_swept(tmp_path):
 async def test_a_summary_that_says_the_end_a_little_later_than_the_run_is_no_late_change(tmp_path):
     async with Rig(tmp_path, WORLD, sections={"poll": {"settle_time": "10m"}}) as rig:
         rig.faults.add(
-            Fault(kind="set", operation="summary", path="recent.*.status", value="running")
+            ApiFault(kind="set", operation="summary", path="recent.*.status", value="running")
         )
         run = rig.world.add_batch(DONE, schedule="a", at=START)
         await rig.sleep(200)
@@ -186,11 +191,11 @@ async def test_a_batch_whose_results_are_denied_for_a_day_is_lost_with_the_recor
         run = rig.world.add_batch([*DONE, RecordPlan(finished=900.0)], schedule="a", at=START)
         await rig.sleep(700)
         rig.faults.add(
-            Fault(kind="status", operation="batch_results", value=410),
-            Fault(kind="status", operation="batch_status", value=404),
-            Fault(kind="set", operation="summary", path="batches", value=[]),
-            Fault(kind="set", operation="summary", path="recent", value=[]),
-            Fault(kind="set", operation="runs", path="data", value=[]),
+            ApiFault(kind="status", operation="batch_results", value=410),
+            ApiFault(kind="status", operation="batch_status", value=404),
+            ApiFault(kind="set", operation="summary", path="batches", value=[]),
+            ApiFault(kind="set", operation="summary", path="recent", value=[]),
+            ApiFault(kind="set", operation="runs", path="data", value=[]),
         )
         asked = await rig.asked(86000)
         assert asked["batch_status"] <= 30
@@ -204,13 +209,13 @@ async def test_a_batch_whose_results_are_denied_for_a_day_is_lost_with_the_recor
 
 async def test_a_batch_that_was_never_seen_through_is_lost_with_all_its_records(tmp_path):
     async with Rig(tmp_path, WORLD, sections={"poll": {"interval": "30m"}}) as rig:
-        rig.faults.add(Fault(kind="status", operation="batch_results", value=404))
-        rig.faults.add(Fault(kind="set", operation="summary", path="recent", value=[]))
+        rig.faults.add(ApiFault(kind="status", operation="batch_results", value=404))
+        rig.faults.add(ApiFault(kind="set", operation="summary", path="recent", value=[]))
         run = rig.world.add_batch(DONE, schedule="a", at=START)
         await rig.sleep(2000)
         rig.faults.add(
-            Fault(kind="set", operation="runs", path="data", value=[]),
-            Fault(kind="status", operation="batch_status", value=404),
+            ApiFault(kind="set", operation="runs", path="data", value=[]),
+            ApiFault(kind="status", operation="batch_status", value=404),
         )
         await rig.sleep(27 * 3600)
         assert rig.counted(BATCHES) == {(*rig.held(run.batch.id).labels, "lost"): 1.0}
@@ -245,7 +250,7 @@ async def test_a_configured_batch_that_was_found_once_is_lost_after_a_day(tmp_pa
     async with rig:
         await rig.sleep(3600)
         assert rig.shown.finds == {"backfill": True}
-        rig.faults.add(Fault(kind="status", operation="batch_status", value=404))
+        rig.faults.add(ApiFault(kind="status", operation="batch_status", value=404))
         await rig.sleep(3600)
         assert rig.shown.finds == {"backfill": False}
         await rig.sleep(86400)
@@ -302,7 +307,7 @@ async def test_a_configured_batch_that_was_found_once_stays_when_it_is_not_confi
         await rig.sleep(600)
     rig.configure({"collectors": {"runs": False, "summary": False}})
     async with rig:
-        rig.faults.add(Fault(kind="status", operation="batch_status", value=404))
+        rig.faults.add(ApiFault(kind="status", operation="batch_status", value=404))
         await rig.sleep(3600)
         assert rig.open() == {batch.id}
         assert rig.account._workers.endings.missing == {batch.id}
@@ -315,7 +320,7 @@ async def test_a_batch_that_is_listed_while_its_results_are_denied_is_lost_after
     async with Rig(tmp_path, WORLD, sections={"poll": {"interval": "20m"}}) as rig:
         await rig.sleep(1)
         run = rig.world.add_batch(DONE, schedule="a", at=START + 2)
-        rig.faults.add(Fault(kind="status", operation="batch_results", value=404))
+        rig.faults.add(ApiFault(kind="status", operation="batch_results", value=404))
         await rig.sleep(hours * 3600)
         rig.faults.clear()
         await rig.sleep(5000)
@@ -374,7 +379,7 @@ async def test_results_final_before_the_first_start_are_remembered_also_where_a_
     settings = WorldSettings(start=START - 7200, schedules=(NIGHTLY,), api=Api(result_ids="never"))
     async with Rig(tmp_path, settings) as rig:
         rig.faults.add(
-            Fault(
+            ApiFault(
                 kind="nulls",
                 operation="batch_results",
                 value=["executedAt", "failedAt"],

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runtype_exporter.simulator.faults import Fault
-from runtype_exporter.simulator.values import (
+from runtype_exporter.simulator.faults import ApiFault
+from runtype_exporter.simulator.settings import (
     AdhocSpec,
     Api,
     RecordPlan,
@@ -156,52 +156,56 @@ async def test_a_power_cut_between_any_two_transactions_loses_and_repeats_nothin
 
 
 PAGING = [
-    Fault(kind="shift", operation="batch_results", value=7),
-    Fault(kind="shift", operation="batch_results", value=-7),
-    Fault(kind="stuck", operation="batch_results"),
-    Fault(kind="duplicate", operation="batch_results"),
-    Fault(kind="short", operation="batch_results", value=3),
-    Fault(kind="set", operation="batch_results", path="pagination.total", value=5),
-    Fault(kind="set", operation="batch_results", path="pagination.total", value=5000),
-    Fault(kind="set", operation="batch_results", path="pagination.hasMore", value=False),
-    Fault(kind="set", operation="batch_results", path="pagination.hasMore", value=True),
-    Fault(kind="set", operation="batch_results", path="pagination.offset", value=50),
-    Fault(kind="set", operation="batch_results", path="data", value=[]),
-    Fault(kind="status", operation="batch_results", value=500, match="offset=100"),
-    Fault(
+    ApiFault(kind="shift", operation="batch_results", value=7),
+    ApiFault(kind="shift", operation="batch_results", value=-7),
+    ApiFault(kind="stuck", operation="batch_results"),
+    ApiFault(kind="duplicate", operation="batch_results"),
+    ApiFault(kind="short", operation="batch_results", value=3),
+    ApiFault(kind="set", operation="batch_results", path="pagination.total", value=5),
+    ApiFault(kind="set", operation="batch_results", path="pagination.total", value=5000),
+    ApiFault(kind="set", operation="batch_results", path="pagination.hasMore", value=False),
+    ApiFault(kind="set", operation="batch_results", path="pagination.hasMore", value=True),
+    ApiFault(kind="set", operation="batch_results", path="pagination.offset", value=50),
+    ApiFault(kind="set", operation="batch_results", path="data", value=[]),
+    ApiFault(kind="status", operation="batch_results", value=500, match="offset=100"),
+    ApiFault(
         kind="status",
         operation="batch_results",
         value=429,
         headers={"Retry-After": "40"},
         nth=(2, 3, 5),
     ),
-    Fault(kind="status", operation="batch_results", value=429, nth=(2, 3, 5)),
-    Fault(kind="truncate", operation="batch_results", probability=0.5),
-    Fault(kind="reset", operation="batch_results", probability=0.5),
-    Fault(kind="html", operation="batch_results", probability=0.5),
-    Fault(kind="hang", operation="batch_results", probability=0.3),
-    Fault(kind="oversize", operation="batch_results", match="offset=100", value=17 << 20, times=3),
-    Fault(kind="drop", operation="batch_results", path="pagination"),
-    Fault(kind="redirect", operation="batch_results"),
-    Fault(kind="shift", operation="runs", value=7),
-    Fault(kind="stuck", operation="runs"),
-    Fault(kind="repeat_cursor", operation="runs"),
-    Fault(kind="duplicate", operation="runs"),
-    Fault(kind="short", operation="runs", value=3, times=1),
-    Fault(kind="status", operation="runs", value=503),
-    Fault(kind="hang", operation="runs"),
-    Fault(kind="status", operation="runs", value=429, headers={"Retry-After": "200"}, nth=(1, 4)),
-    Fault(kind="truncate", operation="summary"),
-    Fault(kind="status", operation="summary", value=500),
-    Fault(kind="status", operation="schedules", value=500),
-    Fault(
+    ApiFault(kind="status", operation="batch_results", value=429, nth=(2, 3, 5)),
+    ApiFault(kind="truncate", operation="batch_results", probability=0.5),
+    ApiFault(kind="reset", operation="batch_results", probability=0.5),
+    ApiFault(kind="html", operation="batch_results", probability=0.5),
+    ApiFault(kind="hang", operation="batch_results", probability=0.3),
+    ApiFault(
+        kind="oversize", operation="batch_results", match="offset=100", value=17 << 20, times=3
+    ),
+    ApiFault(kind="drop", operation="batch_results", path="pagination"),
+    ApiFault(kind="redirect", operation="batch_results"),
+    ApiFault(kind="shift", operation="runs", value=7),
+    ApiFault(kind="stuck", operation="runs"),
+    ApiFault(kind="repeat_cursor", operation="runs"),
+    ApiFault(kind="duplicate", operation="runs"),
+    ApiFault(kind="short", operation="runs", value=3, times=1),
+    ApiFault(kind="status", operation="runs", value=503),
+    ApiFault(kind="hang", operation="runs"),
+    ApiFault(
+        kind="status", operation="runs", value=429, headers={"Retry-After": "200"}, nth=(1, 4)
+    ),
+    ApiFault(kind="truncate", operation="summary"),
+    ApiFault(kind="status", operation="summary", value=500),
+    ApiFault(kind="status", operation="schedules", value=500),
+    ApiFault(
         kind="nulls",
         operation="runs",
         value=["totalRecords", "processedRecords", "failedRecords", "startedAt"],
     ),
-    Fault(kind="status", value=401),
-    Fault(kind="status", value=500, probability=0.5),
-    Fault(kind="html", value=502),
+    ApiFault(kind="status", value=401),
+    ApiFault(kind="status", value=500, probability=0.5),
+    ApiFault(kind="html", value=502),
 ]
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from runtype_exporter.ledger import LedgerFailed
 from runtype_exporter.polling.extras import portions
-from runtype_exporter.simulator.faults import Fault
-from runtype_exporter.simulator.values import ScheduleSpec, WorldSettings
+from runtype_exporter.simulator.faults import ApiFault
+from runtype_exporter.simulator.settings import ScheduleSpec, WorldSettings
 from tests.support.rig import START, Rig
 
 NIGHTLY = ScheduleSpec(
@@ -130,7 +130,7 @@ async def test_what_the_key_may_not_read_is_withdrawn_and_tried_again_hourly_and
     async with Rig(tmp_path, world_of()) as rig:
         await rig.sleep(300)
         assert rig.shown.families[collector]
-        rig.faults.add(Fault(kind="status", operation=collector, value=403))
+        rig.faults.add(ApiFault(kind="status", operation=collector, value=403))
         await rig.sleep(600)
         assert rig.shown.families[collector] == {}
         assert rig.heard.collectors[collector] == (False, "forbidden")
@@ -149,7 +149,7 @@ async def test_what_failed_three_times_is_withdrawn_and_a_failure_beside_the_cyc
 ):
     async with Rig(tmp_path, world_of()) as rig:
         await rig.sleep(300)
-        rig.faults.add(Fault(kind="html", operation=collector))
+        rig.faults.add(ApiFault(kind="html", operation=collector))
         await rig.sleep(1260)
         assert rig.shown.families[collector]
         assert rig.heard.collectors[collector] == (True, "decode")
@@ -165,7 +165,7 @@ async def test_a_page_of_sparklines_that_fails_leaves_the_picture_as_it_was(tmp_
     async with Rig(tmp_path, world_of(*schedules)) as rig:
         await rig.sleep(120)
         before = rig.shown.families["sparklines"]
-        rig.faults.add(Fault(kind="status", operation="sparklines", value=400, nth=(2,)))
+        rig.faults.add(ApiFault(kind="status", operation="sparklines", value=400, nth=(2,)))
         await rig.sleep(600)
         assert rig.faults.fired()
         assert rig.shown.families["sparklines"] is before
@@ -177,7 +177,7 @@ async def test_a_page_of_sparklines_that_fails_leaves_the_picture_as_it_was(tmp_
 )
 async def test_usage_that_lacks_something_shows_the_rest(tmp_path, path, value):
     async with Rig(tmp_path, world_of()) as rig:
-        rig.faults.add(Fault(kind="set", operation="usage", path=path, value=value))
+        rig.faults.add(ApiFault(kind="set", operation="usage", path=path, value=value))
         await rig.sleep(120)
         assert rig.heard.collectors["usage"] == (True, "")
         assert ("runtype_usage_executions", ("acme", "monthly")) not in rig.shown.families[
@@ -188,7 +188,7 @@ async def test_usage_that_lacks_something_shows_the_rest(tmp_path, path, value):
 async def test_while_the_key_is_refused_nothing_is_asked_beside_the_cycles(tmp_path):
     async with Rig(tmp_path, world_of()) as rig:
         await rig.sleep(120)
-        rig.faults.add(Fault(kind="status", value=401))
+        rig.faults.add(ApiFault(kind="status", value=401))
         await rig.sleep(120)
         asked = await rig.asked(3600)
         assert asked["usage"] == asked["sparklines"] == 0
@@ -199,7 +199,7 @@ async def test_while_the_key_is_refused_nothing_is_asked_beside_the_cycles(tmp_p
 
 async def test_usage_that_hangs_holds_up_neither_cycles_nor_sweeps(tmp_path):
     async with Rig(tmp_path, world_of(), account={"timeout": "30s"}) as rig:
-        rig.faults.add(Fault(kind="hang", operation="usage"))
+        rig.faults.add(ApiFault(kind="hang", operation="usage"))
         await rig.sleep(2 * 3600)
         assert set(rig.heard.cycles) == {""}
         assert len(rig.heard.cycles) == 120

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from runtype_exporter.objectives import Objective, Objectives
-from runtype_exporter.simulator.faults import Fault
-from runtype_exporter.simulator.values import ScheduleSpec, WorldSettings
+from runtype_exporter.simulator.faults import ApiFault
+from runtype_exporter.simulator.settings import ScheduleSpec, WorldSettings
 from tests.support.rig import START, Rig
 
 MINUTE = 60.0
@@ -54,7 +54,7 @@ async def test_starts_on_time_are_judged_once_their_time_is_over(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("trouble", "delay", "expected"),
+    ("start_fault", "delay", "expected"),
     [
         ("missed", 0.0, {"on_time": 8, "missed": 1}),
         ("failed", 0.0, {"on_time": 8, "failed": 1}),
@@ -63,10 +63,10 @@ async def test_starts_on_time_are_judged_once_their_time_is_over(tmp_path):
     ],
 )
 async def test_a_start_that_goes_wrong_is_told_from_those_beside_it(
-    tmp_path, trouble, delay, expected
+    tmp_path, start_fault, delay, expected
 ):
     async with rig_of(tmp_path, latency=0.1) as rig:
-        rig.world.hiccup(rig.world.schedule_id("often"), minute(20), trouble, delay)
+        rig.world.set_start_fault(rig.world.schedule_id("often"), minute(20), start_fault, delay)
         await until(rig, 61.5)
         assert expected == starts(rig)
 
@@ -77,7 +77,7 @@ async def test_schedules_beside_each_other_are_judged_by_their_own_runs_and_one_
     twin = ScheduleSpec(key="twin", name="twin", cron="*/5 * * * *", records=3)
     never = ScheduleSpec(key="never", name="never", records=3)
     async with rig_of(tmp_path, OFTEN, twin, never) as rig:
-        rig.world.hiccup(rig.world.schedule_id("twin"), minute(20), "missed")
+        rig.world.set_start_fault(rig.world.schedule_id("twin"), minute(20), "missed")
         await until(rig, 30)
         rig.world.run_now(rig.world.schedule_id("never"), rig.clock.now())
         await until(rig, 61.5)
@@ -88,7 +88,7 @@ async def test_schedules_beside_each_other_are_judged_by_their_own_runs_and_one_
 async def test_a_schedule_that_silently_stops_misses_every_start(tmp_path):
     async with rig_of(tmp_path) as rig:
         for number in range(10, 60, 5):
-            rig.world.hiccup(rig.world.schedule_id("often"), minute(number), "missed")
+            rig.world.set_start_fault(rig.world.schedule_id("often"), minute(number), "missed")
         await until(rig, 61.5)
         assert {"on_time": 1, "missed": 8} == starts(rig)
 
@@ -97,7 +97,7 @@ async def test_a_run_that_waits_in_the_queue_for_too_long_is_late(tmp_path):
     slow = ScheduleSpec(key="often", name="often", cron="0 * * * *", records=3)
     async with rig_of(tmp_path, slow) as rig:
         for path, value in (("data.*.startedAt", None), ("data.*.status", "queued")):
-            rig.faults.add(Fault(kind="set", operation="runs", path=path, value=value))
+            rig.faults.add(ApiFault(kind="set", operation="runs", path=path, value=value))
         await until(rig, 80)
         assert {"late": 1} == starts(rig)
 
@@ -133,7 +133,7 @@ async def test_runs_started_by_hand_are_nobodys(tmp_path):
     hourly = ScheduleSpec(key="often", name="often", cron="0 * * * *", records=3)
     async with rig_of(tmp_path, hourly) as rig:
         id_ = rig.world.schedule_id("often")
-        rig.world.hiccup(id_, minute(120), "missed")
+        rig.world.set_start_fault(id_, minute(120), "missed")
         for number in (30, 61, 90, 155):
             await until(rig, number)
             rig.world.run_now(id_, rig.clock.now())
@@ -144,7 +144,7 @@ async def test_runs_started_by_hand_are_nobodys(tmp_path):
 async def test_what_was_due_while_the_exporter_was_down_is_judged_afterwards(tmp_path):
     async with rig_of(tmp_path) as rig:
         await until(rig, 12)
-        rig.world.hiccup(rig.world.schedule_id("often"), minute(20), "missed")
+        rig.world.set_start_fault(rig.world.schedule_id("often"), minute(20), "missed")
         await rig.stop()
         await until(rig, 28)
         rig.start()
@@ -155,7 +155,7 @@ async def test_what_was_due_while_the_exporter_was_down_is_judged_afterwards(tmp
 async def test_a_run_made_too_late_is_late_where_it_is_there_when_it_is_judged(tmp_path):
     async with rig_of(tmp_path) as rig:
         await until(rig, 32)
-        rig.world.hiccup(rig.world.schedule_id("often"), minute(35), "late", 930.0)
+        rig.world.set_start_fault(rig.world.schedule_id("often"), minute(35), "late", 930.0)
         await until(rig, 48)
         await rig.stop()
         await until(rig, 51)
@@ -167,8 +167,8 @@ async def test_a_run_made_too_late_is_late_where_it_is_there_when_it_is_judged(t
 async def test_a_long_downtime_is_judged_at_once_when_it_is_over(tmp_path):
     async with rig_of(tmp_path) as rig:
         await until(rig, 12)
-        for number, trouble in ((100, "missed"), (200, "failed"), (300, "missed")):
-            rig.world.hiccup(rig.world.schedule_id("often"), minute(number), trouble)
+        for number, start_fault in ((100, "missed"), (200, "failed"), (300, "missed")):
+            rig.world.set_start_fault(rig.world.schedule_id("often"), minute(number), start_fault)
         await rig.stop()
         await until(rig, 1000)
         rig.start()
@@ -181,13 +181,13 @@ async def test_neither_a_power_cut_nor_a_failing_api_between_due_and_judgement_l
 ):
     async with rig_of(tmp_path, latency=0.3) as rig:
         id_ = rig.world.schedule_id("often")
-        rig.world.hiccup(id_, minute(20), "missed")
-        rig.world.hiccup(id_, minute(40), "failed")
+        rig.world.set_start_fault(id_, minute(20), "missed")
+        rig.world.set_start_fault(id_, minute(40), "failed")
         for number in range(7, 100, 4):
             await until(rig, number)
             if number % 3 == 0:
                 rig.faults.add(
-                    Fault(
+                    ApiFault(
                         kind="status",
                         operation="schedules" if number % 2 else "runs",
                         value=503,
@@ -226,8 +226,8 @@ async def test_objectives_say_how_late_is_late_and_judge_each_start(tmp_path):
         rig.ledger.set_objectives(
             Objectives([Objective(name="on-time", type="freshness", max_delay=60.0)])
         )
-        rig.world.hiccup(rig.world.schedule_id("often"), minute(20), "late", 90.0)
-        rig.world.hiccup(rig.world.schedule_id("often"), minute(30), "missed")
+        rig.world.set_start_fault(rig.world.schedule_id("often"), minute(20), "late", 90.0)
+        rig.world.set_start_fault(rig.world.schedule_id("often"), minute(30), "missed")
         await until(rig, 61.5)
         found = Counter(starts(rig))
         assert (10, 2) == (found["on_time"], found["late"] + found["missed"])

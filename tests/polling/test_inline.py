@@ -12,8 +12,8 @@ import pytest
 from runtype_exporter.model import Batch, BatchRef, Run, Seen, Sweep
 from runtype_exporter.polling import inline
 from runtype_exporter.runtype import RunRow
-from runtype_exporter.simulator.faults import Fault
-from runtype_exporter.simulator.values import Api, ScheduleSpec, Traffic, WorldSettings
+from runtype_exporter.simulator.faults import ApiFault
+from runtype_exporter.simulator.settings import Api, ScheduleSpec, Traffic, WorldSettings
 from tests.support.rig import START, Rig
 
 QUICK = {"poll": {"settle_time": "5m"}}
@@ -129,10 +129,10 @@ async def test_an_answer_that_ignores_both_parameters_but_holds_all_rows_is_all_
 
 SAME_PAGE = [
     (Api(run_results_paged=False), None),
-    (Api(page_cap=50), Fault(kind="stuck", operation="run_results")),
+    (Api(page_cap=50), ApiFault(kind="stuck", operation="run_results")),
     (
         Api(run_results_paged=False),
-        Fault(kind="drop", operation="run_results", path="pagination.offset"),
+        ApiFault(kind="drop", operation="run_results", path="pagination.offset"),
     ),
 ]
 
@@ -159,7 +159,7 @@ async def test_results_that_the_key_may_not_read_are_left_alone_for_an_hour_and_
     tmp_path,
 ):
     async with Rig(tmp_path, world_of(), sections={"poll": {"settle_time": "2h"}}) as rig:
-        rig.faults.add(Fault(kind="status", operation="run_results", value=403, times=1))
+        rig.faults.add(ApiFault(kind="status", operation="run_results", value=403, times=1))
         await rig.sleep(3600)
         assert rig.heard.collectors["run_results"] == (False, "forbidden")
         assert rig.requests()["run_results"] == 1
@@ -178,8 +178,8 @@ async def test_a_run_that_gets_its_batch_id_only_after_its_results_were_counted_
         schedules=(ScheduleSpec(key="a", name="nightly", cron="*/30 * * * *", records=20),),
     )
     async with Rig(tmp_path, settings) as rig:
-        rig.faults.add(Fault(kind="status", operation="summary", value=403))
-        rig.faults.add(Fault(kind="nulls", operation="runs", value=["batchExecutionId"]))
+        rig.faults.add(ApiFault(kind="status", operation="summary", value=403))
+        rig.faults.add(ApiFault(kind="nulls", operation="runs", value=["batchExecutionId"]))
         await rig.sleep(2400)
         rig.world.stop(rig.clock.now())
         assert rig.counted() == rig.truth()

@@ -10,7 +10,7 @@ from collections import Counter
 
 from runtype_exporter.metrics import Gauges, OwnMetrics, Publisher
 from runtype_exporter.model import HistogramValue, Snapshot
-from runtype_exporter.simulator.values import AdhocSpec, Api, ScheduleSpec, Traffic, WorldSettings
+from runtype_exporter.simulator.settings import AdhocSpec, Api, ScheduleSpec, Traffic, WorldSettings
 from tests.support.rig import START, Rig
 
 DAY = 86_400.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from runtype_exporter.polling.waits import Wait, held
-from runtype_exporter.simulator.faults import Fault
-from runtype_exporter.simulator.values import RecordPlan, ScheduleSpec, WorldSettings
+from runtype_exporter.simulator.faults import ApiFault
+from runtype_exporter.simulator.settings import RecordPlan, ScheduleSpec, WorldSettings
 from tests.support.rig import START, Rig
 
 DONE = [RecordPlan(finished=1.0)] * 3
@@ -35,7 +35,7 @@ def test_a_stored_wait_is_over_at_its_end_and_where_more_of_it_is_left_than_the_
 
 async def test_a_clock_set_back_stops_no_read(tmp_path):
     async with Rig(tmp_path, SETTINGS) as rig:
-        rig.faults.add(Fault(kind="status", operation="sparklines", value=403))
+        rig.faults.add(ApiFault(kind="status", operation="sparklines", value=403))
         await rig.sleep(30)
         rig.faults.clear()
         rig.clock.jump(-3 * 3600.0)
@@ -48,7 +48,7 @@ async def test_a_clock_set_back_keeps_no_batch_backing_off(tmp_path):
     async with Rig(tmp_path, SETTINGS) as rig:
         await rig.sleep(1)
         batch = rig.world.add_batch(DONE, schedule="a", at=START + 2).batch
-        rig.faults.add(Fault(kind="status", operation="batch_results", value=500))
+        rig.faults.add(ApiFault(kind="status", operation="batch_results", value=500))
         await rig.sleep(2 * 3600)
         rig.faults.clear()
         assert rig.clock.now() < rig.held(batch.id).retry_at <= rig.clock.now() + 3600

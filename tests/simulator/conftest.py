@@ -8,16 +8,16 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from runtype_exporter.simulator.access import Key
-from runtype_exporter.simulator.faults import Fault, Faults
-from runtype_exporter.simulator.routes import simulator_app
-from runtype_exporter.simulator.world import World
+from runtype_exporter.simulator.account import World
+from runtype_exporter.simulator.api import Key, simulator_app
+from runtype_exporter.simulator.faults import ApiFault, Faults
 
-NOON = 1_782_907_200.0  # 2026-07-01T12:00:00Z, a Wednesday
+NOON = 1_782_907_200.0
+"""2026-07-01T12:00:00Z, a Wednesday."""
 
 
 class HandClock:
-    """Stands still until it is set."""
+    """A clock that stands still until it is set."""
 
     def __init__(self, at: float) -> None:
         self.at = at
@@ -26,16 +26,12 @@ class HandClock:
         return self.at
 
 
-class Site:
+class OpenApi:
     """A simulated API and a client that holds its key."""
 
     def __init__(self, client: httpx.AsyncClient, app) -> None:
-        self.client, self.requests, self.faults, self.world = (
-            client,
-            app.state.requests,
-            app.state.faults,
-            app.state.world,
-        )
+        self.client, self.requests = client, app.state.requests
+        self.faults, self.world = app.state.faults, app.state.world
 
     async def get(self, path: str, **params: object) -> dict:
         answer = await self.client.get(path, params=params)
@@ -59,19 +55,22 @@ def clock() -> HandClock:
 
 
 @pytest.fixture
-def site() -> Callable:
-    """Opens a world's API, with faults switched on, as an async context."""
+def open_api() -> Callable:
+    """Return a context manager that opens the API of a world, with faults switched on."""
 
     @asynccontextmanager
     async def opened(
-        world: World, *faults: Fault, keys: tuple[Key, ...] = (Key("good"),), control: bool = False
-    ) -> AsyncIterator[Site]:
+        world: World,
+        *faults: ApiFault,
+        keys: tuple[Key, ...] = (Key("good"),),
+        control: bool = False,
+    ) -> AsyncIterator[OpenApi]:
         app = simulator_app(world, keys=keys, faults=Faults(*faults), control=control)
         transport = httpx.ASGITransport(app)
         headers = {"Authorization": f"Bearer {keys[0].token}"}
         async with httpx.AsyncClient(
             transport=transport, base_url="http://simulator", headers=headers
         ) as client:
-            yield Site(client, app)
+            yield OpenApi(client, app)
 
     return opened

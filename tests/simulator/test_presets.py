@@ -1,4 +1,4 @@
-from runtype_exporter.simulator.figures import daily_usage
+from runtype_exporter.simulator.api.statistics import daily_usage
 from runtype_exporter.simulator.presets import (
     DAY,
     DEMO_TOKEN,
@@ -47,7 +47,8 @@ def test_at_its_own_pace_the_demo_moves_every_few_seconds(clock, noon):
             for batch in listed.active + listed.recent
         ]
         seen, moved = counts, moved + (counts != seen)
-    assert moved > 100  # of 120 looks
+    # Out of 120 reads.
+    assert moved > 100
 
 
 def test_the_demo_s_starts_differ_in_health(clock, noon):
@@ -58,9 +59,7 @@ def test_the_demo_s_starts_differ_in_health(clock, noon):
     assert {result for name, result in starts if name == "Score new leads"} == {"on_time"}
 
 
-def test_the_demo_s_plan_is_nearly_used_up_and_some_of_its_batches_cost_far_more_than_others(
-    clock, noon
-):
+def test_the_demo_s_plan_is_nearly_used_up_and_some_batches_are_costly(clock, noon):
     world = demo_world(1, clock)
     blocks = daily_usage(world, noon)
     assert [blocks[name]["isNearLimit"] for name in ("daily", "monthly")] == [False, True]

@@ -34,11 +34,10 @@ from runtype_exporter.polling import Account, Statuses
 from runtype_exporter.polling.labels import Unlimited
 from runtype_exporter.protocols import Room
 from runtype_exporter.runtype import Budget, Client
-from runtype_exporter.simulator.access import Key
+from runtype_exporter.simulator.account import World
+from runtype_exporter.simulator.api import Key, simulator_app
 from runtype_exporter.simulator.faults import Faults
-from runtype_exporter.simulator.routes import simulator_app
-from runtype_exporter.simulator.values import WorldSettings
-from runtype_exporter.simulator.world import World
+from runtype_exporter.simulator.settings import WorldSettings
 from tests.support.virtual import VirtualClock
 
 START = 1_780_272_000.0

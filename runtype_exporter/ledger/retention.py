@@ -1,0 +1,105 @@
+"""What the ledger no longer needs, and its deletion.
+
+Identities go some time after their batch closed. The tombstone of a batch (or an ended run) goes once
+nothing that the API lists can make it come back as new: it was created before the account's horizon
+or, without a creation time, a complete discovery no longer listed it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection
+from dataclasses import dataclass
+
+MAX_ROWS = 10_000
+"""Rows that one call deletes at most, unless it says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionRule:
+    """What may go of `account`: closed or ended before `before`, and created before `horizon`.
+
+    Where the creation is unknown: not in `listed`.
+    """
+
+    account: str
+    before: float
+    horizon: float
+    listed: Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What one call deleted: identities, and tombstones and runs with their newest creation time."""
+
+    identities: int
+    others: int
+    newest: float
+    """In seconds; 0 where nothing with a creation time was deleted."""
+
+
+def forget(connection: sqlite3.Connection, rule: RetentionRule, most: int) -> Forgotten:
+    """Delete what the rule lets go, `most` rows at most."""
+    results = _forget_identities(connection, rule, most)
+    batches = _delete(
+        connection,
+        "batches",
+        "account = :account AND closed < :before "
+        "AND NOT EXISTS (SELECT 1 FROM results WHERE batch = num)",
+        rule,
+        most - results,
+    )
+    runs = _delete(
+        connection,
+        "runs",
+        "account = :account AND outcome IS NOT NULL AND coalesce(ended, created, 0) < :before",
+        rule,
+        most - results - len(batches),
+    )
+    created = [at for at in (*batches, *runs) if at is not None]
+    return Forgotten(results, len(batches) + len(runs), max(created, default=0.0))
+
+
+def _forget_identities(connection: sqlite3.Connection, rule: RetentionRule, most: int) -> int:
+    """Delete identities of batches closed long ago, `most` at most. Return how many."""
+    deleted = 0
+    old = connection.execute(
+        "SELECT num FROM batches WHERE account = ? AND closed < ? "
+        "AND EXISTS (SELECT 1 FROM results WHERE batch = num) ORDER BY closed",
+        (rule.account, rule.before),
+    ).fetchall()
+    portion = "SELECT id FROM results WHERE batch = ?1 ORDER BY id LIMIT ?2"
+    for (num,) in old:
+        left = (num, most - deleted)
+        # `portion` is a literal. An adopted row must never be left without its adoption.
+        connection.execute(
+            f"DELETE FROM adoptions WHERE batch = ?1 AND record IN ({portion})",  # noqa: S608
+            left,
+        )
+        deleted += connection.execute(
+            f"DELETE FROM results WHERE batch = ?1 AND id IN ({portion})",  # noqa: S608
+            left,
+        ).rowcount
+        if deleted >= most:
+            break
+    return deleted
+
+
+def _delete(
+    connection: sqlite3.Connection, table: str, condition: str, rule: RetentionRule, most: int
+) -> list[float | None]:
+    """Delete rows of a table, `most` at most. Return their creation times."""
+    # `table` and `condition` are literals of this module.
+    old = connection.execute(
+        f"SELECT id, created FROM {table} "  # noqa: S608
+        f"WHERE {condition} AND (created IS NULL OR created < :horizon)",
+        {"account": rule.account, "before": rule.before, "horizon": rule.horizon},
+    )
+    gone = [
+        (id_, created) for id_, created in old if created is not None or id_ not in rule.listed
+    ][:most]
+    connection.executemany(
+        f"DELETE FROM {table} WHERE id = ?",  # noqa: S608
+        [(id_,) for id_, _ in gone],
+    )
+    return [created for _, created in gone]

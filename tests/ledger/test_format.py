@@ -1,0 +1,159 @@
+"""The stored format: it changes only together with VERSION, and what a newer one adds is refused as newer."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from contextlib import closing
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import structlog
+
+from runtype_exporter import catalogue
+from runtype_exporter.ledger import LedgerDamaged, LedgerNewer, codec, schema
+from runtype_exporter.ledger.states import StoredState
+from runtype_exporter.model import Batch, Schedule, Seen, Sweep
+
+SHAPES = {2: "240bea6306cb134988e6fb3a60ef6c7f55e5e687adcdfe8895d527a6a96b9437"}
+"""The hash of the stored shape of each version since there are hashes."""
+
+
+def stored_shape() -> str:
+    """Return everything that decides how a value looks on disk, as text. Attribute names do not."""
+    keys = {
+        name: sorted(value.values())
+        for name, value in vars(codec).items()
+        if not name.startswith("_") and name.isupper() and isinstance(value, dict)
+    }
+    lists = {name: getattr(codec, name) for name in ("PREFIX", "PICTURE", "LABELS", "PROBE")}
+    states = {state.name: int(state) for state in StoredState}
+    return repr((schema.TABLES, sorted(keys.items()), lists, states))
+
+
+def test_the_stored_shape_changes_only_together_with_the_version():
+    """If this fails: raise VERSION, write a migration and a golden ledger, and add the new hash."""
+    shape = hashlib.sha256(stored_shape().encode()).hexdigest()
+    assert shape == SHAPES[schema.VERSION]
+    assert max(SHAPES) == schema.VERSION
+
+
+@pytest.mark.parametrize(
+    ("kind", "tables"),
+    [
+        (Batch, (codec.BATCH, codec.BATCH_NESTED, codec.BATCH_COLUMNS)),
+        (Sweep, (codec.SWEEP,)),
+        (Seen, (codec.TALLY,)),
+        (Schedule, (codec.SCHEDULE, codec.SCHEDULE_COLUMNS)),
+    ],
+)
+def test_every_attribute_has_a_place_on_disk_and_only_one(kind, tables):
+    names = [name for table in tables for name in table]
+    assert sorted(names) == sorted(field.name for field in fields(kind))
+    keys = [key for table in tables if isinstance(table, dict) for key in table.values()]
+    assert len(keys) == len(set(keys))
+
+
+@pytest.fixture
+def filled(open_ledger, path: Path, a_batch, a_result, closed) -> Path:
+    ledger = open_ledger()
+    batch = a_batch()
+    ledger.apply(batch, [a_result("k1"), a_result(None, "r2")], lambda _: batch)
+    ledger.save(closed("b2"))
+    ledger.close()
+    return path
+
+
+def edit(path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(statement)
+
+
+def with_body(body: str) -> str:
+    return f"UPDATE batches SET body = '{body}'"
+
+
+def with_series(metric: str, labels: str, counts: str = "NULL") -> str:
+    return f"INSERT INTO series VALUES ('{metric}', '{labels}', 1.0, 3.0, {counts}, 1.0)"
+
+
+FINISHED = "runtype_batches_finished_total"
+UNKNOWN_SERIES = "metric, or a known one with other labels"
+FROM_THE_FUTURE = [
+    (with_body('{"seen":1,"novel":1}') + " WHERE id = 'b2'", "field of a batch"),
+    (with_body('{"seen":1,"outcome":"skipped"}'), "outcome of a batch"),
+    (with_body('{"seen":1,"probes":{"stream":["x",1,1,0]}}'), "source of a probe"),
+    (with_body('{"seen":1,"probes":{"run":["x",1,1,0,7]}}'), "part of a probe"),
+    (with_body('{"seen":1,"labels":["a","b","c"]}'), "part of labels"),
+    (with_body('{"seen":1,"picture":[1,2,{},4]}'), "part of a snapshot"),
+    (with_body('{"seen":1,"prefix":[1,2,"x",{},5]}'), "part of a prefix"),
+    (with_body('{"seen":1,"sweep":{"novel":1}}'), "field of a sweep"),
+    (with_body('{"seen":1,"picture":[1,2,{"novel":3}]}'), "field of a tally"),
+    ("UPDATE results SET state = 5", "state of a result"),
+    ("INSERT INTO runs VALUES ('r', 'a', 's', '', 1.0, 1.0, 'skipped', 2.0)", "outcome of a run"),
+    ("INSERT INTO schedules VALUES ('s', 'a', '{\"novel\":1}')", "field of a schedule"),
+    (with_series("runtype_new_total", '["acme"]'), UNKNOWN_SERIES),
+    (with_series(FINISHED, '["a","s","f","success","x"]'), UNKNOWN_SERIES),
+    (with_series(FINISHED, '["a","s","f","success"]', "'[1]'"), UNKNOWN_SERIES),
+    (with_series("runtype_up", '["acme"]'), UNKNOWN_SERIES),
+]
+
+
+@pytest.mark.parametrize(("statement", "what"), FROM_THE_FUTURE)
+def test_content_of_a_newer_version_is_refused_as_newer_and_left_alone(
+    statement: str, what: str, filled: Path, open_ledger
+):
+    edit(filled, statement)
+    before = filled.read_bytes()
+    with pytest.raises(LedgerNewer) as refused:
+        open_ledger()
+    assert f"this ledger holds an unknown {what}" in str(refused.value) or what in str(
+        refused.value
+    )
+    assert "novel" not in str(refused.value)
+    assert filled.read_bytes() == before
+
+
+def test_an_adopted_record_without_its_adopter_is_damage(filled: Path, open_ledger):
+    edit(filled, "UPDATE results SET state = 255 WHERE id IN (SELECT record FROM adoptions)")
+    with pytest.raises(LedgerDamaged):
+        open_ledger()
+
+
+RETIRED = ("runtype_old_total", '["acme"]')
+
+
+@pytest.fixture
+def retired(filled: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A ledger with a series of a metric that this version has retired."""
+    edit(filled, with_series(*RETIRED))
+    monkeypatch.setattr(catalogue, "RETIRED", frozenset({(RETIRED[0], 1)}))
+    return filled
+
+
+def test_series_of_a_retired_metric_stay_on_disk_unshown_and_are_logged(
+    retired: Path, open_ledger, a_batch, a_result
+):
+    with structlog.testing.capture_logs() as logs:
+        ledger = open_ledger()
+    assert [RETIRED[0]] == logs[0]["metrics"]
+    assert 1 == logs[0]["series"]
+    assert RETIRED[0] not in ledger.snapshot().families
+    batch = a_batch()
+    ledger.apply(batch, [a_result("k9")], lambda _: batch)
+    ledger.end_series("acme", [], before=float("inf"))
+    ledger.close()
+    with closing(sqlite3.connect(retired)) as connection:
+        rows = connection.execute("SELECT value FROM series WHERE metric = ?", RETIRED[:1])
+        assert [(3.0,)] == rows.fetchall()
+
+
+def test_a_retired_number_of_labels_is_not_shown_with_the_present_one(
+    filled: Path, open_ledger, monkeypatch: pytest.MonkeyPatch
+):
+    name = "runtype_records_abandoned_total"
+    edit(filled, with_series(name, '["acme"]'))
+    monkeypatch.setattr(catalogue, "RETIRED", frozenset({(name, 1)}))
+    labels = open_ledger().snapshot().families[name].keys()
+    assert {("production", "nightly", "enrich")} == set(labels)
