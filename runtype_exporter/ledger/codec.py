@@ -26,7 +26,7 @@ from runtype_exporter.model import (
     Sweep,
 )
 
-Body = dict[str, Any]
+JsonObject = dict[str, Any]
 Keys = Mapping[str, str]
 """The key on disk of each attribute."""
 
@@ -144,7 +144,7 @@ def decode(
         NewerContent: a newer version wrote it.
         ValueError, TypeError, LookupError, AttributeError: the text is not what `encode` writes.
     """
-    body: Body = json.loads(text)
+    body: JsonObject = json.loads(text)
     nested = {name: body.pop(key, None) for name, key in BATCH_NESTED.items()}
     values = _attributes(body, BATCH, "a batch")
     if values.get("outcome") not in {None, *get_args(BatchOutcome)}:
@@ -183,11 +183,11 @@ def decode_schedule(account: str, id_: str, text: str) -> Schedule:
     return Schedule(account=account, id=id_, due=due, taken=taken, **values)
 
 
-def _text(body: Body) -> str:
+def _text(body: JsonObject) -> str:
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
 
 
-def _without_defaults(value: object, keys: Keys, defaults: Mapping[str, object]) -> Body:
+def _without_defaults(value: object, keys: Keys, defaults: Mapping[str, object]) -> JsonObject:
     return {
         key: content
         for name, key in keys.items()
@@ -195,7 +195,7 @@ def _without_defaults(value: object, keys: Keys, defaults: Mapping[str, object])
     }
 
 
-def _attributes(body: Body, keys: Keys, what: str) -> Body:
+def _attributes(body: JsonObject, keys: Keys, what: str) -> JsonObject:
     """Return the body's values by attribute. Dropping an unknown key could count a result twice."""
     names = {key: name for name, key in keys.items()}
     if body.keys() - names.keys():
@@ -209,14 +209,14 @@ def _parts(values: Sequence[Any], names: Sequence[str], what: str) -> Sequence[A
     return values
 
 
-def _encode_sweep(sweep: Sweep) -> Body:
+def _encode_sweep(sweep: Sweep) -> JsonObject:
     body = {key: getattr(sweep, name) for name, key in SWEEP.items()}
     body[SWEEP["seen"]] = _encode_tally(sweep.seen)
     body[SWEEP["before"]] = dict(sweep.before)
     return body
 
 
-def _decode_sweep(body: Body) -> Sweep:
+def _decode_sweep(body: JsonObject) -> Sweep:
     values = _attributes(body, SWEEP, "a sweep")
     tally, before = _decode_tally(values.pop("seen")), _decode_probes(values.pop("before"))
     return Sweep(seen=tally, before=before, **values)
@@ -238,12 +238,12 @@ def _decode_probes(body: Mapping[Source, Any]) -> dict[Source, Probe]:
     return {source: Probe(*_parts(values, PROBE, "a probe")) for source, values in body.items()}
 
 
-def _encode_tally(tally: Seen) -> Body:
+def _encode_tally(tally: Seen) -> JsonObject:
     body = _without_defaults(tally, TALLY, {**_TALLY_DEFAULTS, "statuses": {}})
     if tally.statuses:
         body[TALLY["statuses"]] = dict(tally.statuses)
     return body
 
 
-def _decode_tally(body: Body) -> Seen:
+def _decode_tally(body: JsonObject) -> Seen:
     return Seen(**_attributes(body, TALLY, "a tally"))

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Collection, Iterable
 from typing import Literal, NamedTuple
 
-Kind = Literal["schedule", "flow"]
+NameKind = Literal["schedule", "flow"]
 
 
 class Fixed(NamedTuple):
@@ -32,11 +32,11 @@ class Names:
         for name in fixed:
             self.adopt(name)
 
-    def known(self, account: str, kind: Kind, id_: str) -> str | None:
+    def known(self, account: str, kind: NameKind, id_: str) -> str | None:
         """An id's label, None before its first use."""
         return self._labels.get((account, kind, id_))
 
-    def choose(self, account: str, kind: Kind, id_: str, name: str | None) -> Fixed:
+    def choose(self, account: str, kind: NameKind, id_: str, name: str | None) -> Fixed:
         """An id's label from now on, which may be what it was; nothing is changed yet.
 
         The name, if no other id has it; without one the label that stands, or else the id itself.
@@ -56,7 +56,7 @@ class Names:
         self._holders.setdefault((account, kind, label), id_)
 
     def unused(
-        self, account: str, kind: Kind, *, labels: Collection[str], ids: Collection[str]
+        self, account: str, kind: NameKind, *, labels: Collection[str], ids: Collection[str]
     ) -> list[Fixed]:
         """An account's labels that are none of these, of ids that are none of these.
 
@@ -75,7 +75,7 @@ class Names:
             if self._holders.get((account, kind, label)) == id_:
                 del self._holders[account, kind, label]
 
-    def _free(self, account: str, kind: Kind, id_: str, name: str) -> bool:
+    def _free(self, account: str, kind: NameKind, id_: str, name: str) -> bool:
         return self._holders.get((account, kind, name), id_) == id_ and (
             name == id_ or self.known(account, kind, name) is None
         )

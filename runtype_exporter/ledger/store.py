@@ -292,7 +292,7 @@ class Ledger:
         with self._database.reading() as connection:
             return rows.unfinished_runs(connection, account)
 
-    def label(self, account: str, kind: names.Kind, id: str, name: str | None) -> str:  # noqa: A002  # the API's own word
+    def label(self, account: str, kind: names.NameKind, id: str, name: str | None) -> str:  # noqa: A002  # the API's own word
         """The label of a schedule or flow, fixed at its first use.
 
         Its name, or its id without one or while another id has that name.
@@ -306,7 +306,7 @@ class Ledger:
             self._names.adopt(fixed)
         return fixed.label
 
-    def known_label(self, account: str, kind: names.Kind, id: str) -> str | None:  # noqa: A002  # the API's own word
+    def known_label(self, account: str, kind: names.NameKind, id: str) -> str | None:  # noqa: A002  # the API's own word
         """The label of a schedule or flow, None before its first use."""
         return self._names.known(account, kind, id)
 
