@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tools.dashboards import DASHBOARDS, PAGES
-from tools.dashboards.layout import dashboard, evenly, line, section
+from tools.dashboards.layout import dashboard, even_row, row, section
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = {path: json.loads((ROOT / path).read_text(encoding="utf-8")) for path in DASHBOARDS}
@@ -260,13 +260,13 @@ def test_a_share_of_nothing_is_nothing_and_not_a_division_by_zero(document: Any)
 
 def test_widths_that_leave_a_hole_are_refused():
     with pytest.raises(ValueError, match="widths must add up to 24"):
-        line(4, (12, {"title": "a"}), (11, {"title": "b"}))
+        row(4, (12, {"title": "a"}), (11, {"title": "b"}))
 
 
 def test_sections_follow_each_other_downwards():
     first, second = (
-        section("", evenly(2, {"title": "a"}, {"title": "b"})),
-        section("more", evenly(3, {"title": "c"})),
+        section("", even_row(2, {"title": "a"}, {"title": "b"})),
+        section("more", even_row(3, {"title": "c"})),
     )
     made = dashboard("runtype-slo", [], [], [first, second])
     assert [("a", 0, 0), ("b", 12, 0), ("more", 0, 2), ("c", 0, 3)] == [
