@@ -1,7 +1,7 @@
 """The Grafana dashboards, as code.
 
 `queries`, `field_config`, `panels`, `tables`, `variables`, `layout` and `annotations` are the
-building blocks. Then there is a package for each dashboard, with a module for each section or topic.
+building blocks. Then there is a package for each dashboard, with a module per section or topic.
 It is plain Python, because the result is plain JSON: docs/dashboards.md says why no SDK is used.
 `make docs` writes the files.
 """

@@ -1,6 +1,6 @@
-"""The *Batch* dashboard's section "Duration against history": batches and runs, compared with earlier.
+"""The *Batch* dashboard's section "Duration against history".
 
-Runs include those of agents, which have no batch.
+It compares batches and runs with earlier ones. Runs include those of agents, which have no batch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The *Overview*'s section "Which schedule?": schedules by health, ad-hoc batches, alerts over time."""
+"""The *Overview*'s section "Which schedule?".
+
+It shows the schedules by health, ad-hoc batches, and alerts over time.
+"""
 
 from __future__ import annotations
 
