@@ -1,7 +1,4 @@
-"""The page of every alert, and of what the rules record.
-
-It knows how a rule is made up, and no rule by name.
-"""
+"""Generate docs/alerts.md: every alert, and everything that the rules record."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from runtype_exporter.config.durations import written_duration
-from runtype_exporter.rules import Alert, Record, RuleFile
+from runtype_exporter.rules import AlertRule, RecordingRule, RuleFile
 
 _TEMPLATE = re.compile(r"\{\{ \$(?:labels\.)?(\w+)(?: \| [^}]+)? \}\}")
 
@@ -25,7 +22,7 @@ time under *keeps* after it held last. Why the alerts on error budgets are as th
 
 
 def alerts_page(files: Sequence[RuleFile]) -> str:
-    """The page."""
+    """Return the text of the page."""
     return "\n".join(_lines(files))
 
 
@@ -36,15 +33,17 @@ def _lines(files: Sequence[RuleFile]) -> Iterator[str]:
         for file in files
         for group in file.groups
         for rule in group.rules
-        if isinstance(rule, Alert)
+        if isinstance(rule, AlertRule)
     )
     yield ""
     yield "| alert | severity | for | keeps | tells |"
     yield "| --- | --- | --- | --- | --- |"
     for same in alerts:
         severities = " or ".join(dict.fromkeys(alert.severity for alert in same))
-        keeps = ", ".join(filter(None, dict.fromkeys(_time(alert.keep) for alert in same)))
-        name, hold, tells = same[0].name, _time(same[0].hold), _plain(same[0].summary)
+        keeps = ", ".join(
+            filter(None, dict.fromkeys(_time(alert.keep_firing_for) for alert in same))
+        )
+        name, hold, tells = same[0].name, _time(same[0].pending_for), _plain(same[0].summary)
         yield f"| [`{name}`](#{name.lower()}) | {severities} | {hold} | {keeps} | {tells} |"
     for same in alerts:
         yield ""
@@ -75,7 +74,7 @@ def _lines(files: Sequence[RuleFile]) -> Iterator[str]:
     for file in files:
         for group in file.groups:
             for rule in group.rules:
-                if isinstance(rule, Record) and rule.name not in seen:
+                if isinstance(rule, RecordingRule) and rule.name not in seen:
                     seen.add(rule.name)
                     yield (
                         f"| `{rule.name}` | `{file.name}`, every"
@@ -84,16 +83,16 @@ def _lines(files: Sequence[RuleFile]) -> Iterator[str]:
     yield ""
 
 
-def _merged(alerts: Iterator[Alert]) -> list[list[Alert]]:
-    """Alerts of the same name together."""
-    found: dict[str, list[Alert]] = {}
+def _merged(alerts: Iterator[AlertRule]) -> list[list[AlertRule]]:
+    """Group the alerts by name."""
+    found: dict[str, list[AlertRule]] = {}
     for alert in alerts:
         found.setdefault(alert.name, []).append(alert)
     return list(found.values())
 
 
 def _plain(text: str) -> str:
-    """A template as a person reads it: *account* in place of its label."""
+    """Return a template as readable text, with *account* in place of `{{ $labels.account }}`."""
     return _TEMPLATE.sub(lambda found: f"*{found[1]}*", text).replace("|", "\\|")
 
 

@@ -1,8 +1,7 @@
-"""Writes what is made from code, pages, rules and what Grafana loads.
+"""Write the generated files: pages of the documentation, rules, dashboards and Grafana alerts.
 
-`python -m tools.generate_docs`, `--check` to compare only.
-
-A page is a function and a row in `PAGES`.
+`python -m tools.generate_docs` writes them. With `--check` it only compares them. To add a page,
+write a function and add it to `PAGES`.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ A new series shows 0, and a restored one its old value, until one scrape has bee
 
 
 def metrics() -> str:
-    """The page of every metric, from the catalogue."""
+    """Return the text of docs/metrics.md, from the catalogue."""
     return "\n".join(_metrics_lines())
 
 
@@ -115,16 +114,16 @@ PAGES: dict[str, Callable[[], str]] = {
     "grafana/provisioning/alerting/runtype.yaml": partial(grafana_alerts, RULES),
     **DASHBOARD_PAGES,
 }
-"""Each page's path and what makes its text."""
+"""The path of each generated file, and the function that returns its text."""
 
 
 def stale(root: Path) -> list[str]:
-    """The pages that are not what the code says."""
+    """Return the files that differ from what the code generates."""
     return [page for page, make in PAGES.items() if _read(root / page) != make()]
 
 
 def write(root: Path) -> None:
-    """Make every page anew."""
+    """Write every file."""
     for page, make in PAGES.items():
         path = root / page
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -139,7 +138,7 @@ def _read(path: Path) -> str | None:
 
 
 def main(arguments: Sequence[str], root: Path = ROOT) -> int:
-    """Write, or with `--check` compare; returns the exit code."""
+    """Write the files, or compare them with `--check`. Return the exit code."""
     if list(arguments) not in ([], ["--check"]):
         sys.stderr.write("usage: python -m tools.generate_docs [--check]\n")
         return 2

@@ -30,7 +30,7 @@ from runtype_exporter.simulator.presets import demo_settings, small_world
 from runtype_exporter.simulator.settings import RecordPlan, ScheduleSpec
 from tests.support.process import KEY, ROOT, Exporter, Served, configure, wait_for
 from tests.support.prometheus import alertmanager, hurried, prometheus
-from tools.dashboard_queries import shown
+from tools.dashboard_queries import panel_queries
 
 HOUR = 3600.0
 LONG = 90.0
@@ -274,7 +274,7 @@ def panels() -> set[tuple[str, str]]:
     return {
         (f"{path.stem}: {title}", query)
         for path in DASHBOARDS
-        for title, query in shown(json.loads(path.read_text()))
+        for title, query in panel_queries(json.loads(path.read_text()))
     }
 
 

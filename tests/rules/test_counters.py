@@ -7,13 +7,13 @@ import re
 import pytest
 
 from runtype_exporter.catalogue import COST, RECORD_DETECTION_LAG, RECORDS_FINISHED, SLO_EVENTS
-from runtype_exporter.rules.counters import coarse_copies, copy, fine_copies
+from runtype_exporter.rules.counters import coarse_copies, copy_name, fine_copies
 from tests.rules.conftest import DAY, config, rules, success
 
 
 def test_the_copy_is_the_coarse_one_from_a_day_on():
-    assert "runtype:slo_events_total:max" == copy(SLO_EVENTS, DAY - 1)
-    assert "runtype:slo_events_total:max4m" == copy(SLO_EVENTS, DAY)
+    assert "runtype:slo_events_total:max" == copy_name(SLO_EVENTS, DAY - 1)
+    assert "runtype:slo_events_total:max4m" == copy_name(SLO_EVENTS, DAY)
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ def test_the_copy_is_the_coarse_one_from_a_day_on():
 )
 def test_a_copy_that_is_not_recorded_cannot_be_asked_for(metric, window):
     with pytest.raises(ValueError, match=f"copy of {metric.name} is recorded"):
-        copy(metric, window)
+        copy_name(metric, window)
 
 
 def test_every_copy_is_used():

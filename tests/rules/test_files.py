@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from runtype_exporter.rules import Alert, rule_files, text_of
+from runtype_exporter.rules import AlertRule, rule_files, text_of
 from tests.rules.conftest import DAY, config, success
 
 CONFIG = config(success(), success("second", "99.9", 7 * DAY))
@@ -42,7 +42,7 @@ def test_alerts_carry_their_severity_and_own_labels():
         for rule in group["rules"]
         if "alert" in rule
     ]
-    meant = [rule for group in file.groups for rule in group.rules if isinstance(rule, Alert)]
+    meant = [rule for group in file.groups for rule in group.rules if isinstance(rule, AlertRule)]
     assert [{"severity": alert.severity, **alert.labels} for alert in meant] == [
         rule["labels"] for rule in read
     ]

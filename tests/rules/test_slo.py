@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtype_exporter.config.durations import written_duration
-from runtype_exporter.rules import BURN_WINDOWS, Record
+from runtype_exporter.rules import BURN_WINDOWS, RecordingRule
 from tests.rules.conftest import DAY, alerts, config, groups, records, success
 
 THRESHOLD = re.compile(r"ratio_rate\w+\{slo=\"ok\"\} > (\S+)")
@@ -76,7 +76,7 @@ def test_every_burn_alert_waits_for_an_account_that_can_be_judged():
 
 
 def test_an_alert_goes_on_for_an_hour_or_its_short_window():
-    assert [3600, 3600, 7200, 21600] == [alert.keep for alert in burning(success())]
+    assert [3600, 3600, 7200, 21600] == [alert.keep_firing_for for alert in burning(success())]
 
 
 def test_pages_are_for_what_burns_fast():
@@ -101,7 +101,7 @@ def test_windows_of_days_are_taken_of_the_coarse_copy_and_evaluated_seldom():
         rule.name: (rule.expr, group.interval)
         for group in groups(config(success()))
         for rule in group.rules
-        if isinstance(rule, Record) and rule.name.startswith("slo:events:increase")
+        if isinstance(rule, RecordingRule) and rule.name.startswith("slo:events:increase")
     }
     coarse = {"1d", "3d", "30d"}
     assert coarse | {"5m", "30m", "1h", "2h", "6h"} == {
@@ -116,7 +116,9 @@ def test_windows_of_days_are_taken_of_the_coarse_copy_and_evaluated_seldom():
 @pytest.mark.parametrize("days", [1, 3, 7, 28, 30, 90, 365])
 def test_no_record_stands_twice_and_each_that_is_asked_for_exists(days):
     of = config(success(window=days * DAY))
-    made = [rule.name for group in groups(of) for rule in group.rules if isinstance(rule, Record)]
+    made = [
+        rule.name for group in groups(of) for rule in group.rules if isinstance(rule, RecordingRule)
+    ]
     assert len(made) == len(set(made))
     asked = {
         name

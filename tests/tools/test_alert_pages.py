@@ -6,13 +6,13 @@ import re
 
 import yaml
 
-from runtype_exporter.rules import Alert, Record
+from runtype_exporter.rules import AlertRule, RecordingRule
 from tools.alerts_page import alerts_page
 from tools.generate_docs import RULES
 from tools.grafana_alerts import DATASOURCE, grafana_alerts
 
 EVERY = [rule for file in RULES for group in file.groups for rule in group.rules]
-ALERTS = [rule for rule in EVERY if isinstance(rule, Alert)]
+ALERTS = [rule for rule in EVERY if isinstance(rule, AlertRule)]
 
 
 def managed() -> list[dict]:
@@ -27,7 +27,9 @@ def test_every_alert_has_a_row_and_a_section_and_every_record_a_row():
     assert sorted({alert.name for alert in ALERTS}) == sorted(headings)
     assert headings == re.findall(r"^\| \[`(Runtype\w+)`\]", page, re.MULTILINE)
     recorded = re.findall(r"^\| `(\w+:\S+)` \|", page, re.MULTILINE)
-    assert sorted({rule.name for rule in EVERY if isinstance(rule, Record)}) == sorted(recorded)
+    assert sorted({rule.name for rule in EVERY if isinstance(rule, RecordingRule)}) == sorted(
+        recorded
+    )
 
 
 def test_no_template_is_left_on_the_page():
@@ -59,7 +61,8 @@ def test_grafana_fires_on_whatever_the_expression_finds_and_rests_on_nothing():
 
 def test_grafana_holds_keeps_and_labels_as_prometheus_does():
     meant = [
-        (alert.hold, alert.keep, {"severity": alert.severity, **alert.labels}) for alert in ALERTS
+        (alert.pending_for, alert.keep_firing_for, {"severity": alert.severity, **alert.labels})
+        for alert in ALERTS
     ]
     units = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 

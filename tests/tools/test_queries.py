@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tools.dashboard_queries import shown
-from tools.queries import Reading, read_all, read_rules
+from tools.dashboard_queries import panel_queries
+from tools.queries import QueryReport, check_all, check_rules
 
 
 def rules(*entries: dict[str, Any], file: str = "a.yaml") -> tuple[str, Any]:
@@ -21,16 +21,16 @@ def rules(*entries: dict[str, Any], file: str = "a.yaml") -> tuple[str, Any]:
 
 
 def rule_problems(*documents: tuple[str, Any]) -> list[str]:
-    reading = Reading()
-    read_rules(reading, documents)
-    return reading.problems
+    report = QueryReport()
+    check_rules(report, documents)
+    return report.problems
 
 
 def dashboard_problems(root: Path, **keys: Any) -> list[str]:
     file = root / "grafana/dashboards/d.json"
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps({"title": "d", **keys}))
-    return read_all(root)["dashboards"].problems
+    return check_all(root)["dashboards"].problems
 
 
 def panel_problems(root: Path, **keys: Any) -> list[str]:
@@ -58,7 +58,7 @@ def alerting_problems(root: Path, **keys: Any) -> list[str]:
     ]
     rule = {"title": "t", "condition": "C", "data": data, **keys}
     file.write_text(yaml.safe_dump({"apiVersion": 1, "groups": [{"name": "g", "rules": [rule]}]}))
-    return read_all(root)["alerting"].problems
+    return check_all(root)["alerting"].problems
 
 
 # --- rules ---
@@ -127,18 +127,18 @@ def test_what_prometheus_writes_of_alerts_is_what_the_alerts_have():
         "expr": "sum by (account) (runtype_up) < 1",
         "labels": {"severity": "info", "to": "{{ $value }}"},
     }
-    reading = Reading()
-    read_rules(reading, [rules(alert)])
+    report = QueryReport()
+    check_rules(report, [rules(alert)])
     good = 'ALERTS{alertname="A", alertstate="firing", severity="info", account="x", to="1"}'
-    assert reading.check("good", good) is not None
-    assert [] == reading.problems
-    reading.check("bad", 'ALERTS{alertname="B", alertstate="fired", severity="inform", flow="x"}')
+    assert report.check("good", good) is not None
+    assert [] == report.problems
+    report.check("bad", 'ALERTS{alertname="B", alertstate="fired", severity="inform", flow="x"}')
     assert [
         "bad: ALERTS: alertname is never 'B', but one of A",
         "bad: ALERTS: alertstate is never 'fired', but one of firing, pending",
         "bad: ALERTS: severity is never 'inform', but one of info",
         "bad: ALERTS has no label flow",
-    ] == reading.problems
+    ] == report.problems
 
 
 # --- dashboards ---
@@ -232,7 +232,7 @@ def test_a_panel_is_shown_with_what_the_dashboard_begins_with():
         ],
     }
     document = {"templating": {"list": listed}, "panels": [{"type": "row", "panels": [panel]}]}
-    assert [("p", 'up{a=~".*", b=~".+", c="x"}[1h]')] == list(shown(document))
+    assert [("p", 'up{a=~".*", b=~".+", c="x"}[1h]')] == list(panel_queries(document))
 
 
 # --- Grafana's own alert rules ---
@@ -288,6 +288,6 @@ def test_expressions_in_pages_are_read_where_they_are_marked(tmp_path: Path):
     page.write_text(
         "```promql\n# why\nruntype_up\n\nruntype_upp == 0\n```\n\n```\nruntype_uppp\n```\n"
     )
-    reading = read_all(tmp_path)["docs"]
-    assert ["docs/design/a.md: nothing bears the name runtype_upp"] == reading.problems
-    assert (2, {"runtype_up"}) == (reading.count, reading.metrics)
+    report = check_all(tmp_path)["docs"]
+    assert ["docs/design/a.md: nothing bears the name runtype_upp"] == report.problems
+    assert (2, {"runtype_up"}) == (report.count, report.metrics)
