@@ -23,6 +23,23 @@ _EXAMPLE: Final = re.compile(r"\s*Example: `(?P<example>.+)`\.$", re.DOTALL)
 _UNITS: Final = (("d", 86400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0), ("ms", 0.001))
 _SHIPPED: Final = "as in [`config.yaml`](../config.yaml)"
 
+_HEAD: Final = (
+    "# Configuration\n"
+    "\n"
+    "Made from `runtype_exporter/config/` and `runtype_exporter/cli.py` by `make docs`; edit"
+    " those, not this page.\n"
+    "\n"
+    "The file is YAML. Every key may be left out unless it is *required*. Durations need a unit:"
+    " `30s`, `10m`, `1h30m`, `7d`.\n"
+    "Unknown keys and keys that stand twice are errors; `runtype-exporter check-config` shows all"
+    " errors at once, each with its line,\n"
+    "or a forecast of what the configuration will cost. A running exporter takes the file up anew"
+    " on SIGHUP and on\n"
+    "`POST /-/reload`; a bad file leaves the old configuration in force."
+    " [`config.yaml`](../config.yaml) shows every key with its\n"
+    "default."
+)
+
 _KINDS: Final[Mapping[Any, str]] = {
     str: "text",
     int: "whole number",
@@ -100,30 +117,7 @@ def configuration() -> str:
 
 
 def _lines() -> Iterator[str]:
-    yield "# Configuration"
-    yield ""
-    yield (
-        "Made from `runtype_exporter/config/` and `runtype_exporter/cli.py` by `make docs`; edit"
-        " those, not this page."
-    )
-    yield ""
-    yield (
-        "The file is YAML. Every key may be left out unless it is *required*. Durations need a"
-        " unit: `30s`, `10m`, `1h30m`, `7d`."
-    )
-    yield (
-        "Unknown keys and keys that stand twice are errors; `runtype-exporter check-config` shows"
-        " all errors at once, each with its line,"
-    )
-    yield (
-        "or a forecast of what the configuration will cost. A running exporter takes the file up"
-        " anew on SIGHUP and on"
-    )
-    yield (
-        "`POST /-/reload`; a bad file leaves the old configuration in force."
-        " [`config.yaml`](../config.yaml) shows every key with its"
-    )
-    yield "default."
+    yield _HEAD
     section = ""
     for key in keys():
         top = key.path.split(".")[0].removesuffix("[]")

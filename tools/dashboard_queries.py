@@ -52,7 +52,7 @@ class Dashboard:
             self._panel(f"{self._place}: {panel.get('title') or panel.get('id')}", panel)
 
     def _expression(self, place: str, text: str) -> Labels:
-        """Check an expression with every option of its variables. Return the labels of the result."""
+        """Check an expression with every option of its variables. Return the result's labels."""
         unknown = [name for name in variables(text) if name not in self._variables]
         self._checker.add_problems(
             place, [f"${name} is no variable of the dashboard" for name in unknown]

@@ -24,20 +24,44 @@ ROOT = Path(__file__).resolve().parent.parent
 _OWNERS: dict[Owner, tuple[str, str]] = {
     "ledger": (
         "Counted in the ledger",
-        """Durable: these survive restarts, crashes and downtime, and each result, batch and run is counted in them exactly once.
-A new series shows 0, and a restored one its old value, until one scrape has been served with it (or for two minutes).""",
+        (
+            "Durable: these survive restarts, crashes and downtime, and each result, batch and run"
+            " is counted in them exactly once.\n"
+            "A new series shows 0, and a restored one its old value, until one scrape has been"
+            " served with it (or for two minutes)."
+        ),
     ),
     "picture": (
         "The last complete picture",
-        """Gauges of batches that are open, configured, or among the newest closed ones of their schedule
-(`metrics.batches_per_schedule`). What they tell of records changes after a complete sweep only; they end with their batch.""",
+        (
+            "Gauges of batches that are open, configured, or among the newest closed ones of their"
+            " schedule\n"
+            "(`metrics.batches_per_schedule`). What they tell of records changes after a complete"
+            " sweep only; they end with their batch."
+        ),
     ),
     "process": (
         "The process itself",
-        """Polling, the API and the exporter. These begin anew with the process. Beside them stand prometheus-client's own
-`process_*` and `python_*`.""",
+        (
+            "Polling, the API and the exporter. These begin anew with the process. Beside them"
+            " stand prometheus-client's own\n"
+            "`process_*` and `python_*`."
+        ),
     ),
 }
+
+_HEAD = (
+    "# Metrics\n"
+    "\n"
+    "Made from `runtype_exporter/catalogue/` by `make docs`; edit that, not this page.\n"
+    "\n"
+    "Names are those of the text format 0.0.4. In OpenMetrics, counters and histograms show when"
+    " they began (`_created`), and the\n"
+    "buckets of record latencies carry exemplars. Times are seconds since the Unix epoch,"
+    " durations are seconds. *Stable* metrics\n"
+    "keep their name, type and labels until the next major version; *experimental* ones may"
+    " change with any version."
+)
 
 
 def metrics() -> str:
@@ -46,22 +70,7 @@ def metrics() -> str:
 
 
 def _metrics_lines() -> Iterator[str]:
-    yield "# Metrics"
-    yield ""
-    yield "Made from `runtype_exporter/catalogue/` by `make docs`; edit that, not this page."
-    yield ""
-    yield (
-        "Names are those of the text format 0.0.4. In OpenMetrics, counters and histograms show"
-        " when they began (`_created`), and the"
-    )
-    yield (
-        "buckets of record latencies carry exemplars. Times are seconds since the Unix epoch,"
-        " durations are seconds. *Stable* metrics"
-    )
-    yield (
-        "keep their name, type and labels until the next major version; *experimental* ones may"
-        " change with any version."
-    )
+    yield _HEAD
     for owner, (title, text) in _OWNERS.items():
         yield ""
         yield f"## {title}"

@@ -1,4 +1,4 @@
-"""Configurations whose rules are looked at."""
+"""Configurations for the tests of rules, and the rules made from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of burn windows, and what becomes of it for other periods."""
+"""The table of burn windows, also scaled for other periods."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def lengths(period: float, budget: Decimal = CENT) -> list[tuple[float, float]]:
     return [(window.long, window.short) for window in scaled_windows(period, budget)]
 
 
-def test_for_30_days_the_table_stands_as_it_is():
+def test_for_30_days_the_table_does_not_change():
     assert list(BURN_WINDOWS) == list(scaled_windows(30 * DAY, CENT))
 
 
 @pytest.mark.parametrize("window", BURN_WINDOWS, ids=lambda window: f"{window.factor}")
 def test_a_window_at_its_factor_spends_its_share_of_the_period(window):
-    """The two columns are one fact: so much too fast for so long is that share of 30 days."""
+    """A burn rate over a window is a share of the budget of 30 days."""
     assert window.share == window.factor * Decimal(window.long) / Decimal(30 * DAY)
 
 
@@ -57,8 +57,8 @@ def test_no_window_is_shorter_than_what_polling_can_fill(period, budget):
 
 
 @given(st.decimals("0.0001", "0.9999", places=4))
-def test_what_cannot_burn_that_fast_is_left_out_and_the_rest_can_fire(budget):
-    """A threshold of 1 and more can never be passed, and an alert that cannot fire would only look like one."""
+def test_alerts_that_can_never_fire_are_left_out(budget):
+    """A share of bad events is never above 1, so such a threshold is never passed."""
     factors = [window.factor for window in scaled_windows(30 * DAY, budget)]
     assert [window.factor for window in BURN_WINDOWS if window.factor * budget < 1] == factors
     assert Decimal(1) in factors

@@ -1,4 +1,4 @@
-"""The check of PromQL: which labels a result has, and which mistakes it must find."""
+"""The check of PromQL: the labels of a result, and the mistakes that it must find."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def test_a_mistake_is_found(text: str, problem: str):
 @pytest.mark.parametrize(
     "text", ["sum(", "rate(runtype_up)", "runtype_up[5x]", "sum by (a runtype_up", ""]
 )
-def test_what_is_no_expression_is_a_problem(text: str):
+def test_an_invalid_expression_is_a_problem(text: str):
     [problem] = problems(text)
     assert problem.startswith("cannot be parsed: ")
 
@@ -233,7 +233,7 @@ def test_what_is_no_expression_is_a_problem(text: str):
         "min by (job) (up) and on () vector(1)",
     ],
 )
-def test_what_is_right_is_not_found(text: str):
+def test_a_correct_expression_has_no_problems(text: str):
     assert [] == problems(text)
 
 
@@ -245,14 +245,14 @@ def test_a_matcher_narrows_what_a_rule_records():
     assert [] != ExpressionCheck('failures{outcome="success"}', after).problems
 
 
-def test_a_name_that_is_recorded_twice_has_the_labels_of_both():
+def test_a_name_recorded_twice_has_the_labels_of_both():
     twice = KNOWN.recorded("x", Labels.of("a")).recorded("x", Labels({"b": frozenset({"1"})}))
     assert [] == ExpressionCheck('x{a="?", b="1"}', twice).problems
     assert [] == ExpressionCheck('x{b=""}', twice).problems
     assert [] != ExpressionCheck('x{b="2"}', twice).problems
 
 
-def test_every_metric_of_the_catalogue_can_be_asked_for():
+def test_every_metric_of_the_catalogue_is_known():
     for metric in CATALOGUE:
         suffixes = ("_bucket", "_sum", "_count") if metric.type == "histogram" else ("",)
         for suffix in suffixes:
@@ -262,7 +262,7 @@ def test_every_metric_of_the_catalogue_can_be_asked_for():
             assert {metric.name} == checked.metrics
 
 
-def test_a_suffix_is_taken_only_from_what_is_a_histogram():
+def test_only_histograms_lose_their_suffix():
     assert "runtype_poll_duration_seconds" == metric_of("runtype_poll_duration_seconds_count")
     assert "runtype_something_count" == metric_of("runtype_something_count")
 
@@ -282,7 +282,7 @@ def test_a_suffix_is_taken_only_from_what_is_a_histogram():
         ('x{a="[[old]]"}', 'x{a="grafana_variable"}'),
     ],
 )
-def test_variables_are_put_away(text: str, parsable: str):
+def test_variables_are_replaced(text: str, parsable: str):
     assert parsable == substitute(text)
 
 

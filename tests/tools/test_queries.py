@@ -1,7 +1,4 @@
-"""The reading of rules, dashboards, alert rules and pages.
-
-What is found in a tree that holds one mistake.
-"""
+"""The check of rules, dashboards, Grafana alerts and pages, with one mistake in each."""
 
 from __future__ import annotations
 
@@ -64,7 +61,7 @@ def alerting_problems(root: Path, **keys: Any) -> list[str]:
 # --- rules ---
 
 
-def test_what_a_rule_records_is_known_afterwards_with_the_labels_of_the_rule():
+def test_a_recorded_series_has_the_labels_of_its_rule():
     record = {"record": "a:b", "expr": "sum by (account) (runtype_up)", "labels": {"slo": "x"}}
     good = {
         "alert": "Good",
@@ -90,7 +87,7 @@ def test_rules_that_wait_for_each_other_are_named():
     assert ["a.yaml: a:b: nothing bears the name c:d"] == rule_problems(circle)
 
 
-def test_a_rule_may_go_on_from_its_own_last_value():
+def test_a_rule_may_read_its_own_last_value():
     copy = {
         "record": "a:b",
         "expr": (
@@ -121,7 +118,7 @@ def test_a_template_of_an_alert_is_checked():
     assert problem.endswith("the expression's result has no label flow")
 
 
-def test_what_prometheus_writes_of_alerts_is_what_the_alerts_have():
+def test_the_series_of_alerts_have_the_labels_of_the_alerts():
     alert = {
         "alert": "A",
         "expr": "sum by (account) (runtype_up) < 1",
@@ -144,7 +141,7 @@ def test_what_prometheus_writes_of_alerts_is_what_the_alerts_have():
 # --- dashboards ---
 
 
-def test_a_panel_in_a_collapsed_row_is_read(tmp_path: Path):
+def test_a_panel_in_a_collapsed_row_is_checked(tmp_path: Path):
     inner = {"title": "p", "targets": [{"expr": "runtype_upp"}]}
     found = dashboard_problems(tmp_path, panels=[{"type": "row", "title": "r", "panels": [inner]}])
     assert ["grafana/dashboards/d.json: p: nothing bears the name runtype_upp"] == found
@@ -195,7 +192,7 @@ def test_a_mistake_in_a_panel_is_found(tmp_path: Path, keys: dict[str, Any], pro
         ("metrics(runtype)", "'metrics(runtype)' is no query that this check knows: teach it"),
     ],
 )
-def test_the_query_of_a_variable_is_read(tmp_path: Path, query: Any, problem: str | None):
+def test_the_query_of_a_variable_is_checked(tmp_path: Path, query: Any, problem: str | None):
     found = dashboard_problems(
         tmp_path, templating={"list": [{"name": "v", "type": "query", "query": query}]}
     )
@@ -209,7 +206,7 @@ def test_each_option_of_a_variable_is_tried(tmp_path: Path):
     assert ["grafana/dashboards/d.json: p: nothing bears the name runtype_upp"] == found
 
 
-def test_an_annotation_of_a_dashboard_is_read(tmp_path: Path):
+def test_an_annotation_of_a_dashboard_is_checked(tmp_path: Path):
     found = dashboard_problems(
         tmp_path, annotations={"list": [{"name": "a", "expr": "runtype_upp"}, {"name": "built in"}]}
     )
@@ -218,7 +215,7 @@ def test_an_annotation_of_a_dashboard_is_read(tmp_path: Path):
     ] == found
 
 
-def test_a_panel_is_shown_with_what_the_dashboard_begins_with():
+def test_panel_queries_use_the_initial_values_of_variables():
     names = {"all": ("$__all", None), "these": (["$__all"], ".+"), "one": ("x", None)}
     listed = [
         {"name": name, "current": {"value": value}, "allValue": every}
@@ -282,7 +279,7 @@ def test_a_mistake_in_a_grafana_rule_is_found(
 # --- pages ---
 
 
-def test_expressions_in_pages_are_read_where_they_are_marked(tmp_path: Path):
+def test_marked_expressions_in_pages_are_checked(tmp_path: Path):
     page = tmp_path / "docs/design/a.md"
     page.parent.mkdir(parents=True)
     page.write_text(
