@@ -1,4 +1,4 @@
-"""Forecast the API requests of an account per hour, and how each_cycle its batches can be swept.
+"""Forecast the API requests of an account per hour, and how often its batches can be swept.
 
 The rules are those of polling and of the budget. Here it is computed what they add up to in an
 hour.
@@ -55,7 +55,7 @@ class RequestForecast:
 
     @property
     def recent(self) -> float:
-        """Requests if batches end as each_cycle as they did recently."""
+        """Requests if batches end as often as they did recently."""
         return self.at_rest + self.for_ended_batches
 
     @property

@@ -204,7 +204,7 @@ def _in_order(runs: Sequence[RunRow]) -> bool:
 
 
 def _hours(created: Sequence[float], now: float, *, more: bool) -> float:
-    """Return in how many hours the runs that were read started.
+    """Return the hours in which the runs that were read started.
 
     The end is now if the whole list was read, and otherwise the newest run of the page.
     """
@@ -215,10 +215,10 @@ def _hours(created: Sequence[float], now: float, *, more: bool) -> float:
 
 
 def _adhoc_hours(started: Sequence[float]) -> float:
-    """Return in how many hours these ad-hoc batches started. `started` is in order.
+    """Return the hours in which these ad-hoc batches started. `started` is in order.
 
     It is not documented how far back the summary reaches, so this is computed from the starts. Only
-    the middle half of them is used, because a batch that took long started long before the others.
+    the middle half of them is used, because a long batch may have started much earlier.
     """
     if len(started) < FEW_BATCHES:
         return max(HOUR, started[-1] - started[0] if started else 0.0) / HOUR

@@ -85,8 +85,8 @@ def _sample(metric: Metric) -> str:
 def _copy_rule(metric: Metric, *, coarse: bool) -> RecordingRule:
     """Return the rule that copies one counter.
 
-    `increase` only sees what is above the first sample of the copy. So a copy that first, or
-    first again after a gap, first with the lowest value of the last minutes: a new series shows 0
+    `increase` only sees what is above the first sample of the copy. So a copy that begins, or
+    begins again after a gap, begins with the lowest value of the last minutes: a new series shows 0
     for one scrape, which an evaluation may miss. All ranges have the same length. Then no range
     reaches behind the last sample of the copy, and the copy only falls where its counter fell.
     """
