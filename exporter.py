@@ -1,8 +1,8 @@
-"""The front door: `python exporter.py` from a checkout does what the installed `runtype-exporter` does."""
+"""Run the exporter from a checkout: `python exporter.py` is the same as `runtype-exporter`."""
 
 import sys
 
-# Users of an older Python must read this message, not a syntax error.
+# Users of an older Python must see this message, not a syntax error.
 if sys.version_info < (3, 11):  # noqa: UP036
     sys.exit(f"runtype-exporter needs Python 3.11 or newer; this is {sys.version.split()[0]}")
 

@@ -1,9 +1,9 @@
-"""How fast a backlog is taken in: `python -m benchmarks.ingest [records]`.
+"""Measure how fast a backlog of results is read: `python -m benchmarks.ingest [records]`.
 
-Three paths over the same pages in the same run, medians: in memory (decode, read, count; the
-ledger's look-up apart), with the ledger's look-up and durable commit, and over HTTP from a server
-in a process of its own. The peer is the straightforward script that one would write first: `json`,
-a set of ids, `datetime`, prometheus-client's `labels().inc()`; it keeps nothing over a restart.
+There are three paths over the same pages, with medians of several rounds: in memory (decode, read
+and count, without the ledger's look-up), with the ledger's look-up and durable commit, and over
+HTTP from a server in its own process. Each is compared with a simple script: `json`, a set of ids,
+`datetime`, and prometheus-client's `labels().inc()`. The script stores nothing durably.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ BOUNDS = catalogue.RECORD_LATENCY.buckets
 
 
 def body(offset: int, size: int, total: int, payload: int = 0) -> bytes:
-    """One page as the API documents it, some 460 bytes a record without a payload."""
+    """Return one page as the API documents it: about 460 bytes per record, without a payload."""
     rows = []
     for number in range(offset, min(offset + size, total)):
         created = datetime.fromtimestamp(1_780_000_000 + number % 3600, UTC)
@@ -75,12 +75,12 @@ def body(offset: int, size: int, total: int, payload: int = 0) -> bytes:
 
 
 def bodies(size: int, total: int, payload: int = 0) -> list[bytes]:
-    """All pages of a batch."""
+    """Return all pages of a batch."""
     return [body(offset, size, total, payload) for offset in range(0, total, size)]
 
 
-class Script:
-    """The straightforward consumer."""
+class SimpleScript:
+    """The simple consumer that the exporter is compared with."""
 
     def __init__(self) -> None:
         registry = CollectorRegistry()
@@ -91,8 +91,8 @@ class Script:
         )
         self.seen: set[str] = set()
 
-    def take(self, text: bytes) -> dict[str, Any]:
-        """Count one page; what it says of itself."""
+    def count(self, text: bytes) -> dict[str, Any]:
+        """Count one page. Return its pagination."""
         document = json.loads(text)
         for row in document["data"]:
             if row["recordResultId"] in self.seen or row["status"] not in ("completed", "failed"):
@@ -109,7 +109,7 @@ class Script:
 
 
 def batch() -> Batch:
-    """An open batch that is being walked."""
+    """Return an open batch whose sweep has begun."""
     fresh = Batch(
         ref=BatchRef("acme", "batch_01jv8k"), seen=0.0, labels=Labels("nightly", "enrich company")
     )
@@ -117,47 +117,48 @@ def batch() -> Batch:
 
 
 def in_memory(pages: Iterable[bytes]) -> None:
-    """Decode, read and count; every identity is new."""
-    statuses, walked = Statuses(), batch()
+    """Decode, read and count pages. Every identity is new."""
+    statuses, swept = Statuses(), batch()
     for text in pages:
         results = statuses.results(RESULTS.decode(text).data)
         page = Page([result_identity(result.key or "") for result in results], {}, {})
-        count_page(walked, results, page, 1_790_000_000.0)
+        count_page(swept, results, page, 1_790_000_000.0)
 
 
-def opened(folder: str) -> Ledger:
-    """A ledger of its own for one round."""
+def new_ledger(folder: str) -> Ledger:
+    """Open a new ledger for one round."""
     path = Path(tempfile.mkdtemp(dir=folder)) / "ledger.db"
     return Ledger.open(path, clock=SystemClock(), boundaries=catalogue.boundaries())
 
 
-def commit(ledger: Ledger, walked: Batch, text_or_page: Any, statuses: Statuses) -> Batch:
-    """One page into the ledger, in the portions in which polling does it."""
+def commit(ledger: Ledger, swept: Batch, text_or_page: Any, statuses: Statuses) -> Batch:
+    """Write one page into the ledger, in the same chunks as polling does."""
     results = statuses.results(text_or_page.data)
     total = text_or_page.pagination.total
     for start in range(0, len(results), CHUNK):
         chunk = results[start : start + CHUNK]
 
-        def after(seen: Seen, walked: Batch = walked, chunk: Any = chunk) -> Batch:
-            return advance(walked, seen, chunk, total)
+        def after(seen: Seen, swept: Batch = swept, chunk: Any = chunk) -> Batch:
+            return advance(swept, seen, chunk, total)
 
-        walked = ledger.apply(walked, chunk, after)
-    return walked
+        swept = ledger.apply(swept, chunk, after)
+    return swept
 
 
 def with_ledger(pages: Iterable[bytes], folder: str) -> None:
-    """Decode, read, look up, count and commit."""
-    ledger, statuses, walked = opened(folder), Statuses(), batch()
+    """Decode, read, look up, count and commit pages."""
+    ledger, statuses, swept = new_ledger(folder), Statuses(), batch()
     for text in pages:
-        walked = commit(ledger, walked, RESULTS.decode(text), statuses)
+        swept = commit(ledger, swept, RESULTS.decode(text), statuses)
     ledger.close()
 
 
 def serve(port: int, size: int, total: int) -> None:
-    """Pages that are ready, over HTTP."""
+    """Serve prepared pages over HTTP."""
     ready = {str(index * size): page for index, page in enumerate(bodies(size, total))}
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001  # the ASGI signature
+    # The signature of ASGI.
+    async def app(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001
         query = dict(pair.split("=") for pair in scope["query_string"].decode().split("&"))
         content = ready[query["offset"]]
         headers = [
@@ -173,8 +174,8 @@ def serve(port: int, size: int, total: int) -> None:
 
 
 async def over_http(port: int, size: int, folder: str) -> None:
-    """The real client, read and committed."""
-    ledger, statuses, walked = opened(folder), Statuses(), batch()
+    """Read all pages with the real client, and commit them."""
+    ledger, statuses, swept = new_ledger(folder), Statuses(), batch()
     own, clock = OwnMetrics(), SystemClock()
     budget = Budget("acme", 1_000_000, ledger, clock, own)
     url = f"http://127.0.0.1:{port}"
@@ -185,7 +186,7 @@ async def over_http(port: int, size: int, folder: str) -> None:
         offset = 0
         while more:
             page = await client.results("batch_01jv8k", offset)
-            walked = commit(ledger, replace(walked), page, statuses)
+            swept = commit(ledger, replace(swept), page, statuses)
             offset += len(page.data)
             more = page.pagination.has_more
     budget.close()
@@ -193,8 +194,8 @@ async def over_http(port: int, size: int, folder: str) -> None:
 
 
 async def script_over_http(port: int, size: int) -> None:
-    """The straightforward script over the same wire."""
-    script = Script()
+    """Read all pages over HTTP with the simple script."""
+    script = SimpleScript()
     async with httpx.AsyncClient(trust_env=False) as client:
         more = True
         offset = 0
@@ -205,24 +206,27 @@ async def script_over_http(port: int, size: int) -> None:
                 params={"limit": size, "offset": offset},
                 headers={"Authorization": "Bearer key"},
             )
-            page = script.take(answer.content)
+            page = script.count(answer.content)
             offset += size
             more = page["hasMore"]
 
 
 def pair(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[float, float]:
-    """Median seconds of both, in turn, so that a slow moment of the machine meets both."""
+    """Return the median seconds of both.
+
+    They run in turn, so that a slow moment of the machine affects both.
+    """
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(ROUNDS):
-        for work, taken in zip((ours, theirs), times, strict=True):
+        for work, seconds in zip((ours, theirs), times, strict=True):
             began = time.perf_counter()
             work()
-            taken.append(time.perf_counter() - began)
+            seconds.append(time.perf_counter() - began)
     return statistics.median(times[0]), statistics.median(times[1])
 
 
 def show(name: str, records: int, ours: float, theirs: float) -> None:
-    """One row."""
+    """Print one row."""
     print(
         f"{name:44} {records / ours / 1e3:8.0f}k {records / theirs / 1e3:8.0f}k"
         f" {theirs / ours:7.2f}x"
@@ -230,13 +234,13 @@ def show(name: str, records: int, ours: float, theirs: float) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody uses."""
+    """Return a free port."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
 
 def wait_until_served(port: int) -> None:
-    """Until the server's process listens."""
+    """Wait until the process of the server listens."""
     for _ in range(200):
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
@@ -248,7 +252,7 @@ def wait_until_served(port: int) -> None:
 
 
 def main() -> None:
-    """Measure and show."""
+    """Measure, and print the table."""
     total = int(sys.argv[1]) if len(sys.argv) > 1 else RECORDS
     print(
         f"{'records a second, ' + str(total) + ' records':44} {'ours':>9} {'script':>9}"
@@ -256,9 +260,9 @@ def main() -> None:
     )
 
     def script(pages: list[bytes]) -> None:
-        consumer = Script()
+        consumer = SimpleScript()
         for text in pages:
-            consumer.take(text)
+            consumer.count(text)
 
     with tempfile.TemporaryDirectory() as folder:
         for size, payload in ((100, 0), (1000, 0), (100, 4096)):

@@ -1,8 +1,8 @@
-"""How much memory open records take: `python -m benchmarks.memory [records]`.
+"""Measure how much memory open records need: `python -m benchmarks.memory [records]`.
 
-A real ledger takes in pages as polling does, of 100 batches at once, until so many records are
-open: none is final, so every identity is kept. Resident memory is that of the whole process, gauges
-and exposition included.
+A real ledger reads pages of 100 batches as polling does, until that many records are open. None is
+final, so every identity is kept. The resident memory is that of the whole process, with gauges and
+exposition.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ GOAL = 200.0
 
 
 def resident() -> float:
-    """The process's resident memory in MB."""
+    """Return the resident memory of the process in MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096 / 1e6
 
 
 def rows(batch: int, start: int) -> list[ResultRow]:
-    """One chunk of a page: records that are being worked on."""
+    """Return one chunk of a page: records that are running."""
     return [
         ResultRow(
             record_id=f"record_01jv8k{batch:05}{number:015}",
@@ -45,8 +45,8 @@ def rows(batch: int, start: int) -> list[ResultRow]:
     ]
 
 
-def followed(number: int, size: int, now: float) -> Batch:
-    """A batch whose walk has begun."""
+def swept_batch(number: int, size: int, now: float) -> Batch:
+    """Return a batch whose sweep has begun."""
     batch = Batch(
         ref=BatchRef("acme", f"batch_01jv8k{number:020}"),
         seen=now,
@@ -58,7 +58,7 @@ def followed(number: int, size: int, now: float) -> Batch:
 
 
 def main() -> None:
-    """Measure and tell."""
+    """Measure, and print the figures."""
     records = int(sys.argv[1]) if len(sys.argv) > 1 else RECORDS
     clock, statuses = SystemClock(), Statuses()
     size = records // BATCHES
@@ -70,7 +70,7 @@ def main() -> None:
             ledger=ledger.snapshot, pictures=gauges.snapshot, own=OwnMetrics(), clock=clock
         )
         publisher.body(("openmetrics", "gzip"))
-        open_ = [followed(number, size, clock.now()) for number in range(BATCHES)]
+        open_ = [swept_batch(number, size, clock.now()) for number in range(BATCHES)]
         print(f"{'at the start':24} {resident():7.1f} MB resident")
         began = time.perf_counter()
         for start in range(0, size, CHUNK):
@@ -84,7 +84,7 @@ def main() -> None:
             publisher.publish_now()
             if (start + CHUNK) % (size // 4) == 0:
                 print(f"{ledger.rows():>9} open records   {resident():7.1f} MB resident")
-        took = time.perf_counter() - began
+        seconds = time.perf_counter() - began
         for batch in open_:
             ended = finish(batch, clock.now())
             ledger.save(ended)
@@ -95,14 +95,14 @@ def main() -> None:
             )
         publisher.publish_now()
         assert ledger.rows() == size * BATCHES
-        most = resident()
+        final = resident()
         print(
-            f"{'all swept and shown':24} {most:7.1f} MB resident, goal below {GOAL:.0f}:"
-            f" {'met' if most < GOAL else 'MISSED'}"
+            f"{'all swept and shown':24} {final:7.1f} MB resident, goal below {GOAL:.0f}:"
+            f" {'met' if final < GOAL else 'MISSED'}"
         )
         print(
             f"{ledger.size() / ledger.rows():24.1f} bytes a record on disk;"
-            f" {size * BATCHES / took:.0f} records a second"
+            f" {size * BATCHES / seconds:.0f} records a second"
         )
         ledger.close()
 

@@ -1,10 +1,9 @@
-"""How much faster than prometheus-client the exposition is rendered.
+"""Compare the rendering of the exposition with prometheus-client: `python -m benchmarks.render`.
 
-`python -m benchmarks.render [samples]`.
-
-Both render the same series in the same run, byte for byte alike; medians, and ratios of medians.
-What one scrape costs prometheus-client is OpenMetrics and gzip at its level 9; what a change costs
-here is all of `publish_now`, up to the bytes that are served.
+`python -m benchmarks.render [samples]` renders the same series with both in the same run. The bytes
+are equal. The figures are medians, and ratios of medians. For prometheus-client a scrape is
+measured: OpenMetrics and gzip at its level 9. Here the cost of a change is measured: all of
+`publish_now`, up to the bytes that are served.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ TEXT = ("text", "identity")
 
 
 def median(work: Callable[[int], object], rounds: int) -> float:
-    """Milliseconds of one call, the median of some."""
+    """Return the median of the milliseconds of one call."""
     times = []
     for number in range(rounds):
         began = time.perf_counter()
@@ -39,7 +38,7 @@ def median(work: Callable[[int], object], rounds: int) -> float:
 
 
 def batch_labels(number: int) -> tuple[str, str, str, str]:
-    """Label values of the length that the API's names and ids have."""
+    """Return label values as long as the names and ids of the API."""
     return (
         "production",
         f"schedule {number // 50}",
@@ -48,8 +47,8 @@ def batch_labels(number: int) -> tuple[str, str, str, str]:
     )
 
 
-class Changing:
-    """The pictures: one stretch of neighbours changes at a time."""
+class ChangingGauges:
+    """Gauges of which one contiguous range changes at a time."""
 
     def __init__(self, samples: int) -> None:
         self.samples = samples
@@ -58,18 +57,18 @@ class Changing:
         }
 
     def change(self, start: int, count: int, by: float) -> None:
-        """Neighbours from `start` on get other values."""
+        """Change the values of `count` gauges from `start` on."""
         for number in range(start, start + count):
             self.changes[batch_labels(number)] = Sample(number % 1000 + by)
 
     def snapshot(self) -> Snapshot:
-        """What changed since the last call."""
+        """Return the changes since the last call."""
         changes, self.changes = self.changes, {}
         return Snapshot(1, {catalogue.BATCH_TOTAL.name: changes})
 
 
 def gauges(samples: int, rounds: int) -> list[tuple[str, float, float]]:
-    """Rows of the table: what is measured, their milliseconds, ours."""
+    """Return rows of the table: name, milliseconds of prometheus-client, milliseconds here."""
     registry = CollectorRegistry()
     metric = catalogue.BATCH_TOTAL
     theirs = Gauge(metric.name, metric.help, metric.labels, registry=registry)
@@ -86,7 +85,7 @@ def gauges(samples: int, rounds: int) -> list[tuple[str, float, float]]:
     text = median(lambda _: generate_latest(registry), rounds), median(full, rounds)
     scrape = median(lambda _: gzip.compress(generate_openmetrics(registry), 9), rounds)
 
-    pictures = Changing(samples)
+    pictures = ChangingGauges(samples)
     publisher = Publisher(
         ledger=lambda: Snapshot(0, {}),
         pictures=pictures.snapshot,
@@ -106,7 +105,7 @@ def gauges(samples: int, rounds: int) -> list[tuple[str, float, float]]:
         rows.append((f"{name} changed, OpenMetrics + gzip", scrape, statistics.median(times)))
     rows.append(
         (
-            "nothing changed, bytes as they lie",
+            "nothing changed, prepared bytes",
             scrape,
             median(lambda _: publisher.body(SCRAPE), 1000),
         )
@@ -115,7 +114,7 @@ def gauges(samples: int, rounds: int) -> list[tuple[str, float, float]]:
 
 
 def histograms(samples: int, rounds: int) -> list[tuple[str, float, float]]:
-    """Rows of the table: what is measured, their milliseconds, ours."""
+    """Return rows of the table: name, milliseconds of prometheus-client, milliseconds here."""
     metric = catalogue.RECORD_LATENCY
     bounds = metric.buckets
     series = samples // (len(bounds) + 3)

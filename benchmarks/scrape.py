@@ -1,9 +1,9 @@
-"""How long a scrape takes while the exporter works: `python -m benchmarks.scrape [seconds]`.
+"""Measure the duration of scrapes under load: `python -m benchmarks.scrape [seconds]`.
 
-The exporter and the simulated API are processes of their own, on loopback and real sockets. The
-exporter holds some 10,000 series; it is scraped as Prometheus does (OpenMetrics, gzip, one
-connection), twenty times a second: at rest, while it sweeps a batch of 10,000 records whose pages
-keep changing, and while the API accepts requests and never answers them.
+The exporter and the simulated API run in separate processes, on loopback and real sockets. The
+exporter has about 10,000 series. It is scraped as Prometheus does it (OpenMetrics, gzip, one
+connection), twenty times a second: while it sweeps a batch of 10,000 records whose pages keep
+changing, and while the API accepts requests and never answers them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from runtype_exporter.simulator.presets import small_world
 from runtype_exporter.simulator.settings import Api, RecordPlan
 
 LINES = 12_800
-"""Of OpenMetrics: 10,000 in the text format, without the moments at which series began."""
+"""Lines in OpenMetrics. They are 10,000 in the text format, which has no `_created` lines."""
 RECORDS = 10_000
 KEY = "rt_test_benchmark"
 EVERY = 0.05
@@ -42,7 +42,10 @@ ACCEPT = {"Accept": "application/openmetrics-text; version=1.0.0", "Accept-Encod
 
 
 def simulate(port: int, seconds: float) -> None:
-    """Serve an account with one batch, whose records end all the while and whose rows are ordered by their last change."""
+    """Serve an account with one batch, whose records end one after the other.
+
+    Its rows are ordered by their last change.
+    """
     clock = SystemClock()
     world = small_world(clock, api=Api(results_order="updated"))
     ends = (5.0 + seconds * 2 * number / RECORDS for number in range(RECORDS))
@@ -52,7 +55,7 @@ def simulate(port: int, seconds: float) -> None:
 
 
 def fill(path: Path) -> None:
-    """Put durable series into a new ledger, until they take as many lines as the benchmark is about."""
+    """Write durable series into a new ledger, until they take `LINES` lines."""
     ledger = Ledger.open(path, clock=SystemClock(), boundaries={})
     while ledger.lines() < LINES:
         labels = ("acme", f"schedule {ledger.lines()}", f"flow {ledger.lines()}")
@@ -71,7 +74,7 @@ def fill(path: Path) -> None:
 
 
 class Exporter:
-    """`exporter.py serve` in a process of its own."""
+    """The process `exporter.py serve`."""
 
     def __init__(self, folder: Path, api: str) -> None:
         fill(folder / "ledger.db")
@@ -106,7 +109,7 @@ class Exporter:
             )
 
     def port(self) -> int:
-        """Where it listens, once it does."""
+        """Return the port of the exporter. Wait until it listens."""
         while not (found := re.search(r"event=listening.* port=(\d+)", self._log.read_text())):
             if self.process.poll() is not None:
                 raise SystemExit(self._log.read_text())
@@ -121,14 +124,14 @@ class Scraper:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
 
     def scrape(self) -> tuple[float, int]:
-        """Milliseconds until the last byte, and how many bytes there were."""
+        """Scrape once. Return the milliseconds until the last byte, and the number of bytes."""
         began = time.perf_counter()
         self._connection.request("GET", "/metrics", headers=ACCEPT)
         body = self._connection.getresponse().read()
         return (time.perf_counter() - began) * 1e3, len(body)
 
     def value(self, name: str) -> float:
-        """The sum of a metric's samples as they are now."""
+        """Return the sum of the current samples of a metric."""
         self._connection.request("GET", "/metrics")
         text = self._connection.getresponse().read().decode()
         return sum(
@@ -136,13 +139,13 @@ class Scraper:
         )
 
     def measure(self, name: str, seconds: float) -> None:
-        """Scrape for so long, and tell."""
+        """Scrape for this many seconds, and print the figures."""
         before = self.value("runtype_api_requests_total")
         times = []
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            took, size = self.scrape()
-            times.append(took)
+            milliseconds, size = self.scrape()
+            times.append(milliseconds)
             time.sleep(EVERY)
         requests = self.value("runtype_api_requests_total") - before
         times.sort()
@@ -157,7 +160,7 @@ class Scraper:
 
 
 def main() -> None:
-    """Measure and tell."""
+    """Measure, and print the figures."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 8.0
     port = 18_077
     api = f"http://127.0.0.1:{port}"

@@ -21,7 +21,7 @@ from runtype_exporter.app import BadOption, Options, catch_up, serve
 from runtype_exporter.clock import SystemClock
 from runtype_exporter.config import Config, ConfigError, SecretError, load
 from runtype_exporter.demo import Demo
-from runtype_exporter.forecast import ASSUMED, Holding, forecast_text, survey
+from runtype_exporter.forecast import DEFAULT_INVENTORY, AccountInventory, forecast_text, survey
 from runtype_exporter.ledger import LedgerError
 from runtype_exporter.metrics import OwnMetrics
 from runtype_exporter.rules import RUNBOOKS, rule_files, text_of
@@ -171,7 +171,7 @@ def check_config_command(config_file: Path | None, state_path: Path | None, *, l
     config = _load(config_file)
     click.echo(f"the configuration is good; ledger at {state_path or config.state.path}\n")
 
-    async def look() -> dict[str, Holding]:
+    async def look() -> dict[str, AccountInventory]:
         clock, telemetry = SystemClock(), OwnMetrics()
         held = {}
         for account in config.accounts:
@@ -183,12 +183,12 @@ def check_config_command(config_file: Path | None, state_path: Path | None, *, l
                 raise click.ClickException(f"{account.name}: {error}") from None
         return held
 
-    holdings = (
+    inventories = (
         asyncio.run(look())
         if live
-        else dict.fromkeys((account.name for account in config.accounts), ASSUMED)
+        else dict.fromkeys((account.name for account in config.accounts), DEFAULT_INVENTORY)
     )
-    click.echo(forecast_text(config, holdings), nl=False)
+    click.echo(forecast_text(config, inventories), nl=False)
 
 
 @main.command("rules")

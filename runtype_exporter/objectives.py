@@ -1,9 +1,7 @@
-"""Service level objectives: which events a delta makes, and whether each is good or bad.
+"""Service level objectives: the good and bad events that a delta of counters contains.
 
-Pure values without the configuration's library.
-
-It must not know how anything was counted, read or stored: what is judged are the very increments
-that the totals get, so that events and counters cannot disagree.
+Events are derived from the same increments that the totals get. So events and counters cannot
+disagree.
 """
 
 from __future__ import annotations
@@ -25,37 +23,35 @@ from runtype_exporter.model import Delta, LabelValues, Series
 
 Verdict = Literal["good", "bad"]
 
-_RESULTS: dict[str, Verdict] = {"success": "good", "failure": "bad", "unknown": "bad"}
-"""How a success objective judges outcomes; a cancelled record is no event."""
-_SHELF = 4096
-"""Pairs of an account and a schedule whose objectives are kept at hand."""
+_VERDICTS: dict[str, Verdict] = {"success": "good", "failure": "bad", "unknown": "bad"}
+"""The verdict of a success objective by outcome. A cancelled record is not an event."""
+_CACHE_SIZE = 4096
+"""The number of (account, schedule) pairs whose matching objectives are cached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
-    """One objective's definition of its events.
-
-    `schedule` is a glob on schedules' labels; ad-hoc batches ("") match "" alone.
-
-    `threshold` (of latency) and `max_delay` (of freshness) in seconds.
-    """
+    """The definition of an objective's events."""
 
     name: str
     type: Literal["success", "latency", "freshness"]
     schedule: str = "*"
+    """A glob on the schedule label. Ad-hoc batches have the label "", which only "" matches."""
     threshold: float | None = None
+    """For type `latency`, in seconds."""
     max_delay: float | None = None
+    """For type `freshness`, in seconds."""
 
     def matches(self, schedule: str) -> bool:
-        """Whether the events of a schedule's label are this objective's."""
+        """Return whether the objective applies to the events of this schedule label."""
         if not schedule or not self.schedule:
             return schedule == self.schedule
         return fnmatchcase(schedule, self.schedule)
 
 
 @dataclass(frozen=True, slots=True)
-class _Events:
-    """One objective's two series for one account and schedule."""
+class _EventSeries:
+    """The good and the bad series of an objective for one account and schedule."""
 
     good: Series
     bad: Series
@@ -63,23 +59,25 @@ class _Events:
 
 
 @dataclass(frozen=True, slots=True)
-class _Matching:
-    success: tuple[_Events, ...]
-    latency: tuple[_Events, ...]
-    freshness: tuple[_Events, ...]
+class _MatchingObjectives:
+    success: tuple[_EventSeries, ...]
+    latency: tuple[_EventSeries, ...]
+    freshness: tuple[_EventSeries, ...]
 
 
 class Objectives:
-    """All objectives in force. What it is asked about changes nothing in it."""
+    """The objectives of the configuration. Instances do not change."""
 
     def __init__(self, objectives: Sequence[Objective] = ()) -> None:
         self._objectives = tuple(objectives)
-        self._matching: Callable[[str, str], _Matching] = lru_cache(maxsize=_SHELF)(self._match)
+        self._matching: Callable[[str, str], _MatchingObjectives] = lru_cache(maxsize=_CACHE_SIZE)(
+            self._match
+        )
 
     def max_delay(self, schedule: str) -> float | None:
-        """The strictest delay that a start of this schedule may have, seconds.
+        """Return the smallest allowed delay of a start of this schedule, in seconds.
 
-        None where no objective says.
+        None if no objective limits it.
         """
         delays = (
             objective.max_delay
@@ -89,29 +87,31 @@ class Objectives:
         return min((delay for delay in delays if delay is not None), default=None)
 
     def events(self, delta: Delta) -> dict[Series, float]:
-        """What a delta adds to the events of the objectives that match.
+        """Return what a delta adds to the events of the matching objectives.
 
-        A delta that makes a counter exist (an increment of 0) makes its events exist, so that their
-        increase is seen from the first.
+        An increment of 0 creates a counter. It also creates the series of its events, so that
+        `increase` sees the first event too.
         """
         events: dict[Series, float] = {}
         if not self._objectives:
             return events
         for (metric, labels), step in delta.increments.items():
             if metric == RECORDS_FINISHED.name:
-                self._add(events, self._of(labels).success, _RESULTS.get(labels[-1]), step)
+                self._add(
+                    events, self._objectives_of(labels).success, _VERDICTS.get(labels[-1]), step
+                )
             elif metric == RECORDS_ABANDONED.name:
-                self._add(events, self._of(labels).success, "bad", step)
+                self._add(events, self._objectives_of(labels).success, "bad", step)
             elif metric == SCHEDULE_STARTS.name:
                 self._add(
                     events,
-                    self._of(labels).freshness,
+                    self._objectives_of(labels).freshness,
                     "good" if labels[-1] == "on_time" else "bad",
                     step,
                 )
         for (metric, labels), observations in delta.observations.items():
             if metric == RECORD_LATENCY.name and labels[-1] == "success":
-                for series in self._of(labels).latency:
+                for series in self._objectives_of(labels).latency:
                     threshold = series.threshold
                     good = sum(observation[0] <= threshold for observation in observations)
                     events[series.good] = events.get(series.good, 0.0) + good
@@ -121,7 +121,7 @@ class Objectives:
     @staticmethod
     def _add(
         events: dict[Series, float],
-        matching: Sequence[_Events],
+        matching: Sequence[_EventSeries],
         verdict: Verdict | None,
         step: float,
     ) -> None:
@@ -129,13 +129,13 @@ class Objectives:
             for result, key in (("good", series.good), ("bad", series.bad)):
                 events[key] = events.get(key, 0.0) + (step if result == verdict else 0.0)
 
-    def _of(self, labels: LabelValues) -> _Matching:
+    def _objectives_of(self, labels: LabelValues) -> _MatchingObjectives:
         return self._matching(labels[0], labels[1])
 
-    def _match(self, account: str, schedule: str) -> _Matching:
-        def of(type_: str) -> tuple[_Events, ...]:
+    def _match(self, account: str, schedule: str) -> _MatchingObjectives:
+        def of(type_: str) -> tuple[_EventSeries, ...]:
             return tuple(
-                _Events(
+                _EventSeries(
                     good=(SLO_EVENTS.name, (objective.name, account, schedule, "good")),
                     bad=(SLO_EVENTS.name, (objective.name, account, schedule, "bad")),
                     threshold=objective.threshold or 0.0,
@@ -144,4 +144,4 @@ class Objectives:
                 if objective.type == type_ and objective.matches(schedule)
             )
 
-        return _Matching(of("success"), of("latency"), of("freshness"))
+        return _MatchingObjectives(of("success"), of("latency"), of("freshness"))

@@ -1,6 +1,6 @@
-"""What every test may ask for.
+"""Fixtures for all tests: programs that are not written in Python.
 
-Programs that are not Python's, and the rule that nothing is skipped where it counts.
+In CI a skipped test is a failure.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import shutil
 import pytest
 
 
-def nothing_may_be_skipped() -> bool:
-    """In CI, and wherever somebody asks for it, a missing program is a failure."""
+def skips_are_failures() -> bool:
+    """Return whether a missing program is a failure: in CI, or with `RUNTYPE_REQUIRE_TOOLS=1`."""
     return "true" in (
         os.environ.get("CI"),
         os.environ.get("RUNTYPE_REQUIRE_TOOLS", "").replace("1", "true"),
@@ -20,14 +20,14 @@ def nothing_may_be_skipped() -> bool:
 
 
 def program(name: str, package: str, *, otherwise: str = "") -> str:
-    """The path of a program, or a skip (a failure in CI) that says how to get it.
+    """Return the path of a program. Without it, skip the test, or fail in CI.
 
-    `otherwise` is its name where Debian has another one.
+    `otherwise` is a second name, for programs that have another name on Debian.
     """
     path = shutil.which(name) or (shutil.which(otherwise) if otherwise else None)
     if path is None:
         remedy = f"{name} is not installed; on Debian and Ubuntu: apt-get install {package}"
-        (pytest.fail if nothing_may_be_skipped() else pytest.skip)(remedy)
+        (pytest.fail if skips_are_failures() else pytest.skip)(remedy)
     return path
 
 
@@ -52,7 +52,7 @@ def alertmanager_binary() -> str:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors.
+    """Return one worker more than there are processors.
 
     Several tests mostly wait for processes that they started.
     """
@@ -60,10 +60,10 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A skip in CI is a check that is believed to run and does not."""
+    """Fail in CI if a test was skipped: a check that should run did not run."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     skipped = reporter.stats.get("skipped", []) if reporter else []
-    if skipped and nothing_may_be_skipped() and session.exitstatus == pytest.ExitCode.OK:
+    if skipped and skips_are_failures() and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         reporter.write_line(
             f"\n{len(skipped)} skipped, and nothing may be skipped here", red=True, bold=True

@@ -1,4 +1,4 @@
-"""The rule that nothing is skipped where it counts, tried on a test suite of one test."""
+"""In CI a skip is a failure: tried on a small test suite."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-NEEDY = "def test_needy(promtool):\n    assert promtool\n"
+NEEDS_PROMTOOL = "def test_needy(promtool):\n    assert promtool\n"
 SKIPPED = (
     "import pytest\n\n\ndef test_fine():\n    pass\n\n\ndef test_skipped():\n    pytest.skip('some"
     " day')\n"
@@ -42,8 +42,8 @@ def suite(folder: Path, tests: str, **environ: str) -> subprocess.CompletedProce
     )
 
 
-def test_a_missing_program_skips_its_tests_and_says_how_to_get_it(tmp_path: Path):
-    done = suite(tmp_path, NEEDY, PATH="")
+def test_a_missing_program_skips_its_tests_with_the_remedy(tmp_path: Path):
+    done = suite(tmp_path, NEEDS_PROMTOOL, PATH="")
     assert 0 == done.returncode
     assert (
         "promtool is not installed; on Debian and Ubuntu: apt-get install prometheus" in done.stdout
@@ -51,10 +51,8 @@ def test_a_missing_program_skips_its_tests_and_says_how_to_get_it(tmp_path: Path
 
 
 @pytest.mark.parametrize("environ", [{"CI": "true"}, {"RUNTYPE_REQUIRE_TOOLS": "1"}])
-def test_a_missing_program_fails_its_tests_where_nothing_may_be_skipped(
-    tmp_path: Path, environ: dict[str, str]
-):
-    done = suite(tmp_path, NEEDY, PATH="", **environ)
+def test_a_missing_program_fails_its_tests_in_ci(tmp_path: Path, environ: dict[str, str]):
+    done = suite(tmp_path, NEEDS_PROMTOOL, PATH="", **environ)
     assert 1 == done.returncode
     assert "1 error" in done.stdout
 

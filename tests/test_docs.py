@@ -1,4 +1,4 @@
-"""The documentation says everything there is, and nothing there is not."""
+"""The documentation names everything that exists, and nothing that does not exist."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ FLAGS = {flag.name: flag.variable for flag in flags()}
 METRIC = re.compile(r"(?<![\w/])runtype_[a-z0-9_]*[a-z0-9](?![\w/.])")
 SUFFIX = re.compile(r"_(bucket|count|sum|created)$")
 FLAG = re.compile(r"(?<![\w-])--(?!storage\.tsdb\.)[a-z]+\.[a-z-]+[a-z.-]*[a-z]")
-"""Ours: those of Prometheus that a page tells to set are left out."""
+"""Flags of the exporter. Those of Prometheus that pages mention are excluded."""
 VARIABLE = re.compile(r"RUNTYPE_EXPORTER_[A-Z_]*[A-Z]")
 KEY = re.compile(r"`((?:accounts|poll|state|metrics|slos)(?:\[\])?\.[a-z_.\[\]]+)`")
 LINK = re.compile(r"\]\((?!https?:)([^)\s#]*)(?:#([^)\s]+))?\)")
 
 
 def rows(page: str) -> set[str]:
-    """What stands alone in the first cell of a row."""
+    """Return the code in the first cell of each table row."""
     return set(re.findall(r"^\| `([^`]+)` \|", (ROOT / page).read_text(), re.MULTILINE))
 
 
 def unknown(text: str) -> set[str]:
-    """Names in a page that nothing bears. A name that others begin with stands for all of them."""
+    """Return the names in a text that do not exist. A prefix of metric names is allowed."""
     metrics = {name for name in METRIC.findall(text) if not _is_metric(name)}
     keys_ = {key for key in KEY.findall(text) if key not in KEYS}
     return (
@@ -54,8 +54,8 @@ def _is_metric(name: str) -> bool:
     )
 
 
-def dead(page: Path) -> Iterator[str]:
-    """Links that lead nowhere."""
+def dead_links(page: Path) -> Iterator[str]:
+    """Yield the links whose target does not exist."""
     for target, anchor in LINK.findall(page.read_text()):
         path = (page.parent / target).resolve() if target else page
         if not path.exists() or (anchor and anchor not in _anchors(path)):
@@ -77,7 +77,7 @@ def test_every_key_flag_and_command_has_a_row():
 
 
 def test_every_endpoint_has_a_row():
-    class Nothing:
+    class NoStatus:
         def status(self) -> Status:
             return Status(ready=True)
 
@@ -88,7 +88,7 @@ def test_every_endpoint_has_a_row():
     publisher = Publisher(
         ledger=lambda: empty, pictures=lambda: empty, own=OwnMetrics(), clock=SystemClock()
     )
-    app = create_app(publisher=publisher, status=Nothing(), reload=reload, version="0")
+    app = create_app(publisher=publisher, status=NoStatus(), reload=reload, version="0")
     served = {
         f"{method} {route.path}"
         for route in app.routes
@@ -102,9 +102,9 @@ def test_every_endpoint_has_a_row():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_a_page_names_nothing_that_is_not_there(page: Path):
+def test_a_page_names_only_what_exists(page: Path):
     assert set() == unknown(page.read_text())
-    assert [] == list(dead(page))
+    assert [] == list(dead_links(page))
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_page_names_nothing_that_is_not_there(page: Path):
         ("RUNTYPE_EXPORTER_STATE_PATH=/data", set()),
     ],
 )
-def test_a_name_that_nothing_bears_is_found(text: str, found: set[str]):
+def test_an_unknown_name_is_found(text: str, found: set[str]):
     assert found == unknown(text)
 
 
@@ -136,4 +136,4 @@ def test_a_dead_link_is_found(tmp_path: Path):
         "[a](b.md) [b](b.md#its-here-too) [c](c.md) [d](b.md#gone) [e](https://c.example/x)"
         " [f](#f)\n# F\n"
     )
-    assert ["c.md", "b.md#gone"] == list(dead(page))
+    assert ["c.md", "b.md#gone"] == list(dead_links(page))

@@ -1,4 +1,4 @@
-"""Every expression that is shipped asks for what the exporter has, and everything that it has is asked for or explained."""
+"""Every shipped expression reads existing metrics, and every metric is used or explained."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import pytest
 
 from runtype_exporter.catalogue import CATALOGUE
 from tools.generate_docs import PAGES
-from tools.queries import ALERTING, DASHBOARDS, RULES, Reading, read_all
+from tools.queries import ALERTING, DASHBOARDS, RULES, QueryReport, check_all
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def readings() -> dict[str, Reading]:
-    return read_all(ROOT)
+def reports() -> dict[str, QueryReport]:
+    return check_all(ROOT)
 
 
 @pytest.mark.parametrize("kind", ["rules", "dashboards", "alerting", "docs"])
-def test_every_expression_asks_for_what_is_there(readings: dict[str, Reading], kind: str):
-    assert not readings[kind].problems, "\n".join(["", *readings[kind].problems])
+def test_every_expression_reads_what_exists(reports: dict[str, QueryReport], kind: str):
+    assert not reports[kind].problems, "\n".join(["", *reports[kind].problems])
 
 
 @pytest.mark.parametrize("pattern", [RULES, DASHBOARDS, ALERTING])
@@ -30,21 +30,18 @@ def test_there_are_files_to_check(pattern: str):
 
 
 @pytest.mark.parametrize("kind", ["rules", "dashboards", "alerting"])
-def test_there_are_expressions_to_check(readings: dict[str, Reading], kind: str):
-    assert readings[kind].count > 0
+def test_there_are_expressions_to_check(reports: dict[str, QueryReport], kind: str):
+    assert reports[kind].count > 0
 
 
-def test_every_metric_is_used_or_explained(readings: dict[str, Reading]):
-    """By a rule or a dashboard, or by a page that a person wrote.
-
-    A metric that nobody can use for anything is not worth its series.
-    """
-    used = readings["rules"].metrics | readings["dashboards"].metrics
+def test_every_metric_is_used_or_explained(reports: dict[str, QueryReport]):
+    """By a rule, a dashboard or a hand-written page."""
+    used = reports["rules"].metrics | reports["dashboards"].metrics
     pages = {page for page in ROOT.glob("docs/**/*.md") if str(page.relative_to(ROOT)) not in PAGES}
     text = "\n".join(page.read_text() for page in [*pages, ROOT / "README.md"])
-    idle = [
+    unused = [
         m.name
         for m in CATALOGUE
         if m.name not in used and not re.search(rf"\b{m.name}(_bucket|_sum|_count)?\b", text)
     ]
-    assert not idle, "\n".join(["used nowhere and explained nowhere:", *idle])
+    assert not unused, "\n".join(["used nowhere and explained nowhere:", *unused])

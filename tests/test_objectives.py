@@ -1,7 +1,4 @@
-"""How increments are judged.
-
-By each objective's own definition, and for the schedules that it matches.
-"""
+"""Objectives: which increments are good or bad events, for the schedules that they match."""
 
 import pytest
 
@@ -16,7 +13,7 @@ FLOW = ("acme", "nightly", "enrich")
 
 
 def judged(objectives: Objectives, delta: Delta) -> dict[tuple[str, ...], float]:
-    """The events by objective, schedule and verdict."""
+    """Return the events by objective, schedule and verdict."""
     events = objectives.events(delta)
     assert {name for name, _ in events} <= {"runtype_slo_events_total"}
     assert {labels[1] for _, labels in events} <= {"acme"}
@@ -49,7 +46,7 @@ def started(**results: float) -> Delta:
     )
 
 
-def test_success_is_good_and_failure_and_unknown_are_bad_and_cancelled_is_neither():
+def test_verdicts_of_a_success_objective():
     delta = finished(success=5, failure=2, cancelled=7, unknown=1)
     assert {("succeed", "nightly", "good"): 5, ("succeed", "nightly", "bad"): 3} == judged(
         Objectives([SUCCEED]), delta
@@ -79,7 +76,7 @@ def test_a_start_is_good_on_time_alone():
     )
 
 
-def test_a_series_that_only_comes_into_being_makes_its_events_come_into_being():
+def test_an_increment_of_zero_creates_the_event_series():
     empty = Delta(
         increments={**finished(success=0).increments, **started(late=0).increments},
         observations=latencies("success").observations,
@@ -92,7 +89,7 @@ def test_a_series_that_only_comes_into_being_makes_its_events_come_into_being():
     assert zeros == judged(ALL, empty)
 
 
-def test_whatever_else_is_counted_is_no_event():
+def test_other_metrics_are_no_events():
     delta = Delta(
         increments={("runtype_batches_finished_total", (*FLOW, "failure")): 1},
         observations={
@@ -115,14 +112,12 @@ def test_whatever_else_is_counted_is_no_event():
         ("?", "", False),
     ],
 )
-def test_an_objective_holds_the_schedules_that_its_glob_matches_and_ad_hoc_batches_when_it_is_empty(
-    glob, schedule, matched
-):
+def test_schedule_globs(glob, schedule, matched):
     objectives = Objectives([Objective(name="a", type="success", schedule=glob)])
     assert matched is bool(judged(objectives, finished(schedule, success=1)))
 
 
-def test_objectives_that_overlap_judge_each_event_each():
+def test_overlapping_objectives_count_each_event():
     objectives = Objectives([SUCCEED, Objective(name="nights", type="success", schedule="night*")])
     expected = {("succeed", "nightly", "good"): 1, ("nights", "nightly", "good"): 1}
     assert expected == {
@@ -152,7 +147,7 @@ def test_without_objectives_nothing_is_an_event():
     assert {} == judged(Objectives(), finished(success=1))
 
 
-def test_the_strictest_delay_of_those_that_match_holds_a_schedule():
+def test_the_smallest_delay_of_matching_objectives_applies():
     objectives = Objectives(
         [
             ON_TIME,

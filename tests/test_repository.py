@@ -1,7 +1,4 @@
-"""What holds for the repository as a whole.
-
-Its files, its versions, and what must never be written into it.
-"""
+"""The repository as a whole: its files, its versions, and texts that must never be committed."""
 
 from __future__ import annotations
 
@@ -34,7 +31,7 @@ TOP = [
     "requirements.txt",
 ]
 
-# Written in pieces, for this file is searched too.
+# Written in pieces, because this file is searched too.
 LEAKS = {
     "a path of one machine": re.compile(
         r"""(["'=`( ]|^)/(wo[r]k|fa[r]m|ro[o]t|ho[m]e)/""", re.MULTILINE
@@ -60,11 +57,11 @@ def leaks(text: str) -> set[str]:
 
 
 def locked(name: str) -> list[str]:
-    """The entries of a requirements file, one a line."""
+    """Return the entries of a requirements file, one per line."""
     return (ROOT / name).read_text().replace("\\\n", "").splitlines()
 
 
-def test_nothing_of_one_machine_or_registry_is_in_the_tree():
+def test_no_machine_path_registry_or_key_is_committed():
     found = {name: leaks((ROOT / name).read_text(errors="replace")) for name in tracked()}
     assert {} == {name: what for name, what in found.items() if what}
 
@@ -84,29 +81,29 @@ def test_a_leak_is_found(text: str, what: set[str]):
     assert what == leaks(text)
 
 
-def test_no_module_is_longer_than_one_head_can_hold():
+def test_no_module_is_too_long():
     modules = [name for name in tracked() if name.endswith(".py") and not name.startswith("tests/")]
     lengths = {name: len((ROOT / name).read_text().splitlines()) for name in modules}
     assert lengths
     assert {} == {name: lines for name, lines in lengths.items() if lines > MAX_LINES}
 
 
-def test_the_version_is_said_once_and_the_same():
+def test_the_version_of_package_and_project_is_the_same():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["version"] == runtype_exporter.__version__
 
 
-def test_the_changelog_begins_with_what_is_not_released_yet():
+def test_the_changelog_begins_with_unreleased_changes():
     headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert "Unreleased" == headings[0]
 
 
-def test_the_top_of_the_tree_has_what_people_look_for():
+def test_the_top_of_the_tree_is_complete():
     assert [] == [name for name in TOP if not (ROOT / name).is_file()]
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
-def test_every_requirement_is_pinned_and_hashed_and_names_no_index(name: str):
+def test_every_requirement_is_pinned_and_hashed(name: str):
     entry = re.compile(
         r"[a-z0-9-]+(\[[a-z,-]+\])?==[^ ]+( ; [^\\]+?)?( +--hash=sha256:[0-9a-f]{64})+"
     )
@@ -115,7 +112,7 @@ def test_every_requirement_is_pinned_and_hashed_and_names_no_index(name: str):
     assert [] == [line for line in entries if not entry.fullmatch(line.rstrip())]
 
 
-def test_what_runs_is_locked_to_what_was_tested():
+def test_the_locked_versions_are_the_tested_ones():
     pins = {
         name: {line.split(" ")[0] for line in locked(name)}
         for name in ("requirements.txt", "requirements-dev.txt")
@@ -126,7 +123,7 @@ def test_what_runs_is_locked_to_what_was_tested():
 @pytest.mark.parametrize(
     ("name", "extra"), [("requirements.txt", None), ("requirements-dev.txt", "dev")]
 )
-def test_the_locks_hold_what_the_project_asks_for(name: str, extra: str | None):
+def test_the_locks_contain_all_requirements(name: str, extra: str | None):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = project["dependencies"] + (project["optional-dependencies"][extra] if extra else [])
     names = {re.split(r"[^A-Za-z0-9-]", entry)[0].lower() for entry in wanted}

@@ -1,1 +1,1 @@
-"""What is run on a checkout, not shipped: generators of committed files."""
+"""Development tools that are not part of the package: generators and checks of committed files."""

@@ -1,66 +1,90 @@
-"""The page of every alert, and of what the rules record.
-
-It knows how a rule is made up, and no rule by name.
-"""
+"""Generate docs/alerts.md: every alert, and everything that the rules record."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from runtype_exporter.config.durations import written_duration
-from runtype_exporter.rules import Alert, Record, RuleFile
+from runtype_exporter.rules import AlertRule, RecordingRule, RuleFile, RuleGroup
 
 _TEMPLATE = re.compile(r"\{\{ \$(?:labels\.)?(\w+)(?: \| [^}]+)? \}\}")
 
-_HEAD = """# Alerts
-
-Made from `runtype_exporter/rules/` and the default configuration by `make docs`; edit those, not this page.
-
-`runtype-exporter rules --out DIR` makes the same rules of your own configuration; those of the default one lie in
-[`prometheus/rules/`](../prometheus/rules/), and as rules that Grafana manages in
-[`grafana/provisioning/alerting/`](../grafana/provisioning/alerting/). *critical* is meant to wake somebody, *warning* to be looked at
-today, *info* to be read beside another alert. An alert fires once its expression has held for the time under *for*, and goes on for the
-time under *keeps* after it held last. Why the alerts on error budgets are as they are: [slo.md](slo.md)."""
+_HEAD = (
+    "# Alerts\n"
+    "\n"
+    "Made from `runtype_exporter/rules/` and the default configuration by `make docs`; edit"
+    " those, not this page.\n"
+    "\n"
+    "`runtype-exporter rules --out DIR` makes the same rules of your own configuration; those of"
+    " the default one lie in\n"
+    "[`prometheus/rules/`](../prometheus/rules/), and as rules that Grafana manages in\n"
+    "[`grafana/provisioning/alerting/`](../grafana/provisioning/alerting/). *critical* is meant"
+    " to wake somebody, *warning* to be looked at\n"
+    "today, *info* to be read beside another alert. An alert fires once its expression has held"
+    " for the time under *for*, and goes on for the\n"
+    "time under *keeps* after it held last. Why the alerts on error budgets are as they are:"
+    " [slo.md](slo.md)."
+)
 
 
 def alerts_page(files: Sequence[RuleFile]) -> str:
-    """The page."""
-    return "\n".join(_lines(files))
+    """Return the text of the page."""
+    by_name = _by_name(files)
+    return "\n".join([_HEAD, *_overview(by_name), *_sections(by_name), *_recorded(files)])
 
 
-def _lines(files: Sequence[RuleFile]) -> Iterator[str]:
-    yield _HEAD
-    alerts = _merged(
-        rule
-        for file in files
-        for group in file.groups
-        for rule in group.rules
-        if isinstance(rule, Alert)
-    )
+def _by_name(files: Sequence[RuleFile]) -> dict[str, list[AlertRule]]:
+    """Return all alerts by name. There may be several of one name."""
+    found: dict[str, list[AlertRule]] = {}
+    for _, _, rule in _rules(files):
+        if isinstance(rule, AlertRule):
+            found.setdefault(rule.name, []).append(rule)
+    return found
+
+
+def _rules(
+    files: Sequence[RuleFile],
+) -> Iterator[tuple[RuleFile, RuleGroup, RecordingRule | AlertRule]]:
+    for file in files:
+        for group in file.groups:
+            for rule in group.rules:
+                yield file, group, rule
+
+
+def _overview(by_name: Mapping[str, Sequence[AlertRule]]) -> Iterator[str]:
     yield ""
     yield "| alert | severity | for | keeps | tells |"
     yield "| --- | --- | --- | --- | --- |"
-    for same in alerts:
-        severities = " or ".join(dict.fromkeys(alert.severity for alert in same))
-        keeps = ", ".join(filter(None, dict.fromkeys(_time(alert.keep) for alert in same)))
-        name, hold, tells = same[0].name, _time(same[0].hold), _plain(same[0].summary)
-        yield f"| [`{name}`](#{name.lower()}) | {severities} | {hold} | {keeps} | {tells} |"
-    for same in alerts:
+    for name, alerts in by_name.items():
+        severities = " or ".join(dict.fromkeys(alert.severity for alert in alerts))
+        pending = _duration(alerts[0].pending_for)
+        durations = dict.fromkeys(_duration(alert.keep_firing_for) for alert in alerts)
+        keep_firing = ", ".join(filter(None, durations))
+        summary = _plain(alerts[0].summary)
+        link = f"[`{name}`](#{name.lower()})"
+        yield f"| {link} | {severities} | {pending} | {keep_firing} | {summary} |"
+
+
+def _sections(by_name: Mapping[str, Sequence[AlertRule]]) -> Iterator[str]:
+    for name, alerts in by_name.items():
         yield ""
-        yield f"## {same[0].name}"
+        yield f"## {name}"
         yield ""
-        yield f"{_plain(same[0].description)} [What to do](runbooks/{same[0].name}.md)."
+        yield f"{_plain(alerts[0].description)} [What to do](runbooks/{name}.md)."
         yield ""
-        if len(same) > 1:
+        if len(alerts) > 1:
             yield (
-                f"One of {len(same)} rules with this name, one for each objective and pair of"
+                f"One of {len(alerts)} rules with this name, one for each objective and pair of"
                 " windows:"
             )
             yield ""
         yield "```promql"
-        yield same[0].expr
+        yield alerts[0].expr
         yield "```"
+
+
+def _recorded(files: Sequence[RuleFile]) -> Iterator[str]:
     yield ""
     yield "## What is recorded"
     yield ""
@@ -72,30 +96,18 @@ def _lines(files: Sequence[RuleFile]) -> Iterator[str]:
     yield "| record | from |"
     yield "| --- | --- |"
     seen: set[str] = set()
-    for file in files:
-        for group in file.groups:
-            for rule in group.rules:
-                if isinstance(rule, Record) and rule.name not in seen:
-                    seen.add(rule.name)
-                    yield (
-                        f"| `{rule.name}` | `{file.name}`, every"
-                        f" {written_duration(group.interval)} |"
-                    )
+    for file, group, rule in _rules(files):
+        if isinstance(rule, RecordingRule) and rule.name not in seen:
+            seen.add(rule.name)
+            interval = written_duration(group.interval)
+            yield f"| `{rule.name}` | `{file.name}`, every {interval} |"
     yield ""
 
 
-def _merged(alerts: Iterator[Alert]) -> list[list[Alert]]:
-    """Alerts of the same name together."""
-    found: dict[str, list[Alert]] = {}
-    for alert in alerts:
-        found.setdefault(alert.name, []).append(alert)
-    return list(found.values())
-
-
 def _plain(text: str) -> str:
-    """A template as a person reads it: *account* in place of its label."""
+    """Return a template as readable text, with *account* in place of `{{ $labels.account }}`."""
     return _TEMPLATE.sub(lambda found: f"*{found[1]}*", text).replace("|", "\\|")
 
 
-def _time(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     return written_duration(seconds) if seconds else ""

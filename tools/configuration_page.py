@@ -1,9 +1,4 @@
-"""The page of the configuration.
-
-Keys with what the schema says below each, commands and flags with their help.
-
-It knows how a key is declared, and no key by name.
-"""
+"""Generate docs/configuration.md: the keys with their docstrings, the commands and the flags."""
 
 from __future__ import annotations
 
@@ -28,6 +23,23 @@ _EXAMPLE: Final = re.compile(r"\s*Example: `(?P<example>.+)`\.$", re.DOTALL)
 _UNITS: Final = (("d", 86400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0), ("ms", 0.001))
 _SHIPPED: Final = "as in [`config.yaml`](../config.yaml)"
 
+_HEAD: Final = (
+    "# Configuration\n"
+    "\n"
+    "Made from `runtype_exporter/config/` and `runtype_exporter/cli.py` by `make docs`; edit"
+    " those, not this page.\n"
+    "\n"
+    "The file is YAML. Every key may be left out unless it is *required*. Durations need a unit:"
+    " `30s`, `10m`, `1h30m`, `7d`.\n"
+    "Unknown keys and keys that stand twice are errors; `runtype-exporter check-config` shows all"
+    " errors at once, each with its line,\n"
+    "or a forecast of what the configuration will cost. A running exporter takes the file up anew"
+    " on SIGHUP and on\n"
+    "`POST /-/reload`; a bad file leaves the old configuration in force."
+    " [`config.yaml`](../config.yaml) shows every key with its\n"
+    "default."
+)
+
 _KINDS: Final[Mapping[Any, str]] = {
     str: "text",
     int: "whole number",
@@ -37,11 +49,11 @@ _KINDS: Final[Mapping[Any, str]] = {
     Path: "path",
     Secret: "`{env: NAME}` or `{file: PATH}`",
 }
-"""Every float of the schema is a duration: there seconds, in the file text with a unit."""
+"""Every float of the schema is a duration: seconds in the schema, text with a unit in the file."""
 
 
 class Key(NamedTuple):
-    """A key of the file: its path (a list's items are `[]`), and what is told of it.
+    """A key of the file. In `path`, `[]` stands for the items of a list.
 
     `example` is "" for a section.
     """
@@ -54,7 +66,7 @@ class Key(NamedTuple):
 
 
 class Flag(NamedTuple):
-    """A flag, its twin in the environment, and the commands that take it."""
+    """A flag, its environment variable, and the commands that take it."""
 
     name: str
     variable: str
@@ -64,11 +76,11 @@ class Flag(NamedTuple):
 
 
 def keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[Key]:
-    """Every key, a section's own line before those of its keys."""
-    said = _docstrings(model)
+    """Return every key. A section comes before its keys."""
+    docstrings = _docstrings(model)
     for name, field in model.model_fields.items():
         path = f"{prefix}{name}"
-        doc = said[name]
+        doc = docstrings[name]
         found = _EXAMPLE.search(doc)
         meaning = doc[: found.start()] if found else doc
         default = _SHIPPED if path in BUILT_IN else _default(field)
@@ -85,11 +97,12 @@ def keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[Key]:
 
 
 def flags() -> list[Flag]:
-    """Every flag of every command, by name."""
+    """Return every flag of every command, sorted by name."""
     found: dict[tuple[str, str], Flag] = {}
     for command in commands.commands.values():
         for option in command.params:
-            assert isinstance(option, click.Option)  # noqa: S101 - commands take no arguments; for the type checker
+            # For the type checker: the commands have options only, no arguments.
+            assert isinstance(option, click.Option)  # noqa: S101
             default = "" if option.default is None or option.is_flag else str(option.default)
             at = option.opts[0], default
             before = found.get(at)
@@ -99,35 +112,12 @@ def flags() -> list[Flag]:
 
 
 def configuration() -> str:
-    """The page."""
+    """Return the text of the page."""
     return "\n".join(_lines())
 
 
 def _lines() -> Iterator[str]:
-    yield "# Configuration"
-    yield ""
-    yield (
-        "Made from `runtype_exporter/config/` and `runtype_exporter/cli.py` by `make docs`; edit"
-        " those, not this page."
-    )
-    yield ""
-    yield (
-        "The file is YAML. Every key may be left out unless it is *required*. Durations need a"
-        " unit: `30s`, `10m`, `1h30m`, `7d`."
-    )
-    yield (
-        "Unknown keys and keys that stand twice are errors; `runtype-exporter check-config` shows"
-        " all errors at once, each with its line,"
-    )
-    yield (
-        "or a forecast of what the configuration will cost. A running exporter takes the file up"
-        " anew on SIGHUP and on"
-    )
-    yield (
-        "`POST /-/reload`; a bad file leaves the old configuration in force."
-        " [`config.yaml`](../config.yaml) shows every key with its"
-    )
-    yield "default."
+    yield _HEAD
     section = ""
     for key in keys():
         top = key.path.split(".")[0].removesuffix("[]")
@@ -170,28 +160,29 @@ def _code(text: str) -> str:
 
 
 def _docstrings(model: type[BaseModel]) -> dict[str, str]:
-    """What stands below each key in the source, as one line.
+    """Return the docstring of each key, as one line.
 
     Raises:
-        ValueError: nothing does.
+        ValueError: a key has no docstring.
     """
     (definition,) = ast.parse(inspect.getsource(model)).body
-    assert isinstance(definition, ast.ClassDef)  # noqa: S101 - a class's source is one; for the type checker
-    said: dict[str, str] = {}
+    # For the type checker: the source of a class is a class definition.
+    assert isinstance(definition, ast.ClassDef)  # noqa: S101
+    docstrings: dict[str, str] = {}
     key = ""
     for statement in definition.body:
         match statement:
             case ast.AnnAssign(target=ast.Name(id=name)):
                 key = name
             case ast.Expr(value=ast.Constant(value=str(text))) if key:
-                said[key] = " ".join(text.split())
-    if missing := model.model_fields.keys() - said.keys():
+                docstrings[key] = " ".join(text.split())
+    if missing := model.model_fields.keys() - docstrings.keys():
         raise ValueError(f"{model.__name__}: say below {', '.join(sorted(missing))} what it means")
-    return said
+    return docstrings
 
 
 def _bare(annotation: Any) -> Any:
-    """A type without its checks and without `None`."""
+    """Return a type without its annotations and without `None`."""
     if get_origin(annotation) is Annotated:
         return _bare(get_args(annotation)[0])
     if get_origin(annotation) in {Union, types.UnionType}:
@@ -200,7 +191,7 @@ def _bare(annotation: Any) -> Any:
 
 
 def _section_of(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
-    """The section that a key holds, and whether it is a list of them."""
+    """Return the section below a key, and whether the key is a list of such sections."""
     many = get_origin(annotation) is tuple
     kind = _bare(get_args(annotation)[0] if many else annotation)
     return (kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None), many
@@ -243,7 +234,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _written(value: Any) -> str:
-    """A value as a person writes it into the file."""
+    """Return a value as it is written in the file."""
     match value:
         case bool():
             return str(value).lower()
@@ -259,7 +250,7 @@ def _written(value: Any) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """The largest unit that needs no fraction, or the one of 2.5s."""
+    """Return a duration with the largest unit that needs no fraction. Seconds may have one."""
     unit, size = next(
         ((unit, size) for unit, size in _UNITS if seconds and seconds % size == 0), ("s", 1.0)
     )

@@ -1,6 +1,6 @@
-"""Reads the expressions of a Grafana dashboard.
+"""Check the expressions of a Grafana dashboard.
 
-Its variables, its panels with legends and links, its annotations.
+They are in its variables, its annotations, and its panels with their legends and links.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ _LABEL_VALUES = re.compile(r"label_values\((?:(?P<series>.*),)?\s*(?P<label>\w+)
 _RESULT = re.compile(r"query_result\((?P<expression>.*)\)", re.DOTALL)
 
 
-class Reads(Protocol):
-    """Who looks at the expressions and remembers what is wrong."""
+class Checker(Protocol):
+    """An object that checks expressions and collects problems."""
 
     def check(self, place: str, text: str) -> Labels | None:
-        """Look at one expression; the labels of its result."""
+        """Check one expression. Return the labels of its result."""
 
-    def say(self, place: str, problems: list[str]) -> None:
-        """Remember problems of a place."""
+    def add_problems(self, place: str, problems: list[str]) -> None:
+        """Add problems found at a place."""
 
 
 class Dashboard:
-    """One dashboard's JSON."""
+    """The JSON of one dashboard, and the checker that it reports to."""
 
-    def __init__(self, place: str, document: Any, reads: Reads) -> None:
-        self._place, self._document, self._reads = place, document, reads
+    def __init__(self, place: str, document: Any, checker: Checker) -> None:
+        self._place, self._document, self._checker = place, document, checker
         self._variables = {
             variable["name"]: variable
             for variable in document.get("templating", {}).get("list", [])
@@ -40,8 +40,8 @@ class Dashboard:
             if variable["type"] in ("custom", "interval")
         }
 
-    def read(self) -> None:
-        """Everything in it that is an expression or names a label of one."""
+    def check(self) -> None:
+        """Check every expression, and every text that names a label of a result."""
         for name, variable in self._variables.items():
             if variable["type"] == "query":
                 self._variable(f"{self._place}: ${name}", variable)
@@ -52,15 +52,18 @@ class Dashboard:
             self._panel(f"{self._place}: {panel.get('title') or panel.get('id')}", panel)
 
     def _expression(self, place: str, text: str) -> Labels:
-        """The labels of a result, with whatever options the variables in it may have."""
+        """Check an expression with every option of its variables. Return the result's labels."""
         unknown = [name for name in variables(text) if name not in self._variables]
-        self._reads.say(place, [f"${name} is no variable of the dashboard" for name in unknown])
+        self._checker.add_problems(
+            place, [f"${name} is no variable of the dashboard" for name in unknown]
+        )
         results = [
-            self._reads.check(place, variant) or Labels() for variant in expand(text, self._options)
+            self._checker.check(place, variant) or Labels()
+            for variant in expand(text, self._options)
         ]
         labels = results[0]
         for other in results[1:]:
-            labels = labels.either(other)
+            labels = labels.union(other)
         return labels
 
     def _variable(self, place: str, variable: Any) -> None:
@@ -69,33 +72,42 @@ class Dashboard:
         if match := _LABEL_VALUES.fullmatch(text.strip()):
             if match["series"]:
                 labels = self._expression(place, match["series"])
-                self._reads.say(
+                self._checker.add_problems(
                     place,
                     [
                         f"the series have no label {label}"
-                        for label in labels.lacking([match["label"]])
+                        for label in labels.missing([match["label"]])
                     ],
                 )
         elif match := _RESULT.fullmatch(text.strip()):
             self._expression(place, match["expression"])
         else:
-            self._reads.say(place, [f"{text!r} is no query that this check knows: teach it"])
+            self._checker.add_problems(
+                place, [f"{text!r} is no query that this check knows: teach it"]
+            )
 
     def _panel(self, place: str, panel: Any) -> None:
         results = Labels()
         for target in panel.get("targets", []):
             if "expr" in target:
                 labels = self._expression(place, target["expr"])
-                self._reads.say(place, legend_problems(target.get("legendFormat") or "", labels))
-                results = results.either(labels)
+                self._checker.add_problems(
+                    place, legend_problems(target.get("legendFormat") or "", labels)
+                )
+                results = results.union(labels)
         for link in _links(panel):
-            self._reads.say(place, link_problems(link["url"], results))
+            self._checker.add_problems(place, link_problems(link["url"], results))
         if (repeat := panel.get("repeat")) and repeat not in self._variables:
-            self._reads.say(place, [f"repeats by ${repeat}, which is no variable of the dashboard"])
+            self._checker.add_problems(
+                place, [f"repeats by ${repeat}, which is no variable of the dashboard"]
+            )
 
 
-def shown(document: Any) -> Iterator[tuple[str, str]]:
-    """Each panel's title and expression, as Grafana sends it where every variable is left at what the dashboard begins with."""
+def panel_queries(document: Any) -> Iterator[tuple[str, str]]:
+    """Yield the title and the expression of each query, as Grafana first sends it.
+
+    Variables have the values that the dashboard starts with.
+    """
     values = {}
     for variable in document.get("templating", {}).get("list", []):
         current = variable.get("current", {}).get("value", "")
@@ -109,14 +121,14 @@ def shown(document: Any) -> Iterator[tuple[str, str]]:
 
 
 def panels(document: Any) -> Iterator[Any]:
-    """Every panel, also those in collapsed rows."""
+    """Yield every panel, also those in collapsed rows."""
     for panel in document.get("panels", []):
         yield panel
         yield from panels(panel)
 
 
 def _options(variable: Any) -> list[str]:
-    """The values of a variable whose options stand in the file."""
+    """Return the values of a variable whose options are in the file."""
     named = [
         option["value"]
         for option in variable.get("options", [])

@@ -1,8 +1,7 @@
-"""Writes what is made from code, pages, rules and what Grafana loads.
+"""Write the generated files: pages of the documentation, rules, dashboards and Grafana alerts.
 
-`python -m tools.generate_docs`, `--check` to compare only.
-
-A page is a function and a row in `PAGES`.
+`python -m tools.generate_docs` writes them. With `--check` it only compares them. To add a page,
+write a function and add it to `PAGES`.
 """
 
 from __future__ import annotations
@@ -25,44 +24,53 @@ ROOT = Path(__file__).resolve().parent.parent
 _OWNERS: dict[Owner, tuple[str, str]] = {
     "ledger": (
         "Counted in the ledger",
-        """Durable: these survive restarts, crashes and downtime, and each result, batch and run is counted in them exactly once.
-A new series shows 0, and a restored one its old value, until one scrape has been served with it (or for two minutes).""",
+        (
+            "Durable: these survive restarts, crashes and downtime, and each result, batch and run"
+            " is counted in them exactly once.\n"
+            "A new series shows 0, and a restored one its old value, until one scrape has been"
+            " served with it (or for two minutes)."
+        ),
     ),
     "picture": (
         "The last complete picture",
-        """Gauges of batches that are open, configured, or among the newest closed ones of their schedule
-(`metrics.batches_per_schedule`). What they tell of records changes after a complete sweep only; they end with their batch.""",
+        (
+            "Gauges of batches that are open, configured, or among the newest closed ones of their"
+            " schedule\n"
+            "(`metrics.batches_per_schedule`). What they tell of records changes after a complete"
+            " sweep only; they end with their batch."
+        ),
     ),
     "process": (
         "The process itself",
-        """Polling, the API and the exporter. These begin anew with the process. Beside them stand prometheus-client's own
-`process_*` and `python_*`.""",
+        (
+            "Polling, the API and the exporter. These begin anew with the process. Beside them"
+            " stand prometheus-client's own\n"
+            "`process_*` and `python_*`."
+        ),
     ),
 }
 
+_HEAD = (
+    "# Metrics\n"
+    "\n"
+    "Made from `runtype_exporter/catalogue/` by `make docs`; edit that, not this page.\n"
+    "\n"
+    "Names are those of the text format 0.0.4. In OpenMetrics, counters and histograms show when"
+    " they began (`_created`), and the\n"
+    "buckets of record latencies carry exemplars. Times are seconds since the Unix epoch,"
+    " durations are seconds. *Stable* metrics\n"
+    "keep their name, type and labels until the next major version; *experimental* ones may"
+    " change with any version."
+)
+
 
 def metrics() -> str:
-    """The page of every metric, from the catalogue."""
+    """Return the text of docs/metrics.md, from the catalogue."""
     return "\n".join(_metrics_lines())
 
 
 def _metrics_lines() -> Iterator[str]:
-    yield "# Metrics"
-    yield ""
-    yield "Made from `runtype_exporter/catalogue/` by `make docs`; edit that, not this page."
-    yield ""
-    yield (
-        "Names are those of the text format 0.0.4. In OpenMetrics, counters and histograms show"
-        " when they began (`_created`), and the"
-    )
-    yield (
-        "buckets of record latencies carry exemplars. Times are seconds since the Unix epoch,"
-        " durations are seconds. *Stable* metrics"
-    )
-    yield (
-        "keep their name, type and labels until the next major version; *experimental* ones may"
-        " change with any version."
-    )
+    yield _HEAD
     for owner, (title, text) in _OWNERS.items():
         yield ""
         yield f"## {title}"
@@ -115,16 +123,16 @@ PAGES: dict[str, Callable[[], str]] = {
     "grafana/provisioning/alerting/runtype.yaml": partial(grafana_alerts, RULES),
     **DASHBOARD_PAGES,
 }
-"""Each page's path and what makes its text."""
+"""The path of each generated file, and the function that returns its text."""
 
 
 def stale(root: Path) -> list[str]:
-    """The pages that are not what the code says."""
+    """Return the files that differ from what the code generates."""
     return [page for page, make in PAGES.items() if _read(root / page) != make()]
 
 
 def write(root: Path) -> None:
-    """Make every page anew."""
+    """Write every file."""
     for page, make in PAGES.items():
         path = root / page
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -139,7 +147,7 @@ def _read(path: Path) -> str | None:
 
 
 def main(arguments: Sequence[str], root: Path = ROOT) -> int:
-    """Write, or with `--check` compare; returns the exit code."""
+    """Write the files, or compare them with `--check`. Return the exit code."""
     if list(arguments) not in ([], ["--check"]):
         sys.stderr.write("usage: python -m tools.generate_docs [--check]\n")
         return 2

@@ -1,10 +1,8 @@
-"""The alerts as rules that Grafana manages, for those who alert from there.
+"""Generate the alerts as rules that Grafana manages, for users who alert from Grafana.
 
-It knows how a rule is made up, and no rule by name.
-
-The expressions are the very ones of Prometheus, so the two cannot differ in meaning; what they
-compute with is recorded by Prometheus all the same. The keys are those that Grafana's own reader of
-these files knows (pkg/services/provisioning/alerting/rules_types.go).
+The expressions are the same as in Prometheus, so the alerts mean the same. Prometheus still
+evaluates the recording rules that they read. The keys are those that Grafana reads in these files
+(pkg/services/provisioning/alerting/rules_types.go).
 """
 
 from __future__ import annotations
@@ -14,29 +12,28 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from runtype_exporter.config.durations import written_duration
-from runtype_exporter.rules import RUNBOOKS, Alert, Group, RuleFile, as_yaml
+from runtype_exporter.rules import RUNBOOKS, AlertRule, RuleFile, RuleGroup, as_yaml
 
 DATASOURCE: Final = "runtype-prometheus"
 """The uid of the data source that `grafana/provisioning/datasources/` sets up."""
 _FOLDER: Final = "Runtype"
 _HEAD: Final = "# Made by `make docs` from runtype_exporter/rules/; edit that, not this file.\n"
 _RANGE: Final = 600
-"""Seconds of data that a query may look at. Each is an instant query, so this only names the
-moment."""
+"""Seconds of data that a query may read. All are instant queries, so only its end matters."""
 
 
 def grafana_alerts(files: Sequence[RuleFile]) -> str:
-    """The file for /etc/grafana/provisioning/alerting."""
+    """Return the file for /etc/grafana/provisioning/alerting."""
     groups = [
         _group(group, alerts)
         for file in files
         for group in file.groups
-        if (alerts := [rule for rule in group.rules if isinstance(rule, Alert)])
+        if (alerts := [rule for rule in group.rules if isinstance(rule, AlertRule)])
     ]
     return _HEAD + as_yaml({"apiVersion": 1, "groups": groups})
 
 
-def _group(group: Group, alerts: Sequence[Alert]) -> dict[str, Any]:
+def _group(group: RuleGroup, alerts: Sequence[AlertRule]) -> dict[str, Any]:
     return {
         "orgId": 1,
         "name": group.name,
@@ -46,16 +43,16 @@ def _group(group: Group, alerts: Sequence[Alert]) -> dict[str, Any]:
     }
 
 
-def _rule(alert: Alert) -> Iterator[tuple[str, Any]]:
+def _rule(alert: AlertRule) -> Iterator[tuple[str, Any]]:
     yield "uid", _uid(alert)
     yield "title", _title(alert)
     yield "condition", "fires"
     yield "data", [dict(_query(alert)), dict(_condition())]
-    # An expression that finds nothing is one that does not fire, here as in Prometheus.
+    # As in Prometheus, an expression without a result does not fire.
     yield "noDataState", "OK"
     yield "execErrState", "Error"
-    yield "for", written_duration(alert.hold)
-    yield "keepFiringFor", written_duration(alert.keep)
+    yield "for", written_duration(alert.pending_for)
+    yield "keepFiringFor", written_duration(alert.keep_firing_for)
     yield "labels", {"severity": alert.severity, **alert.labels}
     yield (
         "annotations",
@@ -68,7 +65,7 @@ def _rule(alert: Alert) -> Iterator[tuple[str, Any]]:
     yield "isPaused", False
 
 
-def _query(alert: Alert) -> Iterator[tuple[str, Any]]:
+def _query(alert: AlertRule) -> Iterator[tuple[str, Any]]:
     yield "refId", "value"
     yield "relativeTimeRange", {"from": _RANGE, "to": 0}
     yield "datasourceUid", DATASOURCE
@@ -76,9 +73,9 @@ def _query(alert: Alert) -> Iterator[tuple[str, Any]]:
 
 
 def _condition() -> Iterator[tuple[str, Any]]:
-    """Whatever the expression finds fires, whatever its value.
+    """Return the condition that every result of the expression fires, whatever its value.
 
-    A comparison with 0 would take `up == 0` for silence.
+    The value may be 0 (`up == 0`), so it is not compared with anything.
     """
     yield "refId", "fires"
     yield "datasourceUid", "__expr__"
@@ -86,16 +83,22 @@ def _condition() -> Iterator[tuple[str, Any]]:
 
 
 def _template(text: str) -> str:
-    """The same template without a `$`, which some versions of Grafana take for a variable of the environment here."""
+    """Return the template without a `$`.
+
+    In these files some versions of Grafana replace `$word` by an environment variable.
+    """
     return text.replace("$value", ".Values.value.Value").replace("$labels", ".Labels")
 
 
-def _title(alert: Alert) -> str:
-    """Grafana wants a rule's title to be unique in its folder."""
-    which = [alert.labels[label] for label in ("slo", "long") if label in alert.labels]
-    return " ".join([alert.name, *which])
+def _title(alert: AlertRule) -> str:
+    """Return a title that is unique in the folder, as Grafana requires it."""
+    parts = [alert.labels[label] for label in ("slo", "long") if label in alert.labels]
+    return " ".join([alert.name, *parts])
 
 
-def _uid(alert: Alert) -> str:
-    """At most 40 characters, and the same for the same rule, so that provisioning replaces instead of adding."""
+def _uid(alert: AlertRule) -> str:
+    """Return a uid of at most 40 characters.
+
+    It is always the same for a rule, so that provisioning replaces the rule.
+    """
     return f"runtype-{hashlib.sha256(_title(alert).encode()).hexdigest()[:24]}"

@@ -1,9 +1,7 @@
-"""Reads every PromQL expression that the repository ships, and says what is wrong in which place.
+"""Check every PromQL expression of the repository: `python -m tools.queries`.
 
-`python -m tools.queries`.
-
-Rules first, for what they record is known to all others; then dashboards, Grafana's own alert
-rules, and the documentation.
+Rules are checked first, because the others may use what the rules record. Then come dashboards,
+the alert rules for Grafana, and the documentation.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from typing import Any
 import yaml
 
 from tools.dashboard_queries import Dashboard
-from tools.promql import Checked, Known, Labels, annotation_problems, known
+from tools.promql import ExpressionCheck, KnownMetrics, Labels, annotation_problems, known_metrics
 
 ROOT = Path(__file__).resolve().parent.parent
 RULES, DASHBOARDS, ALERTING = (
@@ -35,45 +33,46 @@ _VALUES = re.compile(r"\$values\.(\w+)|index\s+\$values\s+\"(\w+)\"")
 
 
 @dataclass
-class Reading:
-    """What was read: how many expressions, which metrics of the catalogue they use, and each problem with its place."""
+class QueryReport:
+    """The result of checking expressions: their number, the metrics they use, and the problems."""
 
-    known: Known = field(default_factory=known)
+    known: KnownMetrics = field(default_factory=known_metrics)
     count: int = 0
     metrics: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
 
     def check(self, place: str, text: str) -> Labels | None:
-        """Look at one expression; the labels of its result."""
-        checked = Checked(text, self.known)
+        """Check one expression. Return the labels of its result."""
+        checked = ExpressionCheck(text, self.known)
         self.count += 1
         self.metrics |= checked.metrics
-        self.say(place, checked.problems)
+        self.add_problems(place, checked.problems)
         return checked.labels
 
-    def say(self, place: str, problems: Iterable[str]) -> None:
-        """Remember problems of a place."""
+    def add_problems(self, place: str, problems: Iterable[str]) -> None:
+        """Add problems found at a place."""
         self.problems += [f"{place}: {problem}" for problem in problems]
 
 
-def read_all(root: Path = ROOT) -> dict[str, Reading]:
-    """A reading for each kind of place, all of them with what the rules record."""
-    rules = Reading()
-    read_rules(rules, _documents(root, RULES))
-    after = {kind: Reading(rules.known) for kind in ("dashboards", "alerting", "docs")}
+def check_all(root: Path = ROOT) -> dict[str, QueryReport]:
+    """Return a report for each kind of place. All of them know what the rules record."""
+    rules = QueryReport()
+    check_rules(rules, _documents(root, RULES))
+    others = {kind: QueryReport(rules.known) for kind in ("dashboards", "alerting", "docs")}
     for place, document in _documents(root, DASHBOARDS):
-        Dashboard(place, document, after["dashboards"]).read()
+        Dashboard(place, document, others["dashboards"]).check()
     for place, document in _documents(root, ALERTING):
-        _read_alerting(after["alerting"], place, document)
+        _check_alerting(others["alerting"], place, document)
     for page in sorted({page for pattern in PAGES for page in root.glob(pattern)}):
-        _read_page(after["docs"], str(page.relative_to(root)), page.read_text(encoding="utf-8"))
-    return {"rules": rules, **after}
+        _check_page(others["docs"], str(page.relative_to(root)), page.read_text(encoding="utf-8"))
+    return {"rules": rules, **others}
 
 
-def read_rules(reading: Reading, documents: Iterable[tuple[str, Any]]) -> None:
-    """Recording rules until nothing more becomes known, whatever file they are in.
+def check_rules(report: QueryReport, documents: Iterable[tuple[str, Any]]) -> None:
+    """Check rules. A recording rule is checked once all that it reads is known.
 
-    Then what is left, and the alerts.
+    The order of files does not matter. Recording rules that never become ready are checked last,
+    and then the alerts.
     """
     rules = [
         (f"{place}: {rule.get('record') or rule.get('alert')}", rule)
@@ -88,57 +87,60 @@ def read_rules(reading: Reading, documents: Iterable[tuple[str, Any]]) -> None:
         ready = [
             entry
             for entry in waiting
-            if not _asks_for(entry[1]["expr"], names - {entry[1]["record"]}, reading.known)
+            if not _reads_any(entry[1]["expr"], names - {entry[1]["record"]}, report.known)
         ]
-        # Rules that wait for each other are read as they stand.
+        # Rules that wait for each other are checked as they are.
         for place, rule in ready or waiting:
-            _record(reading, place, rule)
+            _check_recording_rule(report, place, rule)
         waiting = [entry for entry in waiting if ready and entry not in ready]
-    reading.say(
+    taken = sorted(recorded & known_metrics().series.keys())
+    report.add_problems(
         "records",
-        [f"{name} is a name of the catalogue" for name in sorted(recorded & known().series.keys())],
+        [f"{name} is a name of the catalogue" for name in taken],
     )
     alerts = [(place, rule) for place, rule in rules if "alert" in rule]
-    results = [_alert(reading, place, rule) for place, rule in alerts]
+    results = [_check_alert(report, place, rule) for place, rule in alerts]
     if results:
-        reading.known = reading.known.alerting(_together(results))
+        report.known = report.known.alerting(_union(results))
 
 
-def _alert(reading: Reading, place: str, rule: Any) -> Labels:
-    """An alert's expression and texts; the labels that it has when it fires."""
-    labels = reading.check(place, rule["expr"]) or Labels()
+def _check_alert(report: QueryReport, place: str, rule: Any) -> Labels:
+    """Check an alert's expression and texts. Return the labels that it has when it fires."""
+    labels = report.check(place, rule["expr"]) or Labels()
     own = rule.get("labels", {})
     for text in [*own.values(), *rule.get("annotations", {}).values()]:
-        reading.say(place, annotation_problems(text, labels, reading.known))
-    said = {name: None if "{{" in value else frozenset({value}) for name, value in own.items()}
-    return labels.add({**said, "alertname": frozenset({rule["alert"]})})
+        report.add_problems(place, annotation_problems(text, labels, report.known))
+    own_values = {
+        name: None if "{{" in value else frozenset({value}) for name, value in own.items()
+    }
+    return labels.add({**own_values, "alertname": frozenset({rule["alert"]})})
 
 
-def _record(reading: Reading, place: str, rule: Any) -> None:
-    """What a rule records.
+def _check_recording_rule(report: QueryReport, place: str, rule: Any) -> None:
+    """Check a recording rule.
 
-    One that goes on from its own last value is read twice: to learn its labels, and then with them.
+    A rule that reads its own last value is checked twice: first to infer its labels.
     """
     own = {name: frozenset({value}) for name, value in rule.get("labels", {}).items()}
-    if rule["record"] not in reading.known.series and _asks_for(
-        rule["expr"], {rule["record"]}, reading.known
+    if rule["record"] not in report.known.series and _reads_any(
+        rule["expr"], {rule["record"]}, report.known
     ):
-        first = Checked(rule["expr"], reading.known.recorded(rule["record"], Labels()))
-        reading.known = reading.known.recorded(rule["record"], (first.labels or Labels()).add(own))
-    labels = (reading.check(place, rule["expr"]) or Labels()).add(own)
-    reading.known = reading.known.recorded(rule["record"], labels)
+        first = ExpressionCheck(rule["expr"], report.known.recorded(rule["record"], Labels()))
+        report.known = report.known.recorded(rule["record"], (first.labels or Labels()).add(own))
+    labels = (report.check(place, rule["expr"]) or Labels()).add(own)
+    report.known = report.known.recorded(rule["record"], labels)
 
 
-def _asks_for(text: str, names: set[str], there: Known) -> bool:
-    """Whether an expression needs a name that is still to be recorded."""
+def _reads_any(text: str, names: set[str], known: KnownMetrics) -> bool:
+    """Return whether an expression reads one of the names that are not known yet."""
     return any(
         re.search(rf"(?<![\w:]){re.escape(name)}(?![\w:])", text)
-        for name in names - there.series.keys()
+        for name in names - known.series.keys()
     )
 
 
-def _read_alerting(reading: Reading, place: str, document: Any) -> None:
-    """Grafana-managed rules: queries, and expressions upon their results."""
+def _check_alerting(report: QueryReport, place: str, document: Any) -> None:
+    """Check the rules that Grafana manages: queries, and expressions on their results."""
     for group in document.get("groups", []):
         for rule in group["rules"]:
             where = f"{place}: {rule['title']}"
@@ -147,7 +149,7 @@ def _read_alerting(reading: Reading, place: str, document: Any) -> None:
                 model = step["model"]
                 if step["datasourceUid"] == "__expr__":
                     asked = _REFERENCE.findall(model["expression"]) or [model["expression"]]
-                    reading.say(
+                    report.add_problems(
                         where,
                         [
                             f"{step['refId']} asks for {ref}, which is not there"
@@ -157,33 +159,33 @@ def _read_alerting(reading: Reading, place: str, document: Any) -> None:
                     )
                     inputs = [results[ref] for ref in asked if ref in results]
                 else:
-                    inputs = [reading.check(f"{where}: {step['refId']}", model["expr"]) or Labels()]
-                results[step["refId"]] = _together(inputs)
+                    inputs = [report.check(f"{where}: {step['refId']}", model["expr"]) or Labels()]
+                results[step["refId"]] = _union(inputs)
             if rule["condition"] not in results:
-                reading.say(where, [f"the condition {rule['condition']} is not there"])
+                report.add_problems(where, [f"the condition {rule['condition']} is not there"])
             labels = results.get(rule["condition"], Labels()).add(
                 dict.fromkeys(("alertname", "grafana_folder"))
             )
             for text in [*rule.get("labels", {}).values(), *rule.get("annotations", {}).values()]:
-                reading.say(where, annotation_problems(text, labels, reading.known))
+                report.add_problems(where, annotation_problems(text, labels, report.known))
                 values = [one or other for one, other in _VALUES.findall(text)]
-                reading.say(
+                report.add_problems(
                     where, [f"$values.{ref} is not there" for ref in values if ref not in results]
                 )
 
 
-def _together(inputs: list[Labels]) -> Labels:
+def _union(inputs: list[Labels]) -> Labels:
     result = inputs[0] if inputs else Labels()
     for labels in inputs[1:]:
-        result = result.either(labels)
+        result = result.union(labels)
     return result
 
 
-def _read_page(reading: Reading, place: str, text: str) -> None:
-    """Blocks that are marked as PromQL; expressions are set apart by empty lines."""
+def _check_page(report: QueryReport, place: str, text: str) -> None:
+    """Check the blocks marked as PromQL. Empty lines separate expressions."""
     for block in _BLOCK.findall(text):
         for expression in re.split(r"\n\s*\n", block.strip()):
-            reading.check(place, expression)
+            report.check(place, expression)
 
 
 def _documents(root: Path, pattern: str) -> Iterator[tuple[str, Any]]:
@@ -196,14 +198,15 @@ def _documents(root: Path, pattern: str) -> Iterator[tuple[str, Any]]:
 
 
 def main() -> int:
-    """Print every problem; 1 if there is one."""
-    readings = read_all()
-    for kind, reading in readings.items():
-        for problem in reading.problems:
-            print(problem)  # noqa: T201 - a command speaks on stdout
-        result = f"{kind}: {reading.count} expressions, {len(reading.problems)} problems"
+    """Print every problem. Return 1 if there is one."""
+    reports = check_all()
+    for kind, report in reports.items():
+        for problem in report.problems:
+            # A command prints its result.
+            print(problem)  # noqa: T201
+        result = f"{kind}: {report.count} expressions, {len(report.problems)} problems"
         print(result, file=sys.stderr)  # noqa: T201
-    return 1 if any(reading.problems for reading in readings.values()) else 0
+    return 1 if any(report.problems for report in reports.values()) else 0
 
 
 if __name__ == "__main__":

@@ -1,28 +1,31 @@
-"""What a configuration will cost before it runs.
+"""Forecast what a configuration will cost: API requests, freshness of sweeps, lines of a scrape.
 
-Requests an hour, how fresh sweeps can be, and how many lines a scrape will have.
-
-Pure arithmetic over the configuration, the catalogue and the rules of polling; only `survey` asks
-the API, a few times. It must not know the ledger or anything that runs.
+The forecast is arithmetic over the configuration, the catalogue and the rules of polling. Only
+`survey` sends requests to the API, and only a few.
 """
 
 from runtype_exporter.forecast.advice import advice
-from runtype_exporter.forecast.holding import ASSUMED, Holding
-from runtype_exporter.forecast.requests import Requests, requests
-from runtype_exporter.forecast.series import PROCESS_LINES, Row, label_sets, series
+from runtype_exporter.forecast.inventory import DEFAULT_INVENTORY, AccountInventory
+from runtype_exporter.forecast.requests import RequestForecast, forecast_requests
+from runtype_exporter.forecast.series import (
+    PROCESS_LINES,
+    SeriesForecast,
+    forecast_series,
+    label_sets,
+)
 from runtype_exporter.forecast.survey import survey
 from runtype_exporter.forecast.text import forecast_text
 
 __all__ = [
-    "ASSUMED",
+    "DEFAULT_INVENTORY",
     "PROCESS_LINES",
-    "Holding",
-    "Requests",
-    "Row",
+    "AccountInventory",
+    "RequestForecast",
+    "SeriesForecast",
     "advice",
+    "forecast_requests",
+    "forecast_series",
     "forecast_text",
     "label_sets",
-    "requests",
-    "series",
     "survey",
 ]

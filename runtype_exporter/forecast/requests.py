@@ -1,7 +1,7 @@
-"""How many requests an hour an account will take, and how often its batches can be swept with what is left. Pure.
+"""Forecast the API requests of an account per hour, and how often its batches can be swept.
 
-The rules are polling's and the budget's own; what they come to over an hour is computed here. It
-must not know how any of it is shown.
+The rules are those of polling and of the budget. Here it is computed what they add up to in an
+hour.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from runtype_exporter.config import Account, Collectors, Poll
-from runtype_exporter.forecast.holding import Holding
+from runtype_exporter.forecast.inventory import AccountInventory
 from runtype_exporter.polling.discovery import WHOLE_WALK_SHARE
 from runtype_exporter.runtype import MAX_SPARKLINES
 from runtype_exporter.runtype.budget import CAPACITY_SHARE, DISCOVERY_SHARE, GUARANTEE, HOUR
@@ -19,128 +19,140 @@ from runtype_exporter.runtype.client import MAX_LIST_PAGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Requests:
-    """What one account takes, in requests an hour unless said otherwise.
-
-    `lists` are the reads of discovery by operation, `beside` those that give way to sweeps
-    (sparklines, usage). `interval` is the time between two cycles in seconds: the configured one,
-    or longer where a quarter of the limit does not carry it. `ending` is what it takes to read each
-    ending batch whole once and ask for its cost; `changing`, on top of all, what it would take to
-    sweep every batch now at work in every cycle.
-    """
+class RequestForecast:
+    """The requests of one account, per hour unless said otherwise."""
 
     read: bool
+    """Whether the inventory was read from the API. Otherwise it is assumed."""
     limit: int
     page_size: int
     interval: float
+    """Seconds between two cycles: the configured interval, or a longer one if a quarter of the
+    limit is not enough for it."""
     lists: Mapping[str, float]
-    beside: Mapping[str, float]
-    ending: float
-    changing: float
+    """Reads of discovery by operation."""
+    background: Mapping[str, float]
+    """Reads that give way to sweeps, by operation: sparklines and usage."""
+    for_ended_batches: float
+    """To read each batch once when it ends, and its cost."""
+    for_open_batches: float
+    """To sweep every batch that is open now in every cycle, in addition to all else."""
 
     @property
     def sustained(self) -> float:
-        """Granted hour after hour, the burst left out."""
+        """Requests granted in every hour, without the burst."""
         return self.limit * (1 - CAPACITY_SHARE)
 
     @property
     def reads(self) -> Mapping[str, float]:
-        """Taken while no batch changes, by operation."""
-        return {**self.lists, **self.beside}
+        """Requests by operation while no batch changes."""
+        return {**self.lists, **self.background}
 
     @property
     def at_rest(self) -> float:
-        """Taken while no batch changes."""
+        """Requests while no batch changes."""
         return sum(self.reads.values())
 
     @property
-    def usual(self) -> float:
-        """Taken when batches end as often as they did of late."""
-        return self.at_rest + self.ending
+    def recent(self) -> float:
+        """Requests if batches end as often as they did recently."""
+        return self.at_rest + self.for_ended_batches
 
     @property
     def wanted(self) -> float:
-        """Taken at the worst if there were no limit."""
-        return self.usual + self.changing
+        """Requests in the worst case if there were no limit."""
+        return self.recent + self.for_open_batches
 
     @property
     def worst(self) -> float:
-        """Taken at the worst: never more than the limit, which any batch may reach where nobody has looked at the account."""
+        """Requests in the worst case, never more than the limit.
+
+        With an assumed inventory it is the limit, because any batch may need it.
+        """
         return min(self.limit, self.wanted) if self.read else float(self.limit)
 
     @property
-    def left(self) -> float:
-        """Left for sweeps.
+    def left_for_sweeps(self) -> float:
+        """Requests that are left for sweeps.
 
-        While they want all of it, what is read beside them keeps its guaranteed share alone.
+        If sweeps need all of them, background reads keep only their guaranteed share.
         """
         return (
             self.sustained
             - sum(self.lists.values())
-            - min(sum(self.beside.values()), self.sustained / GUARANTEE)
+            - min(sum(self.background.values()), self.sustained / GUARANTEE)
         )
 
     def freshness(self, records: int) -> float:
-        """Seconds between two whole sweeps of a batch of this many records while it alone runs and changes all the time."""
-        return max(self.interval, pages(records, self.page_size) * HOUR / self.left)
+        """Return the seconds between two full sweeps of a batch of this many records.
+
+        It is assumed that no other batch is open, and that this one changes all the time.
+        """
+        return max(self.interval, pages(records, self.page_size) * HOUR / self.left_for_sweeps)
 
 
 def pages(rows: int, size: int) -> int:
-    """Requests for so many rows: an empty list takes one too."""
+    """Return the number of requests for this many rows. An empty list takes one too."""
     return max(1, math.ceil(rows / size))
 
 
-def at_work(account: Account, holding: Holding) -> Collectors:
-    """The collectors that are on and not forbidden, which are asked once an hour only."""
-    return account.collectors.model_copy(update=dict.fromkeys(holding.forbidden, False))
+def enabled_collectors(account: Account, inventory: AccountInventory) -> Collectors:
+    """Return the collectors that are on and not forbidden.
+
+    Forbidden collectors are tried once an hour only.
+    """
+    return account.collectors.model_copy(update=dict.fromkeys(inventory.forbidden, False))
 
 
-def requests(account: Account, poll: Poll, holding: Holding) -> Requests:
-    """What an account will take."""
-    on = at_work(account, holding)
+def forecast_requests(account: Account, poll: Poll, inventory: AccountInventory) -> RequestForecast:
+    """Return the forecast for an account."""
+    on = enabled_collectors(account, inventory)
     limit = account.requests_per_hour
     list_page = min(account.page_size, MAX_LIST_PAGE)
-    often = {name: 1 for name in ("summary", "runs") if getattr(on, name)}
-    seldom = pages(holding.listed, list_page) if on.schedules else 0
+    each_cycle = {name: 1 for name in ("summary", "runs") if getattr(on, name)}
+    schedule_pages = pages(inventory.listed, list_page) if on.schedules else 0
 
-    interval = max(poll.interval, _shared(len(often), limit))
-    long_interval = max(interval, _shared(len(often) + seldom, limit))
+    interval = max(poll.interval, _shortest_interval(len(each_cycle), limit))
+    long_interval = max(interval, _shortest_interval(len(each_cycle) + schedule_pages, limit))
     period = max(poll.discovery_interval, long_interval)
     rounds = HOUR / period
     cycles = rounds * (1 + (period - long_interval) / interval)
-    lists = dict.fromkeys(often, cycles)
+    lists = dict.fromkeys(each_cycle, cycles)
     if on.schedules:
-        lists["schedules"] = seldom * rounds
+        lists["schedules"] = schedule_pages * rounds
     if on.runs:
         walks = HOUR / max(
-            poll.discovery_interval, holding.run_pages * HOUR / (WHOLE_WALK_SHARE * limit)
+            poll.discovery_interval, inventory.run_pages * HOUR / (WHOLE_WALK_SHARE * limit)
         )
-        lists["runs"] += walks * (holding.run_pages - 1)
+        lists["runs"] += walks * (inventory.run_pages - 1)
 
-    asides = HOUR / max(poll.discovery_interval, interval)
-    beside: dict[str, float] = {}
-    if on.sparklines and on.schedules and holding.schedules:
-        beside["sparklines"] = pages(holding.schedules, MAX_SPARKLINES) * asides
+    background_rounds = HOUR / max(poll.discovery_interval, interval)
+    background: dict[str, float] = {}
+    if on.sparklines and on.schedules and inventory.schedules:
+        background["sparklines"] = pages(inventory.schedules, MAX_SPARKLINES) * background_rounds
     if on.usage:
-        beside["usage"] = asides
+        background["usage"] = background_rounds
 
     def read_once(ended: Sequence[int]) -> int:
         return sum(pages(records, account.page_size) + int(on.cost) for records in ended)
 
-    swept = sum(pages(records, account.page_size) for records in holding.open)
-    return Requests(
-        read=holding.read,
+    swept = sum(pages(records, account.page_size) for records in inventory.open)
+    return RequestForecast(
+        read=inventory.read,
         limit=limit,
         page_size=account.page_size,
         interval=interval,
         lists=lists,
-        beside=beside,
-        ending=read_once(holding.ended) / holding.hours
-        + read_once(holding.adhoc_ended) / holding.adhoc_hours,
-        changing=swept * HOUR / interval,
+        background=background,
+        for_ended_batches=read_once(inventory.ended) / inventory.hours
+        + read_once(inventory.adhoc_ended) / inventory.adhoc_hours,
+        for_open_batches=swept * HOUR / interval,
     )
 
 
-def _shared(cost: int, limit: int) -> float:
-    """The shortest interval in seconds between cycles of this cost that the budget's share for discovery carries."""
+def _shortest_interval(cost: int, limit: int) -> float:
+    """Return the shortest interval between cycles of this cost, in seconds.
+
+    It is what the budget's share for discovery allows.
+    """
     return cost * HOUR / (limit * DISCOVERY_SHARE)

@@ -1,8 +1,8 @@
-"""How many series and lines the metrics will have. Pure.
+"""Forecast how many series and lines the metrics will have.
 
-Everything follows from the catalogue: a metric's labels say what it is counted by. The tables name
-the metrics that depart from that: those of a collector that can be off, and those whose series come
-only when something unusual happens.
+The number follows from the labels of a metric in the catalogue. The tables below name the
+exceptions: metrics of a collector that can be off, and metrics whose series only appear when
+something unusual happens.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import Final
 from runtype_exporter import catalogue
 from runtype_exporter.catalogue import BATCH_LABELS, CATALOGUE, FLOW_LABELS, RECORD_LATENCY, Metric
 from runtype_exporter.config import Account, Config
-from runtype_exporter.forecast.holding import Holding
+from runtype_exporter.forecast.inventory import AccountInventory
 
 PROCESS_LINES: Final = 16
 """Lines of `process_*` and `python_*` on Linux."""
 OUTCOMES_USUAL: Final = 2
-"""Success and failure are there from the start, the other outcomes from their first count on."""
+"""Success and failure exist from the start, the other outcomes from their first count on."""
 STATUSES_USUAL: Final = 2
-"""Status words that a batch's records usually end with."""
+"""How many different status words the records of a batch usually have at its end."""
 
 ALWAYS_READ: Final = ("results", "run_results", "status")
-"""What is read besides that which can be switched off."""
+"""Reads that cannot be switched off."""
 
-_UNUSUAL: Final = frozenset(
+_RARE: Final = frozenset(
     metric.name
     for metric in (
         catalogue.RECORD_OUTCOME_CHANGES,
@@ -37,7 +37,7 @@ _UNUSUAL: Final = frozenset(
         catalogue.OLDEST_PENDING_SWEEP,
     )
 )
-"""Their series come when something unusual happens."""
+"""Metrics whose series only appear when something unusual happens."""
 
 _COLLECTOR: Final[Mapping[str, str]] = {
     metric.name: collector
@@ -65,15 +65,19 @@ _COLLECTOR: Final[Mapping[str, str]] = {
     }.items()
     for metric in metrics
 }
-"""Metrics that one collector alone feeds."""
+"""Metrics that depend on one collector."""
 
 _OPEN_ONLY: Final = frozenset({catalogue.BATCH_STATE.name, catalogue.BATCH_OLDEST_UNFINISHED.name})
 _CLOSED_ONLY: Final = frozenset({catalogue.BATCH_COST.name, catalogue.BATCH_COMPLETED.name})
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One metric's series, and the lines that they take in OpenMetrics, the longer of the two formats, which the limit is about."""
+class SeriesForecast:
+    """How many series a metric has, and how many lines they take in the exposition.
+
+    The lines are those of OpenMetrics, the longer of the two formats. `metrics.max_series` limits
+    them.
+    """
 
     metric: str
     series: int
@@ -81,11 +85,8 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """How many there are of each in one account.
-
-    `objectives` are pairs of an objective and a schedule that it matches.
-    """
+class AccountCounts:
+    """How many things of each kind one account has."""
 
     schedules: int
     flows: int
@@ -93,15 +94,18 @@ class Counts:
     closed: int
     configured: int
     objectives: int
+    """Pairs of an objective and a schedule that it matches."""
     collectors: frozenset[str]
 
 
-def series(config: Config, holdings: Mapping[str, Holding]) -> list[Row]:
-    """The rows of every metric that will have series, the process's own last.
+def forecast_series(
+    config: Config, inventories: Mapping[str, AccountInventory]
+) -> list[SeriesForecast]:
+    """Return a forecast for every metric that will have series.
 
-    `holdings` by account.
+    `inventories` are by account. The metrics of the process itself come last.
     """
-    counts = [_counts(account, config, holdings[account.name]) for account in config.accounts]
+    counts = [_counts(account, config, inventories[account.name]) for account in config.accounts]
     rows = []
     for metric in CATALOGUE:
         shared = "account" not in metric.labels
@@ -111,25 +115,22 @@ def series(config: Config, holdings: Mapping[str, Holding]) -> list[Row]:
             else sum(label_sets(metric, each) for each in counts)
         )
         if found:
-            rows.append(Row(metric.name, found, found * _lines_each(metric, config)))
-    return [*rows, Row("process_*, python_*", PROCESS_LINES, PROCESS_LINES)]
+            rows.append(SeriesForecast(metric.name, found, found * _lines_each(metric, config)))
+    return [*rows, SeriesForecast("process_*, python_*", PROCESS_LINES, PROCESS_LINES)]
 
 
-def label_sets(metric: Metric, counts: Counts) -> int:
-    """How many series of a metric one account usually has."""
-    if metric.name in _UNUSUAL or _COLLECTOR.get(metric.name, "") not in {"", *counts.collectors}:
+def label_sets(metric: Metric, counts: AccountCounts) -> int:
+    """Return how many series of a metric one account usually has."""
+    if metric.name in _RARE or _COLLECTOR.get(metric.name, "") not in {"", *counts.collectors}:
         return 0
-    found = _things(metric, counts)
+    found = _described_things(metric, counts)
     for label in metric.labels:
         found *= _values(metric, label, counts)
     return found
 
 
-def _things(metric: Metric, counts: Counts) -> int:
-    """How many things of the kind that the metric tells of.
-
-    Batches, flows, schedules, or the account itself.
-    """
+def _described_things(metric: Metric, counts: AccountCounts) -> int:
+    """Return how many things a metric describes: batches, flows, schedules, or the account."""
     if metric.labels[: len(BATCH_LABELS)] == BATCH_LABELS:
         followed = 0 if metric.name in _CLOSED_ONLY else counts.followed
         return followed + (0 if metric.name in _OPEN_ONLY else counts.closed)
@@ -142,8 +143,8 @@ def _things(metric: Metric, counts: Counts) -> int:
     return counts.schedules if "schedule" in metric.labels else 1
 
 
-def _values(metric: Metric, label: str, counts: Counts) -> int:
-    """How many values of a label usually stand beside each other."""
+def _values(metric: Metric, label: str, counts: AccountCounts) -> int:
+    """Return how many values of a label usually exist at the same time."""
     match label:
         case "outcome":
             return OUTCOMES_USUAL
@@ -154,15 +155,15 @@ def _values(metric: Metric, label: str, counts: Counts) -> int:
     return len(dict(metric.values).get(label, ("",)))
 
 
-def _counts(account: Account, config: Config, holding: Holding) -> Counts:
+def _counts(account: Account, config: Config, inventory: AccountInventory) -> AccountCounts:
     adhoc = account.adhoc_batches
     per_schedule = config.metrics.batches_per_schedule
-    matched = [holding.schedules if set(slo.schedule) & set("*?[") else 1 for slo in config.slos]
-    return Counts(
-        schedules=holding.schedules,
-        flows=holding.flows + (holding.adhoc_flows if adhoc else 0),
-        followed=len(holding.open) + len(account.batches),
-        closed=(min(holding.schedules, holding.flows) + int(adhoc)) * per_schedule,
+    matched = [inventory.schedules if set(slo.schedule) & set("*?[") else 1 for slo in config.slos]
+    return AccountCounts(
+        schedules=inventory.schedules,
+        flows=inventory.flows + (inventory.adhoc_flows if adhoc else 0),
+        followed=len(inventory.open) + len(account.batches),
+        closed=(min(inventory.schedules, inventory.flows) + int(adhoc)) * per_schedule,
         configured=len(account.batches),
         objectives=sum(matched),
         collectors=frozenset(name for name, on in account.collectors if on),
@@ -173,6 +174,8 @@ def _lines_each(metric: Metric, config: Config) -> int:
     if metric.type == "gauge":
         return 1
     if metric.type == "counter":
-        return 2  # its value, and since when
+        # The value, and the time of creation.
+        return 2
     buckets = config.latency_boundaries if metric is RECORD_LATENCY else metric.buckets
-    return len(buckets) + 4  # +Inf, sum, count, and since when
+    # In addition: the bucket +Inf, the sum, the count, and the time of creation.
+    return len(buckets) + 4

@@ -1,7 +1,4 @@
-"""A look at an account: a handful of requests that tell a forecast what it holds.
-
-It must not know what is forecast from it.
-"""
+"""Survey an account: read with a few requests what a forecast needs to know about it."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ import httpx
 
 from runtype_exporter.clock import Clock
 from runtype_exporter.config import Account, State
-from runtype_exporter.forecast.holding import Holding
+from runtype_exporter.forecast.inventory import AccountInventory
 from runtype_exporter.forecast.requests import pages
 from runtype_exporter.model import BudgetState
 from runtype_exporter.polling.reading import time
@@ -24,19 +21,19 @@ from runtype_exporter.runtype.budget import HOUR
 from runtype_exporter.runtype.client import MAX_LIST_PAGE
 
 MOST_SCHEDULE_PAGES: Final = 10
-"""A thousand schedules tell enough."""
+"""With the largest page size this is a thousand schedules, enough for a forecast."""
 SHORTEST_SPAN: Final = HOUR / 6
-"""Runs that all began within less time than this are no measure of how often they begin: so much is
-taken for granted, seconds."""
+"""The shortest time that rates are computed over, in seconds. Runs that all started in a shorter
+time say little about how often runs start."""
 FEW_BATCHES: Final = 4
-"""Fewer ad-hoc batches than this are no measure: they are taken for those of an hour."""
+"""With fewer ad-hoc batches than this, it is assumed that they are those of one hour."""
 
 
 @dataclass(slots=True)
-class _Memory:
-    """A budget that lasts as long as the look.
+class _BudgetOfOneSurvey:
+    """Storage for the request budget of one survey.
 
-    An exporter at work has the ledger, and with it the real one, for itself.
+    The real budget is in the ledger, which only the running exporter may open.
     """
 
     states: dict[str, BudgetState] = field(default_factory=dict)
@@ -49,8 +46,8 @@ class _Memory:
 
 
 @dataclass(slots=True)
-class _Read:
-    """What the reads brought, and which were forbidden."""
+class _AccountReads:
+    """The rows that were read, and the reads that were forbidden."""
 
     schedules: list[ScheduleRow] = field(default_factory=list)
     runs: list[RunRow] = field(default_factory=list)
@@ -67,14 +64,16 @@ async def survey(
     clock: Clock,
     telemetry: Telemetry,
     transport: httpx.AsyncBaseTransport | None = None,
-) -> Holding:
-    """Read an account's schedules, its summary and one page of its runs, each as far as the account's collectors want it.
+) -> AccountInventory:
+    """Read the schedules, the summary and one page of the runs of an account.
+
+    What belongs to a collector that is off is not read.
 
     Raises:
-        ApiError: something else than a missing scope stood in the way.
+        ApiError: a request failed for another reason than a missing scope.
         SecretError: the key cannot be read.
     """
-    budget = Budget(account.name, account.requests_per_hour, _Memory(), clock, telemetry)
+    budget = Budget(account.name, account.requests_per_hour, _BudgetOfOneSurvey(), clock, telemetry)
     client = Client(
         account.name,
         account.base_url,
@@ -87,16 +86,16 @@ async def survey(
         transport=transport,
         attempts=1,
     )
-    found = _Read()
+    found = _AccountReads()
     try:
         async with client:
-            await _look(account, client, found)
+            await _read_all(account, client, found)
     finally:
         budget.close()
-    return _holding(account, state, clock.now(), found)
+    return _inventory(account, state, clock.now(), found)
 
 
-async def _look(account: Account, client: Client, found: _Read) -> None:
+async def _read_all(account: Account, client: Client, found: _AccountReads) -> None:
     on = account.collectors
     for name, wanted, read in (
         ("schedules", on.schedules, _schedules),
@@ -113,7 +112,7 @@ async def _look(account: Account, client: Client, found: _Read) -> None:
             found.notes.append(str(error))
 
 
-async def _schedules(client: Client, found: _Read) -> None:
+async def _schedules(client: Client, found: _AccountReads) -> None:
     cursor: str | None = None
     for _ in range(MOST_SCHEDULE_PAGES):
         page = await client.schedules(cursor)
@@ -124,28 +123,34 @@ async def _schedules(client: Client, found: _Read) -> None:
     found.notes.append(f"schedules: only the first {len(found.schedules)} were read")
 
 
-async def _runs(client: Client, found: _Read) -> None:
+async def _runs(client: Client, found: _AccountReads) -> None:
     page = await client.runs()
     found.runs = page.data
     found.more_runs = page.pagination.has_more
 
 
-async def _summary(client: Client, found: _Read) -> None:
+async def _summary(client: Client, found: _AccountReads) -> None:
     found.summary = await client.summary()
 
 
-def _holding(account: Account, state: State, now: float, found: _Read) -> Holding:
+def _inventory(
+    account: Account, state: State, now: float, found: _AccountReads
+) -> AccountInventory:
     names = {row.id: row.name for row in found.schedules}
 
     def followed(schedule_id: str) -> bool:
         return account.schedules.matches(names.get(schedule_id), schedule_id)
 
-    theirs = {
+    schedule_of_batch = {
         run.batch_execution_id: run.schedule_id for run in found.runs if run.batch_execution_id
     }
-    adhoc = [row for row in (*found.summary.batches, *found.summary.recent) if row.id not in theirs]
+    adhoc = [
+        row
+        for row in (*found.summary.batches, *found.summary.recent)
+        if row.id not in schedule_of_batch
+    ]
     imports = (
-        [row for row in found.summary.recent if row.id not in theirs]
+        [row for row in found.summary.recent if row.id not in schedule_of_batch]
         if account.adhoc_batches
         else []
     )
@@ -156,14 +161,16 @@ def _holding(account: Account, state: State, now: float, found: _Read) -> Holdin
     unseen = {row.id for row in found.schedules if not row.agent_id and followed(row.id)} - {
         flow[0] for flow in flows
     }
-    hours = _span(
+    hours = _hours(
         [at for run in found.runs if (at := time(run.created_at)) is not None],
         now,
         more=found.more_runs,
     )
-    an_hour = len(found.runs) / hours
-    in_retention = round(an_hour * state.retention / HOUR) if found.more_runs else len(found.runs)
-    return Holding(
+    runs_an_hour = len(found.runs) / hours
+    in_retention = (
+        round(runs_an_hour * state.retention / HOUR) if found.more_runs else len(found.runs)
+    )
+    return AccountInventory(
         read=True,
         listed=len(found.schedules),
         schedules=len(schedules),
@@ -172,13 +179,17 @@ def _holding(account: Account, state: State, now: float, found: _Read) -> Holdin
         open=tuple(
             row.total_records or 0
             for row in found.summary.batches
-            if (followed(theirs[row.id]) if row.id in theirs else account.adhoc_batches)
+            if (
+                followed(schedule_of_batch[row.id])
+                if row.id in schedule_of_batch
+                else account.adhoc_batches
+            )
         ),
-        runs_an_hour=an_hour,
+        runs_an_hour=runs_an_hour,
         ended=tuple(run.total_records or 0 for run in with_records if followed(run.schedule_id)),
         hours=hours,
         adhoc_ended=tuple(row.total_records or 0 for row in imports),
-        adhoc_hours=_pace(
+        adhoc_hours=_adhoc_hours(
             sorted(at for row in imports if (at := time(row.started_at)) is not None)
         ),
         run_pages=pages(in_retention, min(account.page_size, MAX_LIST_PAGE)),
@@ -192,10 +203,10 @@ def _in_order(runs: Sequence[RunRow]) -> bool:
     return order_of([at for run in runs if (at := time(run.created_at)) is not None]) != "none"
 
 
-def _span(created: Sequence[float], now: float, *, more: bool) -> float:
-    """Over how many hours the runs that were read began.
+def _hours(created: Sequence[float], now: float, *, more: bool) -> float:
+    """Return the hours in which the runs that were read started.
 
-    The whole list's began up to now, a page's within the page.
+    The end is now if the whole list was read, and otherwise the newest run of the page.
     """
     if not created:
         return 1.0
@@ -203,14 +214,14 @@ def _span(created: Sequence[float], now: float, *, more: bool) -> float:
     return max(SHORTEST_SPAN, last - min(created)) / HOUR
 
 
-def _pace(began: Sequence[float]) -> float:
-    """Over how many hours these ad-hoc batches began, in order of their starts.
+def _adhoc_hours(started: Sequence[float]) -> float:
+    """Return the hours in which these ad-hoc batches started. `started` is in order.
 
-    How far back the summary reaches is not documented, so the starts themselves tell: those of the
-    middle half, since one batch that took long began long before the others.
+    It is not documented how far back the summary reaches, so this is computed from the starts. Only
+    the middle half of them is used, because a long batch may have started much earlier.
     """
-    if len(began) < FEW_BATCHES:
-        return max(HOUR, began[-1] - began[0] if began else 0.0) / HOUR
-    quarter = len(began) // 4
-    apart = (began[-1 - quarter] - began[quarter]) / (len(began) - 1 - 2 * quarter)
-    return max(SHORTEST_SPAN, len(began) * apart) / HOUR
+    if len(started) < FEW_BATCHES:
+        return max(HOUR, started[-1] - started[0] if started else 0.0) / HOUR
+    quarter = len(started) // 4
+    apart = (started[-1 - quarter] - started[quarter]) / (len(started) - 1 - 2 * quarter)
+    return max(SHORTEST_SPAN, len(started) * apart) / HOUR

@@ -1,131 +1,120 @@
-"""A forecast as a person reads it in a terminal.
-
-It must not know how any of its figures came to be.
-"""
+"""Format a forecast as text for a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from runtype_exporter.config import Account, Config
-from runtype_exporter.forecast.advice import advice, duration, largest, round_up
-from runtype_exporter.forecast.holding import Holding
-from runtype_exporter.forecast.requests import Requests, pages, requests
-from runtype_exporter.forecast.series import Row, series
+from runtype_exporter.config import Account, Config, Poll
+from runtype_exporter.forecast.advice import advice, duration_text, largest_batch, round_up
+from runtype_exporter.forecast.inventory import AccountInventory
+from runtype_exporter.forecast.requests import RequestForecast, forecast_requests, pages
+from runtype_exporter.forecast.series import SeriesForecast, forecast_series
 from runtype_exporter.metrics.bounds import NEARLY
 
 SMALL_BATCH: Final = 100
-"""Records of the batch that stands for the usual one."""
+"""The number of records of a typical batch."""
 
-FEW: Final = 0.005
-"""Metrics with a smaller share of the lines are told together."""
+SMALL_SHARE: Final = 0.005
+"""Metrics with a smaller share of the lines are summed up in one row."""
 
 
-def forecast_text(config: Config, holdings: Mapping[str, Holding]) -> str:
-    """All of it; `holdings` by account."""
+def forecast_text(config: Config, inventories: Mapping[str, AccountInventory]) -> str:
+    """Return the whole text. `inventories` are by account."""
     blocks = [
-        _account(
-            account,
-            holdings[account.name],
-            requests(account, config.poll, holdings[account.name]),
-            advice(account, config.poll, holdings[account.name]),
-        )
-        for account in config.accounts
+        *(_account(account, config.poll, inventories[account.name]) for account in config.accounts),
+        _series(config, forecast_series(config, inventories)),
     ]
-    return (
-        "\n\n".join(
-            ["\n".join(block) for block in (*blocks, _series(config, series(config, holdings)))]
-        )
-        + "\n"
-    )
+    return "\n\n".join("\n".join(lines) for lines in blocks) + "\n"
 
 
-def _account(
-    account: Account, holding: Holding, taken: Requests, advised: Sequence[str]
-) -> Iterator[str]:
-    yield f"{account.name}  ({account.base_url}, at most {taken.limit:,} requests an hour)"
-    held = "holds" if holding.read else "assumed"
-    yield _line(held, _held(holding))
-    for note in holding.notes:
+def _account(account: Account, poll: Poll, inventory: AccountInventory) -> Iterator[str]:
+    forecast = forecast_requests(account, poll, inventory)
+    yield f"{account.name}  ({account.base_url}, at most {forecast.limit:,} requests an hour)"
+    yield _line("holds" if inventory.read else "assumed", _contents(inventory))
+    for note in inventory.notes:
         yield _line("", note)
-    reads = ", ".join(f"{name} {amount:,.0f}" for name, amount in taken.reads.items())
+    reads = ", ".join(f"{name} {amount:,.0f}" for name, amount in forecast.reads.items())
     yield _line(
         "at rest",
-        f"{taken.at_rest:,.0f} requests an hour, {taken.at_rest / taken.limit:.0%} of the limit"
-        f" ({reads})",
+        f"{forecast.at_rest:,.0f} requests an hour,"
+        f" {forecast.at_rest / forecast.limit:.0%} of the limit ({reads})",
     )
-    if holding.read:
+    if inventory.read:
         yield _line(
-            "as of late",
-            f"{taken.usual:,.0f} requests an hour, with each batch that ends read once",
+            "recently",
+            f"{forecast.recent:,.0f} requests an hour, with each batch that ends read once",
         )
-    yield _line("at the worst", _worst(holding, taken))
-    for records in sorted({SMALL_BATCH, largest(holding)}):
-        yield _line("freshness", _freshness(records, taken))
-    if len(holding.open) > 1:
-        total = sum(pages(records, taken.page_size) for records in holding.open) * taken.page_size
+    yield _line("at the worst", _worst(inventory, forecast))
+    for records in sorted({SMALL_BATCH, largest_batch(inventory)}):
+        yield _line("freshness", _freshness(records, forecast))
+    if len(inventory.open) > 1:
+        total = (
+            sum(pages(records, forecast.page_size) for records in inventory.open)
+            * forecast.page_size
+        )
         yield _line(
             "",
-            f"the {len(holding.open)} batches at work now, all changing: every"
-            f" {duration(taken.freshness(total))}",
+            f"the {len(inventory.open)} batches at work now, all changing: every"
+            f" {duration_text(forecast.freshness(total))}",
         )
-    if not advised:
-        yield _line("advice", "none: it fits")
-    for text in advised:
+    for text in advice(account, poll, inventory) or ["none: it fits"]:
         yield _line("advice", text)
 
 
-def _held(holding: Holding) -> str:
-    schedules, flows = _count(holding.schedules, "schedule"), _count(holding.flows, "flow")
-    if not holding.read:
+def _contents(inventory: AccountInventory) -> str:
+    schedules, flows = _count(inventory.schedules, "schedule"), _count(inventory.flows, "flow")
+    if not inventory.read:
         return f"{schedules}, {flows}; --live asks the API instead"
-    others = holding.listed - holding.schedules
+    others = inventory.listed - inventory.schedules
     left_out = f" ({others:,} left out)" if others > 0 else ""
     adhoc = (
-        f" and {len(holding.adhoc_ended) / holding.adhoc_hours:,.1f} ad-hoc batches"
-        if holding.adhoc_ended
+        f" and {len(inventory.adhoc_ended) / inventory.adhoc_hours:,.1f} ad-hoc batches"
+        if inventory.adhoc_ended
         else ""
     )
     return (
-        f"{schedules} followed{left_out}, {flows}, {_count(len(holding.open), 'batch', 'batches')}"
-        f" at work, {holding.runs_an_hour:,.1f} runs{adhoc} an hour of late"
+        f"{schedules} followed{left_out}, {flows},"
+        f" {_count(len(inventory.open), 'batch', 'batches')} at work,"
+        f" {inventory.runs_an_hour:,.1f} runs{adhoc} an hour of late"
     )
 
 
-def _worst(holding: Holding, taken: Requests) -> str:
-    if taken.worst < taken.limit:
-        return f"{taken.worst:,.0f} requests an hour, with each batch at work swept in every cycle"
-    wanted = f"{taken.wanted:,.0f} are wanted; " if holding.read else ""
+def _worst(inventory: AccountInventory, forecast: RequestForecast) -> str:
+    if forecast.worst < forecast.limit:
+        return (
+            f"{forecast.worst:,.0f} requests an hour, with each batch at work swept in every cycle"
+        )
+    wanted = f"{forecast.wanted:,.0f} are wanted; " if inventory.read else ""
     return (
-        f"{taken.limit:,} requests an hour: {wanted}the limit is never exceeded, work waits for its"
-        " turn"
+        f"{forecast.limit:,} requests an hour: {wanted}the limit is never exceeded,"
+        " work waits for its turn"
     )
 
 
-def _freshness(records: int, taken: Requests) -> str:
-    count = pages(records, taken.page_size)
+def _freshness(records: int, forecast: RequestForecast) -> str:
+    count = pages(records, forecast.page_size)
     return (
         f"a {records:,}-record batch ({_count(count, 'page')}) is swept every"
-        f" {duration(taken.freshness(records))} while it runs alone"
+        f" {duration_text(forecast.freshness(records))} while it runs alone"
     )
 
 
-def _series(config: Config, rows: Sequence[Row]) -> Iterator[str]:
+def _series(config: Config, rows: Sequence[SeriesForecast]) -> Iterator[str]:
     limit = config.metrics.max_series
     width = max(len(row.metric) for row in rows)
     yield f"{'metric':<{width}} {'series':>9} {'lines':>9}"
     lines = sum(row.lines for row in rows)
-    few = [row for row in rows if row.lines < lines * FEW]
-    shown = sorted(
-        (row for row in rows if row not in few), key=lambda row: (-row.lines, row.metric)
+    small = [row for row in rows if row.lines < lines * SMALL_SHARE]
+    large = sorted(
+        (row for row in rows if row not in small), key=lambda row: (-row.lines, row.metric)
     )
-    for row in (
-        *shown,
-        Row(
-            f"and {len(few)} others", sum(row.series for row in few), sum(row.lines for row in few)
-        ),
-    ):
+    others = SeriesForecast(
+        f"and {len(small)} others",
+        sum(row.series for row in small),
+        sum(row.lines for row in small),
+    )
+    for row in (*large, others):
         yield f"{row.metric:<{width}} {row.series:>9,} {row.lines:>9,}"
     yield f"{'together':<{width}} {sum(row.series for row in rows):>9,} {lines:>9,}"
     yield f"{'at most (metrics.max_series)':<{width + 10}} {limit:>9,}"

@@ -1,26 +1,23 @@
-"""What Prometheus is to record and when it is to alert.
+"""Recording and alerting rules for Prometheus.
 
-Rules made from the configured objectives and the metric catalogue.
-
-It must not know how anything is counted or polled; it names metrics by their declarations, and
-reads nothing at run time.
+The rules are made from the configured objectives and the metric catalogue.
 """
 
 from runtype_exporter.rules.files import RuleFile, as_yaml, rule_files, text_of
-from runtype_exporter.rules.rule import RUNBOOKS, Alert, Group, Record, Severity
-from runtype_exporter.rules.windows import BURN_WINDOWS, BurnWindow, scaled
+from runtype_exporter.rules.rule import RUNBOOKS, AlertRule, RecordingRule, RuleGroup, Severity
+from runtype_exporter.rules.windows import BURN_WINDOWS, BurnWindow, scaled_windows
 
 __all__ = [
     "BURN_WINDOWS",
     "RUNBOOKS",
-    "Alert",
+    "AlertRule",
     "BurnWindow",
-    "Group",
-    "Record",
+    "RecordingRule",
     "RuleFile",
+    "RuleGroup",
     "Severity",
     "as_yaml",
     "rule_files",
-    "scaled",
+    "scaled_windows",
     "text_of",
 ]

@@ -1,8 +1,8 @@
-"""Copies of the ledger's counters for rules to compute with, free of which process served them.
+"""Recorded copies of the ledger's counters, without the labels of the process that served them.
 
-The ledger's counters go on over restarts, so the copy of a replaced pod goes on too, and of a pair
-of exporters on one ledger it is the one that is further. `increase` is always taken of the copy:
-the greatest of two increases would lose what each of them missed while down.
+The ledger's counters continue after a restart. So the copy continues when a pod is replaced, and
+for two exporters on one ledger it follows the one that is ahead. `increase` is always taken of the
+copy, because the maximum of two increases would lose what each exporter missed while it was down.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from runtype_exporter.catalogue import (
     SLO_EVENTS,
     Metric,
 )
-from runtype_exporter.rules.rule import Record
+from runtype_exporter.rules.rule import RecordingRule
 from runtype_exporter.rules.windows import DAY
 
 FINE_INTERVAL: Final = 60.0
 COARSE_INTERVAL: Final = 240.0
-"""Shorter than Prometheus' five minutes of looking back for a sample, or what is recorded would be
-missing now and then."""
+"""Shorter than the five minutes that Prometheus looks back for a sample. With a longer interval,
+recorded values would be missing at times."""
 COARSE_FROM: Final = DAY
-"""Windows of this length, seconds, and longer ones are taken of coarse copies: of 30 days a sample
-a minute is too much to read."""
-_FINE_SEED: Final = "5m"
-_COARSE_SEED: Final = "10m"
+"""Windows of this length (seconds) or longer read the coarse copies. One sample per minute over 30
+days would be too many to read."""
+_FINE_LOOKBACK: Final = "5m"
+_COARSE_LOOKBACK: Final = "10m"
 
 _FINE: Final = (
     RECORDS_FINISHED,
@@ -45,29 +45,33 @@ _FINE: Final = (
 _COARSE: Final = (RECORD_LATENCY, BATCH_DURATION, SCHEDULE_RUNS_FINISHED, COST, SLO_EVENTS)
 
 
-def served(expr: str) -> str:
-    """A value of whichever processes serve it: the greatest one."""
+def across_instances(expr: str) -> str:
+    """Return the greatest value of all exporter instances."""
     return f"max without (instance, pod) ({expr})"
 
 
-def copy(metric: Metric, window: float) -> str:
-    """The name of the copy that an increase over this window, seconds, is taken of."""
+def copy_name(metric: Metric, window: float) -> str:
+    """Return the name of the copy for an increase over this window (seconds).
+
+    Raises:
+        ValueError: no such copy is recorded.
+    """
     coarse = window >= COARSE_FROM
     if metric not in (_COARSE if coarse else _FINE):
         raise ValueError(f"no {'coarse' if coarse else 'fine'} copy of {metric.name} is recorded")
     return _name(metric, coarse=coarse)
 
 
-def fine_copies() -> Iterator[Record]:
-    """The copies for windows shorter than a day."""
+def fine_copies() -> Iterator[RecordingRule]:
+    """Return the copies for windows shorter than a day."""
     for metric in _FINE:
-        yield _copied(metric, coarse=False)
+        yield _copy_rule(metric, coarse=False)
 
 
-def coarse_copies() -> Iterator[Record]:
-    """The copies for windows of days."""
+def coarse_copies() -> Iterator[RecordingRule]:
+    """Return the copies for windows of a day and more."""
     for metric in _COARSE:
-        yield _copied(metric, coarse=True)
+        yield _copy_rule(metric, coarse=True)
 
 
 def _name(metric: Metric, *, coarse: bool) -> str:
@@ -78,19 +82,21 @@ def _sample(metric: Metric) -> str:
     return f"{metric.name}_bucket" if metric.type == "histogram" else metric.name
 
 
-def _copied(metric: Metric, *, coarse: bool) -> Record:
-    """The copy of one counter.
+def _copy_rule(metric: Metric, *, coarse: bool) -> RecordingRule:
+    """Return the rule that copies one counter.
 
-    Its first sample decides what its increase can ever see. So a copy that begins, or begins again
-    after a gap, begins with the least value of the last minutes: the 0 that a new series shows for
-    one scrape, which an evaluation may miss. All ranges are of one length: what is older than the
-    copy's last sample is then out of reach, and a copy never falls but where its counter did.
+    `increase` only sees what is above the first sample of the copy. So a copy that begins, or
+    begins again after a gap, begins with the lowest value of the last minutes: a new series shows 0
+    for one scrape, which an evaluation may miss. All ranges have the same length. Then no range
+    reaches behind the last sample of the copy, and the copy only falls where its counter fell.
     """
-    name, sample, seed = (
+    name, sample, lookback = (
         _name(metric, coarse=coarse),
         _sample(metric),
-        _COARSE_SEED if coarse else _FINE_SEED,
+        _COARSE_LOOKBACK if coarse else _FINE_LOOKBACK,
     )
-    goes_on = f"last_over_time({name}[{seed}])"
-    begins = served(f"min_over_time({sample}[{seed}])")
-    return Record(name, f"  {served(sample)} and {goes_on}\nor\n  {begins} unless {goes_on}")
+    previous = f"last_over_time({name}[{lookback}])"
+    first = across_instances(f"min_over_time({sample}[{lookback}])")
+    return RecordingRule(
+        name, f"  {across_instances(sample)} and {previous}\nor\n  {first} unless {previous}"
+    )

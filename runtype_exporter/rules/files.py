@@ -1,4 +1,4 @@
-"""The files that Prometheus loads: which groups stand in which, and how they are written."""
+"""The rule files that Prometheus loads: their groups, and how they are written as YAML."""
 
 from __future__ import annotations
 
@@ -17,28 +17,30 @@ from runtype_exporter.rules.counters import (
     coarse_copies,
     fine_copies,
 )
-from runtype_exporter.rules.rule import RUNBOOKS, Alert, Group, Record
-from runtype_exporter.rules.slo import slo_groups, trusted
+from runtype_exporter.rules.rule import RUNBOOKS, AlertRule, RecordingRule, RuleGroup
+from runtype_exporter.rules.slo import slo_groups, trusted_rule
 
-_MADE: Final = (
+_HEADER: Final = (
     "# Made by `runtype-exporter rules`; change the configuration or the exporter, not this file."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class RuleFile:
-    """A file by its name. `about` is the comment on its first lines."""
+    """A rule file. `about` is the comment in its first lines."""
 
     name: str
     about: str
-    groups: tuple[Group, ...]
+    groups: tuple[RuleGroup, ...]
 
 
 def rule_files(config: Config) -> tuple[RuleFile, ...]:
-    """All rules of a configuration. The objectives' and the alerts' compute with the counters'."""
+    """Return all rule files of a configuration. The others use what the first one records."""
     counters = (
-        Group("runtype-counters", FINE_INTERVAL, (*fine_copies(), trusted(stale_after(config)))),
-        Group("runtype-counters-coarse", COARSE_INTERVAL, tuple(coarse_copies())),
+        RuleGroup(
+            "runtype-counters", FINE_INTERVAL, (*fine_copies(), trusted_rule(stale_after(config)))
+        ),
+        RuleGroup("runtype-counters-coarse", COARSE_INTERVAL, tuple(coarse_copies())),
     )
     slos = tuple(group for slo in config.slos for group in slo_groups(slo))
     return (
@@ -61,46 +63,44 @@ def rule_files(config: Config) -> tuple[RuleFile, ...]:
 
 
 def text_of(file: RuleFile, runbooks: str = RUNBOOKS) -> str:
-    """A file's text. `runbooks` is what the runbooks' names are put behind."""
-    return (
-        f"{_MADE}\n#"
-        f" {file.about}\n{as_yaml({'groups': [_group(group, runbooks) for group in file.groups]})}"
-    )
+    """Return the text of a file. `runbooks` is the URL or path that the runbooks are below."""
+    groups = [_group(group, runbooks) for group in file.groups]
+    return f"{_HEADER}\n# {file.about}\n{as_yaml({'groups': groups})}"
 
 
 def as_yaml(document: Any) -> str:
-    """A document as a person would write it.
+    """Return a document as readable YAML.
 
-    Keys in their order, expressions of several lines as blocks.
+    Keys keep their order, and texts of several lines are written as blocks.
     """
     return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True)
 
 
-def _group(group: Group, runbooks: str) -> dict[str, Any]:
+def _group(group: RuleGroup, runbooks: str) -> dict[str, Any]:
     return {
         "name": group.name,
         "interval": written_duration(group.interval),
         "rules": [
-            dict(_record(rule) if isinstance(rule, Record) else _alert(rule, runbooks))
+            dict(_record(rule) if isinstance(rule, RecordingRule) else _alert(rule, runbooks))
             for rule in group.rules
         ],
     }
 
 
-def _record(rule: Record) -> Iterator[tuple[str, Any]]:
+def _record(rule: RecordingRule) -> Iterator[tuple[str, Any]]:
     yield "record", rule.name
     yield "expr", rule.expr
     if rule.labels:
         yield "labels", dict(rule.labels)
 
 
-def _alert(rule: Alert, runbooks: str) -> Iterator[tuple[str, Any]]:
+def _alert(rule: AlertRule, runbooks: str) -> Iterator[tuple[str, Any]]:
     yield "alert", rule.name
     yield "expr", rule.expr
-    if rule.hold:
-        yield "for", written_duration(rule.hold)
-    if rule.keep:
-        yield "keep_firing_for", written_duration(rule.keep)
+    if rule.pending_for:
+        yield "for", written_duration(rule.pending_for)
+    if rule.keep_firing_for:
+        yield "keep_firing_for", written_duration(rule.keep_firing_for)
     yield "labels", {"severity": rule.severity, **rule.labels}
     yield (
         "annotations",
@@ -113,7 +113,7 @@ def _alert(rule: Alert, runbooks: str) -> Iterator[tuple[str, Any]]:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Knows one more way to write a text than its parent, and must not change what others write."""
+    """A YAML dumper that writes texts of several lines as blocks."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

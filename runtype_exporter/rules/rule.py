@@ -1,7 +1,4 @@
-"""Rules as values: what is recorded, what alerts, and in which group it is evaluated.
-
-It must not know what any rule says.
-"""
+"""Types for rules: recording rules, alerting rules and rule groups."""
 
 from __future__ import annotations
 
@@ -11,15 +8,15 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 Severity = Literal["critical", "warning", "info"]
-"""`critical`: wake somebody. `warning`: somebody looks today. `info`: worth knowing beside another
+"""`critical`: wake somebody. `warning`: look at it today. `info`: read it together with another
 alert."""
 
 RUNBOOKS: Final = "docs/runbooks"
-"""Where the runbooks are, as long as nobody says where they are published."""
+"""The default location of the runbooks, where no published location is given."""
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class RecordingRule:
     """A recording rule."""
 
     name: str
@@ -28,14 +25,10 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alert:
-    """An alerting rule.
+class AlertRule:
+    """An alerting rule. `summary` and `description` are Prometheus templates.
 
-    `hold` and `keep` are seconds: how long `expr` must hold before it fires, and how long it fires
-    on after that.
-
-    `summary` and `description` are Prometheus' templates. `runbook` is the name of the page that
-    says what to do.
+    Its runbook is the page of the same name.
     """
 
     name: str
@@ -43,15 +36,17 @@ class Alert:
     expr: str
     summary: str
     description: str
-    hold: float = 0.0
-    keep: float = 0.0
+    pending_for: float = 0.0
+    """Seconds that `expr` must be true before the alert fires: `for` in Prometheus."""
+    keep_firing_for: float = 0.0
+    """Seconds that the alert goes on firing after `expr` was last true."""
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Rules that are evaluated one after the other, every `interval` seconds."""
+class RuleGroup:
+    """A group of rules that are evaluated one after the other, every `interval` seconds."""
 
     name: str
     interval: float
-    rules: tuple[Record | Alert, ...]
+    rules: tuple[RecordingRule | AlertRule, ...]

@@ -1,4 +1,4 @@
-"""How fast an error budget may burn before somebody is told: one table, for every objective.
+"""How fast an error budget may burn before an alert fires: one table for every objective.
 
 The table is that of the multiwindow, multi-burn-rate alerts of Google's SRE workbook (chapter 5),
 for a period of 30 days. A burn rate of 1 uses up exactly the budget over the period.
@@ -24,7 +24,11 @@ _PERIOD: Final = 30 * DAY
 
 @dataclass(frozen=True, slots=True)
 class BurnWindow:
-    """One alert: events burn `factor` times too fast over both windows, and those of the long one are `share` of the period's budget."""
+    """One burn alert: its windows in seconds, and its thresholds.
+
+    It fires if the burn rate is above `factor` in both windows, and the bad events of the long one
+    are at least `share` of the budget of the whole period.
+    """
 
     severity: Severity
     factor: Decimal
@@ -41,13 +45,13 @@ BURN_WINDOWS: Final = (
 )
 
 
-def scaled(period: float, error_budget: Decimal) -> Iterator[BurnWindow]:
-    """The table for another period, seconds.
+def scaled_windows(period: float, error_budget: Decimal) -> Iterator[BurnWindow]:
+    """Return the table for another period (seconds).
 
-    Factors and shares stay, windows follow the period, in whole minutes.
+    Factors and shares stay the same. The windows are scaled with the period, to whole minutes.
 
-    Left out is what cannot be: with a budget of a tenth, everything failing burns ten times too
-    fast, and never 14.4 times.
+    Rows that can never fire are left out: with a budget of a tenth, the highest possible burn rate
+    is 10, so it is never above 14.4.
     """
     scale = period / _PERIOD
     for window in BURN_WINDOWS:

@@ -21,8 +21,8 @@ from runtype_exporter.cli import main as commands
 from runtype_exporter.config import load
 from runtype_exporter.config.durations import parse_duration
 from runtype_exporter.simulator.presets import DEMO_TOKEN
-from tools.promql import Checked
-from tools.queries import RULES, read_all
+from tools.promql import ExpressionCheck
+from tools.queries import RULES, check_all
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -225,13 +225,13 @@ def test_promtool_takes_the_example(promtool: str):
 @cache
 def alerts() -> list[tuple[str, str, frozenset[str]]]:
     """Each alert with its severity and the labels that it may have."""
-    known = read_all(ROOT)["rules"].known
+    known = check_all(ROOT)["rules"].known
     found = []
     for path in ROOT.glob(RULES):
         for group in yaml.safe_load(path.read_text())["groups"]:
             for rule in group["rules"]:
                 if "alert" in rule:
-                    own = Checked(rule["expr"], known).labels.names()
+                    own = ExpressionCheck(rule["expr"], known).labels.names()
                     found.append(
                         (rule["alert"], rule["labels"]["severity"], own | rule["labels"].keys())
                     )

@@ -2,7 +2,7 @@
 
 Simulator, exporter, a real Prometheus with the committed rules, a real Alertmanager.
 
-Windows are the real ones. What a test cannot wait for is hurried: rules are evaluated each second
+Windows are the real ones. What a test cannot wait for is accelerated: rules are evaluated each second
 and alerts held a sixtieth as long.
 """
 
@@ -29,8 +29,8 @@ from runtype_exporter.simulator.api import Key, simulator_app
 from runtype_exporter.simulator.presets import demo_settings, small_world
 from runtype_exporter.simulator.settings import RecordPlan, ScheduleSpec
 from tests.support.process import KEY, ROOT, Exporter, Served, configure, wait_for
-from tests.support.prometheus import alertmanager, hurried, prometheus
-from tools.dashboard_queries import shown
+from tests.support.prometheus import accelerated, alertmanager, prometheus
+from tools.dashboard_queries import panel_queries
 
 HOUR = 3600.0
 LONG = 90.0
@@ -159,7 +159,7 @@ def test_a_failure_burst_and_a_stuck_batch_are_told_and_their_end_is_too(
                 prometheus_binary,
                 tmp_path,
                 target=exporter.url.removeprefix("http://"),
-                rules=hurried(RULES, tmp_path),
+                rules=accelerated(RULES, tmp_path),
                 alertmanager=notifier,
             ) as server,
         ):
@@ -223,7 +223,7 @@ def test_every_recording_rule_and_every_panel_has_data(tmp_path, prometheus_bina
                 prometheus_binary,
                 tmp_path,
                 target=exporter.url.removeprefix("http://"),
-                rules=hurried(RULES, tmp_path),
+                rules=accelerated(RULES, tmp_path),
             ) as server,
         ):
             empty = set(wanted)
@@ -274,7 +274,7 @@ def panels() -> set[tuple[str, str]]:
     return {
         (f"{path.stem}: {title}", query)
         for path in DASHBOARDS
-        for title, query in shown(json.loads(path.read_text()))
+        for title, query in panel_queries(json.loads(path.read_text()))
     }
 
 

@@ -1,7 +1,4 @@
-"""The forecast is held to what polling does in virtual time.
-
-A loop that advances instead of sleeping, and logs kept instead of printed.
-"""
+"""Fixtures: a loop that advances the time instead of sleeping, and captured logs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`check-config` as a person calls it."""
+"""`check-config` as a command."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_good_file_is_answered_with_a_forecast_and_asks_nobody(file: Path):
+def test_a_good_file_gets_a_forecast_without_requests(file: Path):
     done = check("--config.file", str(file), "--state.path", "elsewhere.db")
     assert 0 == done.exit_code
     assert done.output.startswith(
@@ -34,7 +34,7 @@ def test_a_good_file_is_answered_with_a_forecast_and_asks_nobody(file: Path):
     assert "runtype_record_latency_seconds" in done.output
 
 
-def test_a_bad_file_is_answered_with_every_error_and_no_forecast(file: Path):
+def test_a_bad_file_gets_every_error_and_no_forecast(file: Path):
     file.write_text("poll: {interval: 30}\nmetric: {}\n")
     done = check("--config.file", str(file))
     assert 1 == done.exit_code
@@ -43,7 +43,7 @@ def test_a_bad_file_is_answered_with_every_error_and_no_forecast(file: Path):
     assert "at rest" not in done.output
 
 
-def test_live_asks_the_account_and_leaves_no_ledger_behind(file: Path):
+def test_live_reads_the_account_and_creates_no_ledger(file: Path):
     with Served(build(SimulatorSettings(seed=1), SystemClock())) as served:
         file.write_text(
             f"accounts:\n  - {{name: acme, base_url: '{served.url}', api_key: {{env:"
@@ -58,7 +58,7 @@ def test_live_asks_the_account_and_leaves_no_ledger_behind(file: Path):
     assert [file] == list(file.parent.iterdir())
 
 
-def test_live_with_a_key_that_is_refused_says_so(file: Path):
+def test_live_reports_a_refused_key(file: Path):
     with Served(build(SimulatorSettings(seed=1), SystemClock())) as served:
         file.write_text(
             f"accounts:\n  - {{name: acme, base_url: '{served.url}', api_key: {{env:"

@@ -1,4 +1,4 @@
-"""Series and lines by metric, held against what a scrape of the exporter really shows."""
+"""The forecast of series and lines by metric, compared with a real scrape."""
 
 from __future__ import annotations
 
@@ -23,8 +23,15 @@ from runtype_exporter.config import (
     Secret,
     load,
 )
-from runtype_exporter.forecast import ASSUMED, PROCESS_LINES, Row, label_sets, series, survey
-from runtype_exporter.forecast.series import Counts
+from runtype_exporter.forecast import (
+    DEFAULT_INVENTORY,
+    PROCESS_LINES,
+    SeriesForecast,
+    forecast_series,
+    label_sets,
+    survey,
+)
+from runtype_exporter.forecast.series import AccountCounts
 from runtype_exporter.metrics import OwnMetrics
 from runtype_exporter.simulator.account import World
 from runtype_exporter.simulator.api import Key, simulator_app
@@ -33,8 +40,8 @@ from runtype_exporter.simulator.settings import AdhocSpec, ScheduleSpec, WorldSe
 from tests.support.process import Served
 from tests.support.rig import KEY, START
 
-ONE = replace(ASSUMED, listed=1, schedules=1, flows=1, adhoc_flows=1)
-COUNTS = Counts(
+ONE = replace(DEFAULT_INVENTORY, listed=1, schedules=1, flows=1, adhoc_flows=1)
+COUNTS = AccountCounts(
     schedules=3,
     flows=5,
     followed=2,
@@ -50,7 +57,7 @@ def config(metrics: dict[str, Any] | None = None, **account: Any) -> Config:
     return Config(accounts=(Account(**{**usual, **account}),), metrics=Metrics(**(metrics or {})))
 
 
-def row(rows: list[Row], metric: str) -> Row | None:
+def row(rows: list[SeriesForecast], metric: str) -> SeriesForecast | None:
     return next((row for row in rows if row.metric == metric), None)
 
 
@@ -83,8 +90,8 @@ def test_label_sets_follow_from_the_labels(metric: str, found: int):
 
 
 @pytest.mark.parametrize("metric", CATALOGUE, ids=lambda metric: metric.name)
-def test_nothing_a_metric_counts_by_grows_without_a_thing_to_count(metric):
-    nothing = Counts(
+def test_an_empty_account_has_the_fewest_label_sets(metric):
+    nothing = AccountCounts(
         schedules=0,
         flows=0,
         followed=0,
@@ -98,29 +105,29 @@ def test_nothing_a_metric_counts_by_grows_without_a_thing_to_count(metric):
         assert 0 == label_sets(metric, nothing)
 
 
-def test_a_histogram_takes_a_line_a_bucket_and_four_more_a_counter_two_and_a_gauge_one():
-    rows = series(config({"latency_buckets": (1, 2)}), {"acme": ONE})
+def test_lines_for_a_histogram_a_counter_and_a_gauge():
+    rows = forecast_series(config({"latency_buckets": (1, 2)}), {"acme": ONE})
     # 1 s, 2 s, 60 s (the threshold of an objective), +Inf, sum, count, created
-    assert Row("runtype_record_latency_seconds", 4, 28) == row(
+    assert SeriesForecast("runtype_record_latency_seconds", 4, 28) == row(
         rows, "runtype_record_latency_seconds"
     )
-    assert Row("runtype_records_finished_total", 4, 8) == row(
+    assert SeriesForecast("runtype_records_finished_total", 4, 8) == row(
         rows, "runtype_records_finished_total"
     )
-    assert Row("runtype_schedule_enabled", 1, 1) == row(rows, "runtype_schedule_enabled")
+    assert SeriesForecast("runtype_schedule_enabled", 1, 1) == row(rows, "runtype_schedule_enabled")
 
 
-def test_a_collector_that_is_off_feeds_nothing():
+def test_a_disabled_collector_has_no_series():
     off = Collectors(cost=False, sparklines=False, usage=False)
-    names = {row.metric for row in series(config(collectors=off), {"acme": ONE})}
+    names = {row.metric for row in forecast_series(config(collectors=off), {"acme": ONE})}
     assert not {name for name in names if "cost" in name or "usage" in name or "recent" in name}
 
 
-def test_more_batches_a_schedule_are_more_series_of_batches_alone():
+def test_batches_per_schedule_changes_only_series_of_batches():
     def lines(shown: int) -> dict[str, int]:
         return {
             row.metric: row.lines
-            for row in series(config({"batches_per_schedule": shown}), {"acme": ONE})
+            for row in forecast_series(config({"batches_per_schedule": shown}), {"acme": ONE})
         }
 
     one, five = lines(1), lines(5)
@@ -135,18 +142,18 @@ def test_more_batches_a_schedule_are_more_series_of_batches_alone():
 
 
 def test_configured_batches_are_followed():
-    rows = series(config(batches=(ConfiguredBatch(id="b1"),)), {"acme": ONE})
-    assert Row("runtype_batch_state", 6, 6) == row(rows, "runtype_batch_state")
-    assert Row("runtype_batch_found", 1, 1) == row(rows, "runtype_batch_found")
-    assert row(series(config(), {"acme": ONE}), "runtype_batch_found") is None
+    rows = forecast_series(config(batches=(ConfiguredBatch(id="b1"),)), {"acme": ONE})
+    assert SeriesForecast("runtype_batch_state", 6, 6) == row(rows, "runtype_batch_state")
+    assert SeriesForecast("runtype_batch_found", 1, 1) == row(rows, "runtype_batch_found")
+    assert row(forecast_series(config(), {"acme": ONE}), "runtype_batch_found") is None
 
 
-def test_accounts_add_up_and_the_process_stands_once():
+def test_accounts_add_up_and_the_process_counts_once():
     accounts = tuple(Account(name=name, api_key=Secret(env="KEY")) for name in ("a", "b"))
-    rows = series(Config(accounts=accounts), {"a": ONE, "b": replace(ONE, schedules=2)})
-    assert Row("runtype_schedule_enabled", 3, 3) == row(rows, "runtype_schedule_enabled")
-    assert Row("runtype_up", 2, 2) == row(rows, "runtype_up")
-    assert Row("runtype_exporter_leader", 1, 1) == row(rows, "runtype_exporter_leader")
+    rows = forecast_series(Config(accounts=accounts), {"a": ONE, "b": replace(ONE, schedules=2)})
+    assert SeriesForecast("runtype_schedule_enabled", 3, 3) == row(rows, "runtype_schedule_enabled")
+    assert SeriesForecast("runtype_up", 2, 2) == row(rows, "runtype_up")
+    assert SeriesForecast("runtype_exporter_leader", 1, 1) == row(rows, "runtype_exporter_leader")
 
 
 DEMO = """\
@@ -172,8 +179,8 @@ SCHEDULES = (
 IMPORTS = (AdhocSpec(key="import", cron="*/4 * * * *"),)
 
 
-def shown(text: str) -> Counter[str]:
-    """The series of each metric in a scrape, and the lines of `process_*` and `python_*` together."""
+def series_of(text: str) -> Counter[str]:
+    """Count the series of each metric in a scrape. `process_*` and `python_*` are one entry."""
     found: Counter[str] = Counter()
     for family in text_string_to_metric_families(text):
         name = f"{family.name}_total" if family.type == "counter" else family.name
@@ -185,10 +192,10 @@ def shown(text: str) -> Counter[str]:
     return found
 
 
-def test_a_forecast_after_a_look_is_about_what_a_scrape_shows(tmp_path: Path):
-    """A few hours of a small company.
+def test_the_forecast_after_a_survey_is_close_to_a_scrape(tmp_path: Path):
+    """A few hours of a small account.
 
-    What departs is what a forecast cannot know, such as batches that have yet to be closed.
+    The forecast cannot know everything, such as batches that are not closed yet.
     """
     system = SystemClock()
     clock = ScaledClock(base=system, origin=system.now(), start=START + 4 * 3600 + 150, speed=1.0)
@@ -198,10 +205,11 @@ def test_a_forecast_after_a_look_is_about_what_a_scrape_shows(tmp_path: Path):
         file.write_text(DEMO.format(url=served.url, folder=tmp_path))
         config = load(file, environ={"KEY": KEY})
         _, text = asyncio.run(catch_up(Options(load=lambda: config, clock=clock)))
-        look = survey(config.accounts[0], config.state, clock=clock, telemetry=OwnMetrics())
-        holding = asyncio.run(look)
-    real = shown(text)
-    forecast = {row.metric: row.series for row in series(config, {"demo": holding})}
+        inventory = asyncio.run(
+            survey(config.accounts[0], config.state, clock=clock, telemetry=OwnMetrics())
+        )
+    real = series_of(text)
+    forecast = {row.metric: row.series for row in forecast_series(config, {"demo": inventory})}
     assert PROCESS_LINES == real["process_*, python_*"]
     assert sum(real.values()) == pytest.approx(sum(forecast.values()), rel=0.2)
     assert {} == {

@@ -1,4 +1,4 @@
-"""Configurations whose rules are looked at."""
+"""Configurations for the tests of rules, and the rules made from them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from runtype_exporter.config import Account, Config, Poll, Secret, Slo
-from runtype_exporter.rules import Alert, Group, Record, rule_files
+from runtype_exporter.rules import AlertRule, RecordingRule, RuleGroup, rule_files
 
 DAY = 86400.0
 ROOT = Path(__file__).parents[2]
@@ -32,17 +32,17 @@ def success(
     )
 
 
-def groups(of: Config) -> list[Group]:
+def groups(of: Config) -> list[RuleGroup]:
     return [group for file in rule_files(of) for group in file.groups]
 
 
-def rules(of: Config) -> list[Record | Alert]:
+def rules(of: Config) -> list[RecordingRule | AlertRule]:
     return [rule for group in groups(of) for rule in group.rules]
 
 
-def alerts(of: Config) -> list[Alert]:
-    return [rule for rule in rules(of) if isinstance(rule, Alert)]
+def alerts(of: Config) -> list[AlertRule]:
+    return [rule for rule in rules(of) if isinstance(rule, AlertRule)]
 
 
-def records(of: Config) -> dict[str, Record]:
-    return {rule.name: rule for rule in rules(of) if isinstance(rule, Record)}
+def records(of: Config) -> dict[str, RecordingRule]:
+    return {rule.name: rule for rule in rules(of) if isinstance(rule, RecordingRule)}

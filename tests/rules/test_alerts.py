@@ -1,6 +1,6 @@
-"""What every alert has, and how the configuration changes them.
+"""Properties of every alert, and how the configuration changes them.
 
-When they fire is promtool's to show (prometheus/tests).
+promtool tests when they fire (prometheus/tests).
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ def test_an_alert_says_what_happened_and_what_to_do(alert):
     assert list(HEADINGS) == re.findall(r"^## .+$", text, re.MULTILINE)
 
 
-def test_every_runbook_is_some_alerts():
+def test_every_runbook_belongs_to_an_alert():
     pages = {page.stem for page in (ROOT / "docs" / "runbooks").glob("*.md")}
     assert {alert.name for alert in EVERY} == pages
 
 
-def test_no_two_alerts_could_be_taken_for_each_other():
+def test_alerts_are_unique_by_name_and_labels():
     keys = [(alert.name, *sorted(alert.labels.items())) for alert in EVERY]
     assert len(keys) == len(set(keys))
 
@@ -44,18 +44,21 @@ def test_no_two_alerts_could_be_taken_for_each_other():
 @pytest.mark.parametrize(
     ("interval", "requests", "seconds"),
     [
-        (60.0, 1000, 900.0),  # the least
-        (600.0, 1000, 1800.0),  # polled seldom
-        (60.0, 10, 8640.0),  # a budget that lets a cycle of two requests begin every 48 minutes
+        # The minimum.
+        (60.0, 1000, 900.0),
+        # A long interval.
+        (600.0, 1000, 1800.0),
+        # A small budget: a cycle of two requests every 48 minutes.
+        (60.0, 10, 8640.0),
     ],
 )
-def test_stale_is_what_missed_three_cycles(interval, requests, seconds):
+def test_stale_after_three_missed_cycles(interval, requests, seconds):
     of = config(accounts=(account("a"), account("b", requests)), interval=interval)
     assert seconds == stale_after(of)
     (stale,) = [alert for alert in alerts(of) if alert.name == "RuntypeExporterStale"]
     assert stale.expr.endswith(f" > {seconds:.0f}")
 
 
-def test_stale_goes_by_the_share_that_the_budget_gives_to_cycles():
-    """`rules` must not know `runtype`, so the share stands in both; here they are held together."""
+def test_the_copied_discovery_share_equals_that_of_the_budget():
+    """`rules` may not import `runtype`, so it has a copy of the value."""
     assert DISCOVERY_SHARE == rules_alerts._DISCOVERY_SHARE

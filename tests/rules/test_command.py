@@ -1,4 +1,4 @@
-"""`runtype-exporter rules`: printed, written, and what cannot be written."""
+"""`runtype-exporter rules`: printing, writing, and errors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_without_a_folder_they_are_printed_as_one_document_each(tmp_path):
     assert 3 == len([document for document in yaml.safe_load_all(printed) if document["groups"]])
 
 
-def test_an_objective_of_ones_own_has_rules_of_its_own(tmp_path):
+def test_a_configured_objective_has_its_rules(tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text(
         "slos: [{name: mine, type: success, objective: 99.5%, window: 7d, min_bad: 9}]\n"
@@ -47,7 +47,7 @@ def test_an_objective_of_ones_own_has_rules_of_its_own(tmp_path):
     assert "runbook_url: https://wiki.example/RuntypeErrorBudgetBurn.md" in printed
 
 
-def test_a_bad_configuration_is_told_and_writes_nothing(tmp_path):
+def test_a_bad_configuration_is_reported_and_writes_nothing(tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text("slos: [{name: mine, type: success, objective: 99}]\n")
     refused = run(f"--config.file={config}", f"--out={tmp_path / 'out'}")
@@ -55,7 +55,7 @@ def test_a_bad_configuration_is_told_and_writes_nothing(tmp_path):
     assert f"{config}:1: slos[0].objective: must be a percentage" in refused.output
 
 
-def test_a_folder_that_cannot_be_written_is_named_with_the_flag(tmp_path):
+def test_an_unwritable_folder_is_reported_with_the_flag(tmp_path):
     (tmp_path / "file").write_text("")
     refused = run(SHIPPED, f"--out={tmp_path / 'file' / 'out'}")
     assert 1 == refused.exit_code

@@ -1,10 +1,10 @@
-"""The files: what stands in which, and that they read back as they were meant."""
+"""The rule files: their contents read back as the rules that were written."""
 
 from __future__ import annotations
 
 import yaml
 
-from runtype_exporter.rules import Alert, rule_files, text_of
+from runtype_exporter.rules import AlertRule, rule_files, text_of
 from tests.rules.conftest import DAY, config, success
 
 CONFIG = config(success(), success("second", "99.9", 7 * DAY))
@@ -21,7 +21,7 @@ def test_a_file_reads_back_as_its_rules():
             ]
 
 
-def test_runbooks_are_put_behind_where_they_are_published():
+def test_runbooks_have_the_published_location():
     urls = {
         (rule["alert"], rule["annotations"]["runbook_url"])
         for file in rule_files(CONFIG)
@@ -42,13 +42,15 @@ def test_alerts_carry_their_severity_and_own_labels():
         for rule in group["rules"]
         if "alert" in rule
     ]
-    meant = [rule for group in file.groups for rule in group.rules if isinstance(rule, Alert)]
-    assert [{"severity": alert.severity, **alert.labels} for alert in meant] == [
+    expected = [
+        rule for group in file.groups for rule in group.rules if isinstance(rule, AlertRule)
+    ]
+    assert [{"severity": alert.severity, **alert.labels} for alert in expected] == [
         rule["labels"] for rule in read
     ]
 
 
-def test_nothing_is_said_of_for_where_there_is_none():
+def test_zero_durations_are_not_written():
     for file in rule_files(CONFIG):
         assert "for: 0s" not in text_of(file)
         assert "keep_firing_for: 0s" not in text_of(file)

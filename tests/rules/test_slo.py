@@ -1,6 +1,6 @@
-"""The rules of objectives: exact thresholds, names that do not meet, one kind of copy a window.
+"""The rules of objectives: exact thresholds, unique names, the right copy for each window.
 
-What they do is promtool's to show.
+promtool tests what they do.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtype_exporter.config.durations import written_duration
-from runtype_exporter.rules import BURN_WINDOWS, Record
+from runtype_exporter.rules import BURN_WINDOWS, RecordingRule
 from tests.rules.conftest import DAY, alerts, config, groups, records, success
 
 THRESHOLD = re.compile(r"ratio_rate\w+\{slo=\"ok\"\} > (\S+)")
 SHARE = re.compile(r">= (\S+) \* slo:events:increase(\w+)\{")
 
 
-def burning(*slos):
+def burn_alerts(*slos):
     return [alert for alert in alerts(config(*slos)) if alert.name == "RuntypeErrorBudgetBurn"]
 
 
@@ -37,7 +37,7 @@ def burning(*slos):
     ],
 )
 def test_thresholds_are_what_a_person_would_write(objective, thresholds):
-    found = [THRESHOLD.findall(alert.expr) for alert in burning(success(objective=objective))]
+    found = [THRESHOLD.findall(alert.expr) for alert in burn_alerts(success(objective=objective))]
     assert [[threshold] * 2 for threshold in thresholds] == found
 
 
@@ -45,7 +45,7 @@ def test_thresholds_are_what_a_person_would_write(objective, thresholds):
 def test_thresholds_and_shares_are_exact_for_any_objective(objective):
     budget = 1 - objective / 100
     windows = [window for window in BURN_WINDOWS if window.factor * budget < 1]
-    found = burning(success(objective=str(objective)))
+    found = burn_alerts(success(objective=str(objective)))
     assert [window.factor * budget for window in windows] == [
         Decimal(THRESHOLD.findall(a.expr)[0]) for a in found
     ]
@@ -55,40 +55,40 @@ def test_thresholds_and_shares_are_exact_for_any_objective(objective):
 
 
 def test_the_least_number_of_bad_events_is_the_configured_one():
-    assert [True] * 4 == [")) >= 7\n" in alert.expr for alert in burning(success(min_bad=7))]
+    assert [True] * 4 == [")) >= 7\n" in alert.expr for alert in burn_alerts(success(min_bad=7))]
 
 
-def test_bad_events_are_counted_over_the_long_window_and_not_extrapolated():
+def test_bad_events_of_the_long_window_are_not_extrapolated():
     counted = re.compile(
         r"\(m(?:ax|in)_over_time\((\w+:\w+:\w+)\{slo=\"ok\",result=\"bad\"\}\[(\w+)\]\) - min_over"
     )
     fine, coarse = "runtype:slo_events_total:max", "runtype:slo_events_total:max4m"
     assert [[(fine, "1h")], [(fine, "6h")], [(coarse, "1d")], [(coarse, "3d")]] == [
-        counted.findall(alert.expr) for alert in burning(success())
+        counted.findall(alert.expr) for alert in burn_alerts(success())
     ]
 
 
-def test_every_burn_alert_waits_for_an_account_that_can_be_judged():
+def test_every_burn_alert_needs_a_trusted_account():
     assert [True] * 4 == [
         alert.expr.endswith(")\nand ignoring (slo)\n  runtype:account_trusted:bool == 1")
-        for alert in burning(success())
+        for alert in burn_alerts(success())
     ]
 
 
-def test_an_alert_goes_on_for_an_hour_or_its_short_window():
-    assert [3600, 3600, 7200, 21600] == [alert.keep for alert in burning(success())]
+def test_burn_alerts_keep_firing_for_an_hour_or_their_short_window():
+    assert [3600, 3600, 7200, 21600] == [alert.keep_firing_for for alert in burn_alerts(success())]
 
 
 def test_pages_are_for_what_burns_fast():
     assert ["critical", "critical", "warning", "warning"] == [
-        alert.severity for alert in burning(success())
+        alert.severity for alert in burn_alerts(success())
     ]
 
 
-def test_names_that_are_made_of_one_another_do_not_meet():
-    """`a` and `a-period` are both names of objectives.
+def test_group_names_are_unique():
+    """`a` and `a-period` are both valid names of objectives.
 
-    Prometheus refuses a file in which a group stands twice.
+    Prometheus refuses a file with two groups of the same name.
     """
     names = [
         group.name for group in groups(config(success("a"), success("a-period"), success("period")))
@@ -96,12 +96,12 @@ def test_names_that_are_made_of_one_another_do_not_meet():
     assert len(names) == len(set(names))
 
 
-def test_windows_of_days_are_taken_of_the_coarse_copy_and_evaluated_seldom():
+def test_long_windows_use_the_coarse_copy_and_interval():
     found = {
         rule.name: (rule.expr, group.interval)
         for group in groups(config(success()))
         for rule in group.rules
-        if isinstance(rule, Record) and rule.name.startswith("slo:events:increase")
+        if isinstance(rule, RecordingRule) and rule.name.startswith("slo:events:increase")
     }
     coarse = {"1d", "3d", "30d"}
     assert coarse | {"5m", "30m", "1h", "2h", "6h"} == {
@@ -114,16 +114,18 @@ def test_windows_of_days_are_taken_of_the_coarse_copy_and_evaluated_seldom():
 
 
 @pytest.mark.parametrize("days", [1, 3, 7, 28, 30, 90, 365])
-def test_no_record_stands_twice_and_each_that_is_asked_for_exists(days):
+def test_recorded_names_are_unique_and_exist_where_they_are_read(days):
     of = config(success(window=days * DAY))
-    made = [rule.name for group in groups(of) for rule in group.rules if isinstance(rule, Record)]
+    made = [
+        rule.name for group in groups(of) for rule in group.rules if isinstance(rule, RecordingRule)
+    ]
     assert len(made) == len(set(made))
-    asked = {
+    read = {
         name
-        for alert in burning(success(window=days * DAY))
+        for alert in burn_alerts(success(window=days * DAY))
         for name in re.findall(r"slo:\w+:\w+", alert.expr)
     }
-    assert set() == asked - set(made)
+    assert set() == read - set(made)
     assert f"slo:sli_error:ratio_rate{written_duration(days * DAY)}" in made
 
 
@@ -135,6 +137,6 @@ def test_the_metadata_of_an_objective_is_recorded():
     ]
 
 
-def test_without_objectives_there_are_no_rules_of_any():
+def test_without_objectives_there_are_no_slo_rules():
     assert [] == [rule for rule in records(config()) if rule.startswith("slo:")]
-    assert [] == burning()
+    assert [] == burn_alerts()

@@ -1,4 +1,4 @@
-"""The page of objectives says what the table of windows and the rules say."""
+"""docs/slo.md has the same values as the table of windows and the rules."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_every_record_of_an_objective_has_a_row():
 
 
 def test_the_number_of_rules_an_objective_is_right():
-    (said,) = re.findall(r"Evaluate (\d+) rules an objective", PAGE)
+    (number,) = re.findall(r"Evaluate (\d+) rules an objective", PAGE)
     (file,) = [file for file in rule_files(config(success())) if file.name == "runtype-slo.yaml"]
-    assert int(said) == sum(len(group.rules) for group in file.groups)
+    assert int(number) == sum(len(group.rules) for group in file.groups)
     assert 2 == len([group for group in groups(config(success())) if ":ok" in group.name])

@@ -1,4 +1,4 @@
-"""The table of burn windows, and what becomes of it for other periods."""
+"""The table of burn windows, also scaled for other periods."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtype_exporter.rules import BURN_WINDOWS, scaled
+from runtype_exporter.rules import BURN_WINDOWS, scaled_windows
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 CENT = Decimal("0.01")
 
 
 def lengths(period: float, budget: Decimal = CENT) -> list[tuple[float, float]]:
-    return [(window.long, window.short) for window in scaled(period, budget)]
+    return [(window.long, window.short) for window in scaled_windows(period, budget)]
 
 
-def test_for_30_days_the_table_stands_as_it_is():
-    assert list(BURN_WINDOWS) == list(scaled(30 * DAY, CENT))
+def test_for_30_days_the_table_does_not_change():
+    assert list(BURN_WINDOWS) == list(scaled_windows(30 * DAY, CENT))
 
 
 @pytest.mark.parametrize("window", BURN_WINDOWS, ids=lambda window: f"{window.factor}")
 def test_a_window_at_its_factor_spends_its_share_of_the_period(window):
-    """The two columns are one fact: so much too fast for so long is that share of 30 days."""
+    """A burn rate over a window is a share of the budget of 30 days."""
     assert window.share == window.factor * Decimal(window.long) / Decimal(30 * DAY)
 
 
@@ -49,7 +49,7 @@ def test_windows_follow_the_period_in_whole_minutes():
 
 @given(st.floats(DAY, 3650 * DAY), st.decimals("0.0001", "0.9999", places=4))
 def test_no_window_is_shorter_than_what_polling_can_fill(period, budget):
-    for window in scaled(period, budget):
+    for window in scaled_windows(period, budget):
         assert window.long >= 15 * MINUTE
         assert window.short >= 5 * MINUTE
         assert window.short <= window.long
@@ -57,8 +57,8 @@ def test_no_window_is_shorter_than_what_polling_can_fill(period, budget):
 
 
 @given(st.decimals("0.0001", "0.9999", places=4))
-def test_what_cannot_burn_that_fast_is_left_out_and_the_rest_can_fire(budget):
-    """A threshold of 1 and more can never be passed, and an alert that cannot fire would only look like one."""
-    factors = [window.factor for window in scaled(30 * DAY, budget)]
+def test_alerts_that_can_never_fire_are_left_out(budget):
+    """A share of bad events is never above 1, so such a threshold is never passed."""
+    factors = [window.factor for window in scaled_windows(30 * DAY, budget)]
     assert [window.factor for window in BURN_WINDOWS if window.factor * budget < 1] == factors
     assert Decimal(1) in factors

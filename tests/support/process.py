@@ -1,4 +1,4 @@
-"""The exporter as a process of its own, and a simulated API on a real socket for it to poll."""
+"""Run the exporter as a process, and a simulated API on a real socket for it to poll."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ T = TypeVar("T")
 
 KEY = "rt_test_process_secret"
 PATIENCE = 30.0
-"""Real seconds after which something that should have happened is taken for broken."""
+"""Real seconds after which a test stops waiting and fails."""
 
 
 class Served:
-    """An application on a loopback port of its own, served by a thread of its own."""
+    """An application that is served on a free loopback port, by its own thread."""
 
     def __init__(self, app: Starlette) -> None:
         config = uvicorn.Config(
@@ -59,7 +59,7 @@ class Served:
         self._loop.close()
 
     def call(self, function: Callable[[], T]) -> T:
-        """Call something in the thread that serves, where the world lives."""
+        """Call a function in the serving thread, which owns the simulated world."""
 
         async def called() -> T:
             return function()
@@ -74,9 +74,12 @@ def wait_for(
     patience: float = PATIENCE,
     instead: Callable[[], object] = lambda: "",
 ) -> Any:
-    """Wait, in real time, for another thread's or process's doing; its answer.
+    """Wait in real time until the condition is true. Return its value.
 
-    `instead` tells what there is where it does not come.
+    `instead` returns text for the failure message.
+
+    Raises:
+        AssertionError: the condition is still false after `patience` seconds.
     """
     end = time.monotonic() + patience
     while not (answer := condition()):
@@ -89,7 +92,7 @@ def wait_for(
 def configure(
     folder: Path, base_url: str, *, account: Mapping[str, Any] | None = None, **sections: Any
 ) -> Path:
-    """A configuration file of one account, `acme`, that is polled every second."""
+    """Write a configuration with one account, `acme`, polled every second. Return its path."""
     document = {
         "accounts": [
             {
@@ -110,11 +113,11 @@ def configure(
 
 
 class Exporter:
-    """`python exporter.py serve` with this configuration, listening on a port that the system chooses."""
+    """The process `python exporter.py serve`, listening on a port that the system chooses."""
 
     def __init__(self, config: Path, *flags: str, environ: Mapping[str, str] | None = None) -> None:
         self.log = config.with_name("exporter.log")
-        self._from = self.log.stat().st_size if self.log.exists() else 0
+        self._log_start = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
@@ -140,12 +143,12 @@ class Exporter:
 
     @property
     def logged(self) -> str:
-        """What it has logged so far."""
-        return self.log.read_bytes()[self._from :].decode()
+        """The log so far."""
+        return self.log.read_bytes()[self._log_start :].decode()
 
     @property
     def url(self) -> str:
-        """Where it listens, once it does."""
+        """The URL of the exporter. Waits until it listens."""
 
         def port() -> re.Match[str] | None:
             assert self.process.poll() is None, self.logged
@@ -154,19 +157,19 @@ class Exporter:
         return f"http://127.0.0.1:{wait_for(port)[1]}"
 
     def terminate(self) -> tuple[int, float]:
-        """SIGTERM; the exit code and the seconds that it took."""
+        """Send SIGTERM. Return the exit code and the seconds until the process ended."""
         began = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(PATIENCE), time.monotonic() - began
 
     def kill(self) -> None:
-        """SIGKILL: nothing is tidied up."""
+        """Send SIGKILL: the process has no chance to clean up."""
         self.process.kill()
         self.process.wait()
 
 
 def once(config: Path) -> subprocess.CompletedProcess[str]:
-    """`exporter.py once` with this configuration."""
+    """Run `exporter.py once` with this configuration."""
     return subprocess.run(
         [sys.executable, "exporter.py", "once", f"--config.file={config}"],
         cwd=ROOT,
@@ -179,7 +182,7 @@ def once(config: Path) -> subprocess.CompletedProcess[str]:
 
 
 def finished(text: str) -> dict[tuple[str, str, str], float]:
-    """Counted record results by schedule, flow and outcome, those at 0 left out."""
+    """Return the counted results by schedule, flow and outcome, without zeros."""
     return {
         (s.labels["schedule"], s.labels["flow"], s.labels["outcome"]): s.value
         for s in samples(text, "runtype_records_finished_total")
@@ -188,7 +191,7 @@ def finished(text: str) -> dict[tuple[str, str, str], float]:
 
 
 def samples(text: str, name: str) -> list[Any]:
-    """The samples of this name in a text exposition."""
+    """Return the samples of this name in a text exposition."""
     return [
         sample
         for family in text_string_to_metric_families(text)
@@ -198,7 +201,7 @@ def samples(text: str, name: str) -> list[Any]:
 
 
 def scrape(url: str) -> str:
-    """One scrape as text."""
+    """Scrape once. Return the text."""
     answer = httpx.get(f"{url}/metrics", trust_env=False, headers={"Accept": "text/plain"})
     answer.raise_for_status()
     return answer.text

@@ -1,4 +1,4 @@
-"""A real Prometheus and a real Alertmanager on loopback ports of their own, and what they are asked."""
+"""Run a real Prometheus and a real Alertmanager on free loopback ports, and query them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.process import PATIENCE, wait_for
 
 
 class Prometheus:
-    """Its HTTP API."""
+    """A client of the HTTP API of Prometheus."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -35,7 +35,7 @@ class Prometheus:
         return float(result[0]["value"][1]) if result else None
 
     def has_data(self, query: str, *, since: float) -> bool:
-        """Whether a query has had a result within so many seconds."""
+        """Return whether a query had a result within the last `since` seconds."""
         now = time.time()
         series = self.get(
             "query_range", query=query, start=str(now - since), end=str(now), step="5"
@@ -43,7 +43,7 @@ class Prometheus:
         return any(value != "NaN" for one in series for _, value in one["values"])
 
     def alerts(self, state: str) -> set[tuple[str, str]]:
-        """Names and severities of the alerts in this state: pending or firing."""
+        """Return names and severities of the alerts in this state: pending or firing."""
         return {
             (alert["labels"]["alertname"], alert["labels"]["severity"])
             for alert in self.get("alerts")["alerts"]
@@ -51,7 +51,7 @@ class Prometheus:
         }
 
     def failing_rules(self) -> list[str]:
-        """What Prometheus says of rules that it could not evaluate."""
+        """Return the errors of rules that Prometheus could not evaluate."""
         rules = [rule for group in self.get("rules")["groups"] for rule in group["rules"]]
         return [f"{rule['name']}: {rule['lastError']}" for rule in rules if rule.get("lastError")]
 
@@ -60,7 +60,7 @@ class Prometheus:
 def prometheus(
     binary: str, folder: Path, *, target: str, rules: Sequence[Path] = (), alertmanager: str = ""
 ) -> Iterator[Prometheus]:
-    """A Prometheus that scrapes `target` (host:port) each second."""
+    """Run a Prometheus that scrapes `target` (host:port) every second."""
     config = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": [str(path) for path in rules],
@@ -84,7 +84,7 @@ def prometheus(
 
 @contextmanager
 def alertmanager(binary: str, folder: Path, config: Mapping[str, Any]) -> Iterator[str]:
-    """An Alertmanager; its URL."""
+    """Run an Alertmanager. Yield its URL."""
     file = folder / "alertmanager.yml"
     file.write_text(yaml.safe_dump(dict(config)))
     flags = [
@@ -97,10 +97,11 @@ def alertmanager(binary: str, folder: Path, config: Mapping[str, Any]) -> Iterat
         yield url
 
 
-def hurried(rules: Sequence[Path], folder: Path) -> list[Path]:
-    """Copies of rule files that a test can wait for.
+def accelerated(rules: Sequence[Path], folder: Path) -> list[Path]:
+    """Write copies of rule files that are fast enough for a test. Return their paths.
 
-    Evaluated each second, alerts held a sixtieth as long. Windows stay as they are.
+    Rules are evaluated every second, and alerts are pending for a sixtieth of the time. Windows do
+    not change.
     """
     copies = []
     for path in rules:
@@ -112,9 +113,9 @@ def hurried(rules: Sequence[Path], folder: Path) -> list[Path]:
                     rule["for"] = f"{_seconds(rule['for']) // 60}s"
                 if "keep_firing_for" in rule:
                     rule["keep_firing_for"] = "2s"
-        copy = folder / path.name
-        copy.write_text(yaml.safe_dump(document))
-        copies.append(copy)
+        target = folder / path.name
+        target.write_text(yaml.safe_dump(document))
+        copies.append(target)
     return copies
 
 

@@ -1,4 +1,4 @@
-"""The page of the configuration: nothing is missing, and what it gives as an example works."""
+"""The page of the configuration: it is complete, and its examples work."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ NEEDED: dict[str, dict[str, Any]] = {
     "slos.threshold": LATENCY,
     "slos.max_delay": FRESHNESS,
 }
-"""What else an item of a list must have to be one."""
+"""The other keys that an item of a list needs."""
 
 
-class Silent(Section):
-    spoken: int = 1
-    """Said. Example: `2`."""
-    mute: int = 1
+class Undocumented(Section):
+    described: int = 1
+    """Described. Example: `2`."""
+    missing: int = 1
 
 
-def told(path: str) -> Key:
+def key_at(path: str) -> Key:
     return next(key for key in KEYS if key.path == path)
 
 
 def file_with(key: Key, value: Any) -> dict[str, Any]:
-    """A file that says this about a key, and elsewhere only what it must."""
+    """Return a document with this value for a key, and otherwise only required keys."""
     data: dict[str, Any] = {}
     here = data
     *sections, name = key.path.split(".")
@@ -54,7 +54,7 @@ def file_with(key: Key, value: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("key", [key for key in KEYS if key.example], ids=lambda key: key.path)
-def test_every_example_is_a_value_that_the_key_takes(tmp_path: Path, key: Key):
+def test_every_example_is_valid(tmp_path: Path, key: Key):
     file = tmp_path / "config.yaml"
     file.write_text(yaml.safe_dump(file_with(key, yaml.safe_load(key.example))))
     assert load(file)
@@ -63,12 +63,12 @@ def test_every_example_is_a_value_that_the_key_takes(tmp_path: Path, key: Key):
 @pytest.mark.parametrize(
     "key", [key for key in KEYS if key.default.startswith("`")], ids=lambda key: key.path
 )
-def test_every_default_means_what_is_built_in(tmp_path: Path, key: Key):
-    said, silent = tmp_path / "said.yaml", tmp_path / "silent.yaml"
+def test_every_default_is_the_built_in_one(tmp_path: Path, key: Key):
+    explicit, implicit = tmp_path / "explicit.yaml", tmp_path / "implicit.yaml"
     data = file_with(key, yaml.safe_load(key.default.strip("`")))
-    said.write_text(yaml.safe_dump(data))
-    silent.write_text(yaml.safe_dump(without(data, key)))
-    assert load(silent) == load(said)
+    explicit.write_text(yaml.safe_dump(data))
+    implicit.write_text(yaml.safe_dump(without(data, key)))
+    assert load(implicit) == load(explicit)
 
 
 def without(data: dict[str, Any], key: Key) -> dict[str, Any]:
@@ -88,31 +88,33 @@ def test_every_key_but_a_section_has_an_example():
 @pytest.mark.parametrize(
     "key",
     [
-        Key("poll.lookback", "duration", "`0s`", told("poll.lookback").meaning, "24h"),
+        Key("poll.lookback", "duration", "`0s`", key_at("poll.lookback").meaning, "24h"),
         Key(
             "accounts[].page_size",
             "whole number from 1 to 1,000",
             "`100`",
-            told("accounts[].page_size").meaning,
+            key_at("accounts[].page_size").meaning,
             "1000",
         ),
-        Key("accounts[].name", "text", "*required*", told("accounts[].name").meaning, "production"),
-        Key("slos[].threshold", "duration", "none", told("slos[].threshold").meaning, "60s"),
+        Key(
+            "accounts[].name", "text", "*required*", key_at("accounts[].name").meaning, "production"
+        ),
+        Key("slos[].threshold", "duration", "none", key_at("slos[].threshold").meaning, "60s"),
         Key("state", "section", "", "What must survive a restart.", ""),
     ],
     ids=lambda key: key.path,
 )
-def test_a_key_is_told_with_type_limits_default_and_example(key: Key):
-    assert key == told(key.path)
+def test_a_key_has_type_limits_default_and_example(key: Key):
+    assert key == key_at(key.path)
     assert f"| `{key.path}` | {key.kind} |" in configuration()
 
 
-def test_a_key_that_nobody_explained_is_refused():
-    with pytest.raises(ValueError, match="Silent: say below mute what it means"):
-        list(keys(Silent))
+def test_a_key_without_a_docstring_is_refused():
+    with pytest.raises(ValueError, match="Undocumented: say below missing what it means"):
+        list(keys(Undocumented))
 
 
-def test_every_flag_of_every_command_has_its_twin():
+def test_every_flag_has_an_environment_variable():
     by_command = {(name, flag.name) for flag in flags() for name in flag.commands}
     assert by_command == {
         (name, option.opts[0])

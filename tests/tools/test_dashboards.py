@@ -1,4 +1,4 @@
-"""The dashboards as Grafana gets them: what holds for each of them, whatever it shows."""
+"""The dashboards as Grafana reads them: rules that every dashboard must follow."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import pytest
 import yaml
 
 from tools.dashboards import DASHBOARDS, PAGES
-from tools.dashboards.layout import dashboard, evenly, line, section
+from tools.dashboards.layout import dashboard, even_row, row, section
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = {path: json.loads((ROOT / path).read_text(encoding="utf-8")) for path in DASHBOARDS}
 UIDS = {document["uid"]: document for document in COMMITTED.values()}
 MOST_BYTES = 125_000
 
-GRAFANAS_OWN = {
+BUILT_IN_VARIABLES = {
     "__range",
     "__rate_interval",
     "__interval",
@@ -53,7 +53,7 @@ def expressions(document: Any) -> Iterator[str]:
 
 
 def properties(panel: Any) -> dict[str, dict[str, Any]]:
-    """The overrides by the name of what they are for."""
+    """Return the overrides of a panel by the series or column that they change."""
     return {
         override["matcher"]["options"]: {
             item["id"]: item["value"] for item in override["properties"]
@@ -70,28 +70,28 @@ def links(document: Any) -> Iterator[str]:
 
 
 def texts(document: Any) -> Iterator[str]:
-    """Wherever Grafana puts variables in."""
+    """Yield every text in which Grafana replaces variables."""
     yield from expressions(document)
     yield from links(document)
     yield from (panel["title"] for panel in document["panels"])
 
 
-def asked(document: Any) -> set[str]:
+def used_variables(document: Any) -> set[str]:
     return {one or other for text in texts(document) for one, other in VARIABLE.findall(text)}
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_what_is_committed_is_what_the_code_makes(path: str):
+def test_the_committed_files_are_fresh(path: str):
     assert PAGES[path]() == (ROOT / path).read_text(encoding="utf-8"), "run `make docs`"
 
 
-def test_every_committed_dashboard_is_made_by_the_code():
+def test_every_committed_dashboard_is_generated():
     assert set(DASHBOARDS) == {
         str(path.relative_to(ROOT)) for path in (ROOT / "grafana/dashboards").glob("*")
     }
 
 
-def test_uids_are_stable_for_links_and_bookmarks_refer_to_them():
+def test_uids_are_stable():
     assert {"runtype-overview", "runtype-batch", "runtype-slo", "runtype-exporter"} == set(UIDS)
     assert len(COMMITTED) == len({document["title"] for document in COMMITTED.values()})
 
@@ -109,14 +109,14 @@ def test_it_is_small(document: Any):
 
 
 @each
-def test_panels_have_ids_and_titles_of_their_own(document: Any):
+def test_panels_have_unique_ids_and_titles(document: Any):
     for key in ("id", "title"):
         counts = Counter(panel[key] for panel in document["panels"])
         assert {} == {value: count for value, count in counts.items() if count > 1}
 
 
 @each
-def test_panels_fill_the_grid_without_overlap_and_without_a_hole(document: Any):
+def test_panels_fill_the_grid_without_overlap_or_gap(document: Any):
     taken = Counter(
         (x, y)
         for at in (panel["gridPos"] for panel in document["panels"])
@@ -128,7 +128,7 @@ def test_panels_fill_the_grid_without_overlap_and_without_a_hole(document: Any):
 
 
 @each
-def test_every_panel_says_what_it_shows_and_what_it_means_that_it_shows_nothing(document: Any):
+def test_every_panel_has_a_description_and_a_text_for_no_value(document: Any):
     for panel in panels(document):
         assert panel["description"].endswith("."), panel["title"]
         assert panel["fieldConfig"]["defaults"]["noValue"], panel["title"]
@@ -144,7 +144,7 @@ def test_every_number_has_a_unit(document: Any):
 
 
 @each
-def test_every_column_of_a_table_has_a_name_a_place_and_a_look(document: Any):
+def test_every_column_of_a_table_has_a_name_a_place_and_a_style(document: Any):
     for panel in panels(document):
         if panel["type"] != "table":
             continue
@@ -162,7 +162,7 @@ def test_every_column_of_a_table_has_a_name_a_place_and_a_look(document: Any):
 
 
 @each
-def test_every_query_goes_to_the_data_source_that_was_chosen(document: Any):
+def test_every_query_uses_the_chosen_data_source(document: Any):
     chosen = {"type": "prometheus", "uid": "${datasource}"}
     assert "datasource" == variables(document)["datasource"]["type"]
     asking = [target for panel in panels(document) for target in [panel, *panel["targets"]]]
@@ -185,11 +185,9 @@ def test_every_query_is_complete(document: Any):
 
 
 @each
-def test_every_variable_that_is_asked_for_exists_and_every_one_that_exists_is_asked_for(
-    document: Any,
-):
-    assert set() == asked(document) - GRAFANAS_OWN - set(variables(document))
-    assert set() == set(variables(document)) - asked(document) - {"datasource"}
+def test_variables_exist_if_and_only_if_they_are_used(document: Any):
+    assert set() == used_variables(document) - BUILT_IN_VARIABLES - set(variables(document))
+    assert set() == set(variables(document)) - used_variables(document) - {"datasource"}
 
 
 @each
@@ -205,7 +203,7 @@ def test_a_choice_of_several_values_is_matched_as_a_pattern(document: Any):
 
 
 @each
-def test_all_takes_in_what_has_no_schedule(document: Any):
+def test_all_includes_batches_without_a_schedule(document: Any):
     for name, variable in variables(document).items():
         if variable.get("includeAll"):
             assert "$__all" == variable["current"]["value"]
@@ -213,7 +211,7 @@ def test_all_takes_in_what_has_no_schedule(document: Any):
 
 
 @each
-def test_it_leads_to_the_others_and_keeps_time_and_variables(document: Any):
+def test_it_links_to_the_others_with_time_and_variables(document: Any):
     assert {f"/d/{uid}" for uid in UIDS} - {f"/d/{document['uid']}"} == {
         link["url"] for link in document["links"]
     }
@@ -221,7 +219,7 @@ def test_it_leads_to_the_others_and_keeps_time_and_variables(document: Any):
 
 
 @each
-def test_links_lead_to_dashboards_and_variables_that_exist(document: Any):
+def test_links_go_to_existing_dashboards_and_variables(document: Any):
     for url in links(document):
         uid, _, query = url.removeprefix("/d/").partition("?")
         assert uid in UIDS, url
@@ -231,7 +229,7 @@ def test_links_lead_to_dashboards_and_variables_that_exist(document: Any):
 
 
 @each
-def test_a_link_takes_from_its_row_what_the_row_has_and_encodes_it(document: Any):
+def test_a_link_encodes_values_of_its_own_row(document: Any):
     for panel in panels(document):
         for override in properties(panel).values():
             for link in override.get("links", []):
@@ -243,14 +241,14 @@ def test_a_link_takes_from_its_row_what_the_row_has_and_encodes_it(document: Any
 
 
 @each
-def test_shares_are_of_events_and_never_means_of_shares(document: Any):
+def test_no_expression_averages_shares(document: Any):
     assert [] == [
         expr for expr in expressions(document) if re.search(r"\bavg(_over_time)?\b", expr)
     ]
 
 
 @each
-def test_a_share_of_nothing_is_nothing_and_not_a_division_by_zero(document: Any):
+def test_no_expression_divides_by_zero(document: Any):
     for expr in expressions(document):
         for divisor in re.findall(r"/ (?:on \([^)]*\) group_left \(\) )?\(?sum by", expr):
             assert divisor.endswith("(sum by"), expr
@@ -258,15 +256,15 @@ def test_a_share_of_nothing_is_nothing_and_not_a_division_by_zero(document: Any)
     assert all("> 0)" in expr for expr in guarded)
 
 
-def test_widths_that_leave_a_hole_are_refused():
+def test_widths_that_do_not_fill_the_grid_are_refused():
     with pytest.raises(ValueError, match="widths must add up to 24"):
-        line(4, (12, {"title": "a"}), (11, {"title": "b"}))
+        row(4, (12, {"title": "a"}), (11, {"title": "b"}))
 
 
-def test_sections_follow_each_other_downwards():
+def test_sections_are_placed_below_each_other():
     first, second = (
-        section("", evenly(2, {"title": "a"}, {"title": "b"})),
-        section("more", evenly(3, {"title": "c"})),
+        section("", even_row(2, {"title": "a"}, {"title": "b"})),
+        section("more", even_row(3, {"title": "c"})),
     )
     made = dashboard("runtype-slo", [], [], [first, second])
     assert [("a", 0, 0), ("b", 12, 0), ("more", 0, 2), ("c", 0, 3)] == [
@@ -280,7 +278,7 @@ def provisioned(kind: str) -> Any:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-def test_the_provisioned_data_source_is_what_others_refer_to():
+def test_the_provisioned_data_source_has_the_expected_uid():
     [source] = provisioned("datasources")["datasources"]
     assert ("runtype-prometheus", "prometheus", "http://prometheus:9090") == (
         source["uid"],
@@ -292,7 +290,7 @@ def test_the_provisioned_data_source_is_what_others_refer_to():
     assert "batch" in variables(UIDS["runtype-batch"])
 
 
-def test_the_provisioned_dashboards_are_a_folder_of_files():
+def test_the_provisioned_dashboards_are_files_in_a_folder():
     [provider] = provisioned("dashboards")["providers"]
     assert ("file", "/var/lib/grafana/dashboards") == (
         provider["type"],

@@ -1,4 +1,4 @@
-"""The check of PromQL: which labels a result has, and which mistakes it must find."""
+"""The check of PromQL: the labels of a result, and the mistakes that it must find."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import pytest
 from runtype_exporter.catalogue import CATALOGUE
 from tools.promql import (
     TARGET,
-    Checked,
+    ExpressionCheck,
     Labels,
     annotation_problems,
     expand,
-    known,
+    known_metrics,
     legend_problems,
     link_problems,
     metric_of,
@@ -21,20 +21,20 @@ from tools.promql import (
 FINISHED = "runtype_records_finished_total"
 LATENCY = "runtype_record_latency_seconds"
 KNOWN = (
-    known()
+    known_metrics()
     .recorded("slo:objective:ratio", Labels({"slo": frozenset({"a", "b"})}))
     .recorded("runtype:finished:max", Labels.of("job", "account", "schedule", "flow", "outcome"))
 )
 
 
 def labels(text: str) -> set[str]:
-    checked = Checked(text, KNOWN)
+    checked = ExpressionCheck(text, KNOWN)
     assert [] == checked.problems
     return set(checked.labels.names())
 
 
 def problems(text: str) -> list[str]:
-    return Checked(text, KNOWN).problems
+    return ExpressionCheck(text, KNOWN).problems
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_the_labels_of_a_result_are_inferred(text: str, names: set[str]):
 
 
 def test_a_scalar_has_no_labels():
-    assert Checked("time() - 3 * scalar(runtype_up)", KNOWN).labels is None
+    assert ExpressionCheck("time() - 3 * scalar(runtype_up)", KNOWN).labels is None
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_a_mistake_is_found(text: str, problem: str):
 @pytest.mark.parametrize(
     "text", ["sum(", "rate(runtype_up)", "runtype_up[5x]", "sum by (a runtype_up", ""]
 )
-def test_what_is_no_expression_is_a_problem(text: str):
+def test_an_invalid_expression_is_a_problem(text: str):
     [problem] = problems(text)
     assert problem.startswith("cannot be parsed: ")
 
@@ -233,36 +233,36 @@ def test_what_is_no_expression_is_a_problem(text: str):
         "min by (job) (up) and on () vector(1)",
     ],
 )
-def test_what_is_right_is_not_found(text: str):
+def test_a_correct_expression_has_no_problems(text: str):
     assert [] == problems(text)
 
 
 def test_a_matcher_narrows_what_a_rule_records():
-    failures = Checked(f'sum by (outcome) ({FINISHED}{{outcome="failure"}})', KNOWN).labels
+    failures = ExpressionCheck(f'sum by (outcome) ({FINISHED}{{outcome="failure"}})', KNOWN).labels
     assert {"outcome": frozenset({"failure"})} == failures.values
     after = KNOWN.recorded("failures", failures)
-    assert [] == Checked('failures{outcome="failure"}', after).problems
-    assert [] != Checked('failures{outcome="success"}', after).problems
+    assert [] == ExpressionCheck('failures{outcome="failure"}', after).problems
+    assert [] != ExpressionCheck('failures{outcome="success"}', after).problems
 
 
-def test_a_name_that_is_recorded_twice_has_the_labels_of_both():
+def test_a_name_recorded_twice_has_the_labels_of_both():
     twice = KNOWN.recorded("x", Labels.of("a")).recorded("x", Labels({"b": frozenset({"1"})}))
-    assert [] == Checked('x{a="?", b="1"}', twice).problems
-    assert [] == Checked('x{b=""}', twice).problems
-    assert [] != Checked('x{b="2"}', twice).problems
+    assert [] == ExpressionCheck('x{a="?", b="1"}', twice).problems
+    assert [] == ExpressionCheck('x{b=""}', twice).problems
+    assert [] != ExpressionCheck('x{b="2"}', twice).problems
 
 
-def test_every_metric_of_the_catalogue_can_be_asked_for():
+def test_every_metric_of_the_catalogue_is_known():
     for metric in CATALOGUE:
         suffixes = ("_bucket", "_sum", "_count") if metric.type == "histogram" else ("",)
         for suffix in suffixes:
-            checked = Checked(metric.name + suffix, KNOWN)
+            checked = ExpressionCheck(metric.name + suffix, KNOWN)
             assert [] == checked.problems
             assert set(metric.labels) <= checked.labels.names()
             assert {metric.name} == checked.metrics
 
 
-def test_a_suffix_is_taken_only_from_what_is_a_histogram():
+def test_only_histograms_lose_their_suffix():
     assert "runtype_poll_duration_seconds" == metric_of("runtype_poll_duration_seconds_count")
     assert "runtype_something_count" == metric_of("runtype_something_count")
 
@@ -282,7 +282,7 @@ def test_a_suffix_is_taken_only_from_what_is_a_histogram():
         ('x{a="[[old]]"}', 'x{a="grafana_variable"}'),
     ],
 )
-def test_variables_are_put_away(text: str, parsable: str):
+def test_variables_are_replaced(text: str, parsable: str):
     assert parsable == substitute(text)
 
 

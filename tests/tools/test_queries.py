@@ -1,7 +1,4 @@
-"""The reading of rules, dashboards, alert rules and pages.
-
-What is found in a tree that holds one mistake.
-"""
+"""The check of rules, dashboards, Grafana alerts and pages, with one mistake in each."""
 
 from __future__ import annotations
 
@@ -12,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tools.dashboard_queries import shown
-from tools.queries import Reading, read_all, read_rules
+from tools.dashboard_queries import panel_queries
+from tools.queries import QueryReport, check_all, check_rules
 
 
 def rules(*entries: dict[str, Any], file: str = "a.yaml") -> tuple[str, Any]:
@@ -21,16 +18,16 @@ def rules(*entries: dict[str, Any], file: str = "a.yaml") -> tuple[str, Any]:
 
 
 def rule_problems(*documents: tuple[str, Any]) -> list[str]:
-    reading = Reading()
-    read_rules(reading, documents)
-    return reading.problems
+    report = QueryReport()
+    check_rules(report, documents)
+    return report.problems
 
 
 def dashboard_problems(root: Path, **keys: Any) -> list[str]:
     file = root / "grafana/dashboards/d.json"
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps({"title": "d", **keys}))
-    return read_all(root)["dashboards"].problems
+    return check_all(root)["dashboards"].problems
 
 
 def panel_problems(root: Path, **keys: Any) -> list[str]:
@@ -58,13 +55,13 @@ def alerting_problems(root: Path, **keys: Any) -> list[str]:
     ]
     rule = {"title": "t", "condition": "C", "data": data, **keys}
     file.write_text(yaml.safe_dump({"apiVersion": 1, "groups": [{"name": "g", "rules": [rule]}]}))
-    return read_all(root)["alerting"].problems
+    return check_all(root)["alerting"].problems
 
 
 # --- rules ---
 
 
-def test_what_a_rule_records_is_known_afterwards_with_the_labels_of_the_rule():
+def test_a_recorded_series_has_the_labels_of_its_rule():
     record = {"record": "a:b", "expr": "sum by (account) (runtype_up)", "labels": {"slo": "x"}}
     good = {
         "alert": "Good",
@@ -90,7 +87,7 @@ def test_rules_that_wait_for_each_other_are_named():
     assert ["a.yaml: a:b: nothing bears the name c:d"] == rule_problems(circle)
 
 
-def test_a_rule_may_go_on_from_its_own_last_value():
+def test_a_rule_may_read_its_own_last_value():
     copy = {
         "record": "a:b",
         "expr": (
@@ -121,30 +118,30 @@ def test_a_template_of_an_alert_is_checked():
     assert problem.endswith("the expression's result has no label flow")
 
 
-def test_what_prometheus_writes_of_alerts_is_what_the_alerts_have():
+def test_the_series_of_alerts_have_the_labels_of_the_alerts():
     alert = {
         "alert": "A",
         "expr": "sum by (account) (runtype_up) < 1",
         "labels": {"severity": "info", "to": "{{ $value }}"},
     }
-    reading = Reading()
-    read_rules(reading, [rules(alert)])
+    report = QueryReport()
+    check_rules(report, [rules(alert)])
     good = 'ALERTS{alertname="A", alertstate="firing", severity="info", account="x", to="1"}'
-    assert reading.check("good", good) is not None
-    assert [] == reading.problems
-    reading.check("bad", 'ALERTS{alertname="B", alertstate="fired", severity="inform", flow="x"}')
+    assert report.check("good", good) is not None
+    assert [] == report.problems
+    report.check("bad", 'ALERTS{alertname="B", alertstate="fired", severity="inform", flow="x"}')
     assert [
         "bad: ALERTS: alertname is never 'B', but one of A",
         "bad: ALERTS: alertstate is never 'fired', but one of firing, pending",
         "bad: ALERTS: severity is never 'inform', but one of info",
         "bad: ALERTS has no label flow",
-    ] == reading.problems
+    ] == report.problems
 
 
 # --- dashboards ---
 
 
-def test_a_panel_in_a_collapsed_row_is_read(tmp_path: Path):
+def test_a_panel_in_a_collapsed_row_is_checked(tmp_path: Path):
     inner = {"title": "p", "targets": [{"expr": "runtype_upp"}]}
     found = dashboard_problems(tmp_path, panels=[{"type": "row", "title": "r", "panels": [inner]}])
     assert ["grafana/dashboards/d.json: p: nothing bears the name runtype_upp"] == found
@@ -195,7 +192,7 @@ def test_a_mistake_in_a_panel_is_found(tmp_path: Path, keys: dict[str, Any], pro
         ("metrics(runtype)", "'metrics(runtype)' is no query that this check knows: teach it"),
     ],
 )
-def test_the_query_of_a_variable_is_read(tmp_path: Path, query: Any, problem: str | None):
+def test_the_query_of_a_variable_is_checked(tmp_path: Path, query: Any, problem: str | None):
     found = dashboard_problems(
         tmp_path, templating={"list": [{"name": "v", "type": "query", "query": query}]}
     )
@@ -209,7 +206,7 @@ def test_each_option_of_a_variable_is_tried(tmp_path: Path):
     assert ["grafana/dashboards/d.json: p: nothing bears the name runtype_upp"] == found
 
 
-def test_an_annotation_of_a_dashboard_is_read(tmp_path: Path):
+def test_an_annotation_of_a_dashboard_is_checked(tmp_path: Path):
     found = dashboard_problems(
         tmp_path, annotations={"list": [{"name": "a", "expr": "runtype_upp"}, {"name": "built in"}]}
     )
@@ -218,7 +215,7 @@ def test_an_annotation_of_a_dashboard_is_read(tmp_path: Path):
     ] == found
 
 
-def test_a_panel_is_shown_with_what_the_dashboard_begins_with():
+def test_panel_queries_use_the_initial_values_of_variables():
     names = {"all": ("$__all", None), "these": (["$__all"], ".+"), "one": ("x", None)}
     listed = [
         {"name": name, "current": {"value": value}, "allValue": every}
@@ -232,7 +229,7 @@ def test_a_panel_is_shown_with_what_the_dashboard_begins_with():
         ],
     }
     document = {"templating": {"list": listed}, "panels": [{"type": "row", "panels": [panel]}]}
-    assert [("p", 'up{a=~".*", b=~".+", c="x"}[1h]')] == list(shown(document))
+    assert [("p", 'up{a=~".*", b=~".+", c="x"}[1h]')] == list(panel_queries(document))
 
 
 # --- Grafana's own alert rules ---
@@ -282,12 +279,12 @@ def test_a_mistake_in_a_grafana_rule_is_found(
 # --- pages ---
 
 
-def test_expressions_in_pages_are_read_where_they_are_marked(tmp_path: Path):
+def test_marked_expressions_in_pages_are_checked(tmp_path: Path):
     page = tmp_path / "docs/design/a.md"
     page.parent.mkdir(parents=True)
     page.write_text(
         "```promql\n# why\nruntype_up\n\nruntype_upp == 0\n```\n\n```\nruntype_uppp\n```\n"
     )
-    reading = read_all(tmp_path)["docs"]
-    assert ["docs/design/a.md: nothing bears the name runtype_upp"] == reading.problems
-    assert (2, {"runtype_up"}) == (reading.count, reading.metrics)
+    report = check_all(tmp_path)["docs"]
+    assert ["docs/design/a.md: nothing bears the name runtype_upp"] == report.problems
+    assert (2, {"runtype_up"}) == (report.count, report.metrics)

@@ -1,10 +1,9 @@
 """The Grafana dashboards, as code.
 
-`DASHBOARDS` holds each file of `grafana/dashboards/` and what makes it.
-
-`queries`, `fields`, `panels`, `tables`, `variables` and `layout` are the vocabulary; then one
-module a dashboard. Plain Python, for what comes out is plain JSON: docs/dashboards.md says why no
-SDK is used. `make docs` writes the files.
+`queries`, `field_config`, `panels`, `tables`, `variables`, `layout` and `annotations` are the
+building blocks. Then there is a package for each dashboard, with a module per section or topic.
+It is plain Python, because the result is plain JSON: docs/dashboards.md says why no SDK is used.
+`make docs` writes the files.
 """
 
 from __future__ import annotations
@@ -14,20 +13,20 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .batch import batch
-from .exporter import exporter
-from .overview import overview
-from .slo import slo
+from tools.dashboards.batch import batch_dashboard
+from tools.dashboards.exporter import exporter_dashboard
+from tools.dashboards.overview import overview_dashboard
+from tools.dashboards.slo import slo_dashboard
 
 __all__ = ["DASHBOARDS", "PAGES"]
 
 DASHBOARDS: dict[str, Callable[[], dict[str, Any]]] = {
-    "grafana/dashboards/overview.json": overview,
-    "grafana/dashboards/batch.json": batch,
-    "grafana/dashboards/exporter.json": exporter,
-    "grafana/dashboards/slo.json": slo,
+    "grafana/dashboards/overview.json": overview_dashboard,
+    "grafana/dashboards/batch.json": batch_dashboard,
+    "grafana/dashboards/exporter.json": exporter_dashboard,
+    "grafana/dashboards/slo.json": slo_dashboard,
 }
-"""Each dashboard's path and what makes it."""
+"""The path of each dashboard, and the function that returns it."""
 
 
 def _text(make: Callable[[], dict[str, Any]]) -> str:
@@ -37,4 +36,4 @@ def _text(make: Callable[[], dict[str, Any]]) -> str:
 PAGES: dict[str, Callable[[], str]] = {
     path: partial(_text, make) for path, make in DASHBOARDS.items()
 }
-"""The same as text, for `tools.generate_docs`."""
+"""The path of each dashboard, and the function that returns its text (for `generate_docs`)."""

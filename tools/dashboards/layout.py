@@ -1,4 +1,4 @@
-"""From panels to a dashboard: the grid, the ids, the variables, the links to the others."""
+"""The layout of a dashboard: the grid, the panel ids, the variables, the links to the others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from .panels import DATASOURCE, Panel
+from tools.dashboards.panels import DATASOURCE, Panel
 
 WIDTH = 24
 
@@ -17,7 +17,7 @@ TITLES = {
     "runtype-slo": "Runtype / SLO",
     "runtype-exporter": "Runtype / Exporter",
 }
-"""Every dashboard's uid and title."""
+"""The title of each dashboard by its uid."""
 
 NOTES = {
     "runtype-overview": "Is everything healthy, and which schedule is not?",
@@ -28,8 +28,8 @@ NOTES = {
 
 
 @dataclass(frozen=True)
-class Line:
-    """Panels side by side, all of one height; their widths fill the grid."""
+class Row:
+    """Panels side by side, all of one height. Their widths fill the grid."""
 
     height: int
     cells: tuple[tuple[int, Panel], ...]
@@ -37,43 +37,47 @@ class Line:
 
 @dataclass(frozen=True)
 class Section:
-    """Lines below a heading; the first section of a dashboard has none."""
+    """Rows of panels below a heading. The first section of a dashboard has no heading."""
 
     title: str
-    lines: tuple[Line, ...]
+    rows: tuple[Row, ...]
 
 
-def line(height: int, *cells: tuple[int, Panel]) -> Line:
-    """Panels of the widths given."""
+def row(height: int, *cells: tuple[int, Panel]) -> Row:
+    """Return a row of panels with the given widths.
+
+    Raises:
+        ValueError: the widths do not fill the grid.
+    """
     if sum(width for width, _ in cells) != WIDTH:
         raise ValueError(
             f"widths must add up to {WIDTH}: {[(width, panel['title']) for width, panel in cells]}"
         )
-    return Line(height, cells)
+    return Row(height, cells)
 
 
-def evenly(height: int, *panels: Panel) -> Line:
-    """Panels of one width."""
-    return line(height, *((WIDTH // len(panels), panel) for panel in panels))
+def even_row(height: int, *panels: Panel) -> Row:
+    """Return a row of panels of equal width."""
+    return row(height, *((WIDTH // len(panels), panel) for panel in panels))
 
 
-def section(title: str, *lines: Line) -> Section:
-    """Lines below a heading."""
-    return Section(title, lines)
+def section(title: str, *rows: Row) -> Section:
+    """Return rows below a heading. An empty title is no heading."""
+    return Section(title, rows)
 
 
-def address(uid: str, *settings: str) -> str:
-    """The address of a dashboard that keeps the time range and the data source, for the links of tables."""
+def dashboard_url(uid: str, *settings: str) -> str:
+    """Return the URL of a dashboard, for links in tables. Time range and data source are kept."""
     kept = ("${__url_time_range}", "${datasource:queryparam}", *settings)
     return f"/d/{uid}?{'&'.join(kept)}"
 
 
-ITS_ACCOUNT = "var-account=${__data.fields.Account:percentencode}"
-"""For a link: the account of the row, for two accounts may have schedules of one name."""
+ROW_ACCOUNT_VAR = "var-account=${__data.fields.Account:percentencode}"
+"""For a link: sets `account` to the row's account. Two accounts may have schedules of one name."""
 
 
-def itself(variable: str) -> str:
-    """For a link: the variable becomes the cell's value."""
+def cell_var(variable: str) -> str:
+    """Return the part of a link that sets a variable to the value of the clicked cell."""
     return f"var-{variable}=${{__value.raw:percentencode}}"
 
 
@@ -84,7 +88,7 @@ def dashboard(
     sections: Sequence[Section],
     since: str = "now-24h",
 ) -> dict[str, Any]:
-    """A whole dashboard, in the classic JSON model that Grafana 11, 12 and 13 import."""
+    """Return a dashboard in the classic JSON model, which Grafana 11, 12 and 13 import."""
     return {
         "uid": uid,
         "title": TITLES[uid],
@@ -135,7 +139,7 @@ def _link(uid: str) -> dict[str, Any]:
 
 
 def annotation(name: str, expr: str, colour: str, text: str) -> dict[str, Any]:
-    """A mark at each time (in ms) that the expression's values tell."""
+    """Return an annotation with a mark at each value of the expression, a time in ms."""
     return {
         "name": name,
         "datasource": DATASOURCE,
@@ -151,22 +155,22 @@ def annotation(name: str, expr: str, colour: str, text: str) -> dict[str, Any]:
 
 
 def _placed(sections: Sequence[Section]) -> list[dict[str, Any]]:
-    """Panels with their places, from the top down without a hole, numbered in that order."""
+    """Return the panels with grid positions from the top down, numbered in that order."""
     placed: list[dict[str, Any]] = []
     y = 0
     for part in sections:
         if part.title:
-            head = {"type": "row", "title": part.title, "collapsed": False, "panels": []}
-            placed.append(_at(head, len(placed) + 1, (0, y, WIDTH, 1)))
+            heading = {"type": "row", "title": part.title, "collapsed": False, "panels": []}
+            placed.append(_at(heading, len(placed) + 1, (0, y, WIDTH, 1)))
             y += 1
-        for row in part.lines:
+        for line in part.rows:
             x = 0
-            for width, panel in row.cells:
-                placed.append(_at(panel, len(placed) + 1, (x, y, width, row.height)))
+            for width, panel in line.cells:
+                placed.append(_at(panel, len(placed) + 1, (x, y, width, line.height)))
                 x += width
-            y += row.height
+            y += line.height
     return placed
 
 
-def _at(panel: Panel, number: int, place: tuple[int, int, int, int]) -> dict[str, Any]:
-    return {"id": number, "gridPos": dict(zip("xywh", place, strict=True)), **deepcopy(panel)}
+def _at(panel: Panel, number: int, position: tuple[int, int, int, int]) -> dict[str, Any]:
+    return {"id": number, "gridPos": dict(zip("xywh", position, strict=True)), **deepcopy(panel)}

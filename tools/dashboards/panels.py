@@ -1,6 +1,6 @@
 """The kinds of panels that the dashboards are made of.
 
-Each takes a title, a description, its queries and how its values look.
+Each function takes a title, a description, the queries and the style of the values.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from string import ascii_uppercase
 from typing import Any
 
-from .fields import Look, field_config
-from .queries import Target
+from tools.dashboards.field_config import ValueStyle, field_config
+from tools.dashboards.queries import Target
 
 Panel = dict[str, Any]
 
@@ -19,9 +19,13 @@ LAST = {"calcs": ["lastNotNull"], "fields": "", "values": False}
 
 
 def stat(
-    title: str, why: str, query: Target | Sequence[Target], look: Look, **options: Any
+    title: str,
+    description: str,
+    query: Target | Sequence[Target],
+    style: ValueStyle,
+    **options: Any,
 ) -> Panel:
-    """One number to read from across the room (or two); its background tells how things stand."""
+    """Return a panel of one large number (or two) whose background colour shows the state."""
     standard = {
         "colorMode": "background_solid",
         "graphMode": "none",
@@ -31,26 +35,30 @@ def stat(
         "reduceOptions": LAST,
     }
     queries = [query] if isinstance(query, dict) else query
-    return _panel(
+    return make_panel(
         "stat",
         title,
-        why,
+        description,
         queries,
-        fieldConfig=field_config(look.deep()),
+        fieldConfig=field_config(style.as_background()),
         options={**standard, **options},
     )
 
 
-def figure(title: str, why: str, query: Target, look: Look, **options: Any) -> Panel:
-    """One number that tells how much, not whether it is well."""
-    panel = stat(title, why, query, look, **{"colorMode": "value", **options})
-    return {**panel, "fieldConfig": field_config(look)}
+def plain_stat(
+    title: str, description: str, query: Target, style: ValueStyle, **options: Any
+) -> Panel:
+    """Return a panel of one number that says how much, without judging it."""
+    panel = stat(title, description, query, style, **{"colorMode": "value", **options})
+    return {**panel, "fieldConfig": field_config(style)}
 
 
-def lines(title: str, why: str, queries: Sequence[Target], look: Look, **options: Any) -> Panel:
-    """Lines over time.
+def lines(
+    title: str, description: str, queries: Sequence[Target], style: ValueStyle, **options: Any
+) -> Panel:
+    """Return a graph of lines over time.
 
-    Gaps up to a quarter of an hour are bridged: between two batches there is nothing to see.
+    Gaps of up to 15 minutes are bridged, because between two batches there are no values.
     """
     custom = {
         "drawStyle": "line",
@@ -64,11 +72,13 @@ def lines(title: str, why: str, queries: Sequence[Target], look: Look, **options
         "stacking": {"mode": "none", "group": "A"},
         "thresholdsStyle": {"mode": "off"},
     }
-    return _graph(title, why, queries, look, custom, options)
+    return _graph(title, description, queries, style, custom, options)
 
 
-def areas(title: str, why: str, queries: Sequence[Target], look: Look, **options: Any) -> Panel:
-    """Areas stacked over time."""
+def areas(
+    title: str, description: str, queries: Sequence[Target], style: ValueStyle, **options: Any
+) -> Panel:
+    """Return a graph of areas stacked over time."""
     custom = {
         "drawStyle": "line",
         "lineInterpolation": "stepAfter",
@@ -80,13 +90,15 @@ def areas(title: str, why: str, queries: Sequence[Target], look: Look, **options
         "stacking": {"mode": "normal", "group": "A"},
         "thresholdsStyle": {"mode": "off"},
     }
-    return _graph(title, why, queries, look, custom, options)
+    return _graph(title, description, queries, style, custom, options)
 
 
-def bars(title: str, why: str, queries: Sequence[Target], look: Look, **options: Any) -> Panel:
-    """Counts a bar, stacked.
+def bars(
+    title: str, description: str, queries: Sequence[Target], style: ValueStyle, **options: Any
+) -> Panel:
+    """Return a graph of stacked bars, one for the count in each interval.
 
-    A bar stands for what came before its time, as the query looks back.
+    A bar stands left of its time, because the query looks back.
     """
     custom = {
         "drawStyle": "bars",
@@ -99,20 +111,21 @@ def bars(title: str, why: str, queries: Sequence[Target], look: Look, **options:
         "stacking": {"mode": "normal", "group": "A"},
         "thresholdsStyle": {"mode": "off"},
     }
-    # A bar is at least a minute wide, whatever the range, and a panel has no more than can be told
-    # apart.
+    # A bar is at least a minute wide, and there are no more bars than can be distinguished.
     return _graph(
         title,
-        why,
+        description,
         queries,
-        look,
+        style,
         custom,
         {"interval": "1m", "maxDataPoints": 90, "calcs": ["sum"], **options},
     )
 
 
-def ranking(title: str, why: str, query: Target, look: Look, **options: Any) -> Panel:
-    """Horizontal bars, one a series."""
+def ranking(
+    title: str, description: str, query: Target, style: ValueStyle, **options: Any
+) -> Panel:
+    """Return horizontal bars, one for each series."""
     standard = {
         "displayMode": "basic",
         "orientation": "horizontal",
@@ -126,18 +139,18 @@ def ranking(title: str, why: str, query: Target, look: Look, **options: Any) -> 
         "text": {"titleSize": 12, "valueSize": 15},
         "reduceOptions": LAST,
     }
-    return _panel(
+    return make_panel(
         "bargauge",
         title,
-        why,
+        description,
         [query],
-        fieldConfig=field_config(look),
+        fieldConfig=field_config(style),
         options={**standard, **options},
     )
 
 
-def heatmap(title: str, why: str, query: Target, look: Look) -> Panel:
-    """Buckets of a histogram over time.
+def heatmap(title: str, description: str, query: Target, style: ValueStyle) -> Panel:
+    """Return a heatmap: the buckets of a histogram over time.
 
     Where the query asks for exemplars, dots are single observations.
     """
@@ -158,20 +171,20 @@ def heatmap(title: str, why: str, query: Target, look: Look) -> Panel:
         "legend": {"show": True},
         "rowsFrame": {"layout": "auto"},
         "tooltip": {"mode": "single", "yHistogram": True, "showColorScale": False},
-        "yAxis": {"axisPlacement": "left", "reverse": False, "unit": look.unit},
+        "yAxis": {"axisPlacement": "left", "reverse": False, "unit": style.unit},
     }
     target = {**query, "format": "heatmap"}
     config = field_config(
-        look,
+        style,
         {
             "scaleDistribution": {"type": "linear"},
             "hideFrom": {"legend": False, "tooltip": False, "viz": False},
         },
     )
-    return _panel(
+    return make_panel(
         "heatmap",
         title,
-        why,
+        description,
         [target],
         fieldConfig=config,
         options=options,
@@ -180,8 +193,8 @@ def heatmap(title: str, why: str, query: Target, look: Look) -> Panel:
     )
 
 
-def timeline(title: str, why: str, queries: Sequence[Target], look: Look) -> Panel:
-    """States over time, one lane a series."""
+def timeline(title: str, description: str, queries: Sequence[Target], style: ValueStyle) -> Panel:
+    """Return a timeline of states, one lane for each series."""
     options = {
         "alignValue": "left",
         "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False},
@@ -190,17 +203,19 @@ def timeline(title: str, why: str, queries: Sequence[Target], look: Look) -> Pan
         "showValue": "auto",
         "tooltip": {"mode": "single", "sort": "none"},
     }
-    config = field_config(look, {"fillOpacity": 75, "lineWidth": 0})
-    return _panel("state-timeline", title, why, queries, fieldConfig=config, options=options)
+    config = field_config(style, {"fillOpacity": 75, "lineWidth": 0})
+    return make_panel(
+        "state-timeline", title, description, queries, fieldConfig=config, options=options
+    )
 
 
 def repeated(panel: Panel, variable: str) -> Panel:
-    """One panel for each value of a variable, three side by side."""
+    """Return the panel repeated for each value of a variable, three side by side."""
     return {**panel, "repeat": variable, "repeatDirection": "h", "maxPerRow": 3}
 
 
 def legend(calcs: Sequence[str] = (), *, table: bool = False) -> dict[str, Any]:
-    """A list below the graph, or a table to its right."""
+    """Return a legend: a list below the graph, or a table to its right."""
     return {
         "calcs": list(calcs),
         "displayMode": "table" if table else "list",
@@ -213,25 +228,37 @@ def legend(calcs: Sequence[str] = (), *, table: bool = False) -> dict[str, Any]:
 _SORTED = {"sum": "Total", "lastNotNull": "Last *", "max": "Max", "mean": "Mean"}
 
 
-def _graph(  # noqa: PLR0913, PLR0917  # private, and each has its own name at the call
+# Private, and the arguments have the same names where it is called.
+def _graph(  # noqa: PLR0913, PLR0917
     title: str,
-    why: str,
+    description: str,
     queries: Sequence[Target],
-    look: Look,
+    style: ValueStyle,
     custom: Mapping[str, Any],
     options: dict[str, Any],
 ) -> Panel:
-    given = dict(options)
-    table = given.pop("table", False)
-    shown = {
-        "legend": legend(given.pop("calcs", ()), table=table),
-        "tooltip": {"mode": given.pop("tooltip", "multi"), "sort": "desc"},
+    remaining = dict(options)
+    table = remaining.pop("table", False)
+    legend_and_tooltip = {
+        "legend": legend(remaining.pop("calcs", ()), table=table),
+        "tooltip": {"mode": remaining.pop("tooltip", "multi"), "sort": "desc"},
     }
-    config = field_config(look, {**custom, **given.pop("custom", {})})
-    return _panel("timeseries", title, why, queries, fieldConfig=config, options=shown, **given)
+    config = field_config(style, {**custom, **remaining.pop("custom", {})})
+    return make_panel(
+        "timeseries",
+        title,
+        description,
+        queries,
+        fieldConfig=config,
+        options=legend_and_tooltip,
+        **remaining,
+    )
 
 
-def _panel(kind: str, title: str, why: str, queries: Sequence[Target], **rest: Any) -> Panel:
+def make_panel(
+    kind: str, title: str, description: str, queries: Sequence[Target], **rest: Any
+) -> Panel:
+    """Return the JSON of a panel. The queries get the letters A, B, ... as `refId`."""
     targets = [
         {"refId": letter, "datasource": DATASOURCE, **query}
         for letter, query in zip(ascii_uppercase, queries, strict=False)
@@ -239,7 +266,7 @@ def _panel(kind: str, title: str, why: str, queries: Sequence[Target], **rest: A
     return {
         "type": kind,
         "title": title,
-        "description": why,
+        "description": description,
         "datasource": DATASOURCE,
         "targets": targets,
         **rest,

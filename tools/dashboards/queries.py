@@ -1,9 +1,7 @@
-"""PromQL in the dashboards' words.
+"""PromQL building blocks: selectors, counts per bar, shares, quantiles and zeros.
 
-Selectors by the variables, counts of bars, shares, quantiles, zeros where nothing was counted.
-
-Batches are bursty and rare, so a share is always bad events by all events, never an average of
-shares, and nothing is divided by zero.
+Batches are bursty and rare. So a share is always bad events divided by all events, never an average
+of shares, and nothing is divided by zero.
 """
 
 from __future__ import annotations
@@ -16,100 +14,112 @@ FLOW = 'flow=~"$flow"'
 BATCH = 'batch=~"$batch"'
 INSTANCE = 'instance=~"$instance"'
 KIND = 'schedule=~"$kind"'
-"""Scheduled batches or ad-hoc ones: these have no schedule, and a multiple choice cannot offer an
-empty value."""
+"""Scheduled batches or ad-hoc ones. Ad-hoc batches have no schedule, and a multiple choice cannot
+offer an empty value."""
 
+SUCCESS = 'outcome="success"'
 BAD = 'outcome=~"failure|unknown"'
-JUDGED = 'outcome!="cancelled"'
-"""What a failing share is a share of: a cancelled record is neither good nor bad."""
+NOT_CANCELLED = 'outcome!="cancelled"'
+"""All records of a failing share. A cancelled record is neither good nor bad."""
 
 Target = dict[str, Any]
 
 
-def series(metric: str, *matchers: str) -> str:
-    """A selector."""
+def selector(metric: str, *matchers: str) -> str:
+    """Return a selector."""
     return f"{metric}{{{', '.join(matchers)}}}"
 
 
-def gain(selector: str) -> str:
-    """What a counter gained over the dashboard's whole time range."""
-    return f"increase({selector}[$__range])"
+def increase_in_range(series: str) -> str:
+    """Return the increase of a counter over the dashboard's whole time range."""
+    return f"increase({series}[$__range])"
 
 
-def per_second(selector: str) -> str:
-    """What a counter gained a second, over the window that Grafana finds fit for the step."""
-    return f"rate({selector}[$__rate_interval])"
+def per_second(series: str) -> str:
+    """Return the rate of a counter, over the window that Grafana chooses for the step."""
+    return f"rate({series}[$__rate_interval])"
 
 
-def per_bar(selector: str, by: str) -> str:
-    """What a counter gained in each bar of a bar chart.
+def per_bar(series: str, by: str) -> str:
+    """Return the increase of a counter in each bar of a bar chart.
 
-    No bar, and no entry in the legend, where it gained nothing.
+    There is no bar, and no entry in the legend, where nothing was counted.
 
-    Not `increase(...[$__interval])`: what is gained between the last sample of one window and the
-    first of the next would be lost. `$__rate_interval` reaches one scrape further back, and the
-    rate over it, times the bar's length, adds up to the true total. Of 1,448 records that a demo
-    counted in half an hour, bars of a minute showed 1,448 this way, 1,363 with `increase` over the
-    bar, and 1,810 with `increase` over `$__rate_interval`.
+    `increase(...[$__interval])` would lose the increase between the last sample of one window and
+    the first sample of the next. `$__rate_interval` reaches one scrape further back, and the rate
+    over it, times the length of a bar, adds up to the true total. Measured with a demo that counted
+    1,448 records in half an hour, in bars of a minute: 1,448 this way, 1,363 with `increase` over
+    the bar, 1,810 with `increase` over `$__rate_interval`.
     """
-    return f"sum by ({by}) ({per_second(selector)}) * $__interval_ms / 1000 > 0"
+    return f"sum by ({by}) ({per_second(series)}) * $__interval_ms / 1000 > 0"
 
 
-def all_per_bar(selector: str) -> str:
-    """The same, of all series together."""
-    return f"sum({per_second(selector)}) * $__interval_ms / 1000 > 0"
+def total_per_bar(series: str) -> str:
+    """Return the increase in each bar of all series together."""
+    return f"sum({per_second(series)}) * $__interval_ms / 1000 > 0"
+
+
+def buckets_per_bar(buckets: str) -> str:
+    """Return the increase of each bucket of a histogram in each column of a heatmap."""
+    return f"sum by (le) ({per_second(buckets)}) * $__interval_ms / 1000"
 
 
 def share(bad: str, every: str) -> str:
-    """Bad events by all events; absent where there were none."""
+    """Return bad events divided by all events. Absent where there were no events."""
     return f"{bad} / ({every} > 0)"
 
 
 def quantile(q: float, buckets: str, by: str = "") -> str:
-    """A quantile of a histogram; absent where nothing was observed."""
+    """Return a quantile of a histogram. Absent where nothing was observed."""
     labels = f"le, {by}" if by else "le"
     return f"histogram_quantile({q:g}, sum by ({labels}) ({buckets})) >= 0"
 
 
-def or_zero(expr: str) -> str:
-    """Zero where no series is, for counts whose series begin with their first event.
+def highest(count: int, expr: str) -> str:
+    """Return the series with the highest values, the highest first."""
+    return f"sort_desc(topk({count}, {expr}))"
 
-    But not where the exporter itself is gone.
+
+def or_zero(expr: str) -> str:
+    """Return zero where there is no series yet, for counts that begin with their first event.
+
+    There is no zero where the exporter itself is gone.
     """
-    return f"{expr} or count({series('runtype_up', ACCOUNT)}) * 0"
+    return f"{expr} or count({selector('runtype_up', ACCOUNT)}) * 0"
 
 
 def without_alert(label: str, alerts: str) -> str:
-    """A lane for the time when no alert fires: 0, or -1 where there are no rules that could."""
-    there = "count(runtype:account_trusted:bool) * 0 or vector(-1)"
-    return f'(label_replace({there}, "{label}", "no alert", "", "") unless on () {alerts})'
+    """Return a series for the time when no alert fires: 0, or -1 where there are no alert rules."""
+    no_alert = "count(runtype:account_trusted:bool) * 0 or vector(-1)"
+    return f'(label_replace({no_alert}, "{label}", "no alert", "", "") unless on () {alerts})'
 
 
-def ad_hoc(expr: str) -> str:
-    """A name in the place of the empty schedule, which a legend would show as nothing."""
+def name_ad_hoc(expr: str) -> str:
+    """Replace the empty schedule by "(ad hoc)". A legend would show the empty one as nothing."""
     return f'label_replace({expr}, "schedule", "(ad hoc)", "schedule", "")'
 
 
-def over_time(expr: str, legend: str, **options: Any) -> Target:
-    """A query for a graph."""
+def range_query(expr: str, legend: str, **options: Any) -> Target:
+    """Return a query for a graph."""
     return {"expr": expr, "legendFormat": legend, "range": True, "instant": False, **options}
 
 
-def now(expr: str, legend: str = "", **options: Any) -> Target:
-    """A query for a single number."""
+def instant_query(expr: str, legend: str = "", **options: Any) -> Target:
+    """Return a query for a single number."""
     return {"expr": expr, "legendFormat": legend, "range": False, "instant": True, **options}
 
 
-def quiet(said: str, *told: str) -> Target:
-    """A level line of 0 by a reassuring name where none of these tells anything in the whole time range.
+def zero_when_empty(legend: str, *exprs: str) -> Target:
+    """Return a line at 0 with this legend where no expression has a value in the time range.
 
-    Not where the exporter is gone. A panel of failures would be empty in good times, and an empty
-    panel looks like a broken one.
+    A panel of failures is empty in good times, and an empty panel looks broken. There is no line
+    where the exporter is gone.
     """
-    anything = f"last_over_time(({' or '.join(told)})[$__range:$__interval] @ end())"
-    return over_time(f"count({series('runtype_up', ACCOUNT)}) * 0 unless on () {anything}", said)
+    any_value = f"last_over_time(({' or '.join(exprs)})[$__range:$__interval] @ end())"
+    zero = f"count({selector('runtype_up', ACCOUNT)}) * 0"
+    return range_query(f"{zero} unless on () {any_value}", legend)
 
 
-def rows(expr: str) -> Target:
-    """A query for a table."""
-    return now(expr, format="table")
+def table_query(expr: str) -> Target:
+    """Return a query for a table."""
+    return instant_query(expr, format="table")

@@ -1,19 +1,19 @@
-"""The variables that dashboards share.
+"""The variables that the dashboards share.
 
-All of them means every value there is, also an empty one.
+"All" matches every value, the empty one too.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from .panels import DATASOURCE
+from tools.dashboards.panels import DATASOURCE
 
-EVERYTHING = {"selected": True, "text": "All", "value": "$__all"}
+ALL = {"selected": True, "text": "All", "value": "$__all"}
 
 
 def datasource() -> dict[str, Any]:
-    """Which Prometheus."""
+    """Return the variable that chooses the Prometheus data source."""
     return {
         "name": "datasource",
         "label": "Data source",
@@ -32,16 +32,16 @@ def datasource() -> dict[str, Any]:
 
 
 def choice(
-    name: str, label: str, about: str, query: str, *, everything: str | None = ".*"
+    name: str, label: str, description: str, query: str, *, all_value: str | None = ".*"
 ) -> dict[str, Any]:
-    """Some, one or all of a label's values, sorted.
+    """Return a variable with the sorted values of a label: one, some or all can be chosen.
 
-    `everything` is what "All" matches (None: what is listed).
+    `all_value` is the pattern that "All" stands for. None: the listed values.
     """
     return {
         "name": name,
         "label": label,
-        "description": about,
+        "description": description,
         "type": "query",
         "datasource": DATASOURCE,
         "definition": query,
@@ -50,9 +50,9 @@ def choice(
         "sort": 5,
         "refresh": 2,
         "includeAll": True,
-        **({"allValue": everything} if everything else {}),
+        **({"allValue": all_value} if all_value else {}),
         "multi": True,
-        "current": EVERYTHING,
+        "current": ALL,
         "hide": 0,
         "options": [],
         "skipUrlSync": False,
@@ -60,40 +60,40 @@ def choice(
 
 
 def account() -> dict[str, Any]:
-    """The accounts of the configuration."""
+    """Return the variable of the configured accounts."""
     return choice(
         "account", "Account", "Accounts of the configuration", "label_values(runtype_up, account)"
     )
 
 
 def instance() -> dict[str, Any]:
-    """The exporters. "All" is what is listed.
+    """Return the variable of the exporters. "All" stands for the listed ones.
 
-    `process_*` and the like belong to every target of Prometheus.
+    Metrics such as `process_*` exist for every target of Prometheus, not only for exporters.
     """
     query = "label_values(runtype_exporter_build_info, instance)"
     return choice(
-        "instance", "Exporter", "Exporters that Prometheus scrapes", query, everything=None
+        "instance", "Exporter", "Exporters that Prometheus scrapes", query, all_value=None
     )
 
 
 def slo() -> dict[str, Any]:
-    """The service level objectives of the configuration."""
+    """Return the variable of the configured service level objectives."""
     query = 'label_values(runtype_slo_events_total{account=~"$account"}, slo)'
     return choice("slo", "SLO", "Service level objectives of the configuration", query)
 
 
 def schedule() -> dict[str, Any]:
-    """The schedules that ever ran.
+    """Return the variable of the schedules that ever ran.
 
-    From the ledger, so that they stay when the schedules' own collector is forbidden.
+    The counter is in the ledger, so schedules stay when their own collector is forbidden.
     """
     query = 'label_values(runtype_schedule_runs_finished_total{account=~"$account"}, schedule)'
     return choice("schedule", "Schedule", "Schedules that ran; All includes ad-hoc batches", query)
 
 
 def flow() -> dict[str, Any]:
-    """The flows that ever finished a record."""
+    """Return the variable of the flows that ever finished a record."""
     query = (
         'label_values(runtype_records_finished_total{account=~"$account", schedule=~"$schedule"},'
         " flow)"
@@ -102,7 +102,10 @@ def flow() -> dict[str, Any]:
 
 
 def kind() -> dict[str, Any]:
-    """Scheduled or ad hoc, as a pattern for the schedule's name: ad-hoc batches have none."""
+    """Return the variable "scheduled or ad hoc": a pattern for the schedule's name.
+
+    Ad-hoc batches have no schedule.
+    """
     options = {"all": ".*", "scheduled": ".+", "ad hoc": "()"}
     return {
         "name": "kind",
@@ -123,7 +126,7 @@ def kind() -> dict[str, Any]:
 
 
 def batch() -> dict[str, Any]:
-    """The batches that have gauges of their own."""
+    """Return the variable of the batches that have their own gauges."""
     query = (
         'label_values(runtype_batch_total_records{account=~"$account", schedule=~"$schedule", '
         'schedule=~"$kind", flow=~"$flow"}, batch)'

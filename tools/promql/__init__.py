@@ -1,26 +1,24 @@
-"""Reads PromQL against what there is to ask for.
+"""Check PromQL against the metrics that exist: infer labels of results, and find mistakes.
 
-The labels of a result, and what in an expression cannot be right.
-
-`known` says what there is, `Checked` looks at an expression, `substitute` puts Grafana's variables
-away, `*_problems` look at templates.
+`known_metrics` returns the metrics, `ExpressionCheck` checks an expression, `substitute` replaces
+Grafana's variables, and the functions `*_problems` check templates.
 """
 
-from tools.promql.check import Checked
+from tools.promql.check import ExpressionCheck
 from tools.promql.grafana import VARIABLE, expand, substitute, variables
-from tools.promql.known import TARGET, Known, known, metric_of
+from tools.promql.known import TARGET, KnownMetrics, known_metrics, metric_of
 from tools.promql.labels import Labels
 from tools.promql.templates import annotation_problems, legend_problems, link_problems
 
 __all__ = [
     "TARGET",
     "VARIABLE",
-    "Checked",
-    "Known",
+    "ExpressionCheck",
+    "KnownMetrics",
     "Labels",
     "annotation_problems",
     "expand",
-    "known",
+    "known_metrics",
     "legend_problems",
     "link_problems",
     "metric_of",

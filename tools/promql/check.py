@@ -1,10 +1,8 @@
-"""Infers the labels of an expression's result and names what cannot be right in it.
+"""Infer the labels of an expression's result, and find mistakes in the expression.
 
-It knows neither files nor Grafana.
-
-The inference follows Prometheus' engine, with the labels that a series *may* have: a label that is
-missed is missing for certain. What the parser does not tell is left out: positions in the text
-(problems name the selector or the clause instead) and native histograms.
+The inference follows the engine of Prometheus. It works with the labels that a series *may* have,
+so a label that it reports as missing is always missing. The parser gives no positions in the text,
+so problems name the selector or the clause. Native histograms are not supported.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ from collections.abc import Iterable, Iterator
 import promql_parser as ast
 
 from tools.promql.grafana import VARIABLE
-from tools.promql.known import Known, metric_of
+from tools.promql.known import KnownMetrics, metric_of
 from tools.promql.labels import Labels, Values
 
 _SET_OPERATORS = ("and", "or", "unless")
@@ -24,13 +22,13 @@ _FOR_COUNTERS = ("rate", "increase", "irate", "resets")
 _FOR_GAUGES = ("delta", "idelta", "deriv", "predict_linear")
 
 
-class Checked:
-    """An expression that was looked at.
+class ExpressionCheck:
+    """The result of checking an expression.
 
-    `labels` of its result (None for a scalar), `problems`, the `names` that it asks for.
+    `labels` are those of its result (None for a scalar). `names` are the series that it reads.
     """
 
-    def __init__(self, text: str, known: Known) -> None:
+    def __init__(self, text: str, known: KnownMetrics) -> None:
         self.problems: list[str] = []
         self.names: set[str] = set()
         self.labels: Labels | None = Labels(open=True)
@@ -44,13 +42,10 @@ class Checked:
 
     @property
     def metrics(self) -> set[str]:
-        """The names that it asks for as the catalogue has them.
-
-        Histograms without their suffixes.
-        """
+        """The metrics that it reads, by their names in the catalogue."""
         return {metric_of(name) for name in self.names}
 
-    def _say(self, problem: str) -> None:
+    def _report(self, problem: str) -> None:
         if problem not in self.problems:
             self.problems.append(problem)
 
@@ -72,7 +67,7 @@ class Checked:
             case ast.NumberLiteral() | ast.StringLiteral():
                 pass
             case _:
-                self._say(f"{type(node).__name__} is not known to this check: teach it")
+                self._report(f"{type(node).__name__} is not known to this check: teach it")
         return labels
 
     # --- selectors ---
@@ -84,8 +79,8 @@ class Checked:
         self.names.update(names)
         labels: Labels | None = None
         for name in names:
-            its = self._known.labels(name) or Labels(open=True)
-            labels = its if labels is None else labels.either(its)
+            own = self._known.labels(name) or Labels(open=True)
+            labels = own if labels is None else labels.union(own)
         if labels is None:
             return Labels(open=True)
         for matcher in matchers:
@@ -100,10 +95,10 @@ class Checked:
         return labels.add(fixed)
 
     def _selected(self, node: ast.VectorSelector, matchers: Iterable[ast.Matcher]) -> list[str]:
-        """The names that a selector asks for, as far as something bears them."""
+        """Return the existing names that a selector reads. Report the others."""
         patterns = [m for m in matchers if m.name == "__name__"]
         if node.name is None and not patterns:
-            self._say(f"{node}: asks for no metric by name")
+            self._report(f"{node}: asks for no metric by name")
         found = [] if node.name is None else [node.name]
         for matcher in patterns:
             pattern = re.escape(matcher.value) if matcher.op == ast.MatchOp.Equal else matcher.value
@@ -111,20 +106,20 @@ class Checked:
                 found += self._known.matching(pattern) or [matcher.value]
         for name in found:
             if name in self._known.histograms:
-                self._say(f"{name} is a histogram: ask for its _bucket, _sum or _count")
+                self._report(f"{name} is a histogram: ask for its _bucket, _sum or _count")
             elif self._known.labels(name) is None:
-                self._say(f"nothing bears the name {name}")
+                self._report(f"nothing bears the name {name}")
         return [name for name in found if self._known.labels(name) is not None]
 
     def _matcher(self, name: str, matcher: ast.Matcher, labels: Labels) -> None:
         if matcher.name not in labels:
-            self._say(f"{name} has no label {matcher.name}")
+            self._report(f"{name} has no label {matcher.name}")
             return
-        values = labels.of_value(matcher.name)
+        values = labels.values_of(matcher.name)
         if values is None or VARIABLE in matcher.value:
             return
         for wrong in _foreign(matcher, values):
-            self._say(
+            self._report(
                 f"{name}: {matcher.name} is never {wrong!r}, but one of {', '.join(sorted(values))}"
             )
 
@@ -140,15 +135,16 @@ class Checked:
         else:
             named = list(node.modifier.labels)
             by = node.modifier.type == ast.AggModifierType.By
-            for label in inner.lacking(named):
-                self._say(
+            for label in inner.missing(named):
+                self._report(
                     f"{operator} {'by' if by else 'without'} ({label}): there is no such label"
                     " below it"
                 )
             result = inner.keep(named) if by else inner.drop(named)
         if operator in _KEEP_ALL:
             return inner
-        if isinstance(node.param, ast.StringLiteral):  # count_values
+        # The label that count_values adds.
+        if isinstance(node.param, ast.StringLiteral):
             return result.add({node.param.val: None})
         return result
 
@@ -162,7 +158,7 @@ class Checked:
         on = matching is not None and matching.type == ast.LabelModifierType.Include
         self._pairing(operator, (left, right), names, on=on)
         if operator == "or":
-            return left.either(right)
+            return left.union(right)
         if operator in _SET_OPERATORS:
             return left
         card = modifier.card if modifier else ast.VectorMatchCardinality.OneToOne
@@ -174,30 +170,30 @@ class Checked:
         return left.keep(names) if on else left.drop(names)
 
     def _grouped(self, word: str, many: Labels, one: Labels, included: list[str]) -> Labels:
-        for label in one.lacking(included):
-            self._say(f"{word} ({label}): the side that it is taken from has no such label")
-        return many.add({label: one.of_value(label) for label in included})
+        for label in one.missing(included):
+            self._report(f"{word} ({label}): the side that it is taken from has no such label")
+        return many.add({label: one.values_of(label) for label in included})
 
     def _pairing(
         self, operator: str, sides: tuple[Labels, Labels], names: list[str], *, on: bool
     ) -> None:
-        """Whether series of the two sides can ever be each other's partner."""
+        """Report if series of the two sides can never match."""
         left, right = sides
         if on:
             for side, labels in (("left", left), ("right", right)):
-                for label in labels.lacking(names):
-                    self._say(f"{operator} on ({label}): the {side} side has no such label")
+                for label in labels.missing(names):
+                    self._report(f"{operator} on ({label}): the {side} side has no such label")
             return
         for label in names:
             if label not in left and label not in right:
-                self._say(f"{operator} ignoring ({label}): neither side has such a label")
+                self._report(f"{operator} ignoring ({label}): neither side has such a label")
         if operator != "or" and not (left.open or right.open):
             odd = sorted(
                 (left.names() ^ right.names())
                 - {*names, *_always_empty(left), *_always_empty(right)}
             )
             if odd:
-                self._say(
+                self._report(
                     f"{operator} never finds partners: only one side has {', '.join(odd)}; say on()"
                     " or ignoring()"
                 )
@@ -220,26 +216,26 @@ class Checked:
                 )
             case "histogram_quantile" | "histogram_fraction":
                 if "le" not in result:
-                    self._say(f"{name}: the buckets have lost their label le")
+                    self._report(f"{name}: the buckets have lost their label le")
                 result = result.drop(["le"])
             case "info":
                 result = Labels(result.values, open=True)
         return None if node.func.return_type == ast.ValueType.Scalar else result
 
     def _copied(self, name: str, series: Labels, target: str, sources: list[str]) -> Labels:
-        for label in series.lacking(source for source in sources if source):
-            self._say(f"{name} from {label}: there is no such label below it")
+        for label in series.missing(source for source in sources if source):
+            self._report(f"{name} from {label}: there is no such label below it")
         return series.add({target: None})
 
     def _kind(self, function: str, arguments: list[ast.Expr]) -> None:
-        """Functions for counters make nonsense of gauges, and the other way round."""
+        """Report functions for counters that are used with gauges, and the other way round."""
         for argument in arguments:
             if isinstance(argument, ast.MatrixSelector) and (name := argument.vector_selector.name):
                 kind = self._known.kind(name)
                 if (function in _FOR_COUNTERS and kind == "gauge") or (
                     function in _FOR_GAUGES and kind == "counter"
                 ):
-                    self._say(f"{function} of {name}, which is a {kind}")
+                    self._report(f"{function} of {name}, which is a {kind}")
 
 
 def _is_fixed(matcher: ast.Matcher) -> bool:
@@ -251,10 +247,11 @@ def _always_empty(labels: Labels) -> Iterator[str]:
 
 
 def _foreign(matcher: ast.Matcher, values: frozenset[str]) -> Iterator[str]:
-    """What a matcher asks for (or keeps out) that the label never is."""
+    """Yield the values in a matcher that the label never has."""
     if matcher.op in (ast.MatchOp.Equal, ast.MatchOp.NotEqual):
         asked = [matcher.value]
-    else:  # alternatives are looked at one by one: "failure|unknwon" would match something
+    else:
+        # Alternatives are checked one by one: "failure|unknwon" as a whole would match something.
         asked = (
             [matcher.value] if re.search(r"[()\[\]\\]", matcher.value) else matcher.value.split("|")
         )
@@ -263,10 +260,7 @@ def _foreign(matcher: ast.Matcher, values: frozenset[str]) -> Iterator[str]:
 
 
 def _absent(node: ast.Expr) -> Labels:
-    """What `absent` can say of a series that is not there.
-
-    What the selector asked for by equality.
-    """
+    """Return the labels of `absent`: those that the selector matches by equality."""
     while isinstance(node, ast.ParenExpr | ast.SubqueryExpr):
         node = node.expr
     if isinstance(node, ast.MatrixSelector):

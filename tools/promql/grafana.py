@@ -1,7 +1,4 @@
-"""Grafana's variables in an expression, put away so that it can be parsed.
-
-It knows no label and no metric.
-"""
+"""Replace Grafana's variables in an expression, so that it can be parsed."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 VARIABLE = "grafana_variable"
-"""What stands in a quoted string where Grafana puts a variable's value: it may be anything."""
+"""The replacement for a variable in a quoted string. It stands for any value."""
 
 _BUILT_IN = {
     "__range": "1h",
@@ -29,42 +26,41 @@ _QUOTED = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)""")
 
 
 def substitute(text: str, values: Mapping[str, str] | None = None) -> str:
-    """The expression with something in the place of every variable.
+    """Return the expression with every variable replaced.
 
-    `values`, or what fits the place.
-
-    In quotes that is `VARIABLE`, which stands for any value; elsewhere it is a duration.
+    Variables that are not in `values` are replaced by `VARIABLE` in quotes, and elsewhere by a
+    duration.
     """
 
-    def put(match: re.Match[str], otherwise: str) -> str:
+    def value_of(match: re.Match[str], default: str) -> str:
         name = _name(match)
-        return {**_BUILT_IN, **(values or {})}.get(name, otherwise)
+        return {**_BUILT_IN, **(values or {})}.get(name, default)
 
     def in_quotes(match: re.Match[str]) -> str:
         name = _name(match)
         # `$1` in label_replace is a group of its regular expression.
-        return match[0] if name.isdigit() else put(match, VARIABLE)
+        return match[0] if name.isdigit() else value_of(match, VARIABLE)
 
     parts = _QUOTED.split(text)
     for index, part in enumerate(parts):
         parts[index] = (
             _REFERENCE.sub(in_quotes, part)
             if index % 2
-            else _REFERENCE.sub(lambda match: put(match, "1h"), part)
+            else _REFERENCE.sub(lambda match: value_of(match, "1h"), part)
         )
     return "".join(parts)
 
 
 def variables(text: str) -> list[str]:
-    """The names that an expression takes from the dashboard, Grafana's own left out."""
+    """Return the dashboard variables of an expression, without Grafana's built-in ones."""
     names = {_name(match) for match in _REFERENCE.finditer(text)}
     return sorted(name for name in names if not name.startswith("__") and not name.isdigit())
 
 
 def expand(text: str, options: Mapping[str, list[str]]) -> Iterator[str]:
-    """One expression for each option of a variable that stands outside quotes.
+    """Yield one expression for each option of the variables outside quotes.
 
-    A part of a name, a window, a label.
+    Such a variable may be a part of a name, a window or a label.
     """
     outside = "".join(_QUOTED.split(text)[::2])
     used = [name for match in _REFERENCE.finditer(outside) if (name := _name(match)) in options]

@@ -1,7 +1,4 @@
-"""What there is to ask for.
-
-The catalogue's metrics, a few of others, and whatever rules have recorded. It knows no expression.
-"""
+"""The known metrics: the catalogue, some metrics of other programs, and what rules record."""
 
 from __future__ import annotations
 
@@ -14,12 +11,12 @@ from runtype_exporter.catalogue import CATALOGUE
 from tools.promql.labels import Labels, Values
 
 TARGET = ("job", "instance", "namespace", "pod", "container", "service", "endpoint", "cluster")
-"""What a scrape adds to every series: always the first two, the others where the target is found in
-Kubernetes."""
+"""The labels that a scrape adds to every series. `job` and `instance` are always added, the others
+in Kubernetes."""
 
 Kind = Literal["counter", "gauge", "unknown"]
 
-_OUTSIDE: dict[str, tuple[Kind, tuple[str, ...]]] = {
+_OTHER_PROGRAMS: dict[str, tuple[Kind, tuple[str, ...]]] = {
     "up": ("gauge", ()),
     "scrape_duration_seconds": ("gauge", ()),
     "scrape_samples_scraped": ("gauge", ()),
@@ -52,53 +49,55 @@ _OUTSIDE: dict[str, tuple[Kind, tuple[str, ...]]] = {
     "prometheus_notifications_dropped_total": ("counter", ()),
     "prometheus_notifications_alertmanagers_discovered": ("gauge", ()),
 }
-"""Metrics of others that rules and dashboards may use, with the labels that they have beside the
-target's."""
+"""Metrics of other programs that rules and dashboards may use, with their labels (without those of
+the target)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """The labels of each name, what kind it is, and the names that only look like series (histograms without a suffix)."""
+class KnownMetrics:
+    """The labels and the kind of each known series.
+
+    `histograms` are the names without suffix, which are no series.
+    """
 
     series: Mapping[str, Labels]
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     histograms: frozenset[str] = frozenset()
 
     def labels(self, name: str) -> Labels | None:
-        """A name's labels, or None where nothing bears it."""
+        """Return the labels of a name. None if there is no such series."""
         return self.series.get(name)
 
     def kind(self, name: str) -> Kind:
-        """Counter or gauge, where that is known."""
+        """Return whether the series is a counter or a gauge, if known."""
         return self.kinds.get(name, "unknown")
 
     def matching(self, pattern: str) -> list[str]:
-        """Names that a regular expression matches as a whole."""
+        """Return the names that a regular expression matches completely."""
         return [name for name in self.series if re.fullmatch(pattern, name)]
 
-    def recorded(self, name: str, labels: Labels) -> Known:
-        """With what a rule records. Several rules may record one name."""
+    def recorded(self, name: str, labels: Labels) -> KnownMetrics:
+        """Return a copy with a recorded series. Several rules may record one name."""
         before = self.series.get(name)
-        return Known(
-            {**self.series, name: before.either(labels) if before else labels},
+        return KnownMetrics(
+            {**self.series, name: before.union(labels) if before else labels},
             self.kinds,
             self.histograms,
         )
 
-    def alerting(self, alerts: Labels) -> Known:
-        """With what Prometheus writes of alerts, once it is known which there are.
-
-        Their labels, state and name.
-        """
+    def alerting(self, alerts: Labels) -> KnownMetrics:
+        """Return a copy with the series that Prometheus writes for alerts with these labels."""
         states: dict[str, Values] = {"alertstate": frozenset({"pending", "firing"})}
         own = {"ALERTS": alerts.add(states), "ALERTS_FOR_STATE": alerts}
-        return Known({**self.series, **own}, self.kinds, self.histograms)
+        return KnownMetrics({**self.series, **own}, self.kinds, self.histograms)
 
 
-def known() -> Known:
-    """What there is before any rule records."""
-    series = {name: (kind, labels) for name, kind, labels in [*_ours(), *_others()]}
-    return Known(
+def known_metrics() -> KnownMetrics:
+    """Return what exists before any rule records."""
+    series = {
+        name: (kind, labels) for name, kind, labels in [*_from_catalogue(), *_from_other_programs()]
+    }
+    return KnownMetrics(
         {name: labels for name, (_, labels) in series.items()},
         {name: kind for name, (kind, _) in series.items()},
         frozenset(metric.name for metric in CATALOGUE if metric.type == "histogram"),
@@ -106,7 +105,7 @@ def known() -> Known:
 
 
 def metric_of(series: str) -> str:
-    """The catalogue's name of a series: a histogram's without its suffix."""
+    """Return the name of a series in the catalogue: histograms have no suffix there."""
     base = re.sub(r"_(bucket|sum|count)$", "", series)
     return (
         base
@@ -115,7 +114,7 @@ def metric_of(series: str) -> str:
     )
 
 
-def _ours() -> Iterator[tuple[str, Kind, Labels]]:
+def _from_catalogue() -> Iterator[tuple[str, Kind, Labels]]:
     for metric in CATALOGUE:
         closed: dict[str, Values] = {label: frozenset(values) for label, values in metric.values}
         labels = Labels.of(*metric.labels, *TARGET).add(closed)
@@ -127,8 +126,9 @@ def _ours() -> Iterator[tuple[str, Kind, Labels]]:
             yield metric.name, metric.type, labels
 
 
-def _others() -> Iterator[tuple[str, Kind, Labels]]:
-    for name, (kind, labels) in _OUTSIDE.items():
+def _from_other_programs() -> Iterator[tuple[str, Kind, Labels]]:
+    for name, (kind, labels) in _OTHER_PROGRAMS.items():
         yield name, kind, Labels.of(*labels, *TARGET)
-    for name in ("ALERTS", "ALERTS_FOR_STATE"):  # each alert brings labels of its own
+    # Each alert has its own labels.
+    for name in ("ALERTS", "ALERTS_FOR_STATE"):
         yield name, "gauge", Labels.of("alertname", "alertstate", "severity", *TARGET, open_=True)

@@ -1,7 +1,4 @@
-"""The labels that a result may have, and what is known of their values.
-
-It knows no metric and no expression.
-"""
+"""The labels that a result may have, and the known values of each."""
 
 from __future__ import annotations
 
@@ -9,14 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 Values = frozenset[str] | None
-"""The closed set of a label's values, or None where any value may come."""
+"""The closed set of a label's values. None: any value is possible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
     """The labels that a series may have, each with its values.
 
-    `open` where others may be there that nobody declared.
+    `open`: there may be other labels too, which are not declared.
     """
 
     values: Mapping[str, Values] = field(default_factory=dict)
@@ -24,45 +21,45 @@ class Labels:
 
     @classmethod
     def of(cls, *names: str, open_: bool = False) -> Labels:
-        """Labels with any value."""
+        """Return labels with any value."""
         return cls(dict.fromkeys(names), open_)
 
     def __contains__(self, name: str) -> bool:
         return self.open or name in self.values
 
     def names(self) -> frozenset[str]:
-        """Those that are known by name."""
+        """Return the declared names."""
         return frozenset(self.values)
 
-    def of_value(self, name: str) -> Values:
-        """The values that a label may have; no label is an empty one."""
+    def values_of(self, name: str) -> Values:
+        """Return the values that a label may have. A label that does not exist has the value ""."""
         return self.values.get(name) if self.open or name in self.values else frozenset({""})
 
     def keep(self, names: Iterable[str]) -> Labels:
-        """Only these, as `by` and `on` leave them."""
-        return Labels({name: self.of_value(name) for name in names if name in self})
+        """Return only these labels, as after `by` and `on`."""
+        return Labels({name: self.values_of(name) for name in names if name in self})
 
     def drop(self, names: Iterable[str]) -> Labels:
-        """All but these, as `without` and `ignoring` leave them."""
+        """Return all labels but these, as after `without` and `ignoring`."""
         gone = set(names)
         return self._where(lambda name: name not in gone)
 
     def add(self, more: Mapping[str, Values]) -> Labels:
-        """With these beside them or in their place."""
+        """Return the labels with these added or replaced."""
         return Labels({**self.values, **more}, self.open)
 
-    def either(self, other: Labels) -> Labels:
-        """What a series has that comes from here or from there."""
+    def union(self, other: Labels) -> Labels:
+        """Return the labels of series that may come from either side."""
         return Labels(
             {
-                name: _both(self.of_value(name), other.of_value(name))
+                name: _both(self.values_of(name), other.values_of(name))
                 for name in [*self.values, *other.values]
             },
             self.open or other.open,
         )
 
-    def lacking(self, names: Iterable[str]) -> list[str]:
-        """Those of these names that no series here can have."""
+    def missing(self, names: Iterable[str]) -> list[str]:
+        """Return the names that no series can have."""
         return [name for name in names if name != "__name__" and name not in self]
 
     def _where(self, kept: Callable[[str], bool]) -> Labels:

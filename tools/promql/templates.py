@@ -1,14 +1,11 @@
-"""What templates ask of a result.
-
-The labels in annotations, in legends and in links, and queries within annotations.
-"""
+"""Check the labels in annotations, legends and links, and the queries within annotations."""
 
 from __future__ import annotations
 
 import re
 
-from tools.promql.check import Checked
-from tools.promql.known import Known
+from tools.promql.check import ExpressionCheck
+from tools.promql.known import KnownMetrics
 from tools.promql.labels import Labels
 
 _ACTION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
@@ -21,10 +18,10 @@ _LEGEND = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _FIELD = re.compile(r"\$\{__field\.labels\.(\w+)")
 
 
-def annotation_problems(text: str, labels: Labels | None, known: Known) -> list[str]:
-    """What an alert's annotation or label asks for and the expression does not give.
+def annotation_problems(text: str, labels: Labels | None, known: KnownMetrics) -> list[str]:
+    """Return the labels that an alert's text uses and the expression's result does not have.
 
-    The rule's own labels are not among `$labels`: Prometheus adds them afterwards.
+    The labels of the rule itself are not in `$labels`: Prometheus adds them later.
     """
     problems = []
     for action in _ACTION.findall(text):
@@ -35,29 +32,29 @@ def annotation_problems(text: str, labels: Labels | None, known: Known) -> list[
         for match in _QUERY.finditer(action):
             query = _unquoted(next(filter(None, match.groups())))
             problems += [
-                f"{{{{{action}}}}}: {problem}" for problem in Checked(query, known).problems
+                f"{{{{{action}}}}}: {problem}" for problem in ExpressionCheck(query, known).problems
             ]
     return problems
 
 
 def legend_problems(text: str, labels: Labels | None) -> list[str]:
-    """Labels of a legend (`{{account}}`) that the result does not have."""
-    missing = (labels or Labels()).lacking(_LEGEND.findall(text))
+    """Return problems: labels of a legend (`{{account}}`) that the result does not have."""
+    missing = (labels or Labels()).missing(_LEGEND.findall(text))
     return [
         f"the legend {text!r} names {label}, which the result does not have" for label in missing
     ]
 
 
 def link_problems(text: str, labels: Labels) -> list[str]:
-    """Labels in a link (`${__field.labels.account}`) that no result of the panel has."""
-    missing = labels.lacking(_FIELD.findall(text))
+    """Return problems: labels in a link (`${__field.labels.x}`) that no result of the panel has."""
+    missing = labels.missing(_FIELD.findall(text))
     return [
         f"the link {text!r} names {label}, which no result of the panel has" for label in missing
     ]
 
 
 def _unquoted(text: str) -> str:
-    """A Go string as PromQL; what `printf` puts into it may be anything."""
+    """Return a Go string as PromQL. The values that `printf` inserts may be anything."""
     inner = text[1:-1] if text[0] == "`" else re.sub(r"\\(.)", r"\1", text[1:-1])
     return (
         re.sub(r"%[qv]", '"grafana_variable"', inner)
