@@ -18,7 +18,7 @@ from runtype_exporter.clock import Clock
 from runtype_exporter.config import Account as AccountConfig
 from runtype_exporter.config import Config, SecretError
 from runtype_exporter.ledger import Ledger, LedgerError
-from runtype_exporter.metrics import Bounds, Gauges, OwnMetrics
+from runtype_exporter.metrics import Gauges, MaxSeries, OwnMetrics
 from runtype_exporter.model import AccountStatus
 from runtype_exporter.polling import Account, Statuses
 from runtype_exporter.runtype import Budget, Client
@@ -54,7 +54,7 @@ class Accounts:
     ledger: Ledger
     own: OwnMetrics
     gauges: Gauges
-    bounds: Bounds
+    series_limit: MaxSeries
     clock: Clock
     user_agent: str
     _running: list[_Running] = field(default_factory=list, init=False)
@@ -117,9 +117,9 @@ class Accounts:
             ledger=self.ledger,
             statuses=statuses,
             telemetry=self.own,
-            pictures=self.gauges,
+            gauges=self.gauges,
             clock=self.clock,
-            room=self.bounds,
+            series_limit=self.series_limit,
         )
         return _Running(polled, client, budget)
 

@@ -19,7 +19,7 @@ from runtype_exporter.accounts import Accounts
 from runtype_exporter.clock import Clock, SystemClock
 from runtype_exporter.config import Config, ConfigError, SecretError
 from runtype_exporter.ledger import Ledger, LedgerError, LedgerReplaced
-from runtype_exporter.metrics import Bounds, Gauges, OwnMetrics, Publisher, label_set_lines
+from runtype_exporter.metrics import Gauges, MaxSeries, OwnMetrics, Publisher, label_set_lines
 from runtype_exporter.model import Snapshot, Status
 from runtype_exporter.objectives import Objective, Objectives
 from runtype_exporter.polling import Statuses
@@ -77,7 +77,7 @@ class Exporter:
             on_commit=self._own.commit,
             on_failure=self._own.ledger_failed,
         )
-        self._bounds = Bounds(
+        self._series_limit = MaxSeries(
             metrics.max_series,
             label_set=_label_set(self._config),
             durable=self._ledger.lines,
@@ -86,13 +86,13 @@ class Exporter:
         self._gauges = Gauges(
             batches_per_schedule=metrics.batches_per_schedule,
             known_words=Statuses(metrics.status_map).known,
-            bounds=self._bounds,
+            series_limit=self._series_limit,
         )
         self._accounts = Accounts(
             ledger=self._ledger,
             own=self._own,
             gauges=self._gauges,
-            bounds=self._bounds,
+            series_limit=self._series_limit,
             clock=self._clock,
             user_agent=USER_AGENT,
         )
@@ -249,7 +249,7 @@ class Exporter:
                 self._gauges.forget(account.name)
         self._config = config
         metrics = config.metrics
-        self._bounds.configure(metrics.max_series, label_set=_label_set(config))
+        self._series_limit.configure(metrics.max_series, label_set=_label_set(config))
         self._own.series_limit(metrics.max_series)
         self._gauges.configure(
             batches_per_schedule=metrics.batches_per_schedule,
@@ -267,11 +267,11 @@ class Exporter:
     def _publisher(self, *, gate: bool) -> Publisher:
         publisher = Publisher(
             ledger=self._snapshot,
-            pictures=self._gauges.snapshot,
+            gauges=self._gauges.snapshot,
             own=self._own,
             clock=self._clock,
             gate=gate,
-            bounds=self._bounds,
+            series_limit=self._series_limit,
         )
         publisher.publish_now()  # what was restored, before anything is counted
         return publisher

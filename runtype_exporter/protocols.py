@@ -70,18 +70,18 @@ class Telemetry(Protocol):
         ...
 
 
-class Pictures(Protocol):
+class GaugeSink(Protocol):
     """Where polling shows what it last saw."""
 
-    def show(self, view: BatchView) -> None:
+    def set_batch(self, view: BatchView) -> None:
         """Show a batch, in place of what was shown of it before."""
         ...
 
-    def found(self, account: str, name: str, *, found: bool) -> None:
+    def set_found(self, account: str, name: str, *, found: bool) -> None:
         """Whether the API knows a configured batch."""
         ...
 
-    def family(self, account: str, collector: str, samples: Mapping[Series, float]) -> None:
+    def set_collector(self, account: str, collector: str, samples: Mapping[Series, float]) -> None:
         """Show these gauges of an account's collector, in place of all that it showed before.
 
         Empty: they are withdrawn.
@@ -93,10 +93,10 @@ class Pictures(Protocol):
         ...
 
 
-class Room(Protocol):
+class SeriesLimit(Protocol):
     """Whatever knows how many series there may still be."""
 
-    def room(self, promised: int = 0) -> bool:
+    def has_room(self, promised: int = 0) -> bool:
         """Whether another label set may have counters of its own, besides `promised` ones that the ledger does not hold yet."""
         ...
 

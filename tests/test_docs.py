@@ -86,7 +86,7 @@ def test_every_endpoint_has_a_row():
 
     empty = Snapshot(0, {})
     publisher = Publisher(
-        ledger=lambda: empty, pictures=lambda: empty, own=OwnMetrics(), clock=SystemClock()
+        ledger=lambda: empty, gauges=lambda: empty, own=OwnMetrics(), clock=SystemClock()
     )
     app = create_app(publisher=publisher, status=NoStatus(), reload=reload, version="0")
     served = {

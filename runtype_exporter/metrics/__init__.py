@@ -6,21 +6,21 @@ It must not know the API, polling, the ledger's file or HTTP: it is handed snaps
 hands out chunks.
 """
 
-from runtype_exporter.metrics.bounds import Bounds, label_set_lines
 from runtype_exporter.metrics.gauges import Gauges
 from runtype_exporter.metrics.gzipping import Body
 from runtype_exporter.metrics.own import OwnMetrics
 from runtype_exporter.metrics.publish import Exposition, Publisher
+from runtype_exporter.metrics.series_limit import MaxSeries, label_set_lines
 from runtype_exporter.metrics.shards import Encoding, Renderer, Variant
 from runtype_exporter.metrics.text import Format
 
 __all__ = [
     "Body",
-    "Bounds",
     "Encoding",
     "Exposition",
     "Format",
     "Gauges",
+    "MaxSeries",
     "OwnMetrics",
     "Publisher",
     "Renderer",

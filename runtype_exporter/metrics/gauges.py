@@ -16,7 +16,7 @@ from math import inf
 
 from runtype_exporter import catalogue
 from runtype_exporter.catalogue import Metric
-from runtype_exporter.metrics.bounds import Bounds, choose
+from runtype_exporter.metrics.series_limit import MaxSeries, choose
 from runtype_exporter.metrics.words import Words
 from runtype_exporter.model import BatchRef, BatchView, LabelValues, Sample, Series, Snapshot
 
@@ -54,11 +54,11 @@ class _Group:
 
 
 class Gauges:
-    """Implements `protocols.Pictures`.
+    """Implements `protocols.GaugeSink`.
 
     `batches_per_schedule`: how many closed batches of a schedule are shown besides the open and the
     configured ones. `known_words`: the status words that have a series of their own; of others, the
-    first 20 do and the rest are `other`. `bounds`: how many lines the batches may take together.
+    first 20 do and the rest are `other`. `series_limit`: how many lines the batches may take together.
     Closed ones go first, then open, then configured ones, each the oldest first.
     """
 
@@ -67,10 +67,10 @@ class Gauges:
         *,
         batches_per_schedule: int,
         known_words: frozenset[str],
-        bounds: Bounds | None = None,
+        series_limit: MaxSeries | None = None,
     ) -> None:
-        self._bounds = bounds or Bounds()
-        self._room: tuple[int, int] | None = None
+        self._series_limit = series_limit or MaxSeries()
+        self._free: tuple[int, int] | None = None
         self._batches_per_schedule = batches_per_schedule
         self._words = Words(known_words)
         self._groups: dict[Group, _Group] = {}
@@ -91,7 +91,7 @@ class Gauges:
             for shown in group.batches.values():
                 shown.samples = dict(_samples(shown.view, self._words))
 
-    def show(self, view: BatchView) -> None:
+    def set_batch(self, view: BatchView) -> None:
         """Show a batch, in place of what was shown of it before."""
         key = view.ref.account, view.labels.schedule
         before = self._group_of.get(view.ref)
@@ -104,11 +104,11 @@ class Gauges:
         self._group_of[view.ref] = key
         self._touched[key] = None
 
-    def found(self, account: str, name: str, *, found: bool) -> None:
+    def set_found(self, account: str, name: str, *, found: bool) -> None:
         """Whether the API knows a configured batch."""
         self._found[account, name] = float(found)
 
-    def family(self, account: str, collector: str, samples: Mapping[Series, float]) -> None:
+    def set_collector(self, account: str, collector: str, samples: Mapping[Series, float]) -> None:
         """Show these gauges of an account's collector, in place of all that it showed before.
 
         Empty: they are withdrawn.
@@ -179,22 +179,22 @@ class Gauges:
 
     def _share(self) -> None:
         """Decide which batches are shown, wherever that may have changed."""
-        room = self._bounds.batches, self._bounds.reluctance
-        if room == self._room and not self._touched:
+        free = self._series_limit.batches, self._series_limit.reluctance
+        if free == self._free and not self._touched:
             return
-        self._room = room
+        self._free = free
         batches = [shown for group in self._groups.values() for shown in group.batches.values()]
-        if sum(shown.lines for shown in batches) > room[0] or any(
+        if sum(shown.lines for shown in batches) > free[0] or any(
             shown.visible is False for shown in batches
         ):
             batches.sort(key=_worth, reverse=True)
         dropped = 0
-        for shown, visible in choose(batches, self._bounds):
+        for shown, visible in choose(batches, self._series_limit):
             shown.visible = visible
             dropped += not visible
             self._touched[self._group_of[shown.view.ref]] = None
         if dropped:
-            self._bounds.dropped(dropped)
+            self._series_limit.dropped(dropped)
 
     def _prune(self, group: _Group) -> None:
         """Let go of closed batches but the newest."""

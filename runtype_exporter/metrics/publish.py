@@ -14,9 +14,9 @@ from typing import NoReturn, Protocol
 
 from runtype_exporter.catalogue import CATALOGUE
 from runtype_exporter.clock import Clock
-from runtype_exporter.metrics.bounds import PER_BATCH, Bounds
 from runtype_exporter.metrics.gate import Gate
 from runtype_exporter.metrics.gzipping import Body
+from runtype_exporter.metrics.series_limit import PER_BATCH, MaxSeries
 from runtype_exporter.metrics.shards import Assembler, Piece, Renderer, Variant, make_piece
 from runtype_exporter.metrics.text import Format
 from runtype_exporter.model import Snapshot
@@ -80,18 +80,18 @@ class Publisher:
         self,
         *,
         ledger: Callable[[], Snapshot],
-        pictures: Callable[[], Snapshot],
+        gauges: Callable[[], Snapshot],
         own: Own,
         clock: Clock,
         gate: bool = True,
-        bounds: Bounds | None = None,
+        series_limit: MaxSeries | None = None,
     ) -> None:
         self._ledger = ledger
-        self._pictures = pictures
+        self._gauges = gauges
         self._own = own
         self._clock = clock
         self._gate = Gate(open_=not gate)
-        self._bounds = bounds or Bounds()
+        self._series_limit = series_limit or MaxSeries()
         self._own_lines: int | None = None
         self._renderer = Renderer(metric for metric in CATALOGUE if metric.owner != "process")
         self._assemblers: dict[Variant, Assembler] = {}
@@ -163,7 +163,7 @@ class Publisher:
         for changes in (self._gate.release(now), self._gate.admit(self._ledger(), version, now)):
             for name, labels, sample in changes:
                 changed |= self._renderer.update(name, labels, sample)
-        changed |= self._gauges()
+        changed |= self._update_gauges()
         # Else too old, or from before the clock was set back.
         fresh = 0 <= now - self._own_at < OWN_AGE
         if self._own.changed or not fresh or self._renderer.lines != self._beside:
@@ -172,15 +172,15 @@ class Publisher:
         if changed:
             self._version = version
 
-    def _gauges(self) -> bool:
+    def _update_gauges(self) -> bool:
         """Bring the gauges to the newest state, now that all else has the lines it needs.
 
         Whether any changed.
         """
         rest = self._renderer.lines + self._renderer.begun - self._renderer.lines_of(PER_BATCH)
-        self._bounds.take(rest, own=self._own_lines)
+        self._series_limit.take(rest, own=self._own_lines)
         changed = False
-        for name, family in self._pictures().families.items():
+        for name, family in self._gauges().families.items():
             changed |= self._renderer.update_family(name, family)
         return changed
 
@@ -188,8 +188,8 @@ class Publisher:
         """Publish the renderer's state. A variant that is new joins the same version."""
         known = self._current.bodies if self._current.version == self._version else {}
         if not self._own_pieces:
-            if self._refresh() > self._bounds.limit and self._renderer.lines_of(PER_BATCH):
-                self._gauges()  # the rest grew, after the batches were given what it left
+            if self._refresh() > self._series_limit.limit and self._renderer.lines_of(PER_BATCH):
+                self._update_gauges()  # the rest grew, after the batches were given what it left
                 self._refresh()
             self._beside, self._own_at = self._renderer.lines, self._clock.now()
         bodies = {

@@ -52,17 +52,17 @@ class OwnNumbers:
 
 class House:
     def __init__(self, *, gate=True):
-        self.ledger, self.pictures, self.own = Source(), Source(), OwnNumbers()
+        self.ledger, self.gauges, self.own = Source(), Source(), OwnNumbers()
         self.clock = VirtualClock(asyncio.get_running_loop(), start=1_700_000_000.0)
         self.publisher = Publisher(
-            ledger=self.ledger, pictures=self.pictures, own=self.own, clock=self.clock, gate=gate
+            ledger=self.ledger, gauges=self.gauges, own=self.own, clock=self.clock, gate=gate
         )
 
     def count(self, value, outcome="success"):
         self.ledger.put(RECORDS, ("a", "s", "f", outcome), Sample(value, 100.0))
 
     def picture(self, value, batch="b"):
-        self.pictures.put(TOTAL, ("a", "s", "f", batch), Sample(value))
+        self.gauges.put(TOTAL, ("a", "s", "f", batch), Sample(value))
 
     def scrape(self, variant=TEXT, *, served=True):
         version, body = self.publisher.body(variant)

@@ -44,7 +44,7 @@ class Watched:
         self.ended: Counter[tuple[str, tuple[str, ...]]] = Counter()
         self.gauges = rig.shown = Gauges(batches_per_schedule=1, known_words=frozenset())
         self.publisher = Publisher(
-            ledger=self.snapshot, pictures=self.gauges.snapshot, own=OwnMetrics(), clock=rig.clock
+            ledger=self.snapshot, gauges=self.gauges.snapshot, own=OwnMetrics(), clock=rig.clock
         )
 
     def snapshot(self) -> Snapshot:

@@ -29,7 +29,7 @@ class House:
         gauges = Gauges(batches_per_schedule=1, known_words=frozenset())
         self.publisher = Publisher(
             ledger=self._snapshot,
-            pictures=gauges.snapshot,
+            gauges=gauges.snapshot,
             own=OwnMetrics(),
             clock=SystemClock(),
             gate=False,

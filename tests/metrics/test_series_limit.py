@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtype_exporter import catalogue
-from runtype_exporter.metrics.bounds import UNKNOWN_OWN, Bounds, label_set_lines
 from runtype_exporter.metrics.gauges import Gauges
 from runtype_exporter.metrics.publish import Publisher
+from runtype_exporter.metrics.series_limit import UNKNOWN_OWN, MaxSeries, label_set_lines
 from runtype_exporter.model import (
     BatchRef,
     BatchView,
@@ -52,23 +52,25 @@ class House:
         self.durable = {}
         self.changes = {}
         self.dropped = []
-        self.bounds = Bounds(
+        self.series_limit = MaxSeries(
             limit,
             label_set=label_set,
             durable=lambda: sum(2 if name.endswith("_total") else 6 for name, _ in self.durable),
             on_dropped=lambda kind, count: self.dropped.append((kind, count)),
         )
         self.gauges = Gauges(
-            batches_per_schedule=2, known_words=frozenset({"completed"}), bounds=self.bounds
+            batches_per_schedule=2,
+            known_words=frozenset({"completed"}),
+            series_limit=self.series_limit,
         )
         self.own = Own()
         self.publisher = Publisher(
             ledger=self.snapshot,
-            pictures=self.gauges.snapshot,
+            gauges=self.gauges.snapshot,
             own=self.own,
             clock=Clock(),
             gate=False,
-            bounds=self.bounds,
+            series_limit=self.series_limit,
         )
 
     def count(self, name, labels, value):
@@ -139,15 +141,15 @@ def test_a_scrape_never_has_more_lines_than_it_may(limit, steps):  # noqa: C901 
     for step in steps:
         match step:
             case ("show", number, open_, configured, words, schedule):
-                house.gauges.show(
+                house.gauges.set_batch(
                     view(number, schedule=schedule, open_=open_, configured=configured, words=words)
                 )
             case ("burst", first, count):
                 for number in range(first, first + count):
-                    house.gauges.show(view(number))
+                    house.gauges.set_batch(view(number))
             case ("count", number):
                 labels = ("a", f"schedule {number}", "f")
-                if (catalogue.COST.name, labels) in house.durable or house.bounds.room():
+                if (catalogue.COST.name, labels) in house.durable or house.series_limit.has_room():
                     house.count(catalogue.COST.name, labels, 1.0)
                     value = HistogramValue((1.0, 2.0), (1, 0, 0), 1.0)
                     house.count(catalogue.SCHEDULE_RUN_QUEUE.name, labels[:2], value)
@@ -169,30 +171,30 @@ def room_for(batches):
 def test_closed_batches_give_way_before_open_ones_the_oldest_first():
     house = House(2 + 3 * 11)  # a closed one takes 5
     for number in (1, 2):
-        house.gauges.show(view(number, open_=False))
-    house.gauges.show(view(3))
-    house.gauges.show(view(4))
+        house.gauges.set_batch(view(number, open_=False))
+    house.gauges.set_batch(view(3))
+    house.gauges.set_batch(view(4))
     assert house.batches() == {"b1", "b2", "b3", "b4"}
-    house.gauges.show(view(4, words=5))
+    house.gauges.set_batch(view(4, words=5))
     assert house.batches() == {"b2", "b3", "b4"}
-    house.gauges.show(view(4))
-    house.gauges.show(view(5))
+    house.gauges.set_batch(view(4))
+    house.gauges.set_batch(view(5))
     assert house.batches() == {"b3", "b4", "b5"}
-    house.gauges.show(view(6))
+    house.gauges.set_batch(view(6))
     assert house.batches() == {"b4", "b5", "b6"}
 
 
 def test_configured_batches_are_the_last_to_go():
     house = room_for(1)
-    house.gauges.show(view(1, configured=True))
-    house.gauges.show(view(2))
+    house.gauges.set_batch(view(1, configured=True))
+    house.gauges.set_batch(view(2))
     assert house.batches() == {"b1"}
 
 
 def test_a_batch_that_waits_for_its_start_is_the_newest():
     house = room_for(1)
-    house.gauges.show(replace(view(0), started=None, completed=9.0, total=None))
-    house.gauges.show(view(1))
+    house.gauges.set_batch(replace(view(0), started=None, completed=9.0, total=None))
+    house.gauges.set_batch(view(1))
     house.scrape()
     assert house.batches() == {"b0"}
 
@@ -200,7 +202,7 @@ def test_a_batch_that_waits_for_its_start_is_the_newest():
 def test_all_are_counted_whatever_is_shown():
     house = room_for(2)
     for number in range(300):
-        house.gauges.show(view(number))
+        house.gauges.set_batch(view(number))
     lines = house.scrape()
     assert 'runtype_batches_open{account="a",flow="f",schedule="s"} 300.0' in lines
     assert len(house.batches()) == 2
@@ -209,7 +211,7 @@ def test_all_are_counted_whatever_is_shown():
 def test_who_lost_its_lines_gets_them_back_when_there_is_room_to_spare_and_nothing_flaps():
     house = room_for(100)
     for number in range(100):
-        house.gauges.show(view(number))
+        house.gauges.set_batch(view(number))
     assert len(house.batches()) == 100
     house.own.lines, house.own.changed = 1, True
     assert house.batches() == {f"b{number}" for number in range(1, 100)}
@@ -218,20 +220,20 @@ def test_who_lost_its_lines_gets_them_back_when_there_is_room_to_spare_and_nothi
         assert house.batches() == {f"b{number}" for number in range(1, 100)}
     assert house.dropped == [("batch", 1)]
     house.own.lines, house.own.changed = 0, True
-    house.gauges.show(view(50, open_=False))
-    house.gauges.show(view(51, open_=False))
-    house.gauges.show(view(52, open_=False))
-    house.gauges.show(view(53, open_=False))
+    house.gauges.set_batch(view(50, open_=False))
+    house.gauges.set_batch(view(51, open_=False))
+    house.gauges.set_batch(view(52, open_=False))
+    house.gauges.set_batch(view(53, open_=False))
     assert "b0" in house.batches()
 
 
 def test_a_batch_that_ends_while_it_has_no_lines_is_not_counted_again():
     house = room_for(1)
     for number in (1, 2):
-        house.gauges.show(view(number))
+        house.gauges.set_batch(view(number))
     house.scrape()
     for words in (1, 2, 3):
-        house.gauges.show(view(1, words=words))
+        house.gauges.set_batch(view(1, words=words))
         house.scrape()
     assert house.dropped == [("batch", 1)]
 
@@ -239,35 +241,35 @@ def test_a_batch_that_ends_while_it_has_no_lines_is_not_counted_again():
 def test_a_lower_limit_takes_effect_with_the_next_publication():
     house = room_for(50)
     for number in range(50):
-        house.gauges.show(view(number))
+        house.gauges.set_batch(view(number))
     assert len(house.batches()) == 50
-    house.bounds.configure(2 + 11 * 10, label_set=0)
+    house.series_limit.configure(2 + 11 * 10, label_set=0)
     house.own.changed = True
     assert len(house.batches()) == 10
 
 
 def test_room_ends_near_the_limit_and_counts_what_was_promised():
     durable = 0
-    bounds = Bounds(1000, label_set=100, durable=lambda: durable)
-    bounds.take(500, own=0)
-    assert [bounds.room(promised) for promised in (0, 3, 4)] == [True, True, False]
+    series_limit = MaxSeries(1000, label_set=100, durable=lambda: durable)
+    series_limit.take(500, own=0)
+    assert [series_limit.has_room(promised) for promised in (0, 3, 4)] == [True, True, False]
     durable = 300
-    assert [bounds.room(promised) for promised in (0, 1)] == [True, False]
-    bounds.take(800, own=100)
-    assert not bounds.room()
+    assert [series_limit.has_room(promised) for promised in (0, 1)] == [True, False]
+    series_limit.take(800, own=100)
+    assert not series_limit.has_room()
 
 
 def test_until_they_are_read_the_process_s_own_numbers_are_reckoned_with():
-    assert Bounds(UNKNOWN_OWN * 10 // 9 + 1).room()
-    assert not Bounds(UNKNOWN_OWN * 10 // 9 - 1).room()
-    assert Bounds().room()
+    assert MaxSeries(UNKNOWN_OWN * 10 // 9 + 1).has_room()
+    assert not MaxSeries(UNKNOWN_OWN * 10 // 9 - 1).has_room()
+    assert MaxSeries().has_room()
 
 
 def test_what_went_without_is_told_by_kind():
     told = []
-    bounds = Bounds(1000, on_dropped=lambda kind, count: told.append((kind, count)))
-    bounds.overflowed()
-    bounds.dropped(3)
+    series_limit = MaxSeries(1000, on_dropped=lambda kind, count: told.append((kind, count)))
+    series_limit.overflowed()
+    series_limit.dropped(3)
     assert told == [("overflow", 1), ("batch", 3)]
 
 

@@ -33,7 +33,7 @@ PER_BATCH = frozenset(
 )
 """The metrics that give way where there are too many lines."""
 
-Kind = Literal["batch", "overflow"]
+DropKind = Literal["batch", "overflow"]
 
 
 def _none() -> int:
@@ -44,8 +44,8 @@ def _ignore(*_: object) -> None:
     """Hear and do nothing."""
 
 
-class Bounds:
-    """Implements `protocols.Room`.
+class MaxSeries:
+    """Implements `protocols.SeriesLimit`.
 
     Publishing tells it what is taken, the gauges of batches ask what is left.
 
@@ -59,7 +59,7 @@ class Bounds:
         *,
         label_set: int = 0,
         durable: Callable[[], int] = _none,
-        on_dropped: Callable[[Kind, int], None] = _ignore,
+        on_dropped: Callable[[DropKind, int], None] = _ignore,
     ) -> None:
         self.limit = limit
         self.label_set = label_set
@@ -88,7 +88,7 @@ class Bounds:
         self._taken = lines + (own or 0)
         self._others = lines - self._durable() + (UNKNOWN_OWN if own is None else own)
 
-    def room(self, promised: int = 0) -> bool:
+    def has_room(self, promised: int = 0) -> bool:
         """Whether another label set may have counters of its own, besides `promised` ones that the ledger does not hold yet."""
         return (
             self._others + self._durable() + (promised + 1) * self.label_set <= self.limit * NEARLY
@@ -117,7 +117,7 @@ class Contender(Protocol):
 C = TypeVar("C", bound=Contender)
 
 
-def choose(contenders: Iterable[C], bounds: Bounds) -> Iterator[tuple[C, bool]]:
+def choose(contenders: Iterable[C], series_limit: MaxSeries) -> Iterator[tuple[C, bool]]:
     """Share out the lines that are left, those who come first first.
 
     Whose visibility changes, and how.
@@ -125,9 +125,11 @@ def choose(contenders: Iterable[C], bounds: Bounds) -> Iterator[tuple[C, bool]]:
     Whoever has lines keeps them as long as they last; whoever lost them gets them back only once
     there is room to spare.
     """
-    left = bounds.batches
+    left = series_limit.batches
     for contender in contenders:
-        fits = contender.lines <= left - (bounds.reluctance if contender.visible is False else 0)
+        fits = contender.lines <= left - (
+            series_limit.reluctance if contender.visible is False else 0
+        )
         left -= contender.lines if fits else 0
         if fits != contender.visible:
             yield contender, fits
