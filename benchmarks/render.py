@@ -19,7 +19,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 
 from runtype_exporter import catalogue
 from runtype_exporter.clock import SystemClock
-from runtype_exporter.metrics import OwnMetrics, Publisher, Renderer
+from runtype_exporter.metrics import ProcessMetrics, Publisher, Renderer
 from runtype_exporter.model import HistogramValue, Sample, Snapshot
 
 SAMPLES = 100_000
@@ -89,7 +89,7 @@ def gauges(samples: int, rounds: int) -> list[tuple[str, float, float]]:
     publisher = Publisher(
         ledger=lambda: Snapshot(0, {}),
         gauges=gauges.snapshot,
-        own=OwnMetrics(),
+        process=ProcessMetrics(),
         clock=SystemClock(),
         gate=False,
     )

@@ -18,7 +18,7 @@ from runtype_exporter.clock import Clock
 from runtype_exporter.config import Account as AccountConfig
 from runtype_exporter.config import Config, SecretError
 from runtype_exporter.ledger import Ledger, LedgerError
-from runtype_exporter.metrics import Gauges, MaxSeries, OwnMetrics
+from runtype_exporter.metrics import Gauges, MaxSeries, ProcessMetrics
 from runtype_exporter.model import AccountStatus
 from runtype_exporter.polling import Account, Statuses
 from runtype_exporter.runtype import Budget, Client
@@ -52,7 +52,7 @@ class Accounts:
     """Those of the configuration in force, and what they share."""
 
     ledger: Ledger
-    own: OwnMetrics
+    process_metrics: ProcessMetrics
     gauges: Gauges
     series_limit: MaxSeries
     clock: Clock
@@ -94,14 +94,16 @@ class Accounts:
             self._running.append(self._one(account, config, statuses))
 
     def _one(self, account: AccountConfig, config: Config, statuses: Statuses) -> _Running:
-        self.own.account(account.name)
-        budget = Budget(account.name, account.requests_per_hour, self.ledger, self.clock, self.own)
+        self.process_metrics.account(account.name)
+        budget = Budget(
+            account.name, account.requests_per_hour, self.ledger, self.clock, self.process_metrics
+        )
         client = Client(
             account.name,
             account.base_url,
             partial(_key, account),
             budget=budget,
-            telemetry=self.own,
+            telemetry=self.process_metrics,
             clock=self.clock,
             timeout=account.timeout,
             page_size=account.page_size,
@@ -116,7 +118,7 @@ class Accounts:
             budget=budget,
             ledger=self.ledger,
             statuses=statuses,
-            telemetry=self.own,
+            telemetry=self.process_metrics,
             gauges=self.gauges,
             clock=self.clock,
             series_limit=self.series_limit,

@@ -19,7 +19,7 @@ from runtype_exporter.accounts import Accounts
 from runtype_exporter.clock import Clock, SystemClock
 from runtype_exporter.config import Config, ConfigError, SecretError
 from runtype_exporter.ledger import Ledger, LedgerError, LedgerReplaced
-from runtype_exporter.metrics import Gauges, MaxSeries, OwnMetrics, Publisher, label_set_lines
+from runtype_exporter.metrics import Gauges, MaxSeries, ProcessMetrics, Publisher, label_set_lines
 from runtype_exporter.model import Snapshot, Status
 from runtype_exporter.objectives import Objective, Objectives
 from runtype_exporter.polling import Statuses
@@ -68,20 +68,20 @@ class Exporter:
         self._config = _checked(options.load())
         self._path = options.state_path or self._config.state.path
         metrics = self._config.metrics
-        self._own = OwnMetrics()
+        self._process_metrics = ProcessMetrics()
         self._ledger = Ledger.open(
             self._path,
             clock=self._clock,
             boundaries=catalogue.boundaries(self._config.latency_boundaries),
             objectives=_objectives(self._config),
-            on_commit=self._own.commit,
-            on_failure=self._own.ledger_failed,
+            on_commit=self._process_metrics.commit,
+            on_failure=self._process_metrics.ledger_failed,
         )
         self._series_limit = MaxSeries(
             metrics.max_series,
             label_set=_label_set(self._config),
             durable=self._ledger.lines,
-            on_dropped=self._own.dropped,
+            on_dropped=self._process_metrics.dropped,
         )
         self._gauges = Gauges(
             batches_per_schedule=metrics.batches_per_schedule,
@@ -90,7 +90,7 @@ class Exporter:
         )
         self._accounts = Accounts(
             ledger=self._ledger,
-            own=self._own,
+            process_metrics=self._process_metrics,
             gauges=self._gauges,
             series_limit=self._series_limit,
             clock=self._clock,
@@ -102,10 +102,10 @@ class Exporter:
         self._changing = asyncio.Lock()
         """Held while accounts are exchanged: a second reload, or the stop, waits for the first to
         be whole."""
-        self._own.build_info(__version__, platform.python_version())
-        self._own.leader(leads=True)
-        self._own.series_limit(metrics.max_series)
-        self._own.reloaded(self._clock.now(), successful=True)
+        self._process_metrics.build_info(__version__, platform.python_version())
+        self._process_metrics.leader(leads=True)
+        self._process_metrics.series_limit(metrics.max_series)
+        self._process_metrics.reloaded(self._clock.now(), successful=True)
 
     def status(self) -> Status:
         """How the accounts are doing, for pages and readiness.
@@ -226,7 +226,7 @@ class Exporter:
             # In the group, so that a failure half-way ends the process; shielded, so that a client
             # that leaves ends nothing.
             await asyncio.shield(self._tasks.create_task(self._exchange(config)))
-            self._own.reloaded(self._clock.now(), successful=True)
+            self._process_metrics.reloaded(self._clock.now(), successful=True)
             _log.info("configuration reloaded", accounts=len(config.accounts))
             return []
 
@@ -245,12 +245,12 @@ class Exporter:
         await self._accounts.stop()
         for account in self._config.accounts:
             if account not in config.accounts:
-                self._own.forget(account.name)
+                self._process_metrics.forget(account.name)
                 self._gauges.forget(account.name)
         self._config = config
         metrics = config.metrics
         self._series_limit.configure(metrics.max_series, label_set=_label_set(config))
-        self._own.series_limit(metrics.max_series)
+        self._process_metrics.series_limit(metrics.max_series)
         self._gauges.configure(
             batches_per_schedule=metrics.batches_per_schedule,
             known_words=Statuses(metrics.status_map).known,
@@ -259,7 +259,7 @@ class Exporter:
         self._accounts.start(config, self._tasks)
 
     def _refuse(self, errors: list[str]) -> list[str]:
-        self._own.reloaded(self._clock.now(), successful=False)
+        self._process_metrics.reloaded(self._clock.now(), successful=False)
         for error in errors:
             _log.error("configuration not reloaded, the old one stays in force", error=error)
         return errors
@@ -268,7 +268,7 @@ class Exporter:
         publisher = Publisher(
             ledger=self._snapshot,
             gauges=self._gauges.snapshot,
-            own=self._own,
+            process=self._process_metrics,
             clock=self._clock,
             gate=gate,
             series_limit=self._series_limit,
@@ -277,8 +277,8 @@ class Exporter:
         return publisher
 
     def _snapshot(self) -> Snapshot:
-        self._own.ledger(self._ledger.rows(), self._ledger.size(), self._ledger.created)
-        self._own.ledger_up(up=self._ledger_works())
+        self._process_metrics.ledger(self._ledger.rows(), self._ledger.size(), self._ledger.created)
+        self._process_metrics.ledger_up(up=self._ledger_works())
         snapshot = self._ledger.snapshot()
         self._gauges.retire(snapshot)
         return snapshot

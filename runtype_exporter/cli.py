@@ -23,7 +23,7 @@ from runtype_exporter.config import Config, ConfigError, SecretError, load
 from runtype_exporter.demo import Demo
 from runtype_exporter.forecast import DEFAULT_INVENTORY, AccountInventory, forecast_text, survey
 from runtype_exporter.ledger import LedgerError
-from runtype_exporter.metrics import OwnMetrics
+from runtype_exporter.metrics import ProcessMetrics
 from runtype_exporter.rules import RUNBOOKS, rule_files, text_of
 from runtype_exporter.runtype import ApiError
 
@@ -172,7 +172,7 @@ def check_config_command(config_file: Path | None, state_path: Path | None, *, l
     click.echo(f"the configuration is good; ledger at {state_path or config.state.path}\n")
 
     async def look() -> dict[str, AccountInventory]:
-        clock, telemetry = SystemClock(), OwnMetrics()
+        clock, telemetry = SystemClock(), ProcessMetrics()
         held = {}
         for account in config.accounts:
             try:

@@ -8,7 +8,7 @@ hands out chunks.
 
 from runtype_exporter.metrics.gauges import Gauges
 from runtype_exporter.metrics.gzipping import Body
-from runtype_exporter.metrics.own import OwnMetrics
+from runtype_exporter.metrics.process_metrics import ProcessMetrics
 from runtype_exporter.metrics.publish import Exposition, Publisher
 from runtype_exporter.metrics.series_limit import MaxSeries, label_set_lines
 from runtype_exporter.metrics.shards import Encoding, Renderer, Variant
@@ -21,7 +21,7 @@ __all__ = [
     "Format",
     "Gauges",
     "MaxSeries",
-    "OwnMetrics",
+    "ProcessMetrics",
     "Publisher",
     "Renderer",
     "Variant",

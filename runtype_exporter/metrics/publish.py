@@ -25,14 +25,14 @@ TICK = 1.0
 """Seconds between two publications."""
 DEMAND = 600.0
 """Seconds after which a variant that nobody asked for again is kept up no longer."""
-OWN_AGE = 5.0
+PROCESS_AGE = 5.0
 """Seconds after which the process's own numbers (CPU, memory) are read anew although nothing else
 happened."""
 
 _YIELD_EVERY = 2  # shards, some 0.3 ms each: a scrape that waits for the loop must not notice
 
 
-class Own(Protocol):
+class ProcessSource(Protocol):
     """The process's own metrics, as the publisher sees them."""
 
     @property
@@ -81,24 +81,24 @@ class Publisher:
         *,
         ledger: Callable[[], Snapshot],
         gauges: Callable[[], Snapshot],
-        own: Own,
+        process: ProcessSource,
         clock: Clock,
         gate: bool = True,
         series_limit: MaxSeries | None = None,
     ) -> None:
         self._ledger = ledger
         self._gauges = gauges
-        self._own = own
+        self._process = process
         self._clock = clock
         self._gate = Gate(open_=not gate)
         self._series_limit = series_limit or MaxSeries()
-        self._own_lines: int | None = None
+        self._process_lines: int | None = None
         self._renderer = Renderer(metric for metric in CATALOGUE if metric.owner != "process")
         self._assemblers: dict[Variant, Assembler] = {}
         self._demand: dict[Variant, float] = {}
-        self._own_pieces: dict[Variant, Piece] = {}
-        self._own_at = float("-inf")
-        self._beside = 0  # lines that stood beside the process's own when those were taken
+        self._process_pieces: dict[Variant, Piece] = {}
+        self._process_at = float("-inf")
+        self._process_beside = 0  # lines that stood beside the process's own when those were taken
         self._lines = 0
         self._version = 0
         self._current = Exposition(0)
@@ -165,9 +165,9 @@ class Publisher:
                 changed |= self._renderer.update(name, labels, sample)
         changed |= self._update_gauges()
         # Else too old, or from before the clock was set back.
-        fresh = 0 <= now - self._own_at < OWN_AGE
-        if self._own.changed or not fresh or self._renderer.lines != self._beside:
-            self._own_pieces.clear()
+        fresh = 0 <= now - self._process_at < PROCESS_AGE
+        if self._process.changed or not fresh or self._renderer.lines != self._process_beside:
+            self._process_pieces.clear()
             changed |= bool(self._demand)
         if changed:
             self._version = version
@@ -178,7 +178,7 @@ class Publisher:
         Whether any changed.
         """
         rest = self._renderer.lines + self._renderer.begun - self._renderer.lines_of(PER_BATCH)
-        self._series_limit.take(rest, own=self._own_lines)
+        self._series_limit.take(rest, process=self._process_lines)
         changed = False
         for name, family in self._gauges().families.items():
             changed |= self._renderer.update_family(name, family)
@@ -187,11 +187,11 @@ class Publisher:
     def _swap(self) -> None:
         """Publish the renderer's state. A variant that is new joins the same version."""
         known = self._current.bodies if self._current.version == self._version else {}
-        if not self._own_pieces:
+        if not self._process_pieces:
             if self._refresh() > self._series_limit.limit and self._renderer.lines_of(PER_BATCH):
                 self._update_gauges()  # the rest grew, after the batches were given what it left
                 self._refresh()
-            self._beside, self._own_at = self._renderer.lines, self._clock.now()
+            self._process_beside, self._process_at = self._renderer.lines, self._clock.now()
         bodies = {
             variant: known.get(variant) or self._assemble(variant) for variant in self._demand
         }
@@ -200,22 +200,24 @@ class Publisher:
     def _refresh(self) -> int:
         """Take the process's own numbers as they are now. The lines of all in the longer format."""
         lines = self._renderer.lines
-        self._lines = self._own.refresh(lines)
-        self._own_lines = self._lines - lines + self._own.begun
-        return self._lines + self._own.begun + self._renderer.begun
+        self._lines = self._process.refresh(lines)
+        self._process_lines = self._lines - lines + self._process.begun
+        return self._lines + self._process.begun + self._renderer.begun
 
     def _assemble(self, variant: Variant) -> Body:
         format_, encoding = variant
-        own = self._own_pieces.get(variant)
-        if own is None:
-            own = self._own_pieces[variant] = make_piece(self._own.chunk(format_), encoding)
+        process = self._process_pieces.get(variant)
+        if process is None:
+            process = self._process_pieces[variant] = make_piece(
+                self._process.chunk(format_), encoding
+            )
         assembler = self._assemblers.setdefault(variant, Assembler())
-        return assembler.body([*self._renderer.pieces(variant), own])
+        return assembler.body([*self._renderer.pieces(variant), process])
 
     def _forget_demand(self, now: float) -> None:
         for variant in [variant for variant, at in self._demand.items() if now - at >= DEMAND]:
             del self._demand[variant]
-            self._own_pieces.pop(variant, None)
+            self._process_pieces.pop(variant, None)
             self._assemblers.pop(variant, None)
             self._renderer.drop(variant)
             bodies = {key: body for key, body in self._current.bodies.items() if key != variant}

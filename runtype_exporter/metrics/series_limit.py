@@ -21,7 +21,7 @@ still grow by further outcomes."""
 RELUCTANCE = 0.02
 """The share of the limit that must be free besides, before what lost its lines gets them back: so
 that nothing flaps."""
-UNKNOWN_OWN = 400
+UNKNOWN_PROCESS = 400
 """For how many lines the process's own numbers are taken until they are first read: some more than
 one account has."""
 PER_BATCH = frozenset(
@@ -65,7 +65,7 @@ class MaxSeries:
         self.label_set = label_set
         self._durable = durable
         self._on_dropped = on_dropped
-        self._others = UNKNOWN_OWN
+        self._others = UNKNOWN_PROCESS
         self._taken = 0
 
     def configure(self, limit: int, *, label_set: int) -> None:
@@ -83,10 +83,14 @@ class MaxSeries:
         """How many of them must stay free where a batch that lost its lines is to get them back."""
         return int(self.limit * RELUCTANCE)
 
-    def take(self, lines: int, *, own: int | None) -> None:
-        """Counters and gauges take so many lines, those of single batches left out, and the process's own numbers `own` (None: unknown)."""
-        self._taken = lines + (own or 0)
-        self._others = lines - self._durable() + (UNKNOWN_OWN if own is None else own)
+    def take(self, lines: int, *, process: int | None) -> None:
+        """Set the lines that are taken by everything but the gauges of single batches.
+
+        `lines` are those of counters and other gauges, `process` those of the process's own metrics
+        (None: not known yet).
+        """
+        self._taken = lines + (process or 0)
+        self._others = lines - self._durable() + (UNKNOWN_PROCESS if process is None else process)
 
     def has_room(self, promised: int = 0) -> bool:
         """Whether another label set may have counters of its own, besides `promised` ones that the ledger does not hold yet."""

@@ -11,7 +11,7 @@ import pytest
 
 from runtype_exporter.config import Account, Collectors, Globs, Secret, State
 from runtype_exporter.forecast import AccountInventory, survey
-from runtype_exporter.metrics import OwnMetrics
+from runtype_exporter.metrics import ProcessMetrics
 from runtype_exporter.runtype import ServerError, Unauthorised
 from runtype_exporter.simulator.account import World
 from runtype_exporter.simulator.api import Key, simulator_app
@@ -44,7 +44,7 @@ class SimulatedSurvey:
         )
         transport = httpx.ASGITransport(app=self.app)
         return await survey(
-            account, State(), clock=self.clock, telemetry=OwnMetrics(), transport=transport
+            account, State(), clock=self.clock, telemetry=ProcessMetrics(), transport=transport
         )
 
     @property

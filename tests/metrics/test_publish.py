@@ -7,7 +7,7 @@ import gzip
 
 import pytest
 
-from runtype_exporter.metrics.publish import DEMAND, OWN_AGE, Publisher
+from runtype_exporter.metrics.publish import DEMAND, PROCESS_AGE, Publisher
 from runtype_exporter.metrics.shards import SHARD_SERIES
 from runtype_exporter.model import Sample, Snapshot
 from tests.support.virtual import VirtualClock, run
@@ -32,7 +32,7 @@ class Source:
         return Snapshot(1, families)
 
 
-class OwnNumbers:
+class FakeProcess:
     def __init__(self):
         self.changed = False
         self.refreshed = 0
@@ -45,17 +45,21 @@ class OwnNumbers:
         return lines + 1
 
     def chunk(self, format_):
-        return f"own {self.refreshed}\n".encode() + (
+        return f"process {self.refreshed}\n".encode() + (
             b"# EOF\n" if format_ == "openmetrics" else b""
         )
 
 
 class House:
     def __init__(self, *, gate=True):
-        self.ledger, self.gauges, self.own = Source(), Source(), OwnNumbers()
+        self.ledger, self.gauges, self.process = Source(), Source(), FakeProcess()
         self.clock = VirtualClock(asyncio.get_running_loop(), start=1_700_000_000.0)
         self.publisher = Publisher(
-            ledger=self.ledger, gauges=self.gauges, own=self.own, clock=self.clock, gate=gate
+            ledger=self.ledger,
+            gauges=self.gauges,
+            process=self.process,
+            clock=self.clock,
+            gate=gate,
         )
 
     def count(self, value, outcome="success"):
@@ -213,30 +217,30 @@ async def test_where_nothing_changes_the_same_bytes_are_served():
 @virtual
 async def test_the_process_s_own_numbers_grow_no_older_than_a_few_seconds():
     house = House()
-    assert "own 1" in house.scrape()
-    await asyncio.sleep(OWN_AGE - 1)
+    assert "process 1" in house.scrape()
+    await asyncio.sleep(PROCESS_AGE - 1)
     house.publisher.publish_now()
-    assert "own 1" in house.scrape()
+    assert "process 1" in house.scrape()
     await asyncio.sleep(1)
     house.publisher.publish_now()
-    assert "own 2" in house.scrape()
-    house.own.changed = True
+    assert "process 2" in house.scrape()
+    house.process.changed = True
     await house.publisher.publish()
-    assert "own 3" in house.scrape()
+    assert "process 3" in house.scrape()
     house.clock.jump(-86400.0)
     house.publisher.publish_now()
-    assert "own 4" in house.scrape()
+    assert "process 4" in house.scrape()
 
 
 @virtual
 async def test_while_nobody_scrapes_the_process_s_own_numbers_are_left_alone():
     house = House()
     house.publisher.publish_now()
-    refreshed = house.own.refreshed
-    house.own.changed = True
+    refreshed = house.process.refreshed
+    house.process.changed = True
     await asyncio.sleep(100)
     house.publisher.publish_now()
-    assert house.own.refreshed == refreshed
+    assert house.process.refreshed == refreshed
 
 
 @virtual

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from runtype_exporter import catalogue
 from runtype_exporter.metrics.gauges import Gauges
 from runtype_exporter.metrics.publish import Publisher
-from runtype_exporter.metrics.series_limit import UNKNOWN_OWN, MaxSeries, label_set_lines
+from runtype_exporter.metrics.series_limit import UNKNOWN_PROCESS, MaxSeries, label_set_lines
 from runtype_exporter.model import (
     BatchRef,
     BatchView,
@@ -31,7 +31,7 @@ class Clock:
         return 1000.0
 
 
-class Own:
+class FakeProcess:
     """The process's own numbers: as many lines as it is told, half of them counters."""
 
     def __init__(self):
@@ -44,7 +44,7 @@ class Own:
         return lines + self.lines
 
     def chunk(self, format_):
-        return b"own 1\n" * (self.lines + (self.begun if format_ == "openmetrics" else 0))
+        return b"process 1\n" * (self.lines + (self.begun if format_ == "openmetrics" else 0))
 
 
 class House:
@@ -63,11 +63,11 @@ class House:
             known_words=frozenset({"completed"}),
             series_limit=self.series_limit,
         )
-        self.own = Own()
+        self.process = FakeProcess()
         self.publisher = Publisher(
             ledger=self.snapshot,
             gauges=self.gauges.snapshot,
-            own=self.own,
+            process=self.process,
             clock=Clock(),
             gate=False,
             series_limit=self.series_limit,
@@ -128,7 +128,7 @@ STEPS = st.one_of(
     ),
     st.tuples(st.just("burst"), NUMBERS, st.integers(1, 60)),
     st.tuples(st.just("count"), st.integers(0, 99)),
-    st.tuples(st.just("own"), st.integers(0, 60)),
+    st.tuples(st.just("process"), st.integers(0, 60)),
     st.tuples(st.just("forget")),
     st.tuples(st.just("scrape"), st.sampled_from(FORMATS)),
 )
@@ -153,8 +153,8 @@ def test_a_scrape_never_has_more_lines_than_it_may(limit, steps):  # noqa: C901 
                     house.count(catalogue.COST.name, labels, 1.0)
                     value = HistogramValue((1.0, 2.0), (1, 0, 0), 1.0)
                     house.count(catalogue.SCHEDULE_RUN_QUEUE.name, labels[:2], value)
-            case ("own", lines):
-                house.own.lines, house.own.changed = lines, True
+            case ("process", lines):
+                house.process.lines, house.process.changed = lines, True
             case ("forget",):
                 house.gauges.forget("a")
             case ("scrape", format_):
@@ -213,13 +213,13 @@ def test_who_lost_its_lines_gets_them_back_when_there_is_room_to_spare_and_nothi
     for number in range(100):
         house.gauges.set_batch(view(number))
     assert len(house.batches()) == 100
-    house.own.lines, house.own.changed = 1, True
+    house.process.lines, house.process.changed = 1, True
     assert house.batches() == {f"b{number}" for number in range(1, 100)}
     for lines in (0, 1) * 10:
-        house.own.lines, house.own.changed = lines, True
+        house.process.lines, house.process.changed = lines, True
         assert house.batches() == {f"b{number}" for number in range(1, 100)}
     assert house.dropped == [("batch", 1)]
-    house.own.lines, house.own.changed = 0, True
+    house.process.lines, house.process.changed = 0, True
     house.gauges.set_batch(view(50, open_=False))
     house.gauges.set_batch(view(51, open_=False))
     house.gauges.set_batch(view(52, open_=False))
@@ -244,24 +244,24 @@ def test_a_lower_limit_takes_effect_with_the_next_publication():
         house.gauges.set_batch(view(number))
     assert len(house.batches()) == 50
     house.series_limit.configure(2 + 11 * 10, label_set=0)
-    house.own.changed = True
+    house.process.changed = True
     assert len(house.batches()) == 10
 
 
 def test_room_ends_near_the_limit_and_counts_what_was_promised():
     durable = 0
     series_limit = MaxSeries(1000, label_set=100, durable=lambda: durable)
-    series_limit.take(500, own=0)
+    series_limit.take(500, process=0)
     assert [series_limit.has_room(promised) for promised in (0, 3, 4)] == [True, True, False]
     durable = 300
     assert [series_limit.has_room(promised) for promised in (0, 1)] == [True, False]
-    series_limit.take(800, own=100)
+    series_limit.take(800, process=100)
     assert not series_limit.has_room()
 
 
 def test_until_they_are_read_the_process_s_own_numbers_are_reckoned_with():
-    assert MaxSeries(UNKNOWN_OWN * 10 // 9 + 1).has_room()
-    assert not MaxSeries(UNKNOWN_OWN * 10 // 9 - 1).has_room()
+    assert MaxSeries(UNKNOWN_PROCESS * 10 // 9 + 1).has_room()
+    assert not MaxSeries(UNKNOWN_PROCESS * 10 // 9 - 1).has_room()
     assert MaxSeries().has_room()
 
 

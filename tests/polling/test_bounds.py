@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from runtype_exporter import catalogue
-from runtype_exporter.metrics import Gauges, MaxSeries, OwnMetrics, Publisher, label_set_lines
+from runtype_exporter.metrics import Gauges, MaxSeries, ProcessMetrics, Publisher, label_set_lines
 from runtype_exporter.metrics.words import OTHERS
 from runtype_exporter.model import OVERFLOW
 from runtype_exporter.polling import Statuses
@@ -35,12 +35,12 @@ class Exposed:
 
     def __init__(self, rig: Rig, limit: int = LIMIT) -> None:
         self.rig = rig
-        self.own = OwnMetrics()
+        self.process = ProcessMetrics()
         self.series_limit = rig.series_limit = MaxSeries(
             limit,
             label_set=label_set_lines(catalogue.boundaries(), 0),
             durable=lambda: rig.ledger.lines(),  # noqa: PLW0108  # it is opened later
-            on_dropped=self.own.dropped,
+            on_dropped=self.process.dropped,
         )
         self.gauges = rig.shown = Gauges(
             batches_per_schedule=1, known_words=Statuses().known, series_limit=self.series_limit
@@ -48,7 +48,7 @@ class Exposed:
         self.publisher = Publisher(
             ledger=lambda: rig.ledger.snapshot(),  # noqa: PLW0108  # see above
             gauges=self.gauges.snapshot,
-            own=self.own,
+            process=self.process,
             clock=rig.clock,
             gate=False,
             series_limit=self.series_limit,

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from runtype_exporter.clock import SystemClock
-from runtype_exporter.metrics import Gauges, OwnMetrics, Publisher
+from runtype_exporter.metrics import Gauges, ProcessMetrics, Publisher
 from runtype_exporter.model import Sample, Snapshot, Status
 from runtype_exporter.web import Server, create_app
 
@@ -30,7 +30,7 @@ class House:
         self.publisher = Publisher(
             ledger=self._snapshot,
             gauges=gauges.snapshot,
-            own=OwnMetrics(),
+            process=ProcessMetrics(),
             clock=SystemClock(),
             gate=False,
         )

@@ -38,7 +38,7 @@ class _Taken(Collector):
         return iter(self._families)
 
 
-class OwnMetrics:
+class ProcessMetrics:
     """Implements `protocols.Telemetry`; the rest of its methods are for `app`."""
 
     def __init__(self) -> None:
@@ -56,8 +56,7 @@ class OwnMetrics:
         self.begun = 0
         """How many lines OpenMetrics has more than `refresh` counted."""
 
-    # --- what is counted: protocols.Telemetry
-    # -----------------------------------------------------------------------------
+    # --- what is counted: protocols.Telemetry ---
     def attempt(self, attempt: Attempt) -> None:
         """A request was sent and ended."""
         self._count(catalogue.API_REQUESTS, attempt.account, attempt.operation, attempt.code)
@@ -121,8 +120,7 @@ class OwnMetrics:
             if catalogue.BY_NAME[name].labels[0] == "account":
                 self._remove(name, labels)
 
-    # --- what the process is about
-    # ------------------------------------------------------------------------------------
+    # --- what the process is about ---
     def account(self, account: str) -> None:
         """An account is polled from now on: its counters exist, at 0, before anything happened."""
         for metric in (catalogue.POLLS, catalogue.BATCH_SWEEPS):
@@ -173,8 +171,7 @@ class OwnMetrics:
         """So many label sets of a kind were given no series of their own."""
         self._count(catalogue.SERIES_DROPPED, kind, by=label_sets)
 
-    # --- what is shown
-    # ------------------------------------------------------------------------------------------------
+    # --- what is shown ---
     @property
     def changed(self) -> bool:
         """Whether anything was counted since the last `refresh`."""
