@@ -17,7 +17,7 @@ from math import inf
 from runtype_exporter import catalogue
 from runtype_exporter.catalogue import Metric
 from runtype_exporter.metrics.series_limit import MaxSeries, choose
-from runtype_exporter.metrics.words import Words
+from runtype_exporter.metrics.status_labels import StatusLabels
 from runtype_exporter.model import BatchRef, BatchView, LabelValues, Sample, Series, Snapshot
 
 Group = tuple[str, str]
@@ -72,7 +72,7 @@ class Gauges:
         self._series_limit = series_limit or MaxSeries()
         self._free: tuple[int, int] | None = None
         self._batches_per_schedule = batches_per_schedule
-        self._words = Words(known_words)
+        self._status_labels = StatusLabels(known_words)
         self._groups: dict[Group, _Group] = {}
         self._group_of: dict[BatchRef, Group] = {}
         self._touched: dict[Group, None] = {}
@@ -85,17 +85,17 @@ class Gauges:
     def configure(self, *, batches_per_schedule: int, known_words: frozenset[str]) -> None:
         """Take over a reloaded configuration."""
         self._batches_per_schedule = batches_per_schedule
-        self._words.know(known_words)
+        self._status_labels.know(known_words)
         for key, group in self._groups.items():
             self._touched[key] = None
             for shown in group.batches.values():
-                shown.samples = dict(_samples(shown.view, self._words))
+                shown.samples = dict(_samples(shown.view, self._status_labels))
 
     def set_batch(self, view: BatchView) -> None:
         """Show a batch, in place of what was shown of it before."""
         key = view.ref.account, view.labels.schedule
         before = self._group_of.get(view.ref)
-        shown = _Shown(view, dict(_samples(view, self._words)))
+        shown = _Shown(view, dict(_samples(view, self._status_labels)))
         if before is not None:
             shown.visible = self._groups[before].batches.pop(view.ref).visible
             self._touched[before] = None
@@ -255,7 +255,7 @@ def _totals(batches: Iterable[_Shown], group: Group) -> dict[Series, float]:
     return totals
 
 
-def _samples(view: BatchView, words: Words) -> Iterator[tuple[Series, float]]:
+def _samples(view: BatchView, status_labels: StatusLabels) -> Iterator[tuple[Series, float]]:
     """The gauges of one batch."""
     labels = (view.ref.account, *view.labels, view.name)
     seen = view.picture.seen if view.picture else None
@@ -280,7 +280,7 @@ def _samples(view: BatchView, words: Words) -> Iterator[tuple[Series, float]]:
     if seen:
         pooled: Counter[str] = Counter()
         for word, count in seen.statuses.items():
-            pooled[words.label(word)] += count
+            pooled[status_labels.label(word)] += count
         for word, count in pooled.items():
             yield (catalogue.BATCH_RECORDS.name, (*labels, word)), float(count)
 

@@ -53,7 +53,7 @@ class ProcessMetrics:
         self._children: dict[tuple[str, LabelValues], Instrument] = {}
         self._taken: tuple[CollectedFamily, ...] = ()
         self._changed = True
-        self.begun = 0
+        self.created_lines = 0
         """How many lines OpenMetrics has more than `refresh` counted."""
 
     # --- what is counted: protocols.Telemetry ---
@@ -185,7 +185,7 @@ class ProcessMetrics:
         self._changed = False
         families = [family for family in self._registry.collect() if family.samples]
         total = lines + 1 + sum(len(_without_created(family).samples) for family in families)
-        self.begun = lines + 1 + sum(len(family.samples) for family in families) - total
+        self.created_lines = lines + 1 + sum(len(family.samples) for family in families) - total
         self._taken = (*families, GaugeMetricFamily(SERIES.name, SERIES.help, value=total))
         return total
 

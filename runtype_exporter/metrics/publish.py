@@ -14,7 +14,7 @@ from typing import NoReturn, Protocol
 
 from runtype_exporter.catalogue import CATALOGUE
 from runtype_exporter.clock import Clock
-from runtype_exporter.metrics.gate import Gate
+from runtype_exporter.metrics.first_scrape import FirstScrapeGate
 from runtype_exporter.metrics.gzipping import Body
 from runtype_exporter.metrics.series_limit import PER_BATCH, MaxSeries
 from runtype_exporter.metrics.shards import Assembler, Piece, Renderer, Variant, make_piece
@@ -48,7 +48,7 @@ class ProcessSource(Protocol):
         ...
 
     @property
-    def begun(self) -> int:
+    def created_lines(self) -> int:
         """How many lines OpenMetrics has more: when each counter and histogram began."""
         ...
 
@@ -90,7 +90,7 @@ class Publisher:
         self._gauges = gauges
         self._process = process
         self._clock = clock
-        self._gate = Gate(open_=not gate)
+        self._gate = FirstScrapeGate(open_=not gate)
         self._series_limit = series_limit or MaxSeries()
         self._process_lines: int | None = None
         self._renderer = Renderer(metric for metric in CATALOGUE if metric.owner != "process")
@@ -160,7 +160,7 @@ class Publisher:
         self._forget_demand(now)
         version = self._version + 1
         changed = not self._version
-        for changes in (self._gate.release(now), self._gate.admit(self._ledger(), version, now)):
+        for changes in (self._gate.release(now), self._gate.hold(self._ledger(), version, now)):
             for name, labels, sample in changes:
                 changed |= self._renderer.update(name, labels, sample)
         changed |= self._update_gauges()
@@ -177,7 +177,9 @@ class Publisher:
 
         Whether any changed.
         """
-        rest = self._renderer.lines + self._renderer.begun - self._renderer.lines_of(PER_BATCH)
+        rest = (
+            self._renderer.lines + self._renderer.created_lines - self._renderer.lines_of(PER_BATCH)
+        )
         self._series_limit.take(rest, process=self._process_lines)
         changed = False
         for name, family in self._gauges().families.items():
@@ -201,8 +203,8 @@ class Publisher:
         """Take the process's own numbers as they are now. The lines of all in the longer format."""
         lines = self._renderer.lines
         self._lines = self._process.refresh(lines)
-        self._process_lines = self._lines - lines + self._process.begun
-        return self._lines + self._process.begun + self._renderer.begun
+        self._process_lines = self._lines - lines + self._process.created_lines
+        return self._lines + self._process.created_lines + self._renderer.created_lines
 
     def _assemble(self, variant: Variant) -> Body:
         format_, encoding = variant

@@ -87,7 +87,7 @@ class _Family:
         self._holes = False
         self.shards: list[_Shard] = []
         self.lines = 0
-        self.begun = 0
+        self.created_lines = 0
 
     def update(self, labels: LabelValues, sample: Sample | None) -> bool:
         series = self._series.get(labels)
@@ -102,7 +102,7 @@ class _Family:
         series.shard.pieces.clear()
         if self._histogram:
             self.lines += count_lines(sample) - count_lines(before)
-        self.begun += (sample.created is not None) - (before.created is not None)
+        self.created_lines += (sample.created is not None) - (before.created is not None)
         return True
 
     def _add(self, labels: LabelValues, sample: Sample) -> bool:
@@ -113,7 +113,7 @@ class _Family:
         shard.series[labels] = self._series[labels] = _Series(shard, prefix, sample)
         shard.pieces.clear()
         self.lines += count_lines(sample)
-        self.begun += sample.created is not None
+        self.created_lines += sample.created is not None
         return True
 
     def _remove(self, labels: LabelValues, series: _Series) -> bool:
@@ -121,7 +121,7 @@ class _Family:
         del self._series[labels]
         series.shard.pieces.clear()
         self.lines -= count_lines(series.sample)
-        self.begun -= series.sample.created is not None
+        self.created_lines -= series.sample.created is not None
         self._holes = True
         return True
 
@@ -177,9 +177,9 @@ class Renderer:
         return sum(family.lines for family in self._families.values())
 
     @property
-    def begun(self) -> int:
+    def created_lines(self) -> int:
         """How many lines OpenMetrics has more: when each counter and histogram began."""
-        return sum(family.begun for family in self._families.values())
+        return sum(family.created_lines for family in self._families.values())
 
     def lines_of(self, names: Iterable[str]) -> int:
         """Lines that these metrics take in the text format."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from runtype_exporter.metrics.gauges import Gauges
-from runtype_exporter.metrics.words import OTHERS
+from runtype_exporter.metrics.status_labels import OTHERS
 from runtype_exporter.model import BatchRef, BatchView, Labels, Picture, Sample, Seen, Snapshot
 
 KNOWN = frozenset({"pending", "running", "completed", "failed"})

@@ -272,6 +272,6 @@ def test_the_limit_of_lines_and_what_it_cost_are_shown_from_the_start(metrics):
 @pytest.mark.parametrize("format_", ["text", "openmetrics"])
 def test_it_knows_how_many_lines_each_format_has(metrics, format_):
     metrics.attempt(Attempt("a", "results", "200", 0.3))
-    total = metrics.refresh(100) + (metrics.begun if format_ == "openmetrics" else 0)
+    total = metrics.refresh(100) + (metrics.created_lines if format_ == "openmetrics" else 0)
     lines = metrics.chunk(format_).decode().splitlines()
     assert total == 100 + sum(not line.startswith("#") for line in lines)

@@ -36,7 +36,7 @@ class FakeProcess:
     def __init__(self):
         self.changed = False
         self.refreshed = 0
-        self.begun = 0
+        self.created_lines = 0
         self.failing = False
 
     def refresh(self, lines):

@@ -37,14 +37,16 @@ class FakeProcess:
     def __init__(self):
         self.changed = True
         self.lines = 0
-        self.begun = 0
+        self.created_lines = 0
 
     def refresh(self, lines):
-        self.begun = self.lines // 2
+        self.created_lines = self.lines // 2
         return lines + self.lines
 
     def chunk(self, format_):
-        return b"process 1\n" * (self.lines + (self.begun if format_ == "openmetrics" else 0))
+        return b"process 1\n" * (
+            self.lines + (self.created_lines if format_ == "openmetrics" else 0)
+        )
 
 
 class House:

@@ -10,7 +10,7 @@ OTHERS = 20
 OTHER = "other"
 
 
-class Words:
+class StatusLabels:
     """Which words stand for themselves: the known ones, and the first others that appear."""
 
     def __init__(self, known: frozenset[str]) -> None:

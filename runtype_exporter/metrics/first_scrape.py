@@ -35,7 +35,7 @@ class _Hold:
     sample: Sample
 
 
-class Gate:
+class FirstScrapeGate:
     """Holds back what series gained before their first sample was served.
 
     One that is `open` holds nothing back.
@@ -51,7 +51,7 @@ class Gate:
         self._served = -1
         self._first = True
 
-    def admit(self, snapshot: Snapshot, version: int, now: float) -> Iterator[Change]:
+    def hold(self, snapshot: Snapshot, version: int, now: float) -> Iterator[Change]:
         """What to show of the series that changed.
 
         `version` is that of the exposition which will show it.
