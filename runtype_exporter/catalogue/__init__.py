@@ -1,7 +1,7 @@
 """One declaration a metric: name, type, help, labels, owner, stability.
 
 Rendering, the ledger, the docs, rules and dashboards take what they know of a metric from here or
-are checked against it. Owners: `ledger` (durable: survives restarts), `picture` (gauges of the last
+are checked against it. Owners: `ledger` (durable: survives restarts), `snapshot` (gauges of the last
 complete picture), `process` (reset with the process).
 """
 
@@ -9,15 +9,15 @@ complete picture), `process` (reset with the process).
 
 from __future__ import annotations
 
-from runtype_exporter.catalogue import durable, pictures, process
+from runtype_exporter.catalogue import durable, gauges, process
 from runtype_exporter.catalogue.durable import *
+from runtype_exporter.catalogue.gauges import *
 from runtype_exporter.catalogue.metric import *
-from runtype_exporter.catalogue.pictures import *
 from runtype_exporter.catalogue.process import *
 
 CATALOGUE: tuple[Metric, ...] = tuple(
     value
-    for module in (durable, pictures, process)
+    for module in (durable, gauges, process)
     for value in vars(module).values()
     if isinstance(value, Metric)
 )

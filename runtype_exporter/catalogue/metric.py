@@ -8,7 +8,7 @@ from typing import Literal
 from runtype_exporter.model import Series
 
 MetricType = Literal["counter", "gauge", "histogram"]
-Owner = Literal["ledger", "picture", "process"]
+Owner = Literal["ledger", "snapshot", "process"]
 Stability = Literal["stable", "experimental"]
 Values = tuple[tuple[str, tuple[str, ...]], ...]
 

@@ -27,7 +27,7 @@ one account has."""
 PER_BATCH = frozenset(
     metric.name
     for metric in CATALOGUE
-    if metric.owner == "picture"
+    if metric.owner == "snapshot"
     and "batch" in metric.labels
     and metric is not catalogue.BATCH_FOUND
 )

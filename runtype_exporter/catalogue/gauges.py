@@ -1,4 +1,4 @@
-"""Gauges of the last complete picture of batches, schedules and usage."""
+"""Gauges of the last complete snapshot of batches, schedules and usage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runtype_exporter.catalogue.metric import (
 
 
 def _gauge(name: str, help_: str, labels: tuple[str, ...], values: Values = ()) -> Metric:
-    return Metric(name, "gauge", help_, labels, "picture", values=values)
+    return Metric(name, "gauge", help_, labels, "snapshot", values=values)
 
 
 # --- batches ---
