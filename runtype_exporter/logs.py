@@ -14,16 +14,16 @@ from typing import Any, Literal
 
 import structlog
 
-Level = Literal["debug", "info", "warning", "error"]
-Format = Literal["logfmt", "json"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["logfmt", "json"]
 
 _ORDER = ("timestamp", "level", "event")
 
 
-def configure(level: Level, form: Format) -> None:
+def configure(level: LogLevel, format_: LogFormat) -> None:
     """Set up logging for the process."""
     renderer: Any = structlog.processors.JSONRenderer()
-    if form == "logfmt":
+    if format_ == "logfmt":
         renderer = structlog.processors.LogfmtRenderer(key_order=_ORDER, bool_as_flag=False)
     shared: list[Any] = [
         structlog.processors.add_log_level,

@@ -7,23 +7,23 @@ hands out chunks.
 """
 
 from runtype_exporter.metrics.gauges import Gauges
-from runtype_exporter.metrics.gzipping import Body
+from runtype_exporter.metrics.gzip import ResponseBody
 from runtype_exporter.metrics.process_metrics import ProcessMetrics
 from runtype_exporter.metrics.publish import Exposition, Publisher
 from runtype_exporter.metrics.series_limit import MaxSeries, label_set_lines
 from runtype_exporter.metrics.shards import Encoding, Renderer, Variant
-from runtype_exporter.metrics.text import Format
+from runtype_exporter.metrics.text import ExpositionFormat
 
 __all__ = [
-    "Body",
     "Encoding",
     "Exposition",
-    "Format",
+    "ExpositionFormat",
     "Gauges",
     "MaxSeries",
     "ProcessMetrics",
     "Publisher",
     "Renderer",
+    "ResponseBody",
     "Variant",
     "label_set_lines",
 ]

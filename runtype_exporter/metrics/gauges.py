@@ -20,7 +20,7 @@ from runtype_exporter.metrics.series_limit import MaxSeries, choose
 from runtype_exporter.metrics.status_labels import StatusLabels
 from runtype_exporter.model import BatchRef, BatchView, LabelValues, Sample, Series, Snapshot
 
-Group = tuple[str, str]
+ScheduleKey = tuple[str, str]
 """An account and a schedule's label: what `batches_per_schedule` counts by."""
 
 
@@ -45,7 +45,7 @@ Slot = tuple[str, str]
 
 
 @dataclass(slots=True)
-class _Group:
+class _ScheduleBatches:
     batches: dict[BatchRef, _Shown] = field(default_factory=dict)
     published: dict[Slot, Mapping[Series, float]] = field(default_factory=dict)
     """What the last snapshot left shown, by the very mappings: what is the same needs no look
@@ -73,9 +73,9 @@ class Gauges:
         self._free: tuple[int, int] | None = None
         self._batches_per_schedule = batches_per_schedule
         self._status_labels = StatusLabels(known_words)
-        self._groups: dict[Group, _Group] = {}
-        self._group_of: dict[BatchRef, Group] = {}
-        self._touched: dict[Group, None] = {}
+        self._groups: dict[ScheduleKey, _ScheduleBatches] = {}
+        self._group_of: dict[BatchRef, ScheduleKey] = {}
+        self._touched: dict[ScheduleKey, None] = {}
         self._found: dict[LabelValues, float] = {}
         self._found_published: dict[LabelValues, float] = {}
         self._collected: dict[tuple[str, str], Mapping[Series, float]] = {}
@@ -99,7 +99,7 @@ class Gauges:
         if before is not None:
             shown.visible = self._groups[before].batches.pop(view.ref).visible
             self._touched[before] = None
-        group = self._groups.setdefault(key, _Group())
+        group = self._groups.setdefault(key, _ScheduleBatches())
         group.batches[view.ref] = shown
         self._group_of[view.ref] = key
         self._touched[key] = None
@@ -196,7 +196,7 @@ class Gauges:
         if dropped:
             self._series_limit.dropped(dropped)
 
-    def _prune(self, group: _Group) -> None:
+    def _prune(self, group: _ScheduleBatches) -> None:
         """Let go of closed batches but the newest."""
         closed = [
             shown.view
@@ -239,7 +239,7 @@ def _by_slot(batches: Iterable[_Shown]) -> dict[Slot, Mapping[Series, float]]:
     }
 
 
-def _totals(batches: Iterable[_Shown], group: Group) -> dict[Series, float]:
+def _totals(batches: Iterable[_Shown], group: ScheduleKey) -> dict[Series, float]:
     """What is told of the batches of one account's schedule together."""
     open_by_flow: Counter[str] = Counter()
     drift = 0

@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 
 from runtype_exporter import catalogue
 from runtype_exporter.catalogue import CATALOGUE, SERIES, Metric
-from runtype_exporter.metrics.text import Format
+from runtype_exporter.metrics.text import ExpositionFormat
 from runtype_exporter.model import Attempt, LabelValues
 
 Instrument = Counter | Gauge | Histogram
@@ -189,7 +189,7 @@ class ProcessMetrics:
         self._taken = (*families, GaugeMetricFamily(SERIES.name, SERIES.help, value=total))
         return total
 
-    def chunk(self, format_: Format) -> bytes:
+    def chunk(self, format_: ExpositionFormat) -> bytes:
         """The text of what was taken, and the exposition's end."""
         if format_ == "openmetrics":
             text: bytes = generate_openmetrics(_Taken(self._taken))  # type: ignore[no-untyped-call]  # the library's

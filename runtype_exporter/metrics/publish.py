@@ -15,10 +15,10 @@ from typing import NoReturn, Protocol
 from runtype_exporter.catalogue import CATALOGUE
 from runtype_exporter.clock import Clock
 from runtype_exporter.metrics.first_scrape import FirstScrapeGate
-from runtype_exporter.metrics.gzipping import Body
+from runtype_exporter.metrics.gzip import ResponseBody
 from runtype_exporter.metrics.series_limit import PER_BATCH, MaxSeries
 from runtype_exporter.metrics.shards import Assembler, Piece, Renderer, Variant, make_piece
-from runtype_exporter.metrics.text import Format
+from runtype_exporter.metrics.text import ExpositionFormat
 from runtype_exporter.model import Snapshot
 
 TICK = 1.0
@@ -52,7 +52,7 @@ class ProcessSource(Protocol):
         """How many lines OpenMetrics has more: when each counter and histogram began."""
         ...
 
-    def chunk(self, format_: Format) -> bytes:
+    def chunk(self, format_: ExpositionFormat) -> bytes:
         """The text of what was taken, and the exposition's end."""
         ...
 
@@ -66,7 +66,7 @@ class Exposition:
 
     version: int
     lines: int = 0
-    bodies: Mapping[Variant, Body] = field(default_factory=lambda: MappingProxyType({}))
+    bodies: Mapping[Variant, ResponseBody] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class Publisher:
@@ -108,7 +108,7 @@ class Publisher:
         """What is published now. Version 0 is empty: nothing was published yet."""
         return self._current
 
-    def body(self, variant: Variant) -> tuple[int, Body]:
+    def body(self, variant: Variant) -> tuple[int, ResponseBody]:
         """What to answer a scrape, and its version for `served`.
 
         Rendered on the spot where nobody asked for this variant lately.
@@ -206,7 +206,7 @@ class Publisher:
         self._process_lines = self._lines - lines + self._process.created_lines
         return self._lines + self._process.created_lines + self._renderer.created_lines
 
-    def _assemble(self, variant: Variant) -> Body:
+    def _assemble(self, variant: Variant) -> ResponseBody:
         format_, encoding = variant
         process = self._process_pieces.get(variant)
         if process is None:

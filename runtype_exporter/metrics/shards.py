@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from runtype_exporter.catalogue import Metric
-from runtype_exporter.metrics.gzipping import Body, Deflated, Joiner, deflate
-from runtype_exporter.metrics.text import Format, Prefix, Writer, count_lines, header
+from runtype_exporter.metrics.gzip import Deflated, Joiner, ResponseBody, deflate
+from runtype_exporter.metrics.text import ExpositionFormat, LinePrefix, Writer, count_lines, header
 from runtype_exporter.model import LabelValues, Sample
 
 Encoding = Literal["identity", "gzip"]
-Variant = tuple[Format, Encoding]
+Variant = tuple[ExpositionFormat, Encoding]
 """One way in which an exposition can be asked for."""
 
 Piece = bytes | Deflated
@@ -39,19 +39,19 @@ class Assembler:
     def __init__(self) -> None:
         self._joiner = Joiner()
 
-    def body(self, pieces: Sequence[Piece]) -> Body:
+    def body(self, pieces: Sequence[Piece]) -> ResponseBody:
         """The pieces as the body of a response."""
         deflated = [piece for piece in pieces if isinstance(piece, Deflated)]
         if deflated:
             return self._joiner.join(deflated)
         plain = tuple(piece for piece in pieces if isinstance(piece, bytes))
-        return Body(plain, sum(map(len, plain)))
+        return ResponseBody(plain, sum(map(len, plain)))
 
 
 class _Series:
     __slots__ = ("prefix", "sample", "shard")
 
-    def __init__(self, shard: _Shard, prefix: Prefix, sample: Sample) -> None:
+    def __init__(self, shard: _Shard, prefix: LinePrefix, sample: Sample) -> None:
         self.shard = shard
         self.prefix = prefix
         self.sample = sample

@@ -15,10 +15,10 @@ from typing import Literal, NamedTuple
 from runtype_exporter.catalogue import Metric
 from runtype_exporter.model import Exemplar, HistogramValue, LabelValues, Sample
 
-Format = Literal["text", "openmetrics"]
+ExpositionFormat = Literal["text", "openmetrics"]
 
 
-class Prefix(NamedTuple):
+class LinePrefix(NamedTuple):
     """What never changes about one series' lines.
 
     Its label set, and the two halves of it around a bucket's `le`.
@@ -54,7 +54,7 @@ def escape_label(value: str) -> str:
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
-def header(metric: Metric, format_: Format) -> str:
+def header(metric: Metric, format_: ExpositionFormat) -> str:
     """A family's HELP and TYPE.
 
     OpenMetrics names a counter's family without `_total`, and escapes quotes in HELP.
@@ -83,7 +83,7 @@ class Writer:
         self._bounds: tuple[float, ...] = ()
         self._edges: tuple[str, ...] = ('le="+Inf"',)
 
-    def prefix(self, labels: LabelValues) -> Prefix:
+    def prefix(self, labels: LabelValues) -> LinePrefix:
         """What to keep of a series so that its labels are escaped and sorted once.
 
         Raises:
@@ -100,13 +100,13 @@ class Writer:
             for half in (self._before, self._after)
         )
         both = before + after
-        return Prefix(
+        return LinePrefix(
             "{" + ",".join(both) + "}" if both else "",
             "{" + "".join(f"{label}," for label in before),
             "".join(f",{label}" for label in after) + "}",
         )
 
-    def lines(self, prefix: Prefix, sample: Sample, format_: Format) -> str:
+    def lines(self, prefix: LinePrefix, sample: Sample, format_: ExpositionFormat) -> str:
         """A series' lines.
 
         A format's own extras: OpenMetrics shows when a series began, and exemplars.
@@ -120,7 +120,9 @@ class Writer:
             text += f"{self._created}{prefix.labels} {format_value(sample.created)}\n"
         return text
 
-    def _histogram(self, prefix: Prefix, value: HistogramValue, format_: Format) -> str:
+    def _histogram(
+        self, prefix: LinePrefix, value: HistogramValue, format_: ExpositionFormat
+    ) -> str:
         if value.bounds != self._bounds:
             self._bounds = value.bounds
             self._edges = tuple(

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from runtype_exporter.metrics import Encoding, Format
+from runtype_exporter.metrics import Encoding, ExpositionFormat
 
-CONTENT_TYPES: dict[Format, str] = {
+CONTENT_TYPES: dict[ExpositionFormat, str] = {
     "text": "text/plain; version=0.0.4; charset=utf-8",
     "openmetrics": "application/openmetrics-text; version=1.0.0; charset=utf-8",
 }
@@ -26,7 +26,7 @@ class _Wish(NamedTuple):
     quality: float
 
 
-def choose_format(accept: str) -> Format:
+def choose_format(accept: str) -> ExpositionFormat:
     """OpenMetrics for whoever names it and likes it no less than the text format.
 
     Wildcards get the text format.
@@ -49,8 +49,10 @@ def choose_encoding(accept_encoding: str) -> Encoding:
     for wish in _wishes(accept_encoding):
         name = "gzip" if wish.name == "x-gzip" else wish.name
         wishes[name] = max(wishes.get(name, 0.0), wish.quality)
-    gzip = wishes.get("gzip", wishes.get("*", 0.0))
-    return "gzip" if gzip > 0 and gzip >= wishes.get("identity", 0.0) else "identity"
+    gzip_quality = wishes.get("gzip", wishes.get("*", 0.0))
+    return (
+        "gzip" if gzip_quality > 0 and gzip_quality >= wishes.get("identity", 0.0) else "identity"
+    )
 
 
 def _wishes(header: str) -> Iterator[_Wish]:

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from runtype_exporter.metrics import Body, Publisher
+from runtype_exporter.metrics import Publisher, ResponseBody
 from runtype_exporter.model import Status
 from runtype_exporter.protocols import StatusSource
 from runtype_exporter.web.landing import landing_page
@@ -39,7 +39,9 @@ _HEADERS = {
 class _ExpositionResponse(Response):
     """Writes a body's chunks as they lie, and says so once the last one was handed over to a client that is still there."""
 
-    def __init__(self, body: Body, headers: dict[str, str], served: Callable[[], None]) -> None:
+    def __init__(
+        self, body: ResponseBody, headers: dict[str, str], served: Callable[[], None]
+    ) -> None:
         super().__init__(headers={**headers, "content-length": str(body.length)})
         self._chunks = body.chunks
         self._served = served

@@ -25,7 +25,7 @@ _LAST = b"\x03\x00"
 _ZEROS = bytes(1 << 16)
 
 
-class Body(NamedTuple):
+class ResponseBody(NamedTuple):
     """What a response carries.
 
     Chunks to be sent one after the other, and their length together in bytes.
@@ -70,7 +70,7 @@ class Joiner:
         self._chunks: dict[tuple[Deflated, ...], Deflated] = {}
         self._checksums: list[dict[tuple[Deflated, ...], Deflated]] = []
 
-    def join(self, pieces: Sequence[Deflated]) -> Body:
+    def join(self, pieces: Sequence[Deflated]) -> ResponseBody:
         """The pieces as one gzip stream."""
         level = _regroup(pieces, self._chunks, keep_data=True)
         chunks = [piece.data for piece in level]
@@ -88,7 +88,7 @@ class Joiner:
             + (total.size & 0xFFFFFFFF).to_bytes(4, "little")
         )
         body = (_HEAD, *chunks, tail)
-        return Body(body, sum(map(len, body)))
+        return ResponseBody(body, sum(map(len, body)))
 
 
 def _regroup(
