@@ -99,7 +99,7 @@ class Exporter:
         self._replaced = False
         """Whether the ledger's files were not in place when they were last looked at."""
         self._was_ready = False
-        self._changing = asyncio.Lock()
+        self._reload_lock = asyncio.Lock()
         """Held while accounts are exchanged: a second reload, or the stop, waits for the first to
         be whole."""
         self._process_metrics.build_info(__version__, platform.python_version())
@@ -160,7 +160,7 @@ class Exporter:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             self._accounts.start(self._config, tasks)
-            beside = [
+            background = [
                 tasks.create_task(publisher.run()),
                 tasks.create_task(self._reload_when_asked()),
             ]
@@ -170,9 +170,9 @@ class Exporter:
             self._options.on_listening(port)
             await self._signals.stop.wait()
             _log.info("stopping")
-            async with self._changing:
+            async with self._reload_lock:
                 await self._accounts.stop()
-            for task in beside:
+            for task in background:
                 task.cancel()
             server.stop()
             await asyncio.wait({serving}, timeout=STOP_AFTER)
@@ -203,7 +203,7 @@ class Exporter:
 
         Its errors, where it is bad or cannot be taken up: then the old one stays in force.
         """
-        async with self._changing:
+        async with self._reload_lock:
             if self._signals.stop.is_set():
                 return ["the exporter is being stopped"]
             try:
@@ -225,7 +225,7 @@ class Exporter:
                 return self._refuse([str(error)])
             # In the group, so that a failure half-way ends the process; shielded, so that a client
             # that leaves ends nothing.
-            await asyncio.shield(self._tasks.create_task(self._exchange(config)))
+            await asyncio.shield(self._tasks.create_task(self._swap_accounts(config)))
             self._process_metrics.reloaded(self._clock.now(), successful=True)
             _log.info("configuration reloaded", accounts=len(config.accounts))
             return []
@@ -236,7 +236,7 @@ class Exporter:
             self._signals.reload.clear()
             await self.reload()
 
-    async def _exchange(self, config: Config) -> None:
+    async def _swap_accounts(self, config: Config) -> None:
         """Stop the accounts and start those of another configuration.
 
         What an account's own section left alone goes on counting.
@@ -360,7 +360,7 @@ async def serve(options: Options) -> int:
             says why and what to do.
     """
     signals = Signals()
-    with signals.heard():  # before the ledger is opened: a stop that comes early is orderly too
+    with signals.installed():  # before the ledger is opened: a stop that comes early is orderly too
         return await Exporter(options, signals).serve()
 
 

@@ -48,7 +48,7 @@ class Demo:
             OSError: the address cannot be listened on.
         """
         signals = Signals()
-        with signals.heard(), listen(host, port) as listener:
+        with signals.installed(), listen(host, port) as listener:
             server = _server(listener, self._api(self._clock()))
             say(
                 f"simulated API  http://{host or '127.0.0.1'}:{listener.getsockname()[1]}   (key:"

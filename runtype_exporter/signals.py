@@ -20,7 +20,7 @@ class Signals:
     reload: asyncio.Event = field(default_factory=asyncio.Event)
 
     @contextmanager
-    def heard(self) -> Iterator[None]:
+    def installed(self) -> Iterator[None]:
         """While this lasts, SIGTERM and SIGINT ask to stop and SIGHUP to reload, instead of ending the process.
 
         Needs a running event loop in the main thread.

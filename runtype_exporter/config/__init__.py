@@ -9,7 +9,7 @@ from runtype_exporter.config.errors import ConfigError, Problem
 from runtype_exporter.config.loading import load
 from runtype_exporter.config.schema import (
     Account,
-    Collectors,
+    CollectorSwitches,
     Config,
     ConfiguredBatch,
     Globs,
@@ -23,7 +23,7 @@ from runtype_exporter.config.slos import Slo
 
 __all__ = [
     "Account",
-    "Collectors",
+    "CollectorSwitches",
     "Config",
     "ConfigError",
     "ConfiguredBatch",

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import yaml
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 """Where a value stands: keys and indices from the top."""
 
 MOST_VALUES: Final = 100_000
@@ -28,11 +28,11 @@ _PLAIN: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class DocumentFault:
     """What is wrong at a line, and which value it is about."""
 
     line: int
-    path: Path
+    path: KeyPath
     message: str
 
 
@@ -41,11 +41,11 @@ class Document:
     """The data (lists as tuples), the line of each value, and what is wrong with the text."""
 
     data: Any = None
-    faults: list[Fault] = field(default_factory=list)
-    lines: dict[Path, int] = field(default_factory=dict)
+    faults: list[DocumentFault] = field(default_factory=list)
+    lines: dict[KeyPath, int] = field(default_factory=dict)
     values: int = 0
 
-    def line(self, path: Path) -> int:
+    def line(self, path: KeyPath) -> int:
         """The line of a value, or of what it is missing from."""
         while path and path not in self.lines:
             path = path[:-1]
@@ -62,11 +62,11 @@ def parse(text: str) -> Document:
             document.data = _value(node, (), loader, document)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        document.faults.append(Fault(mark.line + 1 if mark else 1, (), _syntax(error)))
+        document.faults.append(DocumentFault(mark.line + 1 if mark else 1, (), _syntax(error)))
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         document.faults.append(
-            Fault(line, (), "has a character that YAML does not allow; remove it")
+            DocumentFault(line, (), "has a character that YAML does not allow; remove it")
         )
     except _TooMuch as error:
         path = _before_alias(error.path, document)
@@ -74,10 +74,10 @@ def parse(text: str) -> Document:
             f"comes to more than {MOST_VALUES} values: aliases (*name) of aliases multiply; write"
             " out what they stand for"
         )
-        document.faults.append(Fault(document.line(path), path, message))
+        document.faults.append(DocumentFault(document.line(path), path, message))
     except RecursionError:
         document.faults.append(
-            Fault(1, (), "is nested too deeply, or an alias stands inside its own anchor")
+            DocumentFault(1, (), "is nested too deeply, or an alias stands inside its own anchor")
         )
     return document
 
@@ -85,11 +85,11 @@ def parse(text: str) -> Document:
 class _TooMuch(Exception):  # noqa: N818  # a fault of the file, told as one
     """There is no end of values."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: KeyPath) -> None:
         self.path = path
 
 
-def _before_alias(path: Path, document: Document) -> Path:
+def _before_alias(path: KeyPath, document: Document) -> KeyPath:
     """What holds the first alias on the way to a value.
 
     An alias stands for what is written further up. Without one, the top.
@@ -106,14 +106,16 @@ def _syntax(error: yaml.MarkedYAMLError) -> str:
     return f"is not valid YAML: {said}; check colons, quotes and indentation here and above"
 
 
-def _value(node: yaml.Node, path: Path, loader: yaml.SafeLoader, document: Document) -> Any:
+def _value(node: yaml.Node, path: KeyPath, loader: yaml.SafeLoader, document: Document) -> Any:
     line = document.lines.setdefault(path, node.start_mark.line + 1)
     document.values += 1
     if document.values > MOST_VALUES:
         raise _TooMuch(path)
     if node.tag not in _CONSTRUCTED | _PLAIN:
         document.faults.append(
-            Fault(line, path, "YAML tags are not used here; remove the word that begins with !")
+            DocumentFault(
+                line, path, "YAML tags are not used here; remove the word that begins with !"
+            )
         )
     elif isinstance(node, yaml.MappingNode):
         return dict(_entries(node, path, loader, document))
@@ -125,25 +127,27 @@ def _value(node: yaml.Node, path: Path, loader: yaml.SafeLoader, document: Docum
         try:
             return loader.construct_object(node)
         except (ValueError, LookupError):  # !!bool of some word, an integer of thousands of digits
-            document.faults.append(Fault(line, path, f"is no valid {node.tag.removeprefix(_TAG)}"))
+            document.faults.append(
+                DocumentFault(line, path, f"is no valid {node.tag.removeprefix(_TAG)}")
+            )
     else:
         return node.value
     return None
 
 
 def _entries(
-    node: yaml.MappingNode, path: Path, loader: yaml.SafeLoader, document: Document
+    node: yaml.MappingNode, path: KeyPath, loader: yaml.SafeLoader, document: Document
 ) -> Iterator[tuple[str, Any]]:
     seen: dict[str, int] = {}
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1
         if not isinstance(key_node, yaml.ScalarNode):
-            document.faults.append(Fault(line, path, "has a key that is no text"))
+            document.faults.append(DocumentFault(line, path, "has a key that is no text"))
             continue
         key = str(key_node.value)  # as it is written: `no` and `1` are words here
         if key in seen:
             message = f"key {key!r} stands twice (first in line {seen[key]}); remove one"
-            document.faults.append(Fault(line, path, message))
+            document.faults.append(DocumentFault(line, path, message))
             continue
         seen[key] = document.lines[(*path, key)] = line
         yield key, _value(value_node, (*path, key), loader, document)

@@ -24,7 +24,7 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class Reading:
+class FileContext:
     """How a file is read, as against values made in Python.
 
     Durations need a unit, and this is where secrets are looked for.
@@ -62,20 +62,20 @@ def _label(text: str) -> str:
     return text
 
 
-def section(value: Any) -> Any:
+def empty_as_section(value: Any) -> Any:
     """A heading whose keys are all commented out is a section of defaults."""
     return {} if value is None else value
 
 
-def listed(value: Any) -> Any:
+def empty_as_list(value: Any) -> Any:
     """So is one whose items are."""
     return () if value is None else value
 
 
 Text = Annotated[str, Strict()]
-Count = Annotated[int, Strict()]
+WholeNumber = Annotated[int, Strict()]
 Flag = Annotated[bool, Strict()]
 Label = Annotated[Text, AfterValidator(_label)]
 Duration = Annotated[float, BeforeValidator(_duration)]
-Span = Annotated[Duration, AfterValidator(_positive)]
-Optional = BeforeValidator(section)
+PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
+DefaultsIfEmpty = BeforeValidator(empty_as_section)

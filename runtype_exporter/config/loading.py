@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 
 from runtype_exporter.config import document
 from runtype_exporter.config.errors import ConfigError, Problem
-from runtype_exporter.config.fields import Reading
+from runtype_exporter.config.fields import FileContext
 from runtype_exporter.config.schema import Config, nameless, repeated
 
 DEFAULT_FILE: Final = Path("config.yaml")
@@ -68,18 +68,21 @@ def load(path: Path | None, *, environ: Mapping[str, str] | None = None) -> Conf
         data = {**BUILT_IN, **data} if isinstance(data, dict) else data
         try:
             config = Config.model_validate(
-                data, context=Reading(path.parent, os.environ if environ is None else environ)
+                data, context=FileContext(path.parent, os.environ if environ is None else environ)
             )
         except ValidationError as error:
             known = {fault.path for fault in faults}
             found = [
-                _told(details) for details in error.errors(include_url=False, include_input=True)
+                _described(details)
+                for details in error.errors(include_url=False, include_input=True)
             ]
             faults += [
-                document.Fault(parsed.line(at), at, said) for at, said in found if at not in known
+                document.DocumentFault(parsed.line(at), at, said)
+                for at, said in found
+                if at not in known
             ]
         faults += [
-            document.Fault(parsed.line(at), at, said)
+            document.DocumentFault(parsed.line(at), at, said)
             for at, said in (*repeated(data), *nameless(data))
         ]
     if faults:
@@ -115,7 +118,7 @@ def _text(path: Path) -> str:
         ) from None
 
 
-def _told(error: ErrorDetails) -> tuple[document.Path, str]:
+def _described(error: ErrorDetails) -> tuple[document.KeyPath, str]:
     """Where an error is, and what a person is told about it."""
     path, kind, context = tuple(error["loc"]), error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
@@ -143,7 +146,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
-def _unknown_key(path: document.Path) -> str:
+def _unknown_key(path: document.KeyPath) -> str:
     """The message for a key that does not exist, with the one that was probably meant."""
     model: type[BaseModel] = Config
     for part in path[:-1]:
@@ -162,7 +165,7 @@ def _is_section(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
-def _written(path: document.Path) -> str:
+def _written(path: document.KeyPath) -> str:
     """A path as people write it, on one line: accounts[0].timeout."""
     parts = (
         f"[{part}]" if isinstance(part, int) else f".{part if part.isprintable() else repr(part)}"

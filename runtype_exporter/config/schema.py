@@ -22,16 +22,16 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Val
 
 from runtype_exporter.catalogue import LATENCY_BUCKETS
 from runtype_exporter.config.fields import (
-    Count,
+    DefaultsIfEmpty,
     Duration,
+    FileContext,
     Flag,
     Label,
-    Optional,
-    Reading,
+    PositiveDuration,
     Section,
-    Span,
     Text,
-    listed,
+    WholeNumber,
+    empty_as_list,
 )
 from runtype_exporter.config.secrets import Secret
 from runtype_exporter.config.slos import DEFAULT_SLOS, Slo
@@ -111,13 +111,13 @@ def _secret(value: Any, info: ValidationInfo) -> Secret:
     """A reference to a key. Nothing that stands here is ever repeated: it may be the key."""
     if isinstance(value, Secret):
         return value
-    reading: Reading | None = info.context
-    if isinstance(value, dict) and len(value) == 1 and reading is not None:
+    context: FileContext | None = info.context
+    if isinstance(value, dict) and len(value) == 1 and context is not None:
         match next(iter(value.items())):
             case ("env", str(name)):
-                return Secret(env=name, environ=reading.environ)
+                return Secret(env=name, environ=context.environ)
             case ("file", str(path)) if path.strip() and "\0" not in path:
-                return Secret(file=reading.folder / path, environ=reading.environ)
+                return Secret(file=context.folder / path, environ=context.environ)
     raise ValueError(_INLINE if isinstance(value, str) else "must be {env: NAME} or {file: PATH}")
 
 
@@ -213,7 +213,7 @@ class ConfiguredBatch(Section):
     Example: `failed`."""
 
 
-class Collectors(Section):
+class CollectorSwitches(Section):
     """What is read besides results."""
 
     schedules: Flag = True
@@ -248,21 +248,21 @@ class Account(Section):
     """
     base_url: Annotated[Text, AfterValidator(_base_url)] = DEFAULT_BASE_URL
     """Where the API is: https, or http on this machine only. Example: `https://api.runtype.com`."""
-    requests_per_hour: Annotated[Count, Field(ge=MIN_REQUESTS_PER_HOUR)] = 1000
+    requests_per_hour: Annotated[WholeNumber, Field(ge=MIN_REQUESTS_PER_HOUR)] = 1000
     """Never exceeded in any hour, retries and restarts included; work waits for its turn instead.
     Example: `5000`."""
-    page_size: Annotated[Count, Field(ge=1, le=MAX_PAGE_SIZE)] = 100
+    page_size: Annotated[WholeNumber, Field(ge=1, le=MAX_PAGE_SIZE)] = 100
     """Results asked for with one request; the API may answer with fewer. Lists are never asked for
     more than 100. Example: `1000`."""
-    timeout: Span = 30.0
+    timeout: PositiveDuration = 30.0
     """Of one request, to the last byte of its answer. Example: `90s`."""
-    schedules: Annotated[Globs, Optional] = Globs()
+    schedules: Annotated[Globs, DefaultsIfEmpty] = Globs()
     """Which schedules are followed."""
     adhoc_batches: Flag = True
     """Whether batches that no schedule started are followed too. Example: `false`."""
-    batches: Annotated[tuple[ConfiguredBatch, ...], BeforeValidator(listed)] = ()
+    batches: Annotated[tuple[ConfiguredBatch, ...], BeforeValidator(empty_as_list)] = ()
     """Batches that are always followed, whether a list shows them or not."""
-    collectors: Annotated[Collectors, Optional] = Collectors()
+    collectors: Annotated[CollectorSwitches, DefaultsIfEmpty] = CollectorSwitches()
     """What is read besides results. A read that the key may not make switches itself off and is
     tried again each hour."""
 
@@ -270,12 +270,12 @@ class Account(Section):
 class Poll(Section):
     """When the API is read."""
 
-    interval: Span = 60.0
+    interval: PositiveDuration = 60.0
     """Between two looks at the lists of runs and batches.
 
     It is stretched where they would take over a quarter of the budget. Example: `30s`.
     """
-    discovery_interval: Span = 600.0
+    discovery_interval: PositiveDuration = 600.0
     """Between two looks at schedules, sparklines and usage, and between two walks over the whole
     list of runs. Example: `1h`."""
     lookback: Duration = 0.0
@@ -284,7 +284,7 @@ class Poll(Section):
     settle_time: Duration = 1800.0
     """How long an ended batch may take to show its last results; what is missing then is counted as
     abandoned. Example: `1h`."""
-    max_concurrency: Annotated[Count, Field(ge=1, le=64)] = 4
+    max_concurrency: Annotated[WholeNumber, Field(ge=1, le=64)] = 4
     """How many batches of an account are read at the same time. Example: `8`."""
 
 
@@ -294,7 +294,7 @@ class State(Section):
     path: Annotated[Path, BeforeValidator(_path)] = Path("runtype-exporter.db")
     """The ledger's file; `--state.path` overrides it. It takes a restart to change. Example:
     `/data/ledger.db`."""
-    retention: Span = 604800.0
+    retention: PositiveDuration = 604800.0
     """How long closed batches are remembered, and the counters of a schedule that is gone are
     shown. Example: `14d`."""
 
@@ -302,18 +302,20 @@ class State(Section):
 class Metrics(Section):
     """What is counted how."""
 
-    latency_buckets: Annotated[tuple[Span, ...], AfterValidator(_buckets)] = LATENCY_BUCKETS
+    latency_buckets: Annotated[tuple[PositiveDuration, ...], AfterValidator(_buckets)] = (
+        LATENCY_BUCKETS
+    )
     """Boundaries of `runtype_record_latency_seconds`, rising; the thresholds of objectives join them.
 
     A change starts that histogram anew. Example: `[100ms, 1s, 1m]`.
     """
-    batches_per_schedule: Annotated[Count, Field(ge=0)] = 1
+    batches_per_schedule: Annotated[WholeNumber, Field(ge=0)] = 1
     """How many closed batches of each schedule keep their gauges. Example: `3`."""
-    max_series: Annotated[Count, Field(ge=MIN_SERIES)] = 50_000
+    max_series: Annotated[WholeNumber, Field(ge=MIN_SERIES)] = 50_000
     """Lines of the exposition. Beyond it the gauges of single batches go first, then new label sets
     are pooled. Example: `100000`."""
-    status_map: Annotated[Mapping[Text, Meaning], AfterValidator(_status_map), Optional] = Field(
-        default_factory=lambda: MappingProxyType({})
+    status_map: Annotated[Mapping[Text, Meaning], AfterValidator(_status_map), DefaultsIfEmpty] = (
+        Field(default_factory=lambda: MappingProxyType({}))
     )
     """What further status words mean; upper and lower case are the same. Example: `{needs_review:
     unfinished}`."""
@@ -324,13 +326,13 @@ class Config(Section):
 
     accounts: Annotated[tuple[Account, ...], AfterValidator(_accounts)]
     """The accounts to follow, one at least."""
-    poll: Annotated[Poll, Optional] = Poll()
+    poll: Annotated[Poll, DefaultsIfEmpty] = Poll()
     """When the API is read."""
-    state: Annotated[State, Optional] = State()
+    state: Annotated[State, DefaultsIfEmpty] = State()
     """What must survive a restart."""
-    metrics: Annotated[Metrics, Optional] = Field(default_factory=Metrics)
+    metrics: Annotated[Metrics, DefaultsIfEmpty] = Field(default_factory=Metrics)
     """What is counted how."""
-    slos: Annotated[tuple[Slo, ...], BeforeValidator(listed)] = DEFAULT_SLOS
+    slos: Annotated[tuple[Slo, ...], BeforeValidator(empty_as_list)] = DEFAULT_SLOS
     """Service level objectives, judged into `runtype_slo_events_total`; `[]` for none."""
 
     @property

@@ -13,7 +13,14 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
 
-from runtype_exporter.config.fields import MAX_LABEL, Count, Duration, Section, Span, Text
+from runtype_exporter.config.fields import (
+    MAX_LABEL,
+    Duration,
+    PositiveDuration,
+    Section,
+    Text,
+    WholeNumber,
+)
 
 SloType = Literal["success", "latency", "freshness"]
 """What an objective judges: results, the latencies of successes, or due starts."""
@@ -97,12 +104,14 @@ class Slo(Section):
     schedule: Annotated[Text, AfterValidator(_schedules)] = "*"
     """A glob on the label `schedule`. `""` matches ad-hoc batches, which nothing else matches.
     Example: `"nightly-*"`."""
-    window: Annotated[Span, AfterValidator(_window)] = 30 * 86400.0
+    window: Annotated[PositiveDuration, AfterValidator(_window)] = 30 * 86400.0
     """Over which the objective holds: a day at least. Example: `7d`."""
-    min_bad: Annotated[Count, Field(ge=1)] = 2
+    min_bad: Annotated[WholeNumber, Field(ge=1)] = 2
     """How many bad events it takes, at least, before an alert of `runtype-exporter rules` says that
     the budget burns. Example: `5`."""
-    threshold: Annotated[Span | None, _for("latency", "60s"), Field(validate_default=True)] = None
+    threshold: Annotated[
+        PositiveDuration | None, _for("latency", "60s"), Field(validate_default=True)
+    ] = None
     """Type `latency` only, and needed there: the longest good latency. It becomes a boundary of the
     latency histogram. Example: `60s`."""
     max_delay: Annotated[

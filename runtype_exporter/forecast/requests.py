@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from runtype_exporter.config import Account, Collectors, Poll
+from runtype_exporter.config import Account, CollectorSwitches, Poll
 from runtype_exporter.forecast.inventory import AccountInventory
 from runtype_exporter.polling.discovery import WHOLE_WALK_SHARE
 from runtype_exporter.runtype import MAX_SPARKLINES
@@ -96,7 +96,7 @@ def pages(rows: int, size: int) -> int:
     return max(1, math.ceil(rows / size))
 
 
-def enabled_collectors(account: Account, inventory: AccountInventory) -> Collectors:
+def enabled_collectors(account: Account, inventory: AccountInventory) -> CollectorSwitches:
     """Return the collectors that are on and not forbidden.
 
     Forbidden collectors are tried once an hour only.

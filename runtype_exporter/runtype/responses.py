@@ -25,7 +25,7 @@ Dollars = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
 """A cost: more than a million for one batch is a mistake, and a counter cannot take it back."""
 Amount = Annotated[float, msgspec.Meta(ge=0)]
 """A quantity that is documented as a number, not as a whole one."""
-Id = Annotated[str, msgspec.Meta(min_length=1)]
+OpaqueId = Annotated[str, msgspec.Meta(min_length=1)]
 """An opaque identity."""
 Timestamp = Any
 """Text, null, or whatever the API may send in its place: `timestamps.parse` judges it, one bad time
@@ -60,7 +60,7 @@ class ScheduleRow(_Struct, frozen=True):
     text.
     """
 
-    id: Id
+    id: OpaqueId
     name: str | None = None
     enabled: bool = True
     trigger_type: str | None = None
@@ -76,8 +76,8 @@ class ScheduleRow(_Struct, frozen=True):
 class RunRow(_Struct, frozen=True):
     """One run of a schedule. An agent's run has no batch and no counts: absent is not zero."""
 
-    id: Id
-    schedule_id: Id
+    id: OpaqueId
+    schedule_id: OpaqueId
     status: str
     created_at: Timestamp = None
     started_at: Timestamp = None
@@ -93,7 +93,7 @@ class RunRow(_Struct, frozen=True):
 class SummaryRow(_Struct, frozen=True):
     """A batch in the summary, which gives neither its flow's id nor its end."""
 
-    id: Id
+    id: OpaqueId
     status: str
     flow_name: str | None = None
     started_at: Timestamp = None
@@ -105,9 +105,9 @@ class SummaryRow(_Struct, frozen=True):
 class ResultRow(_Struct, frozen=True):
     """One record's result. `record_result_id` is documented as nullable."""
 
-    record_id: Id
+    record_id: OpaqueId
     status: str
-    record_result_id: Id | None = None
+    record_result_id: OpaqueId | None = None
     created_at: Timestamp = None
     executed_at: Timestamp = None
     failed_at: Timestamp = None
@@ -142,7 +142,7 @@ class Summary(_Struct, frozen=True):
 class BatchStatus(_Struct, frozen=True):
     """`GET /v1/batch/status/{id}`."""
 
-    batch_execution_id: Id
+    batch_execution_id: OpaqueId
     status: str
     flow_id: str | None = None
     started_at: Timestamp = None
@@ -181,7 +181,7 @@ class Sparkline(_Struct, frozen=True):
     Whether days without a run are among them is not documented.
     """
 
-    schedule_id: Id
+    schedule_id: OpaqueId
     last7_days: list[Day] = msgspec.field(name="last7Days")
 
 

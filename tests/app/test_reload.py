@@ -536,7 +536,7 @@ async def test_a_client_that_leaves_does_not_leave_the_reload_half_done(house, a
         await house.until_ready()
         reloading = asyncio.create_task(house.exporter.reload())
         await asyncio.sleep(0)  # it has begun
-        assert house.exporter._changing.locked()
+        assert house.exporter._reload_lock.locked()
         reloading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reloading

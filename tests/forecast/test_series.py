@@ -16,7 +16,7 @@ from runtype_exporter.catalogue import BY_NAME, CATALOGUE
 from runtype_exporter.clock import ScaledClock, SystemClock
 from runtype_exporter.config import (
     Account,
-    Collectors,
+    CollectorSwitches,
     Config,
     ConfiguredBatch,
     Metrics,
@@ -118,7 +118,7 @@ def test_lines_for_a_histogram_a_counter_and_a_gauge():
 
 
 def test_a_disabled_collector_has_no_series():
-    off = Collectors(cost=False, sparklines=False, usage=False)
+    off = CollectorSwitches(cost=False, sparklines=False, usage=False)
     names = {row.metric for row in forecast_series(config(collectors=off), {"acme": ONE})}
     assert not {name for name in names if "cost" in name or "usage" in name or "recent" in name}
 

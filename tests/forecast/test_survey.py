@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from runtype_exporter.config import Account, Collectors, Globs, Secret, State
+from runtype_exporter.config import Account, CollectorSwitches, Globs, Secret, State
 from runtype_exporter.forecast import AccountInventory, survey
 from runtype_exporter.metrics import ProcessMetrics
 from runtype_exporter.runtype import ServerError, Unauthorised
@@ -158,7 +158,7 @@ async def test_only_the_first_pages_of_schedules_are_read():
 
 async def test_disabled_collectors_are_not_read():
     run_survey = SimulatedSurvey(world(HOURLY))
-    inventory = await run_survey(collectors=Collectors(schedules=False, summary=False))
+    inventory = await run_survey(collectors=CollectorSwitches(schedules=False, summary=False))
     assert run_survey.requests == {"runs": 1}
     assert inventory.notes == (
         "schedules: not read, its collector is off",

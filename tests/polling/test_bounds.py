@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from runtype_exporter import catalogue
 from runtype_exporter.metrics import Gauges, MaxSeries, ProcessMetrics, Publisher, label_set_lines
-from runtype_exporter.metrics.words import OTHERS
+from runtype_exporter.metrics.status_labels import OTHERS
 from runtype_exporter.model import OVERFLOW
 from runtype_exporter.polling import Statuses
 from runtype_exporter.polling.reading import STATUS_LENGTH
