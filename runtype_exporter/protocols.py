@@ -111,3 +111,7 @@ class StatusSource(Protocol):
     def status(self) -> Status:
         """How it stands now."""
         ...
+
+
+def ignore(*_: object) -> None:
+    """Do nothing: the default for a callback that nobody needs."""

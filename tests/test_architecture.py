@@ -14,18 +14,20 @@ import pytest
 PACKAGE = "runtype_exporter"
 SOURCES = Path(__file__).parents[1] / PACKAGE
 
-LEAVES = {"model", "protocols", "catalogue", "clock", "config", "objectives"}
+LEAVES = {"model", "protocols", "catalogue", "clock", "config", "objectives", "limits", "urls"}
 ROOMS = {"runtype", "ledger", "metrics", "polling", "web"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
     "model": set(),
     "protocols": {"model"},
+    "limits": set(),
+    "urls": set(),
     "objectives": {"model", "catalogue"},
     "catalogue": {"model"},
     "clock": set(),
     "logs": set(),
-    "config": {"model", "catalogue"},
+    "config": {"model", "catalogue", "limits", "urls"},
     "runtype": LEAVES,
     "ledger": LEAVES,
     "metrics": LEAVES,
@@ -45,7 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 MAY_USE: dict[str, set[str]] = {
     "click": {"cli"},
     "cronsim": {"polling"},
-    "httpx": {"runtype", "config", "cli", "simulator", "forecast"},
+    "httpx": {"runtype", "urls", "cli", "simulator", "forecast"},
     "msgspec": {"runtype"},
     "prometheus_client": {"metrics"},
     "pydantic": {"config"},

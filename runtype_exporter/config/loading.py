@@ -16,9 +16,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from runtype_exporter.config import document
+from runtype_exporter.config.consistency import find_duplicates, find_unread_names
 from runtype_exporter.config.errors import ConfigError, Problem
 from runtype_exporter.config.fields import FileContext
-from runtype_exporter.config.schema import Config, nameless, repeated
+from runtype_exporter.config.schema import Config
 
 DEFAULT_FILE: Final = Path("config.yaml")
 MAX_FILE: Final = 4 * 1024 * 1024
@@ -83,7 +84,7 @@ def load(path: Path | None, *, environ: Mapping[str, str] | None = None) -> Conf
             ]
         faults += [
             document.DocumentFault(parsed.line(at), at, said)
-            for at, said in (*repeated(data), *nameless(data))
+            for at, said in (*find_duplicates(data), *find_unread_names(data))
         ]
     if faults:
         faults.sort(key=lambda fault: fault.line)

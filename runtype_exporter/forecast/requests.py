@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from runtype_exporter.config import Account, CollectorSwitches, Poll
 from runtype_exporter.forecast.inventory import AccountInventory
+from runtype_exporter.limits import DISCOVERY_SHARE, HOUR
 from runtype_exporter.polling.discovery import WHOLE_WALK_SHARE
 from runtype_exporter.runtype import MAX_SPARKLINES
-from runtype_exporter.runtype.budget import CAPACITY_SHARE, DISCOVERY_SHARE, GUARANTEE, HOUR
+from runtype_exporter.runtype.budget import CAPACITY_SHARE, GUARANTEE
 from runtype_exporter.runtype.client import MAX_LIST_PAGE
 
 

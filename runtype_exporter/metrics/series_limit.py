@@ -14,6 +14,7 @@ from typing import Literal, Protocol, TypeVar
 
 from runtype_exporter import catalogue
 from runtype_exporter.catalogue import CATALOGUE
+from runtype_exporter.protocols import ignore
 
 NEARLY = 0.9
 """The share of the limit beyond which no new label set gets counters: those that there are may
@@ -40,10 +41,6 @@ def _none() -> int:
     return 0
 
 
-def _ignore(*_: object) -> None:
-    """Hear and do nothing."""
-
-
 class MaxSeries:
     """Implements `protocols.SeriesLimit`.
 
@@ -59,7 +56,7 @@ class MaxSeries:
         *,
         label_set: int = 0,
         durable: Callable[[], int] = _none,
-        on_dropped: Callable[[DropKind, int], None] = _ignore,
+        on_dropped: Callable[[DropKind, int], None] = ignore,
     ) -> None:
         self.limit = limit
         self.label_set = label_set

@@ -21,15 +21,14 @@ from typing import Final
 import structlog
 
 from runtype_exporter.clock import Clock
+from runtype_exporter.limits import DISCOVERY_SHARE, HOUR
 from runtype_exporter.model import BudgetState
 from runtype_exporter.protocols import BudgetStore, Telemetry
 
-HOUR: Final = 3600.0
 MAX_PAUSE: Final = HOUR
 """The longest pause believed, seconds: a broken header must not stop polling for a day."""
 
 CAPACITY_SHARE: Final = 0.1
-DISCOVERY_SHARE: Final = 0.25
 _LARGEST_BLOCK: Final = 10
 GUARANTEE: Final = 20
 """A class that waits gets at least one grant in this many."""

@@ -31,7 +31,7 @@ Timestamp = Any
 """Text, null, or whatever the API may send in its place: `timestamps.parse` judges it, one bad time
 must not cost a page."""
 
-T = TypeVar("T")
+AnswerT = TypeVar("AnswerT")
 
 
 class _Struct(msgspec.Struct, rename="camel", frozen=True, gc=False):
@@ -225,14 +225,14 @@ def _mend(body: bytes) -> bytes:
     return _ESCAPE.sub(lambda match: rb"\ufffd" if match["lone"] else match[0], body)
 
 
-class Decoder(Generic[T]):
+class Decoder(Generic[AnswerT]):
     """Decodes one operation's answers."""
 
-    def __init__(self, operation: str, type_: type[T]) -> None:
+    def __init__(self, operation: str, type_: type[AnswerT]) -> None:
         self.operation = operation
         self._decoder = msgspec.json.Decoder(type_)
 
-    def decode(self, body: bytes) -> T:
+    def decode(self, body: bytes) -> AnswerT:
         """The answer as a value.
 
         Raises:
