@@ -24,7 +24,7 @@ from runtype_exporter.model import Snapshot, Status
 from runtype_exporter.objectives import Objective, Objectives
 from runtype_exporter.polling import Statuses
 from runtype_exporter.signals import Signals
-from runtype_exporter.web import Server, create_app
+from runtype_exporter.web import Server, create_app, listen
 
 USER_AGENT = f"runtype-exporter/{__version__}"
 STOP_AFTER = 3.0
@@ -331,25 +331,6 @@ def _checked(config: Config) -> Config:
     for account in config.accounts:
         account.api_key.read()
     return config
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; an empty host means every address of both families.
-
-    Raises:
-        OSError: the address is taken or not this machine's; the message names it.
-    """
-    try:
-        if not host and socket.has_dualstack_ipv6():
-            return socket.create_server(
-                ("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128
-            )
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=128)
-    except OSError as error:
-        raise OSError(
-            f"cannot listen on {host or '*'}:{port} (--web.listen-address): {error.strerror}"
-        ) from None
 
 
 async def serve(options: Options) -> int:

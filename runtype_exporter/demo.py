@@ -13,12 +13,12 @@ from pathlib import Path
 from socket import socket
 from typing import Any
 
-from runtype_exporter.app import Options, listen, serve
+from runtype_exporter.app import Options, serve
 from runtype_exporter.clock import Clock, ScaledClock, SystemClock
 from runtype_exporter.config import load
 from runtype_exporter.signals import Signals
 from runtype_exporter.simulator.presets import DEMO_TOKEN, SimulatorSettings, build
-from runtype_exporter.web import Server
+from runtype_exporter.web import Server, listen
 
 Say = Callable[[str], None]
 

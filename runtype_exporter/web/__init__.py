@@ -5,6 +5,6 @@ reload, and nothing that it serves waits for them.
 """
 
 from runtype_exporter.web.routes import Reload, create_app
-from runtype_exporter.web.server import Server
+from runtype_exporter.web.server import Server, listen
 
-__all__ = ["Reload", "Server", "create_app"]
+__all__ = ["Reload", "Server", "create_app", "listen"]

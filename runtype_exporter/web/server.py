@@ -7,9 +7,9 @@ It knows nothing of what it serves.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from socket import AF_INET, AF_INET6, IPPROTO_TCP, TCP_NODELAY, socket
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -38,6 +38,25 @@ class _Uvicorn(uvicorn.Server):
             connection.transport.abort()
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket; an empty host means every address of both families.
+
+    Raises:
+        OSError: the address is taken or not this machine's; the message names it.
+    """
+    try:
+        if not host and socket.has_dualstack_ipv6():
+            return socket.create_server(
+                ("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128
+            )
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=128)
+    except OSError as error:
+        raise OSError(
+            f"cannot listen on {host or '*'}:{port} (--web.listen-address): {error.strerror}"
+        ) from None
+
+
 class Server:
     """Serves an application from `run` until `stop`.
 
@@ -45,16 +64,16 @@ class Server:
     """
 
     def __init__(
-        self, app: ASGIApp, sockets: Sequence[socket], *, date_header: bool = True
+        self, app: ASGIApp, sockets: Sequence[socket.socket], *, date_header: bool = True
     ) -> None:
         self._sockets = list(sockets)
         for listener in self._sockets:
             # Connections inherit it; asyncio sets it only where proto is given.
             if listener.family in (
-                AF_INET,
-                AF_INET6,
+                socket.AF_INET,
+                socket.AF_INET6,
             ):
-                listener.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._server = _Uvicorn(
             uvicorn.Config(
                 app,

@@ -238,12 +238,6 @@ async def test_it_listens_on_both_families_one_or_the_other(house, api, host):
     assert 1 == len(seen)
 
 
-def test_without_ipv6_it_listens_on_ipv4(monkeypatch):
-    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
-    with app.listen("", 0) as listener:
-        assert socket.AF_INET == listener.family
-
-
 # --- once ---
 async def test_catching_up_counts_everything_and_shuts_the_ledger(house, api):
     house.account(api)

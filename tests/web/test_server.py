@@ -9,7 +9,7 @@ import socket
 import httpx
 import pytest
 
-from runtype_exporter.web import Server
+from runtype_exporter.web import Server, listen
 from runtype_exporter.web.server import GRACE
 
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -203,3 +203,9 @@ async def test_a_socket_of_another_kind_serves_as_well(tmp_path):
         assert (await client.get("http://local/")).status_code == 204
     server.stop()
     await running
+
+
+def test_without_ipv6_it_listens_on_ipv4(monkeypatch):
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
+    with listen("", 0) as listener:
+        assert socket.AF_INET == listener.family
