@@ -1,7 +1,4 @@
-"""The wiring: which rooms there are, how they hear of each other, and in which order they start, reload and stop.
-
-It owns the listening socket. It counts nothing and reads nothing of the API itself.
-"""
+"""The process: how its parts are connected, and in which order they start, reload and stop."""
 
 from __future__ import annotations
 
@@ -28,18 +25,21 @@ from runtype_exporter.web import Server, create_app, listen
 
 USER_AGENT = f"runtype-exporter/{__version__}"
 STOP_AFTER = 3.0
-"""How long a stop waits for the web server before it goes on without it, seconds."""
+"""How long a stop waits for the web server, seconds."""
 
 _log = structlog.get_logger()
 
 
 class BadOption(Exception):  # noqa: N818 - it is the option that is wrong
-    """The command line asks for what cannot be. The message names the flag and the remedy."""
+    """An option of the command line cannot be used.
+
+    The message names the flag and the remedy.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says. `load` reads the configuration, anew at every reload."""
+    """The options of the command line. `load` reads the configuration, also at every reload."""
 
     load: Callable[[], Config]
     state_path: Path | None = None
@@ -52,13 +52,13 @@ class Options:
 
 
 class Exporter:
-    """The process: one ledger, one publisher, and the accounts of the configuration in force."""
+    """The process: one ledger, one publisher, and the accounts of the current configuration."""
 
     def __init__(self, options: Options, signals: Signals | None = None) -> None:
-        """Read the configuration and open the ledger. Needs a running event loop.
+        """Read the configuration and open the ledger. This needs a running event loop.
 
         Raises:
-            ConfigError: with every fault of the configuration.
+            ConfigError: the configuration has faults; it lists all of them.
             SecretError: a key cannot be read.
             LedgerError: the ledger's file cannot be used; the message says what to do.
         """
@@ -100,31 +100,31 @@ class Exporter:
         """Whether the ledger's files were not in place when they were last looked at."""
         self._was_ready = False
         self._reload_lock = asyncio.Lock()
-        """Held while accounts are exchanged: a second reload, or the stop, waits for the first to
-        be whole."""
+        """Held while accounts are swapped: a second reload, or the stop, waits until the first is
+        complete."""
         self._process_metrics.build_info(__version__, platform.python_version())
         self._process_metrics.leader(leads=True)
         self._process_metrics.series_limit(metrics.max_series)
         self._process_metrics.reloaded(self._clock.now(), successful=True)
 
     def status(self) -> Status:
-        """How the accounts are doing, for pages and readiness.
+        """Return the state of the accounts, for pages and readiness.
 
-        Once ready, the process stays so: a reload loses nothing that it serves.
+        Once ready, the process stays ready: a reload loses nothing that it serves.
         """
         accounts = self._accounts.statuses()
         told = bool(accounts) and all(account.up is not None for account in accounts)
         return Status(ready=self._was_ready or told, accounts=accounts)
 
     def stop(self) -> None:
-        """End `serve` in an orderly way."""
+        """Make `serve` stop and return."""
         self._signals.stop.set()
 
     async def serve(self) -> int:
-        """Serve until stopped, or until a part of it fails that must not. The process's exit code.
+        """Serve until stopped, or until a part fails that must not. Return the exit code.
 
         Raises:
-            BadOption: the telemetry path is none.
+            BadOption: the telemetry path cannot be used.
             OSError: the address cannot be listened on.
         """
         try:
@@ -152,7 +152,7 @@ class Exporter:
         return 0
 
     async def _run(self, publisher: Publisher, server: Server, listener: socket.socket) -> None:
-        """Everything at work, until a stop is asked for.
+        """Run all parts until a stop is asked for.
 
         Raises:
             ExceptionGroup: a part failed; the others have been ended.
@@ -186,7 +186,7 @@ class Exporter:
     async def catch_up(self) -> tuple[bool, str]:
         """Poll every account until nothing is left to do.
 
-        Whether all went well, and the metrics as text.
+        Return whether all went well, and the metrics as text.
         """
         try:
             publisher = self._publisher(gate=False)
@@ -199,9 +199,9 @@ class Exporter:
         return well, b"".join(body.chunks).decode()
 
     async def reload(self) -> list[str]:
-        """Take up the configuration anew.
+        """Read the configuration again and use it.
 
-        Its errors, where it is bad or cannot be taken up: then the old one stays in force.
+        Return its errors if it cannot be used, in which case the old one stays in force.
         """
         async with self._reload_lock:
             if self._signals.stop.is_set():
@@ -239,7 +239,7 @@ class Exporter:
     async def _swap_accounts(self, config: Config) -> None:
         """Stop the accounts and start those of another configuration.
 
-        What an account's own section left alone goes on counting.
+        An account whose own section is unchanged keeps its counters.
         """
         self._was_ready = self.status().ready
         await self._accounts.stop()
@@ -302,12 +302,12 @@ class Exporter:
 
 
 def _label_set(config: Config) -> int:
-    """How many lines the counters of one schedule and flow may take."""
+    """Return how many lines the counters of one schedule and flow may take."""
     return label_set_lines(catalogue.boundaries(config.latency_boundaries), len(config.slos))
 
 
 def _objectives(config: Config) -> Objectives:
-    """What of the configured objectives decides how events are judged."""
+    """Return the parts of the configured objectives that decide how events are judged."""
     return Objectives(
         [
             Objective(
@@ -323,10 +323,10 @@ def _objectives(config: Config) -> Objectives:
 
 
 def _checked(config: Config) -> Config:
-    """The configuration, if every key can be read.
+    """Return the configuration if every key can be read.
 
     Raises:
-        SecretError: one cannot; the message names its place and the remedy.
+        SecretError: a key cannot be read; the message names its place and the remedy.
     """
     for account in config.accounts:
         account.api_key.read()
@@ -334,7 +334,7 @@ def _checked(config: Config) -> Config:
 
 
 async def serve(options: Options) -> int:
-    """Poll and serve until a signal ends it. The process's exit code.
+    """Poll and serve until a signal ends it. Return the exit code.
 
     Raises:
         ConfigError, SecretError, LedgerError, BadOption, OSError: it could not start; the message
@@ -346,7 +346,7 @@ async def serve(options: Options) -> int:
 
 
 async def catch_up(options: Options) -> tuple[bool, str]:
-    """Poll once until caught up. Whether all went well, and the metrics as text.
+    """Poll once until caught up. Return whether all went well, and the metrics as text.
 
     Raises:
         ConfigError, SecretError, LedgerError: it could not start; the message says why and what to

@@ -1,7 +1,4 @@
-"""The commands: what a person types, turned into calls of the rooms.
-
-It decides nothing beyond exit codes and wording.
-"""
+"""The commands, their flags, exit codes and messages."""
 
 from __future__ import annotations
 
@@ -34,7 +31,7 @@ DEFAULT_ADDRESS = ":10077"
 
 
 class _Speed(click.FloatRange):
-    """No range keeps NaN out: it compares with nothing."""
+    """A range that refuses NaN too: it is neither below nor above any limit."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -44,12 +41,12 @@ class _Speed(click.FloatRange):
 
 
 SPEED = _Speed(min=0.01, max=10_000)
-"""How many simulated seconds may pass in a real one: beyond these, nothing that a clock is for can
-be seen."""
+"""How many simulated seconds may pass in a real one. Beyond these limits the clock makes no sense.
+"""
 
 
 class _ServeByDefault(click.Group):
-    """Flags without a command belong to `serve`."""
+    """A group that passes flags without a command to `serve`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args or (
@@ -60,7 +57,7 @@ class _ServeByDefault(click.Group):
 
 
 def _flag(name: str, **settings: Any) -> Callable[[Command], Command]:
-    """An option in Prometheus' style, with its twin in the environment."""
+    """Return an option in Prometheus' style that can also be set in the environment."""
     word = name.replace(".", "_").replace("-", "_")
     return click.option(
         f"--{name}",
@@ -307,7 +304,7 @@ def _load(path: Path | None) -> Config:
 def _exit_with(run: Callable[[], Any]) -> None:
     """Run to the end and exit with its code.
 
-    Errors that a person can mend are one message, not a traceback.
+    Errors that the user can correct are shown as one message, not as a traceback.
     """
     try:
         code = asyncio.run(run())
@@ -319,7 +316,7 @@ def _exit_with(run: Callable[[], Any]) -> None:
 
 
 def _address(text: str) -> tuple[str, int]:
-    """HOST:PORT, :PORT or [HOST]:PORT."""
+    """Parse HOST:PORT, :PORT or [HOST]:PORT."""
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdigit() or int(port) > 65535:
         raise click.BadParameter(

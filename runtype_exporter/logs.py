@@ -1,9 +1,7 @@
-"""What is logged and how.
+"""Logging: one line for each event on standard error, as logfmt or JSON.
 
-One line an event on standard error, as logfmt for people or JSON for machines.
-
-Libraries speak only from WARNING on, whatever the level: their debug lines carry request headers,
-and so the key.
+Libraries log only from WARNING on, whatever the level: their debug lines contain request headers,
+and so the API key.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Gauges of the last complete snapshot of batches, schedules and usage."""
+"""Gauges of batches, schedules and usage, set from the last complete read."""
 
 from __future__ import annotations
 

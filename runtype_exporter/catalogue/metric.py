@@ -1,4 +1,4 @@
-"""What is declared of a metric, and the bucket boundaries and closed label sets that several share."""
+"""The declaration of a metric, and bucket boundaries and label values that several share."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
-"""What a person configures.
+"""The configuration file, as frozen values or as a list of all its errors.
 
-One YAML file turned into frozen values, or every error in it at once with file, line and path.
-
-It must not know what the values are for: no API, no ledger, no metric but the catalogue's defaults.
+Each error has its file, line and key.
 """
 
 from runtype_exporter.config.accounts import Account, CollectorSwitches, ConfiguredBatch

@@ -123,10 +123,8 @@ class Account(Section):
     """The label `account`. Counters and the request budget are kept under it, so a new name starts
     anew. Example: `production`."""
     api_key: Annotated[Secret, PlainValidator(_secret)]
-    """Where the API key is read from, before each request: an environment variable, or a file (relative to this one).
-
-    Never the key itself. Example: `{file: /run/secrets/runtype}`.
-    """
+    """Where the API key is read from, before each request: an environment variable, or a file
+    (relative to this one). Never the key itself. Example: `{file: /run/secrets/runtype}`."""
     base_url: Annotated[Text, AfterValidator(_base_url)] = DEFAULT_BASE_URL
     """Where the API is: https, or http on this machine only. Example: `https://api.runtype.com`."""
     requests_per_hour: Annotated[WholeNumber, Field(ge=MIN_REQUESTS_PER_HOUR)] = 1000

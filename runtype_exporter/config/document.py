@@ -1,8 +1,7 @@
-"""YAML text to plain data, with the line of every value.
+"""Parse YAML text to plain data and keep the line of every value.
 
-It must not know which keys there are. Only what the file needs of YAML is taken: mappings with text
-keys, lists, text, numbers, true/false and null; anchors work, tags and keys that stand twice are
-refused.
+Only a part of YAML is supported: mappings with text keys, lists, text, numbers, true/false and
+null. Anchors work; tags and duplicate keys are errors.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from typing import Any, Final
 import yaml
 
 KeyPath = tuple[str | int, ...]
-"""Where a value stands: keys and indices from the top."""
+"""The place of a value: keys and indices from the top."""
 
 MOST_VALUES: Final = 100_000
-"""Values that a file may come to, aliases written out: a few lines of aliases of aliases would fill
-the memory."""
+"""The most values that a file may have, aliases expanded. A few lines of aliases of aliases would
+otherwise fill the memory."""
 
 _TAG: Final = "tag:yaml.org,2002:"
 _CONSTRUCTED: Final = frozenset(f"{_TAG}{name}" for name in ("null", "bool", "int", "float"))
@@ -29,7 +28,7 @@ _PLAIN: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class DocumentFault:
-    """What is wrong at a line, and which value it is about."""
+    """An error at a line, and the value that it is about."""
 
     line: int
     path: KeyPath
@@ -38,7 +37,7 @@ class DocumentFault:
 
 @dataclass(slots=True)
 class Document:
-    """The data (lists as tuples), the line of each value, and what is wrong with the text."""
+    """The data (lists as tuples), the line of each value, and the errors in the text."""
 
     data: Any = None
     faults: list[DocumentFault] = field(default_factory=list)
@@ -46,7 +45,7 @@ class Document:
     values: int = 0
 
     def line(self, path: KeyPath) -> int:
-        """The line of a value, or of what it is missing from."""
+        """Return the line of a value, or of its parent if the value is missing."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
@@ -83,16 +82,16 @@ def parse(text: str) -> Document:
 
 
 class _TooMuch(Exception):  # noqa: N818  # a fault of the file, told as one
-    """There is no end of values."""
+    """The document has more than `MOST_VALUES` values."""
 
     def __init__(self, path: KeyPath) -> None:
         self.path = path
 
 
 def _before_alias(path: KeyPath, document: Document) -> KeyPath:
-    """What holds the first alias on the way to a value.
+    """Return the path of what holds the first alias on the way to a value.
 
-    An alias stands for what is written further up. Without one, the top.
+    An alias refers to a line further up. Without an alias, return the top key.
     """
     lines = [document.line(path[:length]) for length in range(len(path) + 1)]
     back = (length for length in range(1, len(path)) if lines[length + 1] < lines[length])

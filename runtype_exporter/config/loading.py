@@ -1,7 +1,6 @@
-"""The file to a `Config`, or all of its errors at once, each with its line.
+"""Load the file to a `Config`, or raise all of its errors, each with its line.
 
-It must not know the rules: those are the schema's. Here their errors get the words that a person
-sees.
+The rules are in the schema. Here their errors are put into words for the user.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ from runtype_exporter.config.schema import Config
 
 DEFAULT_FILE: Final = Path("config.yaml")
 MAX_FILE: Final = 4 * 1024 * 1024
-"""The largest file read, bytes: more is no configuration."""
+"""The largest file that is read, bytes."""
 MAX_SHOWN: Final = 60
 
 BUILT_IN: Final[Mapping[str, Any]] = {
     "accounts": ({"name": "default", "api_key": {"env": "RUNTYPE_API_KEY"}},)
 }
-"""What stands where the file says nothing: one account, everything discovered."""
+"""The configuration if the file says nothing: one account, everything discovered."""
 
 _WORDS: Final = {
     "string_type": "must be text, not {there}; put it into quotes",
@@ -43,16 +42,15 @@ _WORDS: Final = {
     "literal_error": "must be {expected}, not {there}",
     "missing": "is missing",
 }
-"""Every kind of error that the schema can raise by itself, in a person's words."""
+"""A message for every kind of error that the schema can raise by itself."""
 
 
 def load(path: Path | None, *, environ: Mapping[str, str] | None = None) -> Config:
     """Read the configuration.
 
-    The file at `path`; with None ./config.yaml, and where that is absent the built-in defaults.
-
-    `environ` (the process's own by default) is where keys are looked up, when they are read: none
-    is read here.
+    `path` is the file; None means ./config.yaml, or the built-in defaults if that does not exist.
+    API keys are looked up in `environ` (default: that of the process) when they are needed, not
+    here.
 
     Raises:
         ConfigError: with every error of the file.
@@ -120,7 +118,7 @@ def _text(path: Path) -> str:
 
 
 def _described(error: ErrorDetails) -> tuple[document.KeyPath, str]:
-    """Where an error is, and what a person is told about it."""
+    """Return the path of an error and a message for the user."""
     path, kind, context = tuple(error["loc"]), error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
         return path, _unknown_key(path)
@@ -130,9 +128,9 @@ def _described(error: ErrorDetails) -> tuple[document.KeyPath, str]:
 
 
 def _shown(value: Any) -> str:
-    """A wrong value as it fits into a message.
+    """Return a wrong value in a form that fits into a message.
 
-    What stands at api_key has a check of its own and never comes here.
+    Values of `api_key` are checked elsewhere and never come here.
     """
     match value:
         case None:
@@ -148,7 +146,7 @@ def _shown(value: Any) -> str:
 
 
 def _unknown_key(path: document.KeyPath) -> str:
-    """The message for a key that does not exist, with the one that was probably meant."""
+    """Return the message for an unknown key, with the key that was probably meant."""
     model: type[BaseModel] = Config
     for part in path[:-1]:
         if isinstance(part, str):
@@ -167,7 +165,7 @@ def _is_section(kind: Any) -> bool:
 
 
 def _written(path: document.KeyPath) -> str:
-    """A path as people write it, on one line: accounts[0].timeout."""
+    """Return a path as people write it, on one line: accounts[0].timeout."""
     parts = (
         f"[{part}]" if isinstance(part, int) else f".{part if part.isprintable() else repr(part)}"
         for part in path

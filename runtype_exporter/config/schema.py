@@ -115,10 +115,8 @@ class Metrics(Section):
     latency_buckets: Annotated[tuple[PositiveDuration, ...], AfterValidator(_buckets)] = (
         LATENCY_BUCKETS
     )
-    """Boundaries of `runtype_record_latency_seconds`, rising; the thresholds of objectives join them.
-
-    A change starts that histogram anew. Example: `[100ms, 1s, 1m]`.
-    """
+    """Boundaries of `runtype_record_latency_seconds`, rising; the thresholds of objectives join
+    them. A change starts that histogram anew. Example: `[100ms, 1s, 1m]`."""
     batches_per_schedule: Annotated[WholeNumber, Field(ge=0)] = 1
     """How many closed batches of each schedule keep their gauges. Example: `3`."""
     max_series: Annotated[WholeNumber, Field(ge=MIN_SERIES)] = 50_000

@@ -1,9 +1,4 @@
-"""Service level objectives as a person writes them.
-
-Which events count, for which schedules, and how many of them must be good.
-
-It must not know how events are judged, nor which rules follow from an objective.
-"""
+"""Service level objectives: which events count, for which schedules, and how many must be good."""
 
 from __future__ import annotations
 
@@ -50,7 +45,7 @@ def _schedules(text: str, info: ValidationInfo) -> str:
 
 
 def _objective(value: Any) -> Decimal:
-    """The percentage, exactly as it is written: 99.9% is no float."""
+    """Return the percentage exactly as it is written, and not as a float."""
     if isinstance(value, Decimal):
         return value
     if not isinstance(value, str) or not _PERCENTAGE.fullmatch(value):
@@ -70,7 +65,7 @@ def _window(seconds: float) -> float:
 
 
 def _for(type_: SloType, example: str) -> AfterValidator:
-    """A key that one type needs and the others do not have."""
+    """Return the check of a key that one type needs and the other types must not have."""
 
     def check(value: float | None, info: ValidationInfo) -> float | None:
         actual = info.data.get("type")  # None: what stands there is wrong already
@@ -117,10 +112,8 @@ class Slo(Section):
     max_delay: Annotated[
         Duration | None, _for("freshness", "15m"), Field(validate_default=True)
     ] = None
-    """Type `freshness` only, and needed there: a run that starts later is late; one that is not there by then is missed.
-
-    Example: `15m`.
-    """
+    """Type `freshness` only, and needed there: a run that starts later is late; one that is not
+    there by then is missed. Example: `15m`."""
 
 
 DEFAULT_SLOS: Final = (

@@ -1,10 +1,4 @@
-"""From samples to bytes.
-
-What a scrape shows, rendered when it changes and swapped as one immutable exposition.
-
-It must not know the API, polling, the ledger's file or HTTP: it is handed snapshots and views, and
-hands out chunks.
-"""
+"""The bytes of `/metrics`: rendered when something changes, then swapped in as one exposition."""
 
 from runtype_exporter.metrics.gauges import Gauges
 from runtype_exporter.metrics.gzip import ResponseBody

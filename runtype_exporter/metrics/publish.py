@@ -1,7 +1,6 @@
-"""The publisher: what changed becomes one immutable exposition, at most once a second, swapped in whole.
+"""Publish what changed as one immutable exposition, at most once a second.
 
-Only what somebody asks for is kept rendered. It knows neither HTTP nor where the snapshots come
-from.
+Only the variants that somebody asks for are kept rendered.
 """
 
 from __future__ import annotations
@@ -24,36 +23,36 @@ from runtype_exporter.model import Snapshot
 TICK = 1.0
 """Seconds between two publications."""
 DEMAND = 600.0
-"""Seconds after which a variant that nobody asked for again is kept up no longer."""
+"""Seconds after the last request for a variant until it is no longer rendered."""
 PROCESS_AGE = 5.0
-"""Seconds after which the process's own numbers (CPU, memory) are read anew although nothing else
+"""Seconds after which the process metrics (CPU, memory) are read again although nothing else
 happened."""
 
 _YIELD_EVERY = 2  # shards, some 0.3 ms each: a scrape that waits for the loop must not notice
 
 
 class ProcessSource(Protocol):
-    """The process's own metrics, as the publisher sees them."""
+    """The process metrics as the publisher needs them."""
 
     @property
     def changed(self) -> bool:
-        """Whether anything was counted since the last `refresh`."""
+        """Return whether anything was counted since the last `refresh`."""
         ...
 
     def refresh(self, lines: int) -> int:
-        """Take the numbers as they are now; `lines` others stand beside them.
+        """Take the numbers as they are now. Return the lines of the whole exposition.
 
-        Returns the lines of all.
+        `lines` is how many lines the other metrics have. Comments are not counted.
         """
         ...
 
     @property
     def created_lines(self) -> int:
-        """How many lines OpenMetrics has more: when each counter and histogram began."""
+        """Return the number of `_created` lines, which only OpenMetrics has."""
         ...
 
     def chunk(self, format_: ExpositionFormat) -> bytes:
-        """The text of what was taken, and the exposition's end."""
+        """Return the text of what `refresh` took, with the end of the exposition."""
         ...
 
 
@@ -72,8 +71,8 @@ class Exposition:
 class Publisher:
     """Turns snapshots into expositions.
 
-    Publish once after the ledger was opened and before anything is counted: the first snapshot's
-    values pass for restored ones.
+    Publish once after the ledger was opened and before anything is counted: the values of the first
+    snapshot are taken for restored ones.
     """
 
     def __init__(  # noqa: PLR0913  # each is a neighbour, named where it is given
@@ -105,13 +104,14 @@ class Publisher:
 
     @property
     def current(self) -> Exposition:
-        """What is published now. Version 0 is empty: nothing was published yet."""
+        """Return what is published now. Version 0 is empty: nothing was published yet."""
         return self._current
 
     def body(self, variant: Variant) -> tuple[int, ResponseBody]:
-        """What to answer a scrape, and its version for `served`.
+        """Return the version and the body that answer a scrape.
 
-        Rendered on the spot where nobody asked for this variant lately.
+        The body is rendered now if the variant was not asked for recently. Pass the version to
+        `served`.
         """
         self._demand[variant] = self._clock.now()
         if not self._version:
@@ -123,9 +123,9 @@ class Publisher:
         return self._current.version, body
 
     def served(self, version: int) -> None:
-        """A scrape got this version whole.
+        """Record that a scrape got this version completely.
 
-        What was held back until its series were seen may follow.
+        Values that were held until their series were scraped may follow.
         """
         self._gate.served(version)
 
@@ -136,7 +136,7 @@ class Publisher:
             self._swap()
 
     async def publish(self) -> None:
-        """Publish what changed, with room for others while much is rendered."""
+        """Publish what changed; let other tasks run while much is rendered."""
         self._apply()
         for count, _ in enumerate(self._renderer.render(self._demand)):
             if count % _YIELD_EVERY == 0:
@@ -146,15 +146,15 @@ class Publisher:
             self._swap()
 
     async def run(self) -> NoReturn:
-        """Publish for ever."""
+        """Publish every `TICK` seconds without end."""
         while True:
             await self.publish()
             await asyncio.sleep(TICK)
 
     def _apply(self) -> None:
-        """Bring the renderer to the newest state, all at once.
+        """Apply all changes to the renderer in one step.
 
-        Whatever changed makes a new version.
+        Any change makes a new version.
         """
         now = self._clock.now()
         self._forget_demand(now)
@@ -173,9 +173,9 @@ class Publisher:
             self._version = version
 
     def _update_gauges(self) -> bool:
-        """Bring the gauges to the newest state, now that all else has the lines it needs.
+        """Apply the changes of the gauges, after everything else has the lines it needs.
 
-        Whether any changed.
+        Return whether any changed.
         """
         rest = (
             self._renderer.lines + self._renderer.created_lines - self._renderer.lines_of(PER_BATCH)
@@ -187,7 +187,7 @@ class Publisher:
         return changed
 
     def _swap(self) -> None:
-        """Publish the renderer's state. A variant that is new joins the same version."""
+        """Publish the renderer's state. A new variant joins the same version."""
         known = self._current.bodies if self._current.version == self._version else {}
         if not self._process_pieces:
             if self._refresh() > self._series_limit.limit and self._renderer.lines_of(PER_BATCH):
@@ -200,7 +200,10 @@ class Publisher:
         self._current = Exposition(self._version, self._lines, MappingProxyType(bodies))
 
     def _refresh(self) -> int:
-        """Take the process's own numbers as they are now. The lines of all in the longer format."""
+        """Take the process metrics as they are now.
+
+        Return the lines of everything in OpenMetrics, which is the longer format.
+        """
         lines = self._renderer.lines
         self._lines = self._process.refresh(lines)
         self._process_lines = self._lines - lines + self._process.created_lines

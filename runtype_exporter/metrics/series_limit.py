@@ -1,9 +1,7 @@
-"""How many lines the exposition may have, and who gets them.
+"""The limit of lines in the exposition (`metrics.max_series`), and who gets them.
 
-Counters first, the gauges of single batches out of what is left.
-
-It counts lines and must not know what they say. Lines are those of OpenMetrics, comments left out:
-the longer of the two formats.
+Counters come first; the gauges of single batches share what is left. Lines are those of OpenMetrics
+without comments, because it is the longer of the two formats.
 """
 
 from __future__ import annotations
@@ -17,14 +15,14 @@ from runtype_exporter.catalogue import CATALOGUE
 from runtype_exporter.protocols import ignore
 
 NEARLY = 0.9
-"""The share of the limit beyond which no new label set gets counters: those that there are may
-still grow by further outcomes."""
+"""The share of the limit above which no new label set gets counters. The rest is kept for further
+outcomes of existing label sets."""
 RELUCTANCE = 0.02
-"""The share of the limit that must be free besides, before what lost its lines gets them back: so
-that nothing flaps."""
+"""The share of the limit that must be free before a batch that lost its lines gets them back. It
+keeps gauges from appearing and disappearing again and again."""
 UNKNOWN_PROCESS = 400
-"""For how many lines the process's own numbers are taken until they are first read: some more than
-one account has."""
+"""The lines assumed for the process metrics until they are first read: a few more than one account
+has."""
 PER_BATCH = frozenset(
     metric.name
     for metric in CATALOGUE
@@ -32,7 +30,7 @@ PER_BATCH = frozenset(
     and "batch" in metric.labels
     and metric is not catalogue.BATCH_FOUND
 )
-"""The metrics that give way where there are too many lines."""
+"""The metrics that are dropped when there are too many lines."""
 
 DropKind = Literal["batch", "overflow"]
 
@@ -44,10 +42,8 @@ def _none() -> int:
 class MaxSeries:
     """Implements `protocols.SeriesLimit`.
 
-    Publishing tells it what is taken, the gauges of batches ask what is left.
-
-    `durable` tells how many lines the durable series take at present, `on_dropped` hears how many
-    label sets of a kind went without.
+    `durable` returns how many lines the durable series have now. `on_dropped` is called with a kind
+    and the number of label sets that got no series.
     """
 
     def __init__(
@@ -66,18 +62,18 @@ class MaxSeries:
         self._taken = 0
 
     def configure(self, limit: int, *, label_set: int) -> None:
-        """Take over a reloaded configuration."""
+        """Apply a reloaded configuration."""
         self.limit = limit
         self.label_set = label_set
 
     @property
     def batches(self) -> int:
-        """How many lines are left for the gauges of single batches."""
+        """Return how many lines are left for the gauges of single batches."""
         return max(0, self.limit - self._taken)
 
     @property
     def reluctance(self) -> int:
-        """How many of them must stay free where a batch that lost its lines is to get them back."""
+        """Return how many lines must stay free when a batch gets its lines back."""
         return int(self.limit * RELUCTANCE)
 
     def take(self, lines: int, *, process: int | None) -> None:
@@ -90,28 +86,31 @@ class MaxSeries:
         self._others = lines - self._durable() + (UNKNOWN_PROCESS if process is None else process)
 
     def has_room(self, promised: int = 0) -> bool:
-        """Whether another label set may have counters of its own, besides `promised` ones that the ledger does not hold yet."""
+        """Return whether another label set may have counters of its own.
+
+        `promised` label sets were already allowed but are not in the ledger yet.
+        """
         return (
             self._others + self._durable() + (promised + 1) * self.label_set <= self.limit * NEARLY
         )
 
     def overflowed(self) -> None:
-        """A label set went into the one that is kept for all beyond the limit."""
+        """Count a label set that was pooled into the shared one because of the limit."""
         self._on_dropped("overflow", 1)
 
     def dropped(self, batches: int) -> None:
-        """So many batches lost their gauges, or got none."""
+        """Count batches whose gauges were dropped because of the limit."""
         self._on_dropped("batch", batches)
 
 
 class Contender(Protocol):
-    """Whatever wants lines. `visible` is None as long as that was never decided."""
+    """Something that needs lines. `visible` is None until that is first decided."""
 
     visible: bool | None
 
     @property
     def lines(self) -> int:
-        """How many it wants."""
+        """Return how many lines it needs."""
         ...
 
 
@@ -119,12 +118,10 @@ C = TypeVar("C", bound=Contender)
 
 
 def choose(contenders: Iterable[C], series_limit: MaxSeries) -> Iterator[tuple[C, bool]]:
-    """Share out the lines that are left, those who come first first.
+    """Share the lines that are left among contenders, in their order.
 
-    Whose visibility changes, and how.
-
-    Whoever has lines keeps them as long as they last; whoever lost them gets them back only once
-    there is room to spare.
+    Yield each contender whose visibility changes, and its new visibility. A visible contender keeps
+    its lines while they last; a hidden one gets lines only if `reluctance` more are free.
     """
     left = series_limit.batches
     for contender in contenders:
@@ -137,7 +134,10 @@ def choose(contenders: Iterable[C], series_limit: MaxSeries) -> Iterator[tuple[C
 
 
 def label_set_lines(boundaries: dict[str, tuple[float, ...]], slos: int) -> int:
-    """How many lines the counters of one schedule and flow take at the most, with these histogram boundaries and so many objectives."""
+    """Return how many lines the counters of one schedule and flow take at the most.
+
+    `boundaries` are those of the histograms, `slos` is the number of objectives.
+    """
     lines = 0
     for metric in CATALOGUE:
         if metric.owner != "ledger" or "schedule" not in metric.labels:

@@ -1,6 +1,6 @@
 """The API's reads: one account, one method for each endpoint.
 
-Reading page after page and waiting for a batch are other modules' business.
+Reading all pages of a list is the caller's task.
 """
 
 from __future__ import annotations

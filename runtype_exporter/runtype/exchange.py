@@ -1,4 +1,4 @@
-"""One request to the API and its answer: HTTP, retries, redirects, the key and the budget.
+"""Send one request to the API and return its answer: retries, redirects, key and budget.
 
 Each request is paid from the budget and counted. The answer is typed, or one error of the tree;
 neither the key nor the text of an answer goes anywhere else.
@@ -76,7 +76,7 @@ class Exchange:
             key: the API key, or a function that is called before each request, so that a rotated
                 key is used at once.
             budget: pays for every request. It stays open: its owner closes it.
-            telemetry: is told of each request.
+            telemetry: counts each request.
             clock: the wall clock.
             timeout: for one request, to the last byte of its answer, seconds.
             transport: replaces the network in tests.

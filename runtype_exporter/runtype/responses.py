@@ -1,13 +1,10 @@
-"""The API's answers as types that have only the fields an exporter needs.
+"""The API's answers as types with only the fields that the exporter needs.
 
-Customer data are not even fields.
+Customer data has no field here. The types are tolerant where the API is open (unknown keys, unknown
+statuses, fields that are null or absent) and strict where a wrong type would corrupt a count.
 
-Tolerant where the API is open (unknown keys, unknown statuses, fields that are null or absent),
-strict where a wrong type would corrupt a count. It must not know what a status or a timestamp
-means, nor how an answer was had.
-
-The fields, their types and their nullability are as the API documents them; fields it documents as
-never null are required here where a count or an identity hangs on them.
+Fields, types and nullability are as the API documents them. A field that is documented as never
+null is required here if a count or an identity depends on it.
 """
 
 from __future__ import annotations
@@ -22,31 +19,31 @@ from runtype_exporter.runtype.errors import DecodeError
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """A number of records: never negative, and within what JSON numbers hold exactly."""
 Dollars = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
-"""A cost: more than a million for one batch is a mistake, and a counter cannot take it back."""
+"""A cost. More than a million for one batch is an error, and no counter could take it back."""
 Amount = Annotated[float, msgspec.Meta(ge=0)]
 """A quantity that is documented as a number, not as a whole one."""
 OpaqueId = Annotated[str, msgspec.Meta(min_length=1)]
 """An opaque identity."""
 Timestamp = Any
-"""Text, null, or whatever the API may send in its place: `timestamps.parse` judges it, one bad time
-must not cost a page."""
+"""Text, null, or anything else that the API sends in its place. `parse_timestamp` checks it later,
+so that one bad time does not lose a page."""
 
 AnswerT = TypeVar("AnswerT")
 
 
 class _Struct(msgspec.Struct, rename="camel", frozen=True, gc=False):
-    """Frozen, and without the collector's bookkeeping: a decoded answer has no cycles."""
+    """A frozen struct that the garbage collector does not track: answers have no cycles."""
 
 
 class CursorPagination(_Struct, frozen=True):
-    """Where a page of a cursor list stands."""
+    """The place of a page in a cursor list."""
 
     has_more: bool
     next_cursor: str | None = None
 
 
 class OffsetPagination(_Struct, frozen=True):
-    """Where a page of results stands. `offset` is None where the API does not repeat it."""
+    """The place of a page of results. `offset` is None if the API does not repeat it."""
 
     total: Count
     has_more: bool
@@ -132,7 +129,7 @@ class RunsPage(_Struct, frozen=True):
 class Summary(_Struct, frozen=True):
     """`GET /v1/batch/summary`.
 
-    The batches at work, and some that ended of late (how late is not documented).
+    The batches at work, and some that ended recently (how recently is not documented).
     """
 
     batches: list[SummaryRow]
@@ -218,9 +215,9 @@ _ESCAPE: Final = re.compile(
 
 
 def _mend(body: bytes) -> bytes:
-    """Text cut in the middle of an emoji leaves half of a surrogate pair.
+    """Replace halves of surrogate pairs, which are left if text is cut inside an emoji.
 
-    JSON by the letter, but no Unicode.
+    They are valid JSON but no Unicode.
     """
     return _ESCAPE.sub(lambda match: rb"\ufffd" if match["lone"] else match[0], body)
 
@@ -233,7 +230,7 @@ class Decoder(Generic[AnswerT]):
         self._decoder = msgspec.json.Decoder(type_)
 
     def decode(self, body: bytes) -> AnswerT:
-        """The answer as a value.
+        """Return the answer as a value.
 
         Raises:
             DecodeError: it is not JSON or not of the documented types; the message names the field,

@@ -1,7 +1,7 @@
-"""Which format and which encoding a client is to get, by RFC 9110's Accept and Accept-Encoding.
+"""Choose format and encoding by the Accept and Accept-Encoding headers (RFC 9110).
 
-Pure functions of two header values. Whoever accepts nothing that we have gets the plain text all
-the same, as Prometheus's own libraries do: a refusal would help nobody.
+A client that accepts nothing that is offered gets the plain text, as from Prometheus's own
+libraries.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class _Wish(NamedTuple):
 
 
 def choose_format(accept: str) -> ExpositionFormat:
-    """OpenMetrics for whoever names it and likes it no less than the text format.
+    """Return OpenMetrics if the client names it and prefers it or is indifferent.
 
     Wildcards get the text format.
     """
@@ -44,7 +44,7 @@ def choose_format(accept: str) -> ExpositionFormat:
 
 
 def choose_encoding(accept_encoding: str) -> Encoding:
-    """Gzip for whoever accepts it and does not prefer none."""
+    """Return gzip if the client accepts it and does not prefer identity."""
     wishes: dict[str, float] = {}
     for wish in _wishes(accept_encoding):
         name = "gzip" if wish.name == "x-gzip" else wish.name
@@ -56,7 +56,7 @@ def choose_encoding(accept_encoding: str) -> Encoding:
 
 
 def _wishes(header: str) -> Iterator[_Wish]:
-    """The elements of a header; one whose quality makes no sense is left out."""
+    """Yield the elements of a header; elements without a valid quality are left out."""
     for element in header.split(","):
         name, *rest = (part.strip() for part in element.lower().split(";"))
         parameters = {

@@ -1,7 +1,6 @@
-"""Which path answers what.
+"""The HTTP paths and what they answer.
 
-A handler takes what is ready and writes it: none waits for the API, for a poll or for the ledger,
-save the reload that was asked for.
+A handler writes what is ready: none waits for the API, a poll or the ledger, except the reload.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ from runtype_exporter.web.landing import landing_page
 from runtype_exporter.web.negotiation import CONTENT_TYPES, choose_encoding, choose_format
 
 Reload = Callable[[], Awaitable[list[str]]]
-"""Reads the configuration anew; returns the errors for which the old one was kept, none if it
-worked."""
+"""Reads the configuration again. Returns the errors for which the old one was kept, or an empty
+list."""
 
 _HEADERS = {
     "cache-control": "no-store",
@@ -37,7 +36,10 @@ _HEADERS = {
 
 
 class _ExpositionResponse(Response):
-    """Writes a body's chunks as they lie, and says so once the last one was handed over to a client that is still there."""
+    """Writes the prepared chunks of a body.
+
+    It calls `served` if the client is still connected after the last chunk.
+    """
 
     def __init__(
         self, body: ResponseBody, headers: dict[str, str], served: Callable[[], None]
@@ -72,10 +74,10 @@ def create_app(  # noqa: PLR0913  # keywords all: one for each thing that app su
     telemetry_path: str = "/metrics",
     lifecycle: bool = False,
 ) -> Starlette:
-    """The ASGI application. `lifecycle` allows POST /-/reload.
+    """Return the ASGI application. `lifecycle` allows POST /-/reload.
 
     Raises:
-        ValueError: the telemetry path is none, or is taken.
+        ValueError: the telemetry path is no path, or is taken.
     """
     if (
         not telemetry_path.startswith("/")

@@ -1,7 +1,6 @@
-"""The HTTP server inside the exporter's own loop, on sockets that were bound before.
+"""The HTTP server in the exporter's own event loop.
 
-It leaves the signals alone and never outlives its notice: a client that does not read is cut off.
-It knows nothing of what it serves.
+It does not handle signals, and cuts off clients that still do not read some time after a stop.
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ import uvicorn
 from starlette.types import ASGIApp
 
 GRACE = 1.5
-"""Seconds that a response under way has to end after `stop`."""
+"""Seconds that a response under way may still take after `stop`."""
 KEEP_ALIVE = 130
-"""Seconds that an idle connection is kept: longer than the usual scrape intervals, so that
-Prometheus need not connect anew."""
+"""Seconds that an idle connection is kept. This is longer than usual scrape intervals, so that
+Prometheus need not connect again."""
 
 
 class _Uvicorn(uvicorn.Server):
@@ -60,7 +59,7 @@ def listen(host: str, port: int) -> socket.socket:
 class Server:
     """Serves an application from `run` until `stop`.
 
-    `date_header`: whether to add one, for an application that sends none.
+    `date_header` adds a `Date` header, for an application that sends none.
     """
 
     def __init__(
@@ -93,20 +92,20 @@ class Server:
 
     @property
     def started(self) -> bool:
-        """Whether requests are answered."""
+        """Return whether requests are answered."""
         return self._server.started
 
     def stop(self) -> None:
-        """Accept nothing more, and let `run` return.
+        """Accept nothing more and let `run` return.
 
-        At once if all is quiet, within some 2 s in any case.
+        This takes about 2 s at the most, and no time if no response is under way.
         """
         if not self._server.should_exit:
             self._server.should_exit = True
             asyncio.get_running_loop().call_later(GRACE, self._server.cut)
 
     async def run(self) -> None:
-        """Serve until stopped. The sockets are closed afterwards, also where this is cancelled."""
+        """Serve until stopped or cancelled, then close the sockets."""
         try:
             await self._server.serve(sockets=self._sockets)
         finally:
