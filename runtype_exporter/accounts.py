@@ -33,7 +33,8 @@ class _Running:
         """Stop between pages: a page that arrived is committed, one under way is dropped."""
         if self.task is not None:
             self.task.cancel()
-            await asyncio.wait({self.task})  # its failure, had it one, is the task group's business
+            # If it failed, the task group handles that.
+            await asyncio.wait({self.task})
         await self.client.aclose()
         try:
             self.budget.close()

@@ -113,8 +113,8 @@ class Exporter:
         Once ready, the process stays ready: a reload loses nothing that it serves.
         """
         accounts = self._accounts.statuses()
-        told = bool(accounts) and all(account.up is not None for account in accounts)
-        return Status(ready=self._was_ready or told, accounts=accounts)
+        polled = bool(accounts) and all(account.up is not None for account in accounts)
+        return Status(ready=self._was_ready or polled, accounts=accounts)
 
     def stop(self) -> None:
         """Make `serve` stop and return."""
@@ -273,7 +273,8 @@ class Exporter:
             gate=gate,
             series_limit=self._series_limit,
         )
-        publisher.publish_now()  # what was restored, before anything is counted
+        # Restored values are published before anything is counted.
+        publisher.publish_now()
         return publisher
 
     def _snapshot(self) -> Snapshot:
@@ -341,7 +342,8 @@ async def serve(options: Options) -> int:
             says why and what to do.
     """
     signals = Signals()
-    with signals.installed():  # before the ledger is opened: a stop that comes early is orderly too
+    # Before the ledger is opened, so that an early stop is orderly too.
+    with signals.installed():
         return await Exporter(options, signals).serve()
 
 

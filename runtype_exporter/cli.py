@@ -164,7 +164,8 @@ def once_command(**flags: Any) -> None:
 )
 def check_config_command(config_file: Path | None, state_path: Path | None, *, live: bool) -> None:
     """Check the configuration: every error with its line, or a forecast of requests and series."""
-    logs.configure("warning", "logfmt")  # what the survey has to say is no part of the forecast
+    # The survey's own log lines are not part of the forecast.
+    logs.configure("warning", "logfmt")
     config = _load(config_file)
     click.echo(f"the configuration is good; ledger at {state_path or config.state.path}\n")
 

@@ -81,7 +81,7 @@ def parse(text: str) -> Document:
     return document
 
 
-class _TooMuch(Exception):  # noqa: N818  # a fault of the file, told as one
+class _TooMuch(Exception):  # noqa: N818  # a fault of the file, reported as one
     """The document has more than `MOST_VALUES` values."""
 
     def __init__(self, path: KeyPath) -> None:
@@ -125,7 +125,8 @@ def _value(node: yaml.Node, path: KeyPath, loader: yaml.SafeLoader, document: Do
     elif node.tag in _CONSTRUCTED:
         try:
             return loader.construct_object(node)
-        except (ValueError, LookupError):  # !!bool of some word, an integer of thousands of digits
+        # For example `!!bool` of some word, or an integer of thousands of digits.
+        except (ValueError, LookupError):
             document.faults.append(
                 DocumentFault(line, path, f"is no valid {node.tag.removeprefix(_TAG)}")
             )
@@ -143,7 +144,8 @@ def _entries(
         if not isinstance(key_node, yaml.ScalarNode):
             document.faults.append(DocumentFault(line, path, "has a key that is no text"))
             continue
-        key = str(key_node.value)  # as it is written: `no` and `1` are words here
+        # As it is written: `no` and `1` are words here.
+        key = str(key_node.value)
         if key in seen:
             message = f"key {key!r} stands twice (first in line {seen[key]}); remove one"
             document.faults.append(DocumentFault(line, path, message))

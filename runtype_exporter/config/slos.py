@@ -68,7 +68,8 @@ def _for(type_: SloType, example: str) -> AfterValidator:
     """Return the check of a key that one type needs and the other types must not have."""
 
     def check(value: float | None, info: ValidationInfo) -> float | None:
-        actual = info.data.get("type")  # None: what stands there is wrong already
+        # None: the type itself is wrong.
+        actual = info.data.get("type")
         if value is None and actual == type_:
             raise ValueError(f"is missing: type {type_} needs it, like {example}")
         if value is not None and actual not in {None, type_}:

@@ -76,8 +76,8 @@ class FirstScrapeGate:
         """Yield what was held back and may be shown now."""
         while self._cohorts:
             cohort = self._cohorts[0]
-            # One from ahead of now is from before the clock was set back: it has waited nobody
-            # knows how long.
+            # A cohort from the future is from before the clock was set back. How long it has
+            # waited is unknown, so it is released.
             if cohort.version > self._served and 0 <= now - cohort.at < PATIENCE:
                 break
             self._cohorts.popleft()
@@ -100,7 +100,8 @@ class FirstScrapeGate:
             return None
         if sample.created is None:
             return sample
-        if self._began.get(series) != sample.created:  # new, or begun anew at 0
+        # It is new, or was started again at 0.
+        if self._began.get(series) != sample.created:
             self._began[series] = sample.created
             self._holds[series] = _Hold(cohort, sample)
             cohort.series.append(series)

@@ -120,7 +120,8 @@ def _shift(size: int) -> int:
     The checksum of that many zeros that starts with 1 is this factor, once zlib's two inversions
     are undone.
     """
-    crc = 0x7FFFFFFF  # the polynomial 1, bits reversed, inverted
+    # The polynomial 1, bits reversed, inverted.
+    crc = 0x7FFFFFFF
     whole, part = divmod(size, len(_ZEROS))
     for _ in range(whole):
         crc = zlib.crc32(_ZEROS, crc)

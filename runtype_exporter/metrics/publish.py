@@ -28,7 +28,9 @@ PROCESS_AGE = 5.0
 """Seconds after which the process metrics (CPU, memory) are read again although nothing else
 happened."""
 
-_YIELD_EVERY = 2  # shards, some 0.3 ms each: a scrape that waits for the loop must not notice
+_YIELD_EVERY = 2
+"""Shards rendered before other tasks may run. One takes about 0.3 ms, so that a scrape that waits
+for the event loop is not delayed noticeably."""
 
 
 class ProcessSource(Protocol):
@@ -97,7 +99,8 @@ class Publisher:
         self._demand: dict[Variant, float] = {}
         self._process_pieces: dict[Variant, Piece] = {}
         self._process_at = float("-inf")
-        self._process_beside = 0  # lines that stood beside the process's own when those were taken
+        # The lines of all other metrics when the process metrics were taken.
+        self._other_lines = 0
         self._lines = 0
         self._version = 0
         self._current = Exposition(0)
@@ -166,7 +169,7 @@ class Publisher:
         changed |= self._update_gauges()
         # Else too old, or from before the clock was set back.
         fresh = 0 <= now - self._process_at < PROCESS_AGE
-        if self._process.changed or not fresh or self._renderer.lines != self._process_beside:
+        if self._process.changed or not fresh or self._renderer.lines != self._other_lines:
             self._process_pieces.clear()
             changed |= bool(self._demand)
         if changed:
@@ -191,9 +194,10 @@ class Publisher:
         known = self._current.bodies if self._current.version == self._version else {}
         if not self._process_pieces:
             if self._refresh() > self._series_limit.limit and self._renderer.lines_of(PER_BATCH):
-                self._update_gauges()  # the rest grew, after the batches were given what it left
+                # The process metrics grew after the batches got the lines that were left.
+                self._update_gauges()
                 self._refresh()
-            self._process_beside, self._process_at = self._renderer.lines, self._clock.now()
+            self._other_lines, self._process_at = self._renderer.lines, self._clock.now()
         bodies = {
             variant: known.get(variant) or self._assemble(variant) for variant in self._demand
         }

@@ -126,7 +126,7 @@ class Budget:
             Exception: the store failed; nothing is spent then.
         """
         if self._closed:
-            raise self._turned_away()
+            raise self._closed_error()
         granted: asyncio.Future[None] = self._loop.create_future()
         self._waiting[priority].append(granted)
         self._serve()
@@ -150,7 +150,7 @@ class Budget:
         seconds = min(until - now, MAX_PAUSE)
         if seconds <= 0 or self._loop.time() + seconds <= self._resume_at:
             return
-        # Of answers to requests that were under way together, the first tells it.
+        # Requests that were under way together get the same answer; only the first is logged.
         if self._loop.time() >= self._resume_at:
             _log.warning("the API asks for a pause", account=self._account, seconds=round(seconds))
         self._resume_at = self._loop.time() + seconds
@@ -176,7 +176,7 @@ class Budget:
             for granted in waiting
             if not granted.done()
         ):
-            granted.set_exception(self._turned_away())
+            granted.set_exception(self._closed_error())
         self._keep(self.remaining)
         self._reserved = 0
 
@@ -263,5 +263,5 @@ class Budget:
             else self._loop.call_later(max(delay, _SHORTEST_WAIT), self._serve)
         )
 
-    def _turned_away(self) -> RuntimeError:
+    def _closed_error(self) -> RuntimeError:
         return RuntimeError(f"account {self._account}: its request budget is closed")

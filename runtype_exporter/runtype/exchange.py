@@ -189,8 +189,8 @@ class Exchange:
 
     async def _content(self, operation: str, response: httpx.Response) -> bytes | httpx.URL:
         now = self._clock.now()
-        if (told := server_time(response.headers)) is not None:
-            self._telemetry.skew(self._account, told - now)
+        if (api_now := server_time(response.headers)) is not None:
+            self._telemetry.skew(self._account, api_now - now)
         status = response.status_code
         if status == 200:
             return await read_body(response, operation, self._max_response)
@@ -235,8 +235,8 @@ class Exchange:
                 code="timeout",
             )
         if isinstance(error, httpx.ConnectError):
-            # The one kind whose text comes from the operating system and TLS alone, and tells the
-            # user what to mend.
+            # Only this kind has a text that comes from the operating system and TLS alone. It
+            # says what to correct.
             return NetworkError(
                 operation, f"{self.base_url.host} was not reached: {error}", code="connect"
             )

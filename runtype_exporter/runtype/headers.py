@@ -35,8 +35,8 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
         date = _http_date(text)
         if date is None:
             return None
-        told = server_time(headers)
-        seconds = date - (now if told is None else told)
+        api_now = server_time(headers)
+        seconds = date - (now if api_now is None else api_now)
     return min(max(seconds, 0.0), MAX_RETRY_AFTER)
 
 

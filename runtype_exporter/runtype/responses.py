@@ -214,7 +214,7 @@ _ESCAPE: Final = re.compile(
 )
 
 
-def _mend(body: bytes) -> bytes:
+def _replace_lone_surrogates(body: bytes) -> bytes:
     """Replace halves of surrogate pairs, which are left if text is cut inside an emoji.
 
     They are valid JSON but no Unicode.
@@ -242,7 +242,7 @@ class Decoder(Generic[AnswerT]):
             except msgspec.ValidationError:
                 raise
             except msgspec.DecodeError:
-                return self._decoder.decode(_mend(body))
+                return self._decoder.decode(_replace_lone_surrogates(body))
         except msgspec.ValidationError as error:
             # msgspec names the expected type and the path there. The types above have no form whose
             # message quotes a value.

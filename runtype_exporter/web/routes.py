@@ -134,10 +134,12 @@ def create_app(  # noqa: PLR0913  # keywords all: one for each thing that app su
         Route("/-/healthy", healthy, methods=["GET"]),
         Route("/-/ready", ready, methods=["GET"]),
         Route("/-/reload", reload_configuration, methods=["POST"]),
-        Route("/", landing, methods=["GET"]),  # last: the telemetry path may be "/" itself
+        # Last, because the telemetry path may be "/" itself.
+        Route("/", landing, methods=["GET"]),
     ]
     app = Starlette(routes=routes, exception_handlers={404: not_found})
-    app.router.redirect_slashes = False  # a redirect would repeat the request's Host header
+    # A redirect would repeat the request's Host header.
+    app.router.redirect_slashes = False
     return app
 
 

@@ -23,11 +23,13 @@ Prometheus need not connect again."""
 class _Uvicorn(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self.servers: list[asyncio.Server] = []  # uvicorn sets it only once it listens
+        # uvicorn sets it only once it listens.
+        self.servers: list[asyncio.Server] = []
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        yield  # uvicorn would take the process's signals over and raise them again afterwards
+        # uvicorn would handle the process's signals and raise them again afterwards.
+        yield
 
     def cut(self) -> None:
         """Stop listening and drop the connections that are left."""
@@ -76,7 +78,8 @@ class Server:
         self._server = _Uvicorn(
             uvicorn.Config(
                 app,
-                http="h11",  # whatever else may be installed: one parser, the tested one
+                # Always the tested parser, whatever else may be installed.
+                http="h11",
                 ws="none",
                 lifespan="off",
                 interface="asgi3",

@@ -166,7 +166,8 @@ class House:
 
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
-    monkeypatch.setattr(publish, "TICK", 0.05)  # what is published is the same, only sooner
+    # The same is published, only sooner.
+    monkeypatch.setattr(publish, "TICK", 0.05)
     return House(tmp_path)
 
 

@@ -140,7 +140,8 @@ async def test_budget_page_size_timeout_and_interval_take_effect_at_once(house, 
             return len(api.asked("runs")) > polls
 
         await house.until(polled)
-        await asyncio.sleep(0.4)  # four of the former intervals, in which nothing must happen
+        # Four of the former intervals, in which nothing must happen.
+        await asyncio.sleep(0.4)
         assert polls + 1 == len(api.asked("runs"))
 
 
@@ -535,7 +536,8 @@ async def test_a_client_that_leaves_does_not_leave_the_reload_half_done(house, a
     async with house.open():
         await house.until_ready()
         reloading = asyncio.create_task(house.exporter.reload())
-        await asyncio.sleep(0)  # it has begun
+        # The reload has begun.
+        await asyncio.sleep(0)
         assert house.exporter._reload_lock.locked()
         reloading.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -58,7 +58,8 @@ async def test_sigterm_while_it_starts_is_heeded(house, api):
     read = partial(load, house.file, environ=house.keys)
 
     def loaded() -> Any:
-        signal_me()  # the ledger is not open yet
+        # The ledger is not open yet.
+        signal_me()
         return read()
 
     options = Options(load=loaded, host="127.0.0.1", port=0, on_listening=listening.append)
@@ -83,7 +84,8 @@ async def test_a_second_signal_while_it_stops_does_no_harm(house, api, number):
     await asyncio.sleep(0)
     signal_me(number)
     assert 0 == await ended(serving)
-    assert ["ledger.db"] == ledger_files(house)  # closed last and whole: no -wal beside it
+    # It was closed last and completely: no -wal file is left.
+    assert ["ledger.db"] == ledger_files(house)
 
 
 async def test_a_stop_during_a_sweep_loses_and_repeats_nothing(house, api):

@@ -71,8 +71,10 @@ SILENCING += [
 SILENCING += [(REFUSED, STALE), (LEDGER, STALE), (BURN, SLOW_BURN), (SLOW_MODE, NEAR_LIMIT)]
 
 SPEAKING = [
-    (STALE, RELOAD),  # not what the account's metrics say
-    (STALE, REFUSED),  # the reason
+    # Not what the account's metrics say.
+    (STALE, RELOAD),
+    # The reason.
+    (STALE, REFUSED),
     (STALE, LEDGER),
     (SLOW_BURN, BURN),
     (NEAR_LIMIT, SLOW_MODE),

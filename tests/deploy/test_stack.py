@@ -170,7 +170,8 @@ def test_the_exporter_is_scraped_under_the_name_that_the_rules_are_made_for(path
     exporter = jobs["runtype-exporter"]
     (target,) = exporter["static_configs"][0]["targets"]
     assert target.endswith(DEFAULT_ADDRESS)
-    assert "metrics_path" not in exporter  # the default is the exporter's own
+    # The default is the exporter's own path.
+    assert "metrics_path" not in exporter
     telemetry = next(
         option
         for option in commands.commands["serve"].params

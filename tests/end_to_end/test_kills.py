@@ -41,7 +41,8 @@ def test_thirty_kills_neither_lose_nor_repeat_a_result(tmp_path):
     )
     with Served(simulator_app(world, keys=[Key(KEY)])) as api:
         config = configure(tmp_path, api.url)
-        assert once(config).returncode == 0  # the horizon is fixed before anything ends
+        # The horizon is fixed before anything ends.
+        assert once(config).returncode == 0
         for kill in range(KILLS):
             if kill % 3 == 0:
                 api.call(
@@ -71,7 +72,8 @@ def test_what_finished_while_the_exporter_was_down_is_counted_when_it_is_back(tm
     world = small_world(clock)
     with Served(simulator_app(world, keys=[Key(KEY)])) as api:
         config = configure(tmp_path, api.url)
-        assert once(config).returncode == 0  # the horizon
+        # This fixes the horizon.
+        assert once(config).returncode == 0
         api.call(lambda: world.add_batch(plans(rng, 250, 3.0), at=clock.now(), schedule="nightly"))
         assert once(config).returncode == 0
         api.call(lambda: world.add_batch(plans(rng, 150, 2.0), at=clock.now(), schedule="nightly"))

@@ -171,7 +171,8 @@ def room_for(batches):
 
 
 def test_closed_batches_give_way_before_open_ones_the_oldest_first():
-    house = House(2 + 3 * 11)  # a closed one takes 5
+    # A closed one takes 5 lines.
+    house = House(2 + 3 * 11)
     for number in (1, 2):
         house.gauges.set_batch(view(number, open_=False))
     house.gauges.set_batch(view(3))
