@@ -308,12 +308,12 @@ def _exit_with(run: Callable[[], Any]) -> None:
     Errors that the user can correct are shown as one message, not as a traceback.
     """
     try:
-        code = asyncio.run(run())
+        exit_code = asyncio.run(run())
     except (ConfigError, SecretError, LedgerError, BadOption, OSError) as error:
         raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
-        code = 130
-    sys.exit(code)
+        exit_code = 130
+    sys.exit(exit_code)
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""The values that other rooms read."""
+"""The values that other packages read."""
 
 from __future__ import annotations
 

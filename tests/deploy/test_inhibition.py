@@ -102,4 +102,4 @@ def test_what_has_its_reason_in_another_alert_is_not_told(notifier: str, number:
     "number", range(len(SPEAKING)), ids=[f"{name(s)}-{name(t)}" for s, t in SPEAKING]
 )
 def test_what_says_something_else_is_told(notifier: str, number: int):
-    assert not silenced(notifier, f"told-{number}", *SPEAKING[number])
+    assert not silenced(notifier, f"speaking-{number}", *SPEAKING[number])

@@ -37,7 +37,7 @@ def document(path: str) -> Any:
 
 
 def mounts(service: str) -> dict[str, Path]:
-    """Where in a container what of the repository lies."""
+    """Return the paths in a container of what is mounted from the repository."""
     pairs = [
         entry.split(":") for entry in SERVICES[service].get("volumes", []) if entry.startswith(".")
     ]
@@ -245,18 +245,18 @@ def chosen(matchers: list[str]) -> list[tuple[str, str, frozenset[str]]]:
     By name and severity, for the rest is not known before they fire.
     """
 
-    def fits(value: str, operator: str, pattern: str) -> bool:
+    def fits(value: str, comparison: str, pattern: str) -> bool:
         return bool(
-            re.fullmatch(pattern if "~" in operator else re.escape(pattern), value)
-        ) is not operator.startswith("!")
+            re.fullmatch(pattern if "~" in comparison else re.escape(pattern), value)
+        ) is not comparison.startswith("!")
 
     parsed = [re.fullmatch(r'(\w+)(=~|!~|!=|=)"(.*)"', matcher).groups() for matcher in matchers]
     return [
         alert
         for alert in alerts()
         if all(
-            fits(alert[0] if label == "alertname" else alert[1], operator, pattern)
-            for label, operator, pattern in parsed
+            fits(alert[0] if label == "alertname" else alert[1], comparison, pattern)
+            for label, comparison, pattern in parsed
         )
     ]
 

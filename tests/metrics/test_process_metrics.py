@@ -251,8 +251,8 @@ def test_two_of_them_share_nothing():
 
 
 def test_hostile_label_values_survive(metrics):
-    for account, code in product(['"', "\\", "\n", "ü"], repeat=2):
-        metrics.attempt(Attempt(account, "runs", code, 0.1))
+    for account, word in product(['"', "\\", "\n", "ü"], repeat=2):
+        metrics.attempt(Attempt(account, "runs", word, 0.1))
     shown = {labels for name, labels in samples(metrics) if name == "runtype_api_requests_total"}
     assert len(shown) == 16
 

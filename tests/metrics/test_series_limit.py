@@ -1,4 +1,7 @@
-"""However much there is to show, a scrape has no more lines than it may have, and what gives way is what is worth least."""
+"""The number of lines in a scrape stays within the limit.
+
+What is least important is left out first.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ class Clock:
 
 
 class FakeProcess:
-    """The process's own numbers: as many lines as it is told, half of them counters."""
+    """Process metrics with a given number of lines, half of them counters."""
 
     def __init__(self):
         self.changed = True
@@ -49,7 +52,7 @@ class FakeProcess:
         )
 
 
-class House:
+class Harness:
     def __init__(self, limit, label_set=0):
         self.durable = {}
         self.changes = {}
@@ -139,116 +142,119 @@ STEPS = st.one_of(
 @settings(max_examples=150, deadline=None)
 @given(st.integers(300, 700), st.lists(STEPS, min_size=5, max_size=40))
 def test_a_scrape_never_has_more_lines_than_it_may(limit, steps):  # noqa: C901  # one case a kind of step
-    house = House(limit, label_set=8)
+    harness = Harness(limit, label_set=8)
     for step in steps:
         match step:
             case ("show", number, open_, configured, words, schedule):
-                house.gauges.set_batch(
+                harness.gauges.set_batch(
                     view(number, schedule=schedule, open_=open_, configured=configured, words=words)
                 )
             case ("burst", first, count):
                 for number in range(first, first + count):
-                    house.gauges.set_batch(view(number))
+                    harness.gauges.set_batch(view(number))
             case ("count", number):
                 labels = ("a", f"schedule {number}", "f")
-                if (catalogue.COST.name, labels) in house.durable or house.series_limit.has_room():
-                    house.count(catalogue.COST.name, labels, 1.0)
+                if (
+                    catalogue.COST.name,
+                    labels,
+                ) in harness.durable or harness.series_limit.has_room():
+                    harness.count(catalogue.COST.name, labels, 1.0)
                     value = HistogramValue((1.0, 2.0), (1, 0, 0), 1.0)
-                    house.count(catalogue.SCHEDULE_RUN_QUEUE.name, labels[:2], value)
+                    harness.count(catalogue.SCHEDULE_RUN_QUEUE.name, labels[:2], value)
             case ("process", lines):
-                house.process.lines, house.process.changed = lines, True
+                harness.process.lines, harness.process.changed = lines, True
             case ("forget",):
-                house.gauges.forget("a")
+                harness.gauges.forget("a")
             case ("scrape", format_):
-                assert len(house.scrape(format_)) <= limit
+                assert len(harness.scrape(format_)) <= limit
     for format_ in FORMATS:
-        assert len(house.scrape(format_)) <= limit
+        assert len(harness.scrape(format_)) <= limit
 
 
-def room_for(batches):
-    """A house in which so many open batches of one schedule have room."""
-    return House(2 + 11 * batches)
+def harness_for(batches):
+    """Return a harness with space for so many open batches of one schedule."""
+    return Harness(2 + 11 * batches)
 
 
 def test_closed_batches_give_way_before_open_ones_the_oldest_first():
     # A closed one takes 5 lines.
-    house = House(2 + 3 * 11)
+    harness = Harness(2 + 3 * 11)
     for number in (1, 2):
-        house.gauges.set_batch(view(number, open_=False))
-    house.gauges.set_batch(view(3))
-    house.gauges.set_batch(view(4))
-    assert house.batches() == {"b1", "b2", "b3", "b4"}
-    house.gauges.set_batch(view(4, words=5))
-    assert house.batches() == {"b2", "b3", "b4"}
-    house.gauges.set_batch(view(4))
-    house.gauges.set_batch(view(5))
-    assert house.batches() == {"b3", "b4", "b5"}
-    house.gauges.set_batch(view(6))
-    assert house.batches() == {"b4", "b5", "b6"}
+        harness.gauges.set_batch(view(number, open_=False))
+    harness.gauges.set_batch(view(3))
+    harness.gauges.set_batch(view(4))
+    assert harness.batches() == {"b1", "b2", "b3", "b4"}
+    harness.gauges.set_batch(view(4, words=5))
+    assert harness.batches() == {"b2", "b3", "b4"}
+    harness.gauges.set_batch(view(4))
+    harness.gauges.set_batch(view(5))
+    assert harness.batches() == {"b3", "b4", "b5"}
+    harness.gauges.set_batch(view(6))
+    assert harness.batches() == {"b4", "b5", "b6"}
 
 
 def test_configured_batches_are_the_last_to_go():
-    house = room_for(1)
-    house.gauges.set_batch(view(1, configured=True))
-    house.gauges.set_batch(view(2))
-    assert house.batches() == {"b1"}
+    harness = harness_for(1)
+    harness.gauges.set_batch(view(1, configured=True))
+    harness.gauges.set_batch(view(2))
+    assert harness.batches() == {"b1"}
 
 
 def test_a_batch_that_waits_for_its_start_is_the_newest():
-    house = room_for(1)
-    house.gauges.set_batch(replace(view(0), started=None, completed=9.0, total=None))
-    house.gauges.set_batch(view(1))
-    house.scrape()
-    assert house.batches() == {"b0"}
+    harness = harness_for(1)
+    harness.gauges.set_batch(replace(view(0), started=None, completed=9.0, total=None))
+    harness.gauges.set_batch(view(1))
+    harness.scrape()
+    assert harness.batches() == {"b0"}
 
 
 def test_all_are_counted_whatever_is_shown():
-    house = room_for(2)
+    harness = harness_for(2)
     for number in range(300):
-        house.gauges.set_batch(view(number))
-    lines = house.scrape()
+        harness.gauges.set_batch(view(number))
+    lines = harness.scrape()
     assert 'runtype_batches_open{account="a",flow="f",schedule="s"} 300.0' in lines
-    assert len(house.batches()) == 2
+    assert len(harness.batches()) == 2
 
 
 def test_who_lost_its_lines_gets_them_back_when_there_is_room_to_spare_and_nothing_flaps():
-    house = room_for(100)
+    harness = harness_for(100)
     for number in range(100):
-        house.gauges.set_batch(view(number))
-    assert len(house.batches()) == 100
-    house.process.lines, house.process.changed = 1, True
-    assert house.batches() == {f"b{number}" for number in range(1, 100)}
+        harness.gauges.set_batch(view(number))
+    assert len(harness.batches()) == 100
+    harness.process.lines, harness.process.changed = 1, True
+    assert harness.batches() == {f"b{number}" for number in range(1, 100)}
     for lines in (0, 1) * 10:
-        house.process.lines, house.process.changed = lines, True
-        assert house.batches() == {f"b{number}" for number in range(1, 100)}
-    assert house.dropped == [("batch", 1)]
-    house.process.lines, house.process.changed = 0, True
-    house.gauges.set_batch(view(50, open_=False))
-    house.gauges.set_batch(view(51, open_=False))
-    house.gauges.set_batch(view(52, open_=False))
-    house.gauges.set_batch(view(53, open_=False))
-    assert "b0" in house.batches()
+        harness.process.lines, harness.process.changed = lines, True
+        assert harness.batches() == {f"b{number}" for number in range(1, 100)}
+    assert harness.dropped == [("batch", 1)]
+    harness.process.lines, harness.process.changed = 0, True
+    harness.gauges.set_batch(view(50, open_=False))
+    harness.gauges.set_batch(view(51, open_=False))
+    harness.gauges.set_batch(view(52, open_=False))
+    harness.gauges.set_batch(view(53, open_=False))
+    assert "b0" in harness.batches()
 
 
 def test_a_batch_that_ends_while_it_has_no_lines_is_not_counted_again():
-    house = room_for(1)
+    harness = harness_for(1)
     for number in (1, 2):
-        house.gauges.set_batch(view(number))
-    house.scrape()
+        harness.gauges.set_batch(view(number))
+    harness.scrape()
     for words in (1, 2, 3):
-        house.gauges.set_batch(view(1, words=words))
-        house.scrape()
-    assert house.dropped == [("batch", 1)]
+        harness.gauges.set_batch(view(1, words=words))
+        harness.scrape()
+    assert harness.dropped == [("batch", 1)]
 
 
 def test_a_lower_limit_takes_effect_with_the_next_publication():
-    house = room_for(50)
+    harness = harness_for(50)
     for number in range(50):
-        house.gauges.set_batch(view(number))
-    assert len(house.batches()) == 50
-    house.series_limit.configure(2 + 11 * 10, label_set=0)
-    house.process.changed = True
-    assert len(house.batches()) == 10
+        harness.gauges.set_batch(view(number))
+    assert len(harness.batches()) == 50
+    harness.series_limit.configure(2 + 11 * 10, label_set=0)
+    harness.process.changed = True
+    assert len(harness.batches()) == 10
 
 
 def test_room_ends_near_the_limit_and_counts_what_was_promised():
@@ -269,11 +275,11 @@ def test_until_they_are_read_the_process_s_own_numbers_are_reckoned_with():
 
 
 def test_what_went_without_is_told_by_kind():
-    told = []
-    series_limit = MaxSeries(1000, on_dropped=lambda kind, count: told.append((kind, count)))
+    dropped = []
+    series_limit = MaxSeries(1000, on_dropped=lambda kind, count: dropped.append((kind, count)))
     series_limit.overflowed()
     series_limit.dropped(3)
-    assert told == [("overflow", 1), ("batch", 3)]
+    assert dropped == [("overflow", 1), ("batch", 3)]
 
 
 @pytest.mark.parametrize("slos", [0, 3])

@@ -18,7 +18,7 @@ SUMMARY = {"batches": [], "recent": []}
 
 
 class Store:
-    """Remembers budgets, and can be told to fail."""
+    """Remembers budgets; `failure` makes it fail."""
 
     def __init__(self, state: BudgetState | None = None) -> None:
         self.state = state
@@ -36,7 +36,7 @@ class Store:
 
 
 class Recorder:
-    """Writes down what it is told."""
+    """Records every call."""
 
     def __init__(self) -> None:
         self.attempts: list[Attempt] = []

@@ -48,7 +48,7 @@ class World:
         return tasks
 
     async def crash(self):
-        """The process is gone: nobody waits any longer, nothing is given back."""
+        """End the process: requests that wait are gone, and nothing is given back."""
         await self.cancel(self.tasks)
         self.budget._schedule(None)
 

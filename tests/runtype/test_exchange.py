@@ -1,4 +1,4 @@
-"""One request and its answer: the table of faults as a user meets them, retries, redirects, pauses."""
+"""One request and its answer: errors as a user sees them, retries, redirects and pauses."""
 
 import asyncio
 import traceback
@@ -141,13 +141,13 @@ def test_a_fault_is_told_once_and_not_asked_again(answer, kind, message):
         assert (type(caught.value).__name__, str(caught.value)) == (kind, message)
         assert api.spent == len(api.requests) == len(api.telemetry.attempts)
         assert len(api.requests) == (4 if "3 times" in message else 1)
-        told = (
+        shown = (
             "".join(traceback.format_exception(caught.value))
             + repr(caught.value)
             + repr(api.telemetry.attempts)
         )
-        assert MARK not in told.replace(str(answer.headers.get("location")), "")
-        assert KEY not in told
+        assert MARK not in shown.replace(str(answer.headers.get("location")), "")
+        assert KEY not in shown
         assert caught.value.__context__ is None
 
     run(scenario())
@@ -338,7 +338,7 @@ def test_the_date_header_tells_how_far_the_clocks_are_apart():
 
 
 class Watched(httpx.AsyncByteStream):
-    """A body that tells whether its connection was given back."""
+    """A body that records whether its connection was given back."""
 
     closed = False
 

@@ -17,8 +17,8 @@ from runtype_exporter.web import Server, create_app
 RECORDS = "runtype_records_finished_total"
 
 
-class House:
-    """What the web room is handed, and where to knock."""
+class Harness:
+    """What `web` needs from the other packages, and the address of its server."""
 
     def __init__(self):
         self.families = {}
@@ -79,5 +79,5 @@ class House:
 
 
 @pytest.fixture
-def house():
-    return House()
+def harness():
+    return Harness()
