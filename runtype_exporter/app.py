@@ -215,8 +215,8 @@ class Exporter:
             path = self._options.state_path or config.state.path
             if path != self._path:
                 moved = (
-                    f"the ledger stays at {self._path} while the process runs; restart it to move"
-                    f" to {path}"
+                    f"the ledger stays at {self._path} while the process runs;"
+                    f" restart it to move to {path}"
                 )
                 return self._refuse([f"state.path: {moved}"])
             try:

@@ -85,8 +85,8 @@ def _config_flag(command: Command) -> Command:
         type=click.Path(path_type=Path, dir_okay=False),
         default=None,
         help=(
-            "The configuration. Default: ./config.yaml, or the built-in defaults where there is"
-            " none."
+            "The configuration. Default: ./config.yaml,"
+            " or the built-in defaults where there is none."
         ),
     )(command)
 
@@ -158,8 +158,8 @@ def once_command(**flags: Any) -> None:
     "live",
     is_flag=True,
     help=(
-        "Ask the API what the accounts hold: a few requests, which a running exporter does not"
-        " know of."
+        "Ask the API what the accounts hold:"
+        " a few requests, which a running exporter does not know of."
     ),
 )
 def check_config_command(config_file: Path | None, state_path: Path | None, *, live: bool) -> None:
@@ -196,8 +196,8 @@ def check_config_command(config_file: Path | None, state_path: Path | None, *, l
     type=click.Path(path_type=Path, file_okay=False),
     default=None,
     help=(
-        "Write files of counters, objectives and alerts into this folder, instead of printing a"
-        " document of each."
+        "Write files of counters, objectives and alerts into this folder,"
+        " instead of printing a document of each."
     ),
 )
 @_flag(

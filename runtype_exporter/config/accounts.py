@@ -40,8 +40,8 @@ _URL_FAULTS: Final = {
         f"must be a scheme, a host and at most a port and a path, like {DEFAULT_BASE_URL}"
     ),
     UrlFault.CLEAR_TEXT: (
-        "would send the API key in the clear; use https (http is for this machine only, as"
-        " localhost)"
+        "would send the API key in the clear;"
+        " use https (http is for this machine only, as localhost)"
     ),
 }
 """Messages for the user. None repeats the URL, which may hold credentials."""

@@ -70,8 +70,8 @@ def parse(text: str) -> Document:
     except _TooMuch as error:
         path = _before_alias(error.path, document)
         message = (
-            f"comes to more than {MOST_VALUES} values: aliases (*name) of aliases multiply; write"
-            " out what they stand for"
+            f"comes to more than {MOST_VALUES} values:"
+            " aliases (*name) of aliases multiply; write out what they stand for"
         )
         document.faults.append(DocumentFault(document.line(path), path, message))
     except RecursionError:

@@ -98,8 +98,8 @@ def _text(path: Path) -> str:
             content = file.read(MAX_FILE + 1)
     except FileNotFoundError:
         problem = (
-            "no such file; check --config.file, or leave it out for ./config.yaml or the built-in"
-            " defaults"
+            "no such file; check --config.file,"
+            " or leave it out for ./config.yaml or the built-in defaults"
         )
         raise ConfigError((Problem(str(path), None, "", problem),)) from None
     except OSError as error:

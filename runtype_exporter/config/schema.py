@@ -46,8 +46,8 @@ def _path(value: Any) -> Path:
 def _accounts(accounts: tuple[Account, ...]) -> tuple[Account, ...]:
     if not accounts:
         raise ValueError(
-            "needs an account; leave `accounts` out for the default one, whose key is in"
-            " RUNTYPE_API_KEY"
+            "needs an account; leave `accounts` out for the default one,"
+            " whose key is in RUNTYPE_API_KEY"
         )
     return accounts
 

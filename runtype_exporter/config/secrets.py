@@ -52,8 +52,8 @@ class Secret:
             raise ValueError("takes one place to read the key from: {env: NAME} or {file: PATH}")
         if self.env is not None and (_KEY.match(self.env) or not _NAME.fullmatch(self.env)):
             raise ValueError(
-                "env takes the name of an environment variable, such as RUNTYPE_API_KEY (letters,"
-                " digits, _), not the key"
+                "env takes the name of an environment variable,"
+                " such as RUNTYPE_API_KEY (letters, digits, _), not the key"
             )
         if self.file is not None and _KEY.match(self.file.name):
             raise ValueError("file takes the path of the file that holds the key, not the key")

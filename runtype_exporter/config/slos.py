@@ -58,8 +58,8 @@ def _objective(value: Any) -> Decimal:
 def _window(seconds: float) -> float:
     if seconds < MIN_WINDOW:
         raise ValueError(
-            "must be a day or longer: what is counted once a minute says nothing of parts of a"
-            " shorter one"
+            "must be a day or longer:"
+            " what is counted once a minute says nothing of parts of a shorter one"
         )
     return seconds
 
@@ -74,8 +74,8 @@ def _for(type_: SloType, example: str) -> AfterValidator:
             raise ValueError(f"is missing: type {type_} needs it, like {example}")
         if value is not None and actual not in {None, type_}:
             raise ValueError(
-                f"belongs to type {type_}, and this one is of type {actual}; remove it or change"
-                " the type"
+                f"belongs to type {type_}, and this one is of type {actual};"
+                " remove it or change the type"
             )
         return value
 

@@ -34,8 +34,8 @@ async def read_body(response: httpx.Response, operation: str, limit: int) -> byt
     if encoding not in ("", "identity", "gzip"):
         raise DecodeError(
             operation,
-            "the answer has a content encoding that was not asked for; does something stand between"
-            " here and the API?",
+            "the answer has a content encoding that was not asked for;"
+            " does something stand between here and the API?",
         )
     inflated = _Inflated(limit) if encoding == "gzip" else None
     body = bytearray()

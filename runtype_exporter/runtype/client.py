@@ -194,8 +194,8 @@ def _segment(operation: str, identity: str) -> str:
     if not 0 < len(identity) <= MAX_ID or identity in (".", ".."):
         raise ClientError(
             operation,
-            f"an id of {len(identity)} characters cannot be asked for; check the configured"
-            " batches",
+            f"an id of {len(identity)} characters cannot be asked for;"
+            " check the configured batches",
             code="client",
         )
     return quote(identity, safe="", errors="replace")

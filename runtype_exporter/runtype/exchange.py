@@ -210,8 +210,8 @@ class Exchange:
         url = following.url
         if _origin(url) != _origin(self.base_url) or url.userinfo:
             message = (
-                "the API redirects to another host, which would be given the key, so it is not"
-                " followed; check base_url"
+                "the API redirects to another host, which would be given the key,"
+                " so it is not followed; check base_url"
             )
             raise RedirectError(operation, message)
         return url
@@ -221,8 +221,8 @@ class Exchange:
         # Said here, without quoting it: the HTTP library would quote it.
         if not key or " " in key or not (key.isascii() and key.isprintable()):
             message = (
-                "the API key is empty or has characters that no key has; check the variable or file"
-                " that it is read from"
+                "the API key is empty or has characters that no key has;"
+                " check the variable or file that it is read from"
             )
             raise Unauthorised(operation, message, code="key")
         return {"Authorization": f"Bearer {key}"}
@@ -260,8 +260,8 @@ def _parse_base(base_url: str) -> httpx.URL:
             raise ValueError(_NOT_A_BASE)
         case UrlFault.CLEAR_TEXT:
             raise ValueError(
-                f"base_url {base_url} would send the API key in the clear; use https (http is"
-                " allowed on loopback only)"
+                f"base_url {base_url} would send the API key in the clear;"
+                " use https (http is allowed on loopback only)"
             )
     url = httpx.URL(base_url)
     return url.copy_with(path=url.path.rstrip("/") + "/")

@@ -64,8 +64,8 @@ async def cursor_walk(
         if not cursor:
             raise PagingError(
                 operation,
-                "the page promises more but gives no cursor; rows may be missing until the API is"
-                " consistent",
+                "the page promises more but gives no cursor;"
+                " rows may be missing until the API is consistent",
             )
         if len(cursor) > MAX_CURSOR_LENGTH:
             raise PagingError(
@@ -110,8 +110,8 @@ def next_offset(
         if where.has_more:
             raise PagingError(
                 "results",
-                f"the page at offset {asked} is empty but promises more: reading on would"
-                " never end",
+                f"the page at offset {asked} is empty but promises more:"
+                " reading on would never end",
             )
         return None
     following = asked + len(page.data)

@@ -183,8 +183,8 @@ def test_no_key_is_read_while_loading():
 def test_a_file_that_was_asked_for_must_exist(tmp_path: Path):
     path = tmp_path / "absent.yaml"
     remedy = (
-        "no such file; check --config.file, or leave it out for ./config.yaml or the built-in"
-        " defaults"
+        "no such file; check --config.file,"
+        " or leave it out for ./config.yaml or the built-in defaults"
     )
     assert (Problem(str(path), None, "", remedy),) == problems(path)
     assert f"{path}: {remedy}" == str(problems(path)[0])

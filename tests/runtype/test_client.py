@@ -127,8 +127,8 @@ def test_an_id_that_no_path_can_carry_is_refused_before_anything_is_spent(identi
         with pytest.raises(ApiError) as caught:
             await api.client.status(identity)
         message = (
-            f"status: an id of {len(identity)} characters cannot be asked for; check the configured"
-            " batches"
+            f"status: an id of {len(identity)} characters cannot be asked for;"
+            " check the configured batches"
         )
         assert str(caught.value) == message
         assert (caught.value.code, caught.value.reason) == ("client", "client")

@@ -31,8 +31,8 @@ def redirect(location, status=302):
             httpx.Response(401, json={"error": MARK}),
             "Unauthorised",
             (
-                "runs: the API refuses the key (401): check that it is whole, current and allowed"
-                " from this address"
+                "runs: the API refuses the key (401):"
+                " check that it is whole, current and allowed from this address"
             ),
         ),
         (
@@ -75,8 +75,8 @@ def redirect(location, status=302):
             httpx.Response(200, html=f"<html>{MARK}</html>"),
             "DecodeError",
             (
-                "runs: the answer is not JSON (DecodeError in 28 bytes); does something stand"
-                " between here and the API?"
+                "runs: the answer is not JSON (DecodeError in 28 bytes);"
+                " does something stand between here and the API?"
             ),
         ),
         (
@@ -384,8 +384,8 @@ def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(key):
         with pytest.raises(ApiError) as caught:
             await api.client.summary()
         expected = (
-            "summary: the API key is empty or has characters that no key has; check the variable or"
-            " file that it is read from"
+            "summary: the API key is empty or has characters that no key has;"
+            " check the variable or file that it is read from"
         )
         assert str(caught.value) == expected
         assert (caught.value.code, caught.value.reason) == ("key", "unauthorised")
@@ -452,8 +452,8 @@ SHAPE = (
         (
             "ftp://127.0.0.1",
             (
-                "base_url ftp://127.0.0.1 would send the API key in the clear; use https (http is"
-                " allowed on loopback only)"
+                "base_url ftp://127.0.0.1 would send the API key in the clear;"
+                " use https (http is allowed on loopback only)"
             ),
         ),
         ("api.runtype.com", SHAPE),
