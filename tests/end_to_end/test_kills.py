@@ -8,6 +8,8 @@ from __future__ import annotations
 import random
 import time
 
+import pytest
+
 from runtype_exporter.clock import SystemClock
 from runtype_exporter.simulator.api import Key, simulator_app
 from runtype_exporter.simulator.presets import small_world
@@ -29,6 +31,8 @@ def truth(world) -> dict:
     return {key: float(count) for key, count in world.truth(time.time()).items() if count}
 
 
+# Fifty seconds on an idle machine, and several times that beside other tests.
+@pytest.mark.timeout(600)
 def test_thirty_kills_neither_lose_nor_repeat_a_result(tmp_path):
     """Batches run and start all the while.
 
