@@ -15,7 +15,8 @@ from runtype_exporter import __version__, catalogue
 from runtype_exporter.accounts import Accounts
 from runtype_exporter.clock import Clock, SystemClock
 from runtype_exporter.config import Config, ConfigError, SecretError
-from runtype_exporter.ledger import Ledger, LedgerError, LedgerReplaced
+from runtype_exporter.ledger import Ledger, LedgerError
+from runtype_exporter.ledger_watch import LedgerWatch
 from runtype_exporter.metrics import Gauges, MaxSeries, ProcessMetrics, Publisher, label_set_lines
 from runtype_exporter.model import Snapshot, Status
 from runtype_exporter.objectives import Objective, Objectives
@@ -96,8 +97,7 @@ class Exporter:
             clock=self._clock,
             user_agent=USER_AGENT,
         )
-        self._replaced = False
-        """Whether the ledger's files were not in place when they were last looked at."""
+        self._ledger_watch = LedgerWatch(self._ledger)
         self._was_ready = False
         self._reload_lock = asyncio.Lock()
         """Held while accounts are swapped: a second reload, or the stop, waits until the first is
@@ -279,27 +279,10 @@ class Exporter:
 
     def _snapshot(self) -> Snapshot:
         self._process_metrics.ledger(self._ledger.rows(), self._ledger.size(), self._ledger.created)
-        self._process_metrics.ledger_up(up=self._ledger_works())
+        self._process_metrics.ledger_up(up=self._ledger_watch.works())
         snapshot = self._ledger.snapshot()
         self._gauges.retire(snapshot)
         return snapshot
-
-    def _ledger_works(self) -> bool:
-        """Whether the ledger's files are in place and its last commit worked.
-
-        The loss of a file is logged once, and so is its end.
-        """
-        try:
-            works = self._ledger.check_files()
-        except LedgerReplaced as error:
-            if not self._replaced:
-                self._replaced = True
-                _log.error("the ledger's files are not in place: polling pauses", error=str(error))
-            return False
-        if self._replaced:
-            self._replaced = False
-            _log.info("the ledger's files are in place again: polling goes on")
-        return works
 
 
 def _label_set(config: Config) -> int:

@@ -37,8 +37,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "simulator": {"clock"},
     "forecast": LEAVES | {"runtype", "polling", "metrics"},
     "accounts": LEAVES | {"runtype", "polling", "ledger", "metrics"},
+    "ledger_watch": {"ledger"},
     "signals": set(),
-    "app": LEAVES | ROOMS | {"__init__", "accounts", "signals"},
+    "app": LEAVES | ROOMS | {"__init__", "accounts", "ledger_watch", "signals"},
     "demo": LEAVES | {"app", "signals", "simulator", "web"},
     "cli": LEAVES | ROOMS | {"__init__", "logs", "app", "demo", "forecast", "rules", "simulator"},
 }

@@ -133,9 +133,7 @@ SLO_EVENTS = _counter(
 )
 
 RETIRED: frozenset[tuple[str, int]] = frozenset()
-"""Durable metrics of earlier versions, each with its number of labels.
-
-Ledgers may still hold series of them: these stay on disk and are not shown. Whoever removes or
-renames a durable metric, or changes its labels, adds the old one here. Otherwise this exporter takes
-every ledger that holds it for one of a newer version, and refuses it.
-"""
+"""Durable metrics of earlier versions, each with its number of labels. Ledgers may still hold
+series of them: these stay on disk and are not shown. If you remove or rename a durable metric,
+or change its labels, add the old one here. Otherwise the exporter takes every ledger that holds
+it for one of a newer version, and refuses it."""

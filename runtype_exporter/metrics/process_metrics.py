@@ -151,7 +151,7 @@ class ProcessMetrics:
         self._set(catalogue.LEDGER_CREATED, created)
 
     def ledger_up(self, *, up: bool) -> None:
-        """Whether the ledger's files are in place and nothing failed since its last commit."""
+        """Set whether the ledger's files are in place and nothing failed since its last commit."""
         self._set(catalogue.LEDGER_UP, up)
 
     def commit(self, seconds: float) -> None:

@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from runtype_exporter.simulator.routes import simulator_app
 
 from runtype_exporter.clock import SystemClock
-from runtype_exporter.simulator.api.auth import Key
+from runtype_exporter.simulator.api import Key, simulator_app
 from runtype_exporter.simulator.presets import small_world
 from runtype_exporter.simulator.settings import RecordPlan
 from tests.support.process import KEY, Exporter, Served, configure, samples, scrape, wait_for
