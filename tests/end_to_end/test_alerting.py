@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -212,6 +213,7 @@ def test_a_failure_burst_and_a_stuck_batch_are_told_and_their_end_is_too(
             assert [] == server.failing_rules()
 
 
+@pytest.mark.timeout(300)
 def test_every_recording_rule_and_every_panel_has_data(tmp_path, prometheus_binary):
     """In normal operation.
 

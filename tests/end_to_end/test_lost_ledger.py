@@ -90,7 +90,10 @@ def expect(exporter: Exporter, expected: int) -> None:
 def test_a_deleted_ledger_is_noticed_scrapes_go_on_and_a_copy_of_what_is_open_loses_nothing(
     account, config, tmp_path
 ):
-    """The runbook: copy both files out of /proc before the exporter is stopped, put them in place, start again."""
+    """The runbook.
+
+    Copy both files out of /proc before the exporter is stopped, put them in place, start again.
+    """
     with start(config, account) as exporter:
         account.ledger.unlink()
         account.log.unlink()
