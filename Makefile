@@ -23,27 +23,32 @@ demo: $(STAMP)  ## Run the exporter against a simulated account: no credentials,
 	@$(BIN)/runtype-exporter demo
 
 .PHONY: test
-test: $(STAMP)  ## Run the tests on all processors; with coverage, which takes half as long again: make test COVERAGE=--cov
-	$(BIN)/pytest --numprocesses=auto --dist=worksteal --durations=10 $(COVERAGE)
+test: $(STAMP)  ## Run the tests; some of them: make test ARGS="tests/ledger -k adoption"; with coverage: make test COVERAGE=--cov
+	$(BIN)/pytest --numprocesses=auto --dist=worksteal --durations=10 $(COVERAGE) $(ARGS)
 
 .PHONY: lint
 lint: $(STAMP)  ## Check style and formatting
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
+.PHONY: format
+format: $(STAMP)  ## Repair style and formatting, as far as a program can
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
 .PHONY: types
 types: $(STAMP)  ## Check types
 	$(BIN)/mypy
 
 .PHONY: docs
-docs: $(STAMP)  ## Write the generated pages anew
+docs: $(STAMP)  ## Write the generated pages
 	$(BIN)/python -m tools.generate_docs
 
 .PHONY: install
 install: $(STAMP)  ## Make .venv, ready to use
 
 .PHONY: lock
-lock:  ## Resolve the requirements anew, for every supported Python
+lock:  ## Resolve the requirements again, for every supported Python
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/pip install --quiet uv==$(UV)

@@ -31,7 +31,7 @@ from runtype_exporter.clock import SystemClock
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.ledger.counting import count_page
 from runtype_exporter.ledger.identities import Page, result_identity
-from runtype_exporter.metrics import OwnMetrics
+from runtype_exporter.metrics import ProcessMetrics
 from runtype_exporter.model import Batch, BatchRef, Labels, Seen
 from runtype_exporter.polling import Statuses
 from runtype_exporter.polling.sweep import CHUNK, advance, begin
@@ -176,11 +176,11 @@ def serve(port: int, size: int, total: int) -> None:
 async def over_http(port: int, size: int, folder: str) -> None:
     """Read all pages with the real client, and commit them."""
     ledger, statuses, swept = new_ledger(folder), Statuses(), batch()
-    own, clock = OwnMetrics(), SystemClock()
-    budget = Budget("acme", 1_000_000, ledger, clock, own)
+    process, clock = ProcessMetrics(), SystemClock()
+    budget = Budget("acme", 1_000_000, ledger, clock, process)
     url = f"http://127.0.0.1:{port}"
     async with Client(
-        "acme", url, "key", budget=budget, telemetry=own, clock=clock, page_size=size
+        "acme", url, "key", budget=budget, telemetry=process, clock=clock, page_size=size
     ) as client:
         more = True
         offset = 0

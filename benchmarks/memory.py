@@ -15,7 +15,7 @@ from pathlib import Path
 from runtype_exporter.app import USER_AGENT
 from runtype_exporter.clock import SystemClock
 from runtype_exporter.ledger import Ledger
-from runtype_exporter.metrics import Gauges, OwnMetrics, Publisher
+from runtype_exporter.metrics import Gauges, ProcessMetrics, Publisher
 from runtype_exporter.model import Batch, BatchRef, Labels, Probe, Seen
 from runtype_exporter.polling import Statuses, batches
 from runtype_exporter.polling.sweep import CHUNK, advance, begin, finish
@@ -67,7 +67,7 @@ def main() -> None:
         ledger = Ledger.open(Path(folder) / "ledger.db", clock=clock, boundaries={})
         gauges = Gauges(batches_per_schedule=1, known_words=statuses.known)
         publisher = Publisher(
-            ledger=ledger.snapshot, pictures=gauges.snapshot, own=OwnMetrics(), clock=clock
+            ledger=ledger.snapshot, gauges=gauges.snapshot, process=ProcessMetrics(), clock=clock
         )
         publisher.body(("openmetrics", "gzip"))
         open_ = [swept_batch(number, size, clock.now()) for number in range(BATCHES)]
@@ -88,7 +88,7 @@ def main() -> None:
         for batch in open_:
             ended = finish(batch, clock.now())
             ledger.save(ended)
-            gauges.show(
+            gauges.set_batch(
                 batches.view(
                     ended, statuses, name=ended.ref.id, configured=False, labels=ended.labels
                 )

@@ -19,7 +19,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 
 from runtype_exporter import catalogue
 from runtype_exporter.clock import SystemClock
-from runtype_exporter.metrics import OwnMetrics, Publisher, Renderer
+from runtype_exporter.metrics import ProcessMetrics, Publisher, Renderer
 from runtype_exporter.model import HistogramValue, Sample, Snapshot
 
 SAMPLES = 100_000
@@ -85,11 +85,11 @@ def gauges(samples: int, rounds: int) -> list[tuple[str, float, float]]:
     text = median(lambda _: generate_latest(registry), rounds), median(full, rounds)
     scrape = median(lambda _: gzip.compress(generate_openmetrics(registry), 9), rounds)
 
-    pictures = ChangingGauges(samples)
+    gauges = ChangingGauges(samples)
     publisher = Publisher(
         ledger=lambda: Snapshot(0, {}),
-        pictures=pictures.snapshot,
-        own=OwnMetrics(),
+        gauges=gauges.snapshot,
+        process=ProcessMetrics(),
         clock=SystemClock(),
         gate=False,
     )
@@ -100,7 +100,7 @@ def gauges(samples: int, rounds: int) -> list[tuple[str, float, float]]:
 
         times = []
         for number in range(20 * rounds):
-            pictures.change(begins[number % len(begins)], count, number + 1.0)
+            gauges.change(begins[number % len(begins)], count, number + 1.0)
             times.append(median(lambda _: publisher.publish_now(), 1))
         rows.append((f"{name} changed, OpenMetrics + gzip", scrape, statistics.median(times)))
     rows.append(

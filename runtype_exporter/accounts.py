@@ -1,10 +1,4 @@
-"""The accounts at work.
-
-Each is put together of its client, budget and polling, started, and stopped so that nothing of it
-is lost.
-
-It must not know where the configuration comes from, nor what else the process does.
-"""
+"""Start and stop the accounts: each has its client, request budget and poller."""
 
 from __future__ import annotations
 
@@ -18,7 +12,7 @@ from runtype_exporter.clock import Clock
 from runtype_exporter.config import Account as AccountConfig
 from runtype_exporter.config import Config, SecretError
 from runtype_exporter.ledger import Ledger, LedgerError
-from runtype_exporter.metrics import Bounds, Gauges, OwnMetrics
+from runtype_exporter.metrics import Gauges, MaxSeries, ProcessMetrics
 from runtype_exporter.model import AccountStatus
 from runtype_exporter.polling import Account, Statuses
 from runtype_exporter.runtype import Budget, Client
@@ -28,7 +22,7 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True)
 class _Running:
-    """One account at work, and what must be closed after it."""
+    """One account that is polled, and what must be closed after it."""
 
     account: Account
     client: Client
@@ -36,10 +30,11 @@ class _Running:
     task: asyncio.Task[None] | None = None
 
     async def stop(self) -> None:
-        """Stop between pages: a page that came is committed, one under way is dropped."""
+        """Stop between pages: a page that arrived is committed, one under way is dropped."""
         if self.task is not None:
             self.task.cancel()
-            await asyncio.wait({self.task})  # its failure, had it one, is the task group's business
+            # If it failed, the task group handles that.
+            await asyncio.wait({self.task})
         await self.client.aclose()
         try:
             self.budget.close()
@@ -49,25 +44,25 @@ class _Running:
 
 @dataclass(slots=True)
 class Accounts:
-    """Those of the configuration in force, and what they share."""
+    """The accounts of the current configuration, and what they share."""
 
     ledger: Ledger
-    own: OwnMetrics
+    process_metrics: ProcessMetrics
     gauges: Gauges
-    bounds: Bounds
+    series_limit: MaxSeries
     clock: Clock
     user_agent: str
     _running: list[_Running] = field(default_factory=list, init=False)
 
     def statuses(self) -> tuple[AccountStatus, ...]:
-        """How they are doing."""
+        """Return the state of each account."""
         return tuple(running.account.status() for running in self._running)
 
     def start(self, config: Config, tasks: asyncio.TaskGroup) -> None:
         """Poll every account of a configuration, each in a task of the group.
 
         Raises:
-            LedgerError: a budget cannot be read; none is polled then.
+            LedgerError: a budget cannot be read; no account is polled then.
         """
         self._build(config)
         for running in self._running:
@@ -75,7 +70,9 @@ class Accounts:
             running.task = tasks.create_task(running.account.run(), name=f"account {name}")
 
     async def catch_up(self, config: Config) -> bool:
-        """Poll every account of a configuration until nothing is left to do. Whether all went well.
+        """Poll every account of a configuration until nothing is left to do.
+
+        Return whether all went well.
 
         Raises:
             LedgerError: a budget cannot be read.
@@ -84,7 +81,7 @@ class Accounts:
         return all(await asyncio.gather(*(running.account.catch_up() for running in self._running)))
 
     async def stop(self) -> None:
-        """Stop them all, also while the API hangs. Without any there is nothing to do."""
+        """Stop all accounts, also while the API hangs."""
         running, self._running = self._running, []
         await asyncio.gather(*(account.stop() for account in running))
 
@@ -94,14 +91,16 @@ class Accounts:
             self._running.append(self._one(account, config, statuses))
 
     def _one(self, account: AccountConfig, config: Config, statuses: Statuses) -> _Running:
-        self.own.account(account.name)
-        budget = Budget(account.name, account.requests_per_hour, self.ledger, self.clock, self.own)
+        self.process_metrics.account(account.name)
+        budget = Budget(
+            account.name, account.requests_per_hour, self.ledger, self.clock, self.process_metrics
+        )
         client = Client(
             account.name,
             account.base_url,
             partial(_key, account),
             budget=budget,
-            telemetry=self.own,
+            telemetry=self.process_metrics,
             clock=self.clock,
             timeout=account.timeout,
             page_size=account.page_size,
@@ -116,18 +115,18 @@ class Accounts:
             budget=budget,
             ledger=self.ledger,
             statuses=statuses,
-            telemetry=self.own,
-            pictures=self.gauges,
+            telemetry=self.process_metrics,
+            gauges=self.gauges,
             clock=self.clock,
-            room=self.bounds,
+            series_limit=self.series_limit,
         )
         return _Running(polled, client, budget)
 
 
 def _key(account: AccountConfig) -> str:
-    """The account's key as it lies there now.
+    """Return the account's API key as it is stored now.
 
-    "", which the client refuses to send, where a rotation has gone wrong.
+    If it cannot be read, return "", which the client refuses to send.
     """
     try:
         return account.api_key.read()

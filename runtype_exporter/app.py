@@ -1,7 +1,4 @@
-"""The wiring: which rooms there are, how they hear of each other, and in which order they start, reload and stop.
-
-It owns the listening socket. It counts nothing and reads nothing of the API itself.
-"""
+"""The process: how its parts are connected, and in which order they start, reload and stop."""
 
 from __future__ import annotations
 
@@ -18,28 +15,32 @@ from runtype_exporter import __version__, catalogue
 from runtype_exporter.accounts import Accounts
 from runtype_exporter.clock import Clock, SystemClock
 from runtype_exporter.config import Config, ConfigError, SecretError
-from runtype_exporter.ledger import Ledger, LedgerError, LedgerReplaced
-from runtype_exporter.metrics import Bounds, Gauges, OwnMetrics, Publisher, label_set_lines
+from runtype_exporter.ledger import Ledger, LedgerError
+from runtype_exporter.ledger_watch import LedgerWatch
+from runtype_exporter.metrics import Gauges, MaxSeries, ProcessMetrics, Publisher, label_set_lines
 from runtype_exporter.model import Snapshot, Status
 from runtype_exporter.objectives import Objective, Objectives
 from runtype_exporter.polling import Statuses
 from runtype_exporter.signals import Signals
-from runtype_exporter.web import Server, create_app
+from runtype_exporter.web import Server, create_app, listen
 
 USER_AGENT = f"runtype-exporter/{__version__}"
 STOP_AFTER = 3.0
-"""How long a stop waits for the web server before it goes on without it, seconds."""
+"""How long a stop waits for the web server, seconds."""
 
 _log = structlog.get_logger()
 
 
 class BadOption(Exception):  # noqa: N818 - it is the option that is wrong
-    """The command line asks for what cannot be. The message names the flag and the remedy."""
+    """An option of the command line cannot be used.
+
+    The message names the flag and the remedy.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says. `load` reads the configuration, anew at every reload."""
+    """The options of the command line. `load` reads the configuration, also at every reload."""
 
     load: Callable[[], Config]
     state_path: Path | None = None
@@ -52,13 +53,13 @@ class Options:
 
 
 class Exporter:
-    """The process: one ledger, one publisher, and the accounts of the configuration in force."""
+    """The process: one ledger, one publisher, and the accounts of the current configuration."""
 
     def __init__(self, options: Options, signals: Signals | None = None) -> None:
-        """Read the configuration and open the ledger. Needs a running event loop.
+        """Read the configuration and open the ledger. This needs a running event loop.
 
         Raises:
-            ConfigError: with every fault of the configuration.
+            ConfigError: the configuration has faults; it lists all of them.
             SecretError: a key cannot be read.
             LedgerError: the ledger's file cannot be used; the message says what to do.
         """
@@ -68,63 +69,62 @@ class Exporter:
         self._config = _checked(options.load())
         self._path = options.state_path or self._config.state.path
         metrics = self._config.metrics
-        self._own = OwnMetrics()
+        self._process_metrics = ProcessMetrics()
         self._ledger = Ledger.open(
             self._path,
             clock=self._clock,
             boundaries=catalogue.boundaries(self._config.latency_boundaries),
             objectives=_objectives(self._config),
-            on_commit=self._own.commit,
-            on_failure=self._own.ledger_failed,
+            on_commit=self._process_metrics.commit,
+            on_failure=self._process_metrics.ledger_failed,
         )
-        self._bounds = Bounds(
+        self._series_limit = MaxSeries(
             metrics.max_series,
             label_set=_label_set(self._config),
             durable=self._ledger.lines,
-            on_dropped=self._own.dropped,
+            on_dropped=self._process_metrics.dropped,
         )
         self._gauges = Gauges(
             batches_per_schedule=metrics.batches_per_schedule,
             known_words=Statuses(metrics.status_map).known,
-            bounds=self._bounds,
+            series_limit=self._series_limit,
         )
         self._accounts = Accounts(
             ledger=self._ledger,
-            own=self._own,
+            process_metrics=self._process_metrics,
             gauges=self._gauges,
-            bounds=self._bounds,
+            series_limit=self._series_limit,
             clock=self._clock,
             user_agent=USER_AGENT,
         )
-        self._replaced = False
-        """Whether the ledger's files were not in place when they were last looked at."""
+        self._ledger_watch = LedgerWatch(self._ledger)
         self._was_ready = False
-        self._changing = asyncio.Lock()
-        """Held while accounts are exchanged: a second reload, or the stop, waits for the first to
-        be whole."""
-        self._own.build_info(__version__, platform.python_version())
-        self._own.leader(leads=True)
-        self._own.series_limit(metrics.max_series)
-        self._own.reloaded(self._clock.now(), successful=True)
+        self._reload_lock = asyncio.Lock()
+        """Held while accounts are swapped: a second reload, or the stop, waits until the first is
+        complete."""
+        self._process_metrics.build_info(__version__, platform.python_version())
+        self._process_metrics.leader(leads=True)
+        self._process_metrics.series_limit(metrics.max_series)
+        self._process_metrics.reloaded(self._clock.now(), successful=True)
 
     def status(self) -> Status:
-        """How the accounts are doing, for pages and readiness.
+        """Return the state of the accounts, for pages and readiness.
 
-        Once ready, the process stays so: a reload loses nothing that it serves.
+        Once ready, the process stays ready: a reload loses nothing that it serves.
         """
         accounts = self._accounts.statuses()
-        told = bool(accounts) and all(account.up is not None for account in accounts)
-        return Status(ready=self._was_ready or told, accounts=accounts)
+        polled = bool(accounts) and all(account.up is not None for account in accounts)
+        return Status(ready=self._was_ready or polled, accounts=accounts)
 
     def stop(self) -> None:
-        """End `serve` in an orderly way."""
+        """Make `serve` stop and return."""
         self._signals.stop.set()
 
     async def serve(self) -> int:
-        """Serve until stopped, or until a part of it fails that must not. The process's exit code.
+        """Serve until stopped, or until a part fails that must not. Return the exit code.
 
         Raises:
-            BadOption: the telemetry path is none.
+            BadOption: the telemetry path cannot be used.
             OSError: the address cannot be listened on.
         """
         try:
@@ -152,7 +152,7 @@ class Exporter:
         return 0
 
     async def _run(self, publisher: Publisher, server: Server, listener: socket.socket) -> None:
-        """Everything at work, until a stop is asked for.
+        """Run all parts until a stop is asked for.
 
         Raises:
             ExceptionGroup: a part failed; the others have been ended.
@@ -160,7 +160,7 @@ class Exporter:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             self._accounts.start(self._config, tasks)
-            beside = [
+            background = [
                 tasks.create_task(publisher.run()),
                 tasks.create_task(self._reload_when_asked()),
             ]
@@ -170,9 +170,9 @@ class Exporter:
             self._options.on_listening(port)
             await self._signals.stop.wait()
             _log.info("stopping")
-            async with self._changing:
+            async with self._reload_lock:
                 await self._accounts.stop()
-            for task in beside:
+            for task in background:
                 task.cancel()
             server.stop()
             await asyncio.wait({serving}, timeout=STOP_AFTER)
@@ -186,7 +186,7 @@ class Exporter:
     async def catch_up(self) -> tuple[bool, str]:
         """Poll every account until nothing is left to do.
 
-        Whether all went well, and the metrics as text.
+        Return whether all went well, and the metrics as text.
         """
         try:
             publisher = self._publisher(gate=False)
@@ -199,11 +199,11 @@ class Exporter:
         return well, b"".join(body.chunks).decode()
 
     async def reload(self) -> list[str]:
-        """Take up the configuration anew.
+        """Read the configuration again and use it.
 
-        Its errors, where it is bad or cannot be taken up: then the old one stays in force.
+        Return its errors if it cannot be used, in which case the old one stays in force.
         """
-        async with self._changing:
+        async with self._reload_lock:
             if self._signals.stop.is_set():
                 return ["the exporter is being stopped"]
             try:
@@ -215,8 +215,8 @@ class Exporter:
             path = self._options.state_path or config.state.path
             if path != self._path:
                 moved = (
-                    f"the ledger stays at {self._path} while the process runs; restart it to move"
-                    f" to {path}"
+                    f"the ledger stays at {self._path} while the process runs;"
+                    f" restart it to move to {path}"
                 )
                 return self._refuse([f"state.path: {moved}"])
             try:
@@ -225,8 +225,8 @@ class Exporter:
                 return self._refuse([str(error)])
             # In the group, so that a failure half-way ends the process; shielded, so that a client
             # that leaves ends nothing.
-            await asyncio.shield(self._tasks.create_task(self._exchange(config)))
-            self._own.reloaded(self._clock.now(), successful=True)
+            await asyncio.shield(self._tasks.create_task(self._swap_accounts(config)))
+            self._process_metrics.reloaded(self._clock.now(), successful=True)
             _log.info("configuration reloaded", accounts=len(config.accounts))
             return []
 
@@ -236,21 +236,21 @@ class Exporter:
             self._signals.reload.clear()
             await self.reload()
 
-    async def _exchange(self, config: Config) -> None:
+    async def _swap_accounts(self, config: Config) -> None:
         """Stop the accounts and start those of another configuration.
 
-        What an account's own section left alone goes on counting.
+        An account whose own section is unchanged keeps its counters.
         """
         self._was_ready = self.status().ready
         await self._accounts.stop()
         for account in self._config.accounts:
             if account not in config.accounts:
-                self._own.forget(account.name)
+                self._process_metrics.forget(account.name)
                 self._gauges.forget(account.name)
         self._config = config
         metrics = config.metrics
-        self._bounds.configure(metrics.max_series, label_set=_label_set(config))
-        self._own.series_limit(metrics.max_series)
+        self._series_limit.configure(metrics.max_series, label_set=_label_set(config))
+        self._process_metrics.series_limit(metrics.max_series)
         self._gauges.configure(
             batches_per_schedule=metrics.batches_per_schedule,
             known_words=Statuses(metrics.status_map).known,
@@ -259,7 +259,7 @@ class Exporter:
         self._accounts.start(config, self._tasks)
 
     def _refuse(self, errors: list[str]) -> list[str]:
-        self._own.reloaded(self._clock.now(), successful=False)
+        self._process_metrics.reloaded(self._clock.now(), successful=False)
         for error in errors:
             _log.error("configuration not reloaded, the old one stays in force", error=error)
         return errors
@@ -267,47 +267,31 @@ class Exporter:
     def _publisher(self, *, gate: bool) -> Publisher:
         publisher = Publisher(
             ledger=self._snapshot,
-            pictures=self._gauges.snapshot,
-            own=self._own,
+            gauges=self._gauges.snapshot,
+            process=self._process_metrics,
             clock=self._clock,
             gate=gate,
-            bounds=self._bounds,
+            series_limit=self._series_limit,
         )
-        publisher.publish_now()  # what was restored, before anything is counted
+        # Restored values are published before anything is counted.
+        publisher.publish_now()
         return publisher
 
     def _snapshot(self) -> Snapshot:
-        self._own.ledger(self._ledger.rows(), self._ledger.size(), self._ledger.created)
-        self._own.ledger_up(up=self._ledger_works())
+        self._process_metrics.ledger(self._ledger.rows(), self._ledger.size(), self._ledger.created)
+        self._process_metrics.ledger_up(up=self._ledger_watch.works())
         snapshot = self._ledger.snapshot()
         self._gauges.retire(snapshot)
         return snapshot
 
-    def _ledger_works(self) -> bool:
-        """Whether the ledger's files are in place and its last commit worked.
-
-        The loss of a file is logged once, and so is its end.
-        """
-        try:
-            works = self._ledger.check_files()
-        except LedgerReplaced as error:
-            if not self._replaced:
-                self._replaced = True
-                _log.error("the ledger's files are not in place: polling pauses", error=str(error))
-            return False
-        if self._replaced:
-            self._replaced = False
-            _log.info("the ledger's files are in place again: polling goes on")
-        return works
-
 
 def _label_set(config: Config) -> int:
-    """How many lines the counters of one schedule and flow may take."""
+    """Return how many lines the counters of one schedule and flow may take."""
     return label_set_lines(catalogue.boundaries(config.latency_boundaries), len(config.slos))
 
 
 def _objectives(config: Config) -> Objectives:
-    """What of the configured objectives decides how events are judged."""
+    """Return the parts of the configured objectives that decide how events are judged."""
     return Objectives(
         [
             Objective(
@@ -323,49 +307,31 @@ def _objectives(config: Config) -> Objectives:
 
 
 def _checked(config: Config) -> Config:
-    """The configuration, if every key can be read.
+    """Return the configuration if every key can be read.
 
     Raises:
-        SecretError: one cannot; the message names its place and the remedy.
+        SecretError: a key cannot be read; the message names its place and the remedy.
     """
     for account in config.accounts:
         account.api_key.read()
     return config
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; an empty host means every address of both families.
-
-    Raises:
-        OSError: the address is taken or not this machine's; the message names it.
-    """
-    try:
-        if not host and socket.has_dualstack_ipv6():
-            return socket.create_server(
-                ("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128
-            )
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=128)
-    except OSError as error:
-        raise OSError(
-            f"cannot listen on {host or '*'}:{port} (--web.listen-address): {error.strerror}"
-        ) from None
-
-
 async def serve(options: Options) -> int:
-    """Poll and serve until a signal ends it. The process's exit code.
+    """Poll and serve until a signal ends it. Return the exit code.
 
     Raises:
         ConfigError, SecretError, LedgerError, BadOption, OSError: it could not start; the message
             says why and what to do.
     """
     signals = Signals()
-    with signals.heard():  # before the ledger is opened: a stop that comes early is orderly too
+    # Before the ledger is opened, so that an early stop is orderly too.
+    with signals.installed():
         return await Exporter(options, signals).serve()
 
 
 async def catch_up(options: Options) -> tuple[bool, str]:
-    """Poll once until caught up. Whether all went well, and the metrics as text.
+    """Poll once until caught up. Return whether all went well, and the metrics as text.
 
     Raises:
         ConfigError, SecretError, LedgerError: it could not start; the message says why and what to

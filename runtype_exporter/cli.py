@@ -1,7 +1,4 @@
-"""The commands: what a person types, turned into calls of the rooms.
-
-It decides nothing beyond exit codes and wording.
-"""
+"""The commands, their flags, exit codes and messages."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ from runtype_exporter.config import Config, ConfigError, SecretError, load
 from runtype_exporter.demo import Demo
 from runtype_exporter.forecast import DEFAULT_INVENTORY, AccountInventory, forecast_text, survey
 from runtype_exporter.ledger import LedgerError
-from runtype_exporter.metrics import OwnMetrics
+from runtype_exporter.metrics import ProcessMetrics
 from runtype_exporter.rules import RUNBOOKS, rule_files, text_of
 from runtype_exporter.runtype import ApiError
 
@@ -34,7 +31,7 @@ DEFAULT_ADDRESS = ":10077"
 
 
 class _Speed(click.FloatRange):
-    """No range keeps NaN out: it compares with nothing."""
+    """A range that refuses NaN too: it is neither below nor above any limit."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -44,12 +41,12 @@ class _Speed(click.FloatRange):
 
 
 SPEED = _Speed(min=0.01, max=10_000)
-"""How many simulated seconds may pass in a real one: beyond these, nothing that a clock is for can
-be seen."""
+"""How many simulated seconds may pass in a real one. Beyond these limits the clock makes no sense.
+"""
 
 
 class _ServeByDefault(click.Group):
-    """Flags without a command belong to `serve`."""
+    """A group that passes flags without a command to `serve`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args or (
@@ -60,7 +57,7 @@ class _ServeByDefault(click.Group):
 
 
 def _flag(name: str, **settings: Any) -> Callable[[Command], Command]:
-    """An option in Prometheus' style, with its twin in the environment."""
+    """Return an option in Prometheus' style that can also be set in the environment."""
     word = name.replace(".", "_").replace("-", "_")
     return click.option(
         f"--{name}",
@@ -88,8 +85,8 @@ def _config_flag(command: Command) -> Command:
         type=click.Path(path_type=Path, dir_okay=False),
         default=None,
         help=(
-            "The configuration. Default: ./config.yaml, or the built-in defaults where there is"
-            " none."
+            "The configuration. Default: ./config.yaml,"
+            " or the built-in defaults where there is none."
         ),
     )(command)
 
@@ -161,18 +158,19 @@ def once_command(**flags: Any) -> None:
     "live",
     is_flag=True,
     help=(
-        "Ask the API what the accounts hold: a few requests, which a running exporter does not"
-        " know of."
+        "Ask the API what the accounts hold:"
+        " a few requests, which a running exporter does not know of."
     ),
 )
 def check_config_command(config_file: Path | None, state_path: Path | None, *, live: bool) -> None:
     """Check the configuration: every error with its line, or a forecast of requests and series."""
-    logs.configure("warning", "logfmt")  # what the survey has to say is no part of the forecast
+    # The survey's own log lines are not part of the forecast.
+    logs.configure("warning", "logfmt")
     config = _load(config_file)
     click.echo(f"the configuration is good; ledger at {state_path or config.state.path}\n")
 
     async def look() -> dict[str, AccountInventory]:
-        clock, telemetry = SystemClock(), OwnMetrics()
+        clock, telemetry = SystemClock(), ProcessMetrics()
         held = {}
         for account in config.accounts:
             try:
@@ -198,8 +196,8 @@ def check_config_command(config_file: Path | None, state_path: Path | None, *, l
     type=click.Path(path_type=Path, file_okay=False),
     default=None,
     help=(
-        "Write files of counters, objectives and alerts into this folder, instead of printing a"
-        " document of each."
+        "Write files of counters, objectives and alerts into this folder,"
+        " instead of printing a document of each."
     ),
 )
 @_flag(
@@ -307,19 +305,19 @@ def _load(path: Path | None) -> Config:
 def _exit_with(run: Callable[[], Any]) -> None:
     """Run to the end and exit with its code.
 
-    Errors that a person can mend are one message, not a traceback.
+    Errors that the user can correct are shown as one message, not as a traceback.
     """
     try:
-        code = asyncio.run(run())
+        exit_code = asyncio.run(run())
     except (ConfigError, SecretError, LedgerError, BadOption, OSError) as error:
         raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
-        code = 130
-    sys.exit(code)
+        exit_code = 130
+    sys.exit(exit_code)
 
 
 def _address(text: str) -> tuple[str, int]:
-    """HOST:PORT, :PORT or [HOST]:PORT."""
+    """Parse HOST:PORT, :PORT or [HOST]:PORT."""
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdigit() or int(port) > 65535:
         raise click.BadParameter(

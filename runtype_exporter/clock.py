@@ -1,6 +1,6 @@
-"""Wall time, passed in wherever it is needed, so that tests and the simulator choose it.
+"""Wall time, passed as an argument so that tests and the simulator can choose it.
 
-Waiting is not its business: that is asyncio's own clock, the loop's.
+Delays are not measured with it: they use the clock of the event loop.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Whatever tells the wall time."""
+    """A source of wall time."""
 
     def now(self) -> float:
-        """Seconds since the Unix epoch."""
+        """Return the seconds since the Unix epoch."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class SystemClock:
-    """The machine's own clock."""
+    """The clock of the machine."""
 
     def now(self) -> float:
-        """Seconds since the Unix epoch, as the machine tells them."""
+        """Return the seconds since the Unix epoch by the machine's clock."""
         return time.time()
 
 
 @dataclass(frozen=True, slots=True)
 class ScaledClock:
-    """Time that starts at `start` and runs `speed` times as fast as `base` has run since `origin`."""
+    """Time that runs `speed` times as fast as `base`. It is `start` when `base` is `origin`."""
 
     base: Clock
     origin: float
@@ -37,5 +37,5 @@ class ScaledClock:
     speed: float
 
     def now(self) -> float:
-        """Seconds since the Unix epoch in the scaled time."""
+        """Return the seconds since the Unix epoch in the scaled time."""
         return self.start + (self.base.now() - self.origin) * self.speed

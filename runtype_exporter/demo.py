@@ -1,7 +1,7 @@
-"""The demo: a simulated company's account, and the exporter that polls it, in one process on loopback.
+"""The demo: a simulated account and the exporter that polls it, in one process on loopback.
 
-The one place that knows both the simulator and the exporter. The exporter is configured by a file
-and a key like any other.
+This is the only module that knows both the simulator and the exporter. The exporter reads its
+configuration and its key from files, as always.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pathlib import Path
 from socket import socket
 from typing import Any
 
-from runtype_exporter.app import Options, listen, serve
+from runtype_exporter.app import Options, serve
 from runtype_exporter.clock import Clock, ScaledClock, SystemClock
 from runtype_exporter.config import load
 from runtype_exporter.signals import Signals
 from runtype_exporter.simulator.presets import DEMO_TOKEN, SimulatorSettings, build
-from runtype_exporter.web import Server
+from runtype_exporter.web import Server, listen
 
 Say = Callable[[str], None]
 
@@ -36,19 +36,19 @@ state: {{path: {ledger}}}
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A simulated account: what its chances are drawn from, and how fast its time runs."""
+    """A simulated account: the seed of its random events, and how fast its time runs."""
 
     seed: int
     speed: float
 
     async def simulate(self, host: str, port: int, say: Say) -> int:
-        """Serve the simulated API until a signal ends it. The process's exit code.
+        """Serve the simulated API until a signal ends it. Return the exit code.
 
         Raises:
             OSError: the address cannot be listened on.
         """
         signals = Signals()
-        with signals.heard(), listen(host, port) as listener:
+        with signals.installed(), listen(host, port) as listener:
             server = _server(listener, self._api(self._clock()))
             say(
                 f"simulated API  http://{host or '127.0.0.1'}:{listener.getsockname()[1]}   (key:"
@@ -61,7 +61,9 @@ class Demo:
         return 0
 
     async def run(self, host: str, port: int, folder: Path, say: Say) -> int:
-        """Serve the simulated API on a port of its own and the exporter that polls it, until a signal ends it. The exit code.
+        """Serve the simulated API and the exporter that polls it. Return the exit code.
+
+        Both run until a signal ends them. The API has a port of its own.
 
         Raises:
             OSError: the address cannot be listened on.

@@ -1,9 +1,7 @@
-"""What is logged and how.
+"""Logging: one line for each event on standard error, as logfmt or JSON.
 
-One line an event on standard error, as logfmt for people or JSON for machines.
-
-Libraries speak only from WARNING on, whatever the level: their debug lines carry request headers,
-and so the key.
+Libraries log only from WARNING on, whatever the level: their debug lines contain request headers,
+and so the API key.
 """
 
 from __future__ import annotations
@@ -14,16 +12,16 @@ from typing import Any, Literal
 
 import structlog
 
-Level = Literal["debug", "info", "warning", "error"]
-Format = Literal["logfmt", "json"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["logfmt", "json"]
 
 _ORDER = ("timestamp", "level", "event")
 
 
-def configure(level: Level, form: Format) -> None:
+def configure(level: LogLevel, format_: LogFormat) -> None:
     """Set up logging for the process."""
     renderer: Any = structlog.processors.JSONRenderer()
-    if form == "logfmt":
+    if format_ == "logfmt":
         renderer = structlog.processors.LogfmtRenderer(key_order=_ORDER, bool_as_flag=False)
     shared: list[Any] = [
         structlog.processors.add_log_level,

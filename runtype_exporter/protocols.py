@@ -1,7 +1,4 @@
-"""What rooms ask of each other without knowing each other: `app` supplies the other side.
-
-It knows the values that pass, and nothing else of ours.
-"""
+"""Interfaces between packages that must not import each other; `app` connects the two sides."""
 
 from __future__ import annotations
 
@@ -12,10 +9,10 @@ from runtype_exporter.model import Attempt, BatchView, BudgetState, Series, Stat
 
 
 class BudgetStore(Protocol):
-    """Where a request budget is kept across restarts."""
+    """A store that keeps request budgets across restarts."""
 
     def load_budget(self, account: str) -> BudgetState | None:
-        """The state as last saved, None for an account never seen."""
+        """Return the state as last saved, None for an unknown account."""
         ...
 
     def save_budget(self, account: str, state: BudgetState) -> None:
@@ -24,90 +21,97 @@ class BudgetStore(Protocol):
 
 
 class Telemetry(Protocol):
-    """How `runtype` and `polling` count their own doings without knowing the metrics."""
+    """Counts of what `runtype` and `polling` do, without knowledge of the metrics."""
 
     def attempt(self, attempt: Attempt) -> None:
-        """A request was sent and ended."""
+        """Count a request that was sent and ended."""
         ...
 
     def budget(self, account: str, limit: int, remaining: float) -> None:
-        """The request budget changed."""
+        """Set the request budget: its limit and what remains of it."""
         ...
 
     def throttled(self, account: str, until: float) -> None:
-        """The API asked for a pause until this moment (0: none)."""
+        """Set the moment until which the API asked for a pause (0: none)."""
         ...
 
     def skew(self, account: str, seconds: float) -> None:
-        """The API's clock minus ours."""
+        """Set the API's clock minus the exporter's, seconds."""
         ...
 
     def cycle(self, account: str, seconds: float, at: float, failure: str) -> None:
-        """A cycle ended; `failure` is "" or the reason in one fixed word."""
+        """Count a cycle that ended; `failure` is "" or the reason in one fixed word."""
         ...
 
     def up(self, account: str, *, up: bool) -> None:
-        """Whether the last cycle reached the API and was authorised."""
+        """Set whether the last cycle reached the API and was authorised."""
         ...
 
     def collector(self, account: str, collector: str, *, up: bool, failure: str) -> None:
-        """A collector was read (or failed, or is withdrawn).
+        """Set whether a collector works, after it was read or withdrawn.
 
         `failure` is "" or the reason in one fixed word.
         """
         ...
 
     def sweep(self, account: str, failure: str) -> None:
-        """A sweep ended; `failure` is "" or the reason in one fixed word."""
+        """Count a sweep that ended; `failure` is "" or the reason in one fixed word."""
         ...
 
     def pending(self, account: str, sweeps: int, oldest: float | None) -> None:
-        """How many batches wait to be swept, and since when the oldest does."""
+        """Set how many batches wait to be swept, and since when the oldest one waits."""
         ...
 
     def forget(self, account: str) -> None:
-        """The account left the configuration: its series end."""
+        """End the series of an account that left the configuration."""
         ...
 
 
-class Pictures(Protocol):
-    """Where polling shows what it last saw."""
+class GaugeSink(Protocol):
+    """The gauges that polling sets: the last known state of batches, schedules and usage."""
 
-    def show(self, view: BatchView) -> None:
-        """Show a batch, in place of what was shown of it before."""
+    def set_batch(self, view: BatchView) -> None:
+        """Show a batch in place of what was shown of it before."""
         ...
 
-    def found(self, account: str, name: str, *, found: bool) -> None:
-        """Whether the API knows a configured batch."""
+    def set_found(self, account: str, name: str, *, found: bool) -> None:
+        """Show whether the API knows a configured batch."""
         ...
 
-    def family(self, account: str, collector: str, samples: Mapping[Series, float]) -> None:
-        """Show these gauges of an account's collector, in place of all that it showed before.
+    def set_collector(self, account: str, collector: str, samples: Mapping[Series, float]) -> None:
+        """Show these gauges of an account's collector in place of all its earlier ones.
 
-        Empty: they are withdrawn.
+        An empty mapping withdraws them.
         """
         ...
 
     def forget(self, account: str) -> None:
-        """The account is stopped or starts anew: show nothing of it."""
+        """Show nothing more of an account: it is stopped or starts again."""
         ...
 
 
-class Room(Protocol):
-    """Whatever knows how many series there may still be."""
+class SeriesLimit(Protocol):
+    """The limit of how many series there may be."""
 
-    def room(self, promised: int = 0) -> bool:
-        """Whether another label set may have counters of its own, besides `promised` ones that the ledger does not hold yet."""
+    def has_room(self, promised: int = 0) -> bool:
+        """Return whether another label set may have counters of its own.
+
+        `promised` label sets were already allowed but are not in the ledger yet.
+        """
         ...
 
     def overflowed(self) -> None:
-        """A label set went into the one that is kept for all beyond the limit."""
+        """Count a label set that was pooled into the shared one because of the limit."""
         ...
 
 
 class StatusSource(Protocol):
-    """Whatever can tell how the process is doing."""
+    """The state of the process, for pages and readiness."""
 
     def status(self) -> Status:
-        """How it stands now."""
+        """Return the state as it is now."""
         ...
+
+
+def ignore(*_: object) -> None:
+    """Do nothing: the default for an optional callback."""

@@ -1,7 +1,4 @@
-"""What the operator asks of the process by signals: to stop, or to take its configuration up anew.
-
-It does neither itself.
-"""
+"""Signals of the operator: to stop the process, or to reload its configuration."""
 
 from __future__ import annotations
 
@@ -14,16 +11,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What was asked for so far. Each event may be set by other means as well."""
+    """The requests made so far. Each event may be set by other means as well."""
 
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     reload: asyncio.Event = field(default_factory=asyncio.Event)
 
     @contextmanager
-    def heard(self) -> Iterator[None]:
-        """While this lasts, SIGTERM and SIGINT ask to stop and SIGHUP to reload, instead of ending the process.
+    def installed(self) -> Iterator[None]:
+        """Handle signals while the context lasts: SIGTERM and SIGINT stop, SIGHUP reloads.
 
-        Needs a running event loop in the main thread.
+        This needs a running event loop in the main thread.
         """
         loop = asyncio.get_running_loop()
         asks = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self.reload}

@@ -14,18 +14,20 @@ import pytest
 PACKAGE = "runtype_exporter"
 SOURCES = Path(__file__).parents[1] / PACKAGE
 
-LEAVES = {"model", "protocols", "catalogue", "clock", "config", "objectives"}
+LEAVES = {"model", "protocols", "catalogue", "clock", "config", "objectives", "limits", "urls"}
 ROOMS = {"runtype", "ledger", "metrics", "polling", "web"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
     "model": set(),
     "protocols": {"model"},
+    "limits": set(),
+    "urls": set(),
     "objectives": {"model", "catalogue"},
     "catalogue": {"model"},
     "clock": set(),
     "logs": set(),
-    "config": {"model", "catalogue"},
+    "config": {"model", "catalogue", "limits", "urls"},
     "runtype": LEAVES,
     "ledger": LEAVES,
     "metrics": LEAVES,
@@ -35,8 +37,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "simulator": {"clock"},
     "forecast": LEAVES | {"runtype", "polling", "metrics"},
     "accounts": LEAVES | {"runtype", "polling", "ledger", "metrics"},
+    "ledger_watch": {"ledger"},
     "signals": set(),
-    "app": LEAVES | ROOMS | {"__init__", "accounts", "signals"},
+    "app": LEAVES | ROOMS | {"__init__", "accounts", "ledger_watch", "signals"},
     "demo": LEAVES | {"app", "signals", "simulator", "web"},
     "cli": LEAVES | ROOMS | {"__init__", "logs", "app", "demo", "forecast", "rules", "simulator"},
 }
@@ -45,7 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 MAY_USE: dict[str, set[str]] = {
     "click": {"cli"},
     "cronsim": {"polling"},
-    "httpx": {"runtype", "config", "cli", "simulator", "forecast"},
+    "httpx": {"runtype", "urls", "cli", "simulator", "forecast"},
     "msgspec": {"runtype"},
     "prometheus_client": {"metrics"},
     "pydantic": {"config"},

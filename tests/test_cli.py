@@ -57,7 +57,10 @@ def stopped(*arguments: str, number: signal.Signals = signal.SIGTERM, **environ:
 
 @pytest.fixture(autouse=True)
 def own_logging():
-    """A command sets up logging for its process, on a standard error that is gone when the runner is done."""
+    """Restore logging after each test.
+
+    A command sets it up for its process, on a standard error that is gone when the runner is done.
+    """
     root = logging.getLogger()
     handlers, level, before = list(root.handlers), root.level, structlog.get_config()
     yield

@@ -1,8 +1,9 @@
-"""In CI a skip is a failure: tried on a small test suite."""
+"""Rules for the whole suite, tried on suites of a few tests: what is skipped, and what hangs."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,9 +16,32 @@ SKIPPED = (
     "import pytest\n\n\ndef test_fine():\n    pass\n\n\ndef test_skipped():\n    pytest.skip('some"
     " day')\n"
 )
+HANGING = """
+import asyncio
+import time
 
 
-def suite(folder: Path, tests: str, **environ: str) -> subprocess.CompletedProcess[str]:
+def test_sleeps():
+    time.sleep(60)
+
+
+def test_spins():
+    while True:
+        pass
+
+
+async def test_waits():
+    await asyncio.Event().wait()
+
+
+def test_fine():
+    pass
+"""
+
+
+def suite(
+    folder: Path, tests: str, *options: str, **environ: str
+) -> subprocess.CompletedProcess[str]:
     shutil.copy(Path(__file__).parent / "conftest.py", folder)
     (folder / "test_it.py").write_text(tests)
     kept = {
@@ -30,11 +54,12 @@ def suite(folder: Path, tests: str, **environ: str) -> subprocess.CompletedProce
         "-m",
         "pytest",
         "-q",
-        "-rs",
+        "-rsf",
         "-p",
         "no:cacheprovider",
         "--rootdir",
         str(folder),
+        *options,
         str(folder),
     ]
     return subprocess.run(
@@ -62,3 +87,14 @@ def test_any_skip_fails_the_suite_in_ci_only(tmp_path: Path):
     done = suite(tmp_path, SKIPPED, CI="true")
     assert 1 == done.returncode
     assert "1 skipped, and nothing may be skipped here" in done.stdout
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_test_that_hangs_fails_and_the_others_go_on(tmp_path: Path, workers: str):
+    configuration = Path(__file__).parents[1] / "pyproject.toml"
+    options = ("-c", str(configuration), "-o", "timeout=1", "-n", workers)
+    done = suite(tmp_path, HANGING, *options)
+    assert 1 == done.returncode
+    assert "3 failed, 1 passed" in done.stdout
+    for name in ("test_sleeps", "test_spins", "test_waits"):
+        assert re.search(rf"FAILED \S*::{name} - Failed: Timeout", done.stdout), done.stdout

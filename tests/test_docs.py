@@ -12,7 +12,7 @@ from starlette.routing import Route
 from runtype_exporter.catalogue import BY_NAME, CATALOGUE
 from runtype_exporter.cli import main as commands
 from runtype_exporter.clock import SystemClock
-from runtype_exporter.metrics import OwnMetrics, Publisher
+from runtype_exporter.metrics import ProcessMetrics, Publisher
 from runtype_exporter.model import Snapshot, Status
 from runtype_exporter.web import create_app
 from tools.configuration_page import flags, keys
@@ -86,7 +86,7 @@ def test_every_endpoint_has_a_row():
 
     empty = Snapshot(0, {})
     publisher = Publisher(
-        ledger=lambda: empty, pictures=lambda: empty, own=OwnMetrics(), clock=SystemClock()
+        ledger=lambda: empty, gauges=lambda: empty, process=ProcessMetrics(), clock=SystemClock()
     )
     app = create_app(publisher=publisher, status=NoStatus(), reload=reload, version="0")
     served = {

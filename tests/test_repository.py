@@ -17,6 +17,7 @@ MAX_LINES = 350
 TOP = [
     ".ci/run",
     ".dockerignore",
+    ".editorconfig",
     ".gitignore",
     "CHANGELOG.md",
     "CONTRIBUTING.md",

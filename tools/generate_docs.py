@@ -31,8 +31,8 @@ _OWNERS: dict[Owner, tuple[str, str]] = {
             " served with it (or for two minutes)."
         ),
     ),
-    "picture": (
-        "The last complete picture",
+    "snapshot": (
+        "The last complete snapshot",
         (
             "Gauges of batches that are open, configured, or among the newest closed ones of their"
             " schedule\n"

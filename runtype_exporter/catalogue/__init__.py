@@ -1,23 +1,23 @@
-"""One declaration a metric: name, type, help, labels, owner, stability.
+"""The metrics: name, type, help, labels, owner and stability of each, declared once.
 
-Rendering, the ledger, the docs, rules and dashboards take what they know of a metric from here or
-are checked against it. Owners: `ledger` (durable: survives restarts), `picture` (gauges of the last
-complete picture), `process` (reset with the process).
+Rendering, the ledger, the docs, rules and dashboards are made from these declarations or checked
+against them. Owners: `ledger` (durable: survives restarts), `snapshot` (gauges set from the last
+complete read), `process` (starts at 0 with the process).
 """
 
 # ruff: noqa: F403, F405 - every declaration is public; to list them here would declare each twice
 
 from __future__ import annotations
 
-from runtype_exporter.catalogue import durable, pictures, process
+from runtype_exporter.catalogue import durable, gauges, process
 from runtype_exporter.catalogue.durable import *
+from runtype_exporter.catalogue.gauges import *
 from runtype_exporter.catalogue.metric import *
-from runtype_exporter.catalogue.pictures import *
 from runtype_exporter.catalogue.process import *
 
 CATALOGUE: tuple[Metric, ...] = tuple(
     value
-    for module in (durable, pictures, process)
+    for module in (durable, gauges, process)
     for value in vars(module).values()
     if isinstance(value, Metric)
 )
@@ -27,7 +27,10 @@ BY_NAME: dict[str, Metric] = {metric.name: metric for metric in CATALOGUE}
 
 
 def boundaries(latency: tuple[float, ...] = LATENCY_BUCKETS) -> dict[str, tuple[float, ...]]:
-    """The ledger's histograms and their boundaries in seconds, record latencies with the configured ones."""
+    """Return the boundaries of the ledger's histograms by metric name, seconds.
+
+    `latency` are those of record latencies, which can be configured.
+    """
     return {
         metric.name: latency if metric is RECORD_LATENCY else metric.buckets
         for metric in CATALOGUE

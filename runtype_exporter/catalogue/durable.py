@@ -44,8 +44,8 @@ RECORDS_ABANDONED = _counter(
 )
 RECORD_LATENCY = _histogram(
     "runtype_record_latency_seconds",
-    "Time from createdAt to executedAt (failedAt for failures) of record results, as they became"
-    " final.",
+    "Time from createdAt to executedAt"
+    " (failedAt for failures) of record results, as they became final.",
     (*FLOW_LABELS, "outcome"),
     buckets=LATENCY_BUCKETS,
     values=(("outcome", OUTCOMES),),
@@ -58,8 +58,8 @@ RECORD_DETECTION_LAG = _histogram(
 )
 RECORD_OUTCOME_CHANGES = _counter(
     "runtype_record_outcome_changes_total",
-    "Results that were counted under one outcome (previous) and counted again under another"
-    " (outcome).",
+    "Results that were counted under one outcome"
+    " (previous) and counted again under another (outcome).",
     (*FLOW_LABELS, "previous", "outcome"),
     values=(("previous", OUTCOMES), ("outcome", OUTCOMES)),
 )
@@ -73,15 +73,15 @@ RECORD_INVALID_TIMESTAMPS = _counter(
 # --- batches and runs ---
 BATCHES_FINISHED = _counter(
     "runtype_batches_finished_total",
-    "Batches closed: their status was final and every record accounted for, or they were given up"
-    " (lost).",
+    "Batches closed: their status was final and every"
+    " record accounted for, or they were given up (lost).",
     (*FLOW_LABELS, "outcome"),
     values=(("outcome", BATCH_OUTCOMES),),
 )
 BATCH_LATE_CHANGES = _counter(
     "runtype_batch_late_changes_total",
-    "Times that the API's counts of a closed batch changed afterwards. Such changes are not swept"
-    " again.",
+    "Times that the API's counts of a closed batch changed afterwards."
+    " Such changes are not swept again.",
     FLOW_LABELS,
 )
 BATCH_DURATION = _histogram(
@@ -112,8 +112,8 @@ SCHEDULE_RUN_QUEUE = _histogram(
 
 SCHEDULE_STARTS = _counter(
     "runtype_schedule_starts_total",
-    "Due starts of schedules, judged once each: on_time, late, missed, failed. Pauses and edits"
-    " void a due time.",
+    "Due starts of schedules, judged once each:"
+    " on_time, late, missed, failed. Pauses and edits void a due time.",
     ("account", "schedule", "result"),
     values=(("result", START_RESULTS),),
 )
@@ -126,16 +126,14 @@ COST = _counter(
 )
 SLO_EVENTS = _counter(
     "runtype_slo_events_total",
-    "Events of each service level objective, judged good or bad by its own definition. A retried"
-    " record is two events.",
+    "Events of each service level objective, judged good or bad by its own definition."
+    " A retried record is two events.",
     ("slo", "account", "schedule", "result"),
     values=(("result", ("good", "bad")),),
 )
 
 RETIRED: frozenset[tuple[str, int]] = frozenset()
-"""Durable metrics of earlier versions, each with its number of labels.
-
-Ledgers may still hold series of them: these stay on disk and are not shown. Whoever removes or
-renames a durable metric, or changes its labels, adds the old one here. Otherwise this exporter takes
-every ledger that holds it for one of a newer version, and refuses it.
-"""
+"""Durable metrics of earlier versions, each with its number of labels. Ledgers may still hold
+series of them: these stay on disk and are not shown. If you remove or rename a durable metric,
+or change its labels, add the old one here. Otherwise the exporter takes every ledger that holds
+it for one of a newer version, and refuses it."""

@@ -1,4 +1,4 @@
-"""What is declared of a metric, and the bucket boundaries and closed label sets that several share."""
+"""The declaration of a metric, and bucket boundaries and label values that several share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 from runtype_exporter.model import Series
 
 MetricType = Literal["counter", "gauge", "histogram"]
-Owner = Literal["ledger", "picture", "process"]
+Owner = Literal["ledger", "snapshot", "process"]
 Stability = Literal["stable", "experimental"]
 Values = tuple[tuple[str, tuple[str, ...]], ...]
 

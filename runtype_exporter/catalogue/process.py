@@ -1,4 +1,4 @@
-"""The metrics of the process itself: they begin anew with it."""
+"""The metrics of the process itself: they start at 0 with it."""
 
 from __future__ import annotations
 

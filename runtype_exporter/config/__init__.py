@@ -1,29 +1,19 @@
-"""What a person configures.
+"""The configuration file, as frozen values or as a list of all its errors.
 
-One YAML file turned into frozen values, or every error in it at once with file, line and path.
-
-It must not know what the values are for: no API, no ledger, no metric but the catalogue's defaults.
+Each error has its file, line and key.
 """
 
+from runtype_exporter.config.accounts import Account, CollectorSwitches, ConfiguredBatch
 from runtype_exporter.config.errors import ConfigError, Problem
+from runtype_exporter.config.globs import Globs
 from runtype_exporter.config.loading import load
-from runtype_exporter.config.schema import (
-    Account,
-    Collectors,
-    Config,
-    ConfiguredBatch,
-    Globs,
-    Meaning,
-    Metrics,
-    Poll,
-    State,
-)
+from runtype_exporter.config.schema import Config, Meaning, Metrics, Poll, State
 from runtype_exporter.config.secrets import Secret, SecretError
 from runtype_exporter.config.slos import Slo
 
 __all__ = [
     "Account",
-    "Collectors",
+    "CollectorSwitches",
     "Config",
     "ConfigError",
     "ConfiguredBatch",

@@ -1,8 +1,7 @@
-"""YAML text to plain data, with the line of every value.
+"""Parse YAML text to plain data and keep the line of every value.
 
-It must not know which keys there are. Only what the file needs of YAML is taken: mappings with text
-keys, lists, text, numbers, true/false and null; anchors work, tags and keys that stand twice are
-refused.
+Only a part of YAML is supported: mappings with text keys, lists, text, numbers, true/false and
+null. Anchors work; tags and duplicate keys are errors.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ from typing import Any, Final
 
 import yaml
 
-Path = tuple[str | int, ...]
-"""Where a value stands: keys and indices from the top."""
+KeyPath = tuple[str | int, ...]
+"""The place of a value: keys and indices from the top."""
 
 MOST_VALUES: Final = 100_000
-"""Values that a file may come to, aliases written out: a few lines of aliases of aliases would fill
-the memory."""
+"""The most values that a file may have, aliases expanded. A few lines of aliases of aliases would
+otherwise fill the memory."""
 
 _TAG: Final = "tag:yaml.org,2002:"
 _CONSTRUCTED: Final = frozenset(f"{_TAG}{name}" for name in ("null", "bool", "int", "float"))
@@ -28,25 +27,25 @@ _PLAIN: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong at a line, and which value it is about."""
+class DocumentFault:
+    """An error at a line, and the value that it is about."""
 
     line: int
-    path: Path
+    path: KeyPath
     message: str
 
 
 @dataclass(slots=True)
 class Document:
-    """The data (lists as tuples), the line of each value, and what is wrong with the text."""
+    """The data (lists as tuples), the line of each value, and the errors in the text."""
 
     data: Any = None
-    faults: list[Fault] = field(default_factory=list)
-    lines: dict[Path, int] = field(default_factory=dict)
+    faults: list[DocumentFault] = field(default_factory=list)
+    lines: dict[KeyPath, int] = field(default_factory=dict)
     values: int = 0
 
-    def line(self, path: Path) -> int:
-        """The line of a value, or of what it is missing from."""
+    def line(self, path: KeyPath) -> int:
+        """Return the line of a value, or of its parent if the value is missing."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
@@ -62,37 +61,37 @@ def parse(text: str) -> Document:
             document.data = _value(node, (), loader, document)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        document.faults.append(Fault(mark.line + 1 if mark else 1, (), _syntax(error)))
+        document.faults.append(DocumentFault(mark.line + 1 if mark else 1, (), _syntax(error)))
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         document.faults.append(
-            Fault(line, (), "has a character that YAML does not allow; remove it")
+            DocumentFault(line, (), "has a character that YAML does not allow; remove it")
         )
     except _TooMuch as error:
         path = _before_alias(error.path, document)
         message = (
-            f"comes to more than {MOST_VALUES} values: aliases (*name) of aliases multiply; write"
-            " out what they stand for"
+            f"comes to more than {MOST_VALUES} values:"
+            " aliases (*name) of aliases multiply; write out what they stand for"
         )
-        document.faults.append(Fault(document.line(path), path, message))
+        document.faults.append(DocumentFault(document.line(path), path, message))
     except RecursionError:
         document.faults.append(
-            Fault(1, (), "is nested too deeply, or an alias stands inside its own anchor")
+            DocumentFault(1, (), "is nested too deeply, or an alias stands inside its own anchor")
         )
     return document
 
 
-class _TooMuch(Exception):  # noqa: N818  # a fault of the file, told as one
-    """There is no end of values."""
+class _TooMuch(Exception):  # noqa: N818  # a fault of the file, reported as one
+    """The document has more than `MOST_VALUES` values."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: KeyPath) -> None:
         self.path = path
 
 
-def _before_alias(path: Path, document: Document) -> Path:
-    """What holds the first alias on the way to a value.
+def _before_alias(path: KeyPath, document: Document) -> KeyPath:
+    """Return the path of what holds the first alias on the way to a value.
 
-    An alias stands for what is written further up. Without one, the top.
+    An alias refers to a line further up. Without an alias, return the top key.
     """
     lines = [document.line(path[:length]) for length in range(len(path) + 1)]
     back = (length for length in range(1, len(path)) if lines[length + 1] < lines[length])
@@ -106,14 +105,16 @@ def _syntax(error: yaml.MarkedYAMLError) -> str:
     return f"is not valid YAML: {said}; check colons, quotes and indentation here and above"
 
 
-def _value(node: yaml.Node, path: Path, loader: yaml.SafeLoader, document: Document) -> Any:
+def _value(node: yaml.Node, path: KeyPath, loader: yaml.SafeLoader, document: Document) -> Any:
     line = document.lines.setdefault(path, node.start_mark.line + 1)
     document.values += 1
     if document.values > MOST_VALUES:
         raise _TooMuch(path)
     if node.tag not in _CONSTRUCTED | _PLAIN:
         document.faults.append(
-            Fault(line, path, "YAML tags are not used here; remove the word that begins with !")
+            DocumentFault(
+                line, path, "YAML tags are not used here; remove the word that begins with !"
+            )
         )
     elif isinstance(node, yaml.MappingNode):
         return dict(_entries(node, path, loader, document))
@@ -124,26 +125,30 @@ def _value(node: yaml.Node, path: Path, loader: yaml.SafeLoader, document: Docum
     elif node.tag in _CONSTRUCTED:
         try:
             return loader.construct_object(node)
-        except (ValueError, LookupError):  # !!bool of some word, an integer of thousands of digits
-            document.faults.append(Fault(line, path, f"is no valid {node.tag.removeprefix(_TAG)}"))
+        # For example `!!bool` of some word, or an integer of thousands of digits.
+        except (ValueError, LookupError):
+            document.faults.append(
+                DocumentFault(line, path, f"is no valid {node.tag.removeprefix(_TAG)}")
+            )
     else:
         return node.value
     return None
 
 
 def _entries(
-    node: yaml.MappingNode, path: Path, loader: yaml.SafeLoader, document: Document
+    node: yaml.MappingNode, path: KeyPath, loader: yaml.SafeLoader, document: Document
 ) -> Iterator[tuple[str, Any]]:
     seen: dict[str, int] = {}
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1
         if not isinstance(key_node, yaml.ScalarNode):
-            document.faults.append(Fault(line, path, "has a key that is no text"))
+            document.faults.append(DocumentFault(line, path, "has a key that is no text"))
             continue
-        key = str(key_node.value)  # as it is written: `no` and `1` are words here
+        # As it is written: `no` and `1` are words here.
+        key = str(key_node.value)
         if key in seen:
             message = f"key {key!r} stands twice (first in line {seen[key]}); remove one"
-            document.faults.append(Fault(line, path, message))
+            document.faults.append(DocumentFault(line, path, message))
             continue
         seen[key] = document.lines[(*path, key)] = line
         yield key, _value(value_node, (*path, key), loader, document)

@@ -1,7 +1,4 @@
-"""Durations as people write them: `30s`, `10m`, `1h30m`, `7d`.
-
-It must not know which of them is sensible where.
-"""
+"""Durations as people write them: `30s`, `10m`, `1h30m`, `7d`."""
 
 from __future__ import annotations
 
@@ -9,8 +6,7 @@ import re
 from typing import Final
 
 MAX_SECONDS: Final = 3650 * 86400.0
-"""Ten years: whatever is longer is a slip of the keyboard, and arithmetic on it must not overflow.
-"""
+"""Ten years. A longer duration is a typing error, and arithmetic on it must not overflow."""
 
 _UNITS: Final = {"w": 604800.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _DURATION: Final = re.compile("".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in _UNITS), re.ASCII)
@@ -18,7 +14,7 @@ _NUMBER: Final = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 
 def parse_duration(text: str) -> float:
-    """Seconds in a duration: numbers with their units, from the largest to the smallest.
+    """Return the seconds of a duration: numbers with units, from the largest to the smallest.
 
     Raises:
         ValueError: it is no duration, has no unit, or is longer than ten years; the message says
@@ -40,7 +36,7 @@ def parse_duration(text: str) -> float:
 
 
 def written_duration(seconds: float) -> str:
-    """The duration in whole units from days down, as both this file and PromQL read it: `1h30m`.
+    """Return the duration in whole units from days down, as PromQL reads it too: `1h30m`.
 
     Parts of a millisecond are left out.
     """

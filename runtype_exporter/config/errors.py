@@ -1,7 +1,4 @@
-"""What can be wrong with a configuration file, and how it is told.
-
-It must not know how an error was found.
-"""
+"""Errors of a configuration file, and how they are shown."""
 
 from __future__ import annotations
 
@@ -10,7 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One error: the file, the line (None: the file as a whole), the path of the value ("" for none), and what to do about it."""
+    """One error of a file.
+
+    `line` is None if the error is about the file as a whole, `path` is "" if it is about no value.
+    `message` says what is wrong and what to do.
+    """
 
     file: str
     line: int | None
@@ -18,7 +19,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        """One line for a terminal, beginning as compilers do, so that editors can jump to it."""
+        """Return one line that begins as compilers' do, so that editors can jump to it."""
         place = self.file if self.line is None else f"{self.file}:{self.line}"
         return ": ".join(part for part in (place, self.path, self.message) if part)
 
@@ -35,5 +36,5 @@ class ConfigError(Exception):
         self.problems = problems
 
     def __str__(self) -> str:
-        """All problems, one a line."""
+        """Return all problems, one in each line."""
         return "\n".join(str(problem) for problem in self.problems)

@@ -1,8 +1,6 @@
-"""The kinds of value that a configuration file holds, and the words for what is wrong with one.
+"""The types of values that a configuration file can hold, with their checks and messages.
 
-Frozen sections are made of them.
-
-It must not know which keys there are. Durations are seconds here and text with a unit in the file.
+Durations are seconds here and text with a unit in the file.
 """
 
 from __future__ import annotations
@@ -19,19 +17,19 @@ MAX_LABEL: Final = 64
 
 
 class Section(BaseModel):
-    """A mapping of the file: no key that does nothing, and nothing that changes later."""
+    """A mapping of the file: frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class Reading:
-    """How a file is read, as against values made in Python.
+class FileContext:
+    """The context of values that come from a file, and not from Python.
 
-    Durations need a unit, and this is where secrets are looked for.
+    Durations need a unit then, and keys can be read from `folder` and `environ`.
     """
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
-        """Paths of key files start at `folder`."""
+        """Keep the folder that paths of key files are relative to, and the environment."""
         self.folder = folder
         self.environ = environ
 
@@ -62,20 +60,20 @@ def _label(text: str) -> str:
     return text
 
 
-def section(value: Any) -> Any:
-    """A heading whose keys are all commented out is a section of defaults."""
+def empty_as_section(value: Any) -> Any:
+    """Return an empty section for a heading whose keys are all commented out (null)."""
     return {} if value is None else value
 
 
-def listed(value: Any) -> Any:
-    """So is one whose items are."""
+def empty_as_list(value: Any) -> Any:
+    """Return an empty list for a heading whose items are all commented out (null)."""
     return () if value is None else value
 
 
 Text = Annotated[str, Strict()]
-Count = Annotated[int, Strict()]
+WholeNumber = Annotated[int, Strict()]
 Flag = Annotated[bool, Strict()]
 Label = Annotated[Text, AfterValidator(_label)]
 Duration = Annotated[float, BeforeValidator(_duration)]
-Span = Annotated[Duration, AfterValidator(_positive)]
-Optional = BeforeValidator(section)
+PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
+DefaultsIfEmpty = BeforeValidator(empty_as_section)

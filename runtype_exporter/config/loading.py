@@ -1,7 +1,6 @@
-"""The file to a `Config`, or all of its errors at once, each with its line.
+"""Load the file to a `Config`, or raise all of its errors, each with its line.
 
-It must not know the rules: those are the schema's. Here their errors get the words that a person
-sees.
+The rules are in the schema. Here their errors are put into words for the user.
 """
 
 from __future__ import annotations
@@ -16,19 +15,20 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from runtype_exporter.config import document
+from runtype_exporter.config.consistency import find_duplicates, find_unread_names
 from runtype_exporter.config.errors import ConfigError, Problem
-from runtype_exporter.config.fields import Reading
-from runtype_exporter.config.schema import Config, nameless, repeated
+from runtype_exporter.config.fields import FileContext
+from runtype_exporter.config.schema import Config
 
 DEFAULT_FILE: Final = Path("config.yaml")
 MAX_FILE: Final = 4 * 1024 * 1024
-"""The largest file read, bytes: more is no configuration."""
+"""The largest file that is read, bytes."""
 MAX_SHOWN: Final = 60
 
 BUILT_IN: Final[Mapping[str, Any]] = {
     "accounts": ({"name": "default", "api_key": {"env": "RUNTYPE_API_KEY"}},)
 }
-"""What stands where the file says nothing: one account, everything discovered."""
+"""The configuration if the file says nothing: one account, everything discovered."""
 
 _WORDS: Final = {
     "string_type": "must be text, not {there}; put it into quotes",
@@ -42,16 +42,15 @@ _WORDS: Final = {
     "literal_error": "must be {expected}, not {there}",
     "missing": "is missing",
 }
-"""Every kind of error that the schema can raise by itself, in a person's words."""
+"""A message for every kind of error that the schema can raise by itself."""
 
 
 def load(path: Path | None, *, environ: Mapping[str, str] | None = None) -> Config:
     """Read the configuration.
 
-    The file at `path`; with None ./config.yaml, and where that is absent the built-in defaults.
-
-    `environ` (the process's own by default) is where keys are looked up, when they are read: none
-    is read here.
+    `path` is the file; None means ./config.yaml, or the built-in defaults if that does not exist.
+    API keys are looked up in `environ` (default: that of the process) when they are needed, not
+    here.
 
     Raises:
         ConfigError: with every error of the file.
@@ -68,19 +67,22 @@ def load(path: Path | None, *, environ: Mapping[str, str] | None = None) -> Conf
         data = {**BUILT_IN, **data} if isinstance(data, dict) else data
         try:
             config = Config.model_validate(
-                data, context=Reading(path.parent, os.environ if environ is None else environ)
+                data, context=FileContext(path.parent, os.environ if environ is None else environ)
             )
         except ValidationError as error:
             known = {fault.path for fault in faults}
             found = [
-                _told(details) for details in error.errors(include_url=False, include_input=True)
+                _described(details)
+                for details in error.errors(include_url=False, include_input=True)
             ]
             faults += [
-                document.Fault(parsed.line(at), at, said) for at, said in found if at not in known
+                document.DocumentFault(parsed.line(at), at, said)
+                for at, said in found
+                if at not in known
             ]
         faults += [
-            document.Fault(parsed.line(at), at, said)
-            for at, said in (*repeated(data), *nameless(data))
+            document.DocumentFault(parsed.line(at), at, said)
+            for at, said in (*find_duplicates(data), *find_unread_names(data))
         ]
     if faults:
         faults.sort(key=lambda fault: fault.line)
@@ -96,8 +98,8 @@ def _text(path: Path) -> str:
             content = file.read(MAX_FILE + 1)
     except FileNotFoundError:
         problem = (
-            "no such file; check --config.file, or leave it out for ./config.yaml or the built-in"
-            " defaults"
+            "no such file; check --config.file,"
+            " or leave it out for ./config.yaml or the built-in defaults"
         )
         raise ConfigError((Problem(str(path), None, "", problem),)) from None
     except OSError as error:
@@ -115,8 +117,8 @@ def _text(path: Path) -> str:
         ) from None
 
 
-def _told(error: ErrorDetails) -> tuple[document.Path, str]:
-    """Where an error is, and what a person is told about it."""
+def _described(error: ErrorDetails) -> tuple[document.KeyPath, str]:
+    """Return the path of an error and a message for the user."""
     path, kind, context = tuple(error["loc"]), error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
         return path, _unknown_key(path)
@@ -126,9 +128,9 @@ def _told(error: ErrorDetails) -> tuple[document.Path, str]:
 
 
 def _shown(value: Any) -> str:
-    """A wrong value as it fits into a message.
+    """Return a wrong value in a form that fits into a message.
 
-    What stands at api_key has a check of its own and never comes here.
+    Values of `api_key` are checked elsewhere and never come here.
     """
     match value:
         case None:
@@ -143,8 +145,8 @@ def _shown(value: Any) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
-def _unknown_key(path: document.Path) -> str:
-    """The message for a key that does not exist, with the one that was probably meant."""
+def _unknown_key(path: document.KeyPath) -> str:
+    """Return the message for an unknown key, with the key that was probably meant."""
     model: type[BaseModel] = Config
     for part in path[:-1]:
         if isinstance(part, str):
@@ -162,8 +164,8 @@ def _is_section(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
-def _written(path: document.Path) -> str:
-    """A path as people write it, on one line: accounts[0].timeout."""
+def _written(path: document.KeyPath) -> str:
+    """Return a path as people write it, on one line: accounts[0].timeout."""
     parts = (
         f"[{part}]" if isinstance(part, int) else f".{part if part.isprintable() else repr(part)}"
         for part in path

@@ -1,8 +1,6 @@
-"""Where an API key lies, and how it is read.
+"""Where an API key is stored, and how it is read.
 
-A reference that can be printed, since the key itself is never kept.
-
-It must not know what the key opens.
+The reference can be printed because the key itself is never kept.
 """
 
 from __future__ import annotations
@@ -15,12 +13,12 @@ from pathlib import Path
 from typing import Final
 
 MAX_SECRET: Final = 8192
-"""The largest key taken, bytes: more is some other file, and servers refuse longer headers."""
+"""The largest key, bytes. A longer text is some other file, and no header can carry it."""
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _KEY: Final = re.compile(r"(rt|tv)_(live|test)_")
-"""How Runtype's keys begin (documented). Only used to notice a key that stands where the name of
-its variable should."""
+"""How Runtype's keys begin (documented). It is only used to notice a key in place of the name of
+its variable."""
 
 
 class SecretError(Exception):
@@ -32,7 +30,10 @@ class SecretError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """Where a key lies: the environment variable `env` or the file `file`, exactly one of them."""
+    """A reference to a key: the environment variable `env` or the file `file`.
+
+    Exactly one of them is given.
+    """
 
     env: str | None = None
     file: Path | None = None
@@ -41,7 +42,7 @@ class Secret:
     )
 
     def __post_init__(self) -> None:
-        """Refuse what names no place.
+        """Check that exactly one valid place is given.
 
         Raises:
             ValueError: neither or both are given, or `env` is no name of a variable. The message
@@ -51,20 +52,20 @@ class Secret:
             raise ValueError("takes one place to read the key from: {env: NAME} or {file: PATH}")
         if self.env is not None and (_KEY.match(self.env) or not _NAME.fullmatch(self.env)):
             raise ValueError(
-                "env takes the name of an environment variable, such as RUNTYPE_API_KEY (letters,"
-                " digits, _), not the key"
+                "env takes the name of an environment variable,"
+                " such as RUNTYPE_API_KEY (letters, digits, _), not the key"
             )
         if self.file is not None and _KEY.match(self.file.name):
             raise ValueError("file takes the path of the file that holds the key, not the key")
 
     def read(self) -> str:
-        """The key as it stands now, so that a rotated one is taken up.
+        """Return the key as it is stored now, so that a rotated key is used at once.
 
-        White space around it is stripped.
+        White space around it is removed.
 
         Raises:
             SecretError: the variable is unset or empty; the file is missing, unreadable or empty;
-                what it holds is no key.
+                the text is no key.
         """
         found: str | None
         if self.file is not None:
@@ -82,7 +83,7 @@ class Secret:
 
 
 def _file(path: Path) -> str:
-    """The text of a file, however wrong: a file that is no text holds no key either."""
+    """Return the text of a file; bytes that are no UTF-8 are replaced, since no key has them."""
     try:
         with path.open("rb") as file:
             return file.read(MAX_SECRET + 2).decode("utf-8", "replace")

@@ -1,9 +1,4 @@
-"""Service level objectives as a person writes them.
-
-Which events count, for which schedules, and how many of them must be good.
-
-It must not know how events are judged, nor which rules follow from an objective.
-"""
+"""Service level objectives: which events count, for which schedules, and how many must be good."""
 
 from __future__ import annotations
 
@@ -13,7 +8,14 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
 
-from runtype_exporter.config.fields import MAX_LABEL, Count, Duration, Section, Span, Text
+from runtype_exporter.config.fields import (
+    MAX_LABEL,
+    Duration,
+    PositiveDuration,
+    Section,
+    Text,
+    WholeNumber,
+)
 
 SloType = Literal["success", "latency", "freshness"]
 """What an objective judges: results, the latencies of successes, or due starts."""
@@ -43,7 +45,7 @@ def _schedules(text: str, info: ValidationInfo) -> str:
 
 
 def _objective(value: Any) -> Decimal:
-    """The percentage, exactly as it is written: 99.9% is no float."""
+    """Return the percentage exactly as it is written, and not as a float."""
     if isinstance(value, Decimal):
         return value
     if not isinstance(value, str) or not _PERCENTAGE.fullmatch(value):
@@ -56,23 +58,24 @@ def _objective(value: Any) -> Decimal:
 def _window(seconds: float) -> float:
     if seconds < MIN_WINDOW:
         raise ValueError(
-            "must be a day or longer: what is counted once a minute says nothing of parts of a"
-            " shorter one"
+            "must be a day or longer:"
+            " what is counted once a minute says nothing of parts of a shorter one"
         )
     return seconds
 
 
 def _for(type_: SloType, example: str) -> AfterValidator:
-    """A key that one type needs and the others do not have."""
+    """Return the check of a key that one type needs and the other types must not have."""
 
     def check(value: float | None, info: ValidationInfo) -> float | None:
-        actual = info.data.get("type")  # None: what stands there is wrong already
+        # None: the type itself is wrong.
+        actual = info.data.get("type")
         if value is None and actual == type_:
             raise ValueError(f"is missing: type {type_} needs it, like {example}")
         if value is not None and actual not in {None, type_}:
             raise ValueError(
-                f"belongs to type {type_}, and this one is of type {actual}; remove it or change"
-                " the type"
+                f"belongs to type {type_}, and this one is of type {actual};"
+                " remove it or change the type"
             )
         return value
 
@@ -97,21 +100,21 @@ class Slo(Section):
     schedule: Annotated[Text, AfterValidator(_schedules)] = "*"
     """A glob on the label `schedule`. `""` matches ad-hoc batches, which nothing else matches.
     Example: `"nightly-*"`."""
-    window: Annotated[Span, AfterValidator(_window)] = 30 * 86400.0
+    window: Annotated[PositiveDuration, AfterValidator(_window)] = 30 * 86400.0
     """Over which the objective holds: a day at least. Example: `7d`."""
-    min_bad: Annotated[Count, Field(ge=1)] = 2
+    min_bad: Annotated[WholeNumber, Field(ge=1)] = 2
     """How many bad events it takes, at least, before an alert of `runtype-exporter rules` says that
     the budget burns. Example: `5`."""
-    threshold: Annotated[Span | None, _for("latency", "60s"), Field(validate_default=True)] = None
+    threshold: Annotated[
+        PositiveDuration | None, _for("latency", "60s"), Field(validate_default=True)
+    ] = None
     """Type `latency` only, and needed there: the longest good latency. It becomes a boundary of the
     latency histogram. Example: `60s`."""
     max_delay: Annotated[
         Duration | None, _for("freshness", "15m"), Field(validate_default=True)
     ] = None
-    """Type `freshness` only, and needed there: a run that starts later is late; one that is not there by then is missed.
-
-    Example: `15m`.
-    """
+    """Type `freshness` only, and needed there: a run that starts later is late; one that is not
+    there by then is missed. Example: `15m`."""
 
 
 DEFAULT_SLOS: Final = (

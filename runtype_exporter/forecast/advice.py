@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from runtype_exporter.config import Account, Poll
-from runtype_exporter.config.schema import MAX_PAGE_SIZE
+from runtype_exporter.config.accounts import MAX_PAGE_SIZE
 from runtype_exporter.forecast.inventory import AccountInventory
 from runtype_exporter.forecast.requests import (
     RequestForecast,
     enabled_collectors,
     forecast_requests,
 )
-from runtype_exporter.runtype.budget import HOUR
+from runtype_exporter.limits import HOUR
 
 LARGE_BATCH: Final = 10_000
 """Records of the batch whose freshness is forecast if no larger batch is known."""

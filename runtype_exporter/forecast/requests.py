@@ -10,11 +10,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from runtype_exporter.config import Account, Collectors, Poll
+from runtype_exporter.config import Account, CollectorSwitches, Poll
 from runtype_exporter.forecast.inventory import AccountInventory
+from runtype_exporter.limits import DISCOVERY_SHARE, HOUR
 from runtype_exporter.polling.discovery import WHOLE_WALK_SHARE
 from runtype_exporter.runtype import MAX_SPARKLINES
-from runtype_exporter.runtype.budget import CAPACITY_SHARE, DISCOVERY_SHARE, GUARANTEE, HOUR
+from runtype_exporter.runtype.budget import CAPACITY_SHARE, GUARANTEE
 from runtype_exporter.runtype.client import MAX_LIST_PAGE
 
 
@@ -96,7 +97,7 @@ def pages(rows: int, size: int) -> int:
     return max(1, math.ceil(rows / size))
 
 
-def enabled_collectors(account: Account, inventory: AccountInventory) -> Collectors:
+def enabled_collectors(account: Account, inventory: AccountInventory) -> CollectorSwitches:
     """Return the collectors that are on and not forbidden.
 
     Forbidden collectors are tried once an hour only.

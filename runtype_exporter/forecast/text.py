@@ -10,7 +10,7 @@ from runtype_exporter.forecast.advice import advice, duration_text, largest_batc
 from runtype_exporter.forecast.inventory import AccountInventory
 from runtype_exporter.forecast.requests import RequestForecast, forecast_requests, pages
 from runtype_exporter.forecast.series import SeriesForecast, forecast_series
-from runtype_exporter.metrics.bounds import NEARLY
+from runtype_exporter.metrics.series_limit import NEARLY
 
 SMALL_BATCH: Final = 100
 """The number of records of a typical batch."""

@@ -42,12 +42,9 @@ from runtype_exporter.model import (
     Snapshot,
 )
 from runtype_exporter.objectives import Objectives
+from runtype_exporter.protocols import ignore
 
 _log = structlog.get_logger()
-
-
-def _ignore(*_: object) -> None:
-    """Hear and do nothing."""
 
 
 class Ledger:
@@ -78,8 +75,8 @@ class Ledger:
         clock: Clock,
         boundaries: Mapping[str, tuple[float, ...]],
         objectives: Objectives | None = None,
-        on_commit: Callable[[float], None] = _ignore,
-        on_failure: Callable[[], None] = _ignore,
+        on_commit: Callable[[float], None] = ignore,
+        on_failure: Callable[[], None] = ignore,
     ) -> Ledger:
         """Open the ledger, creating it where there is none, and keep every other process out until it is closed.
 

@@ -1,9 +1,7 @@
-"""What the per-batch gauges show.
+"""Gauges of batches, schedules and usage.
 
-The last complete picture of each batch that is followed, configured, or among the newest closed.
-
-It turns views into samples and decides which batches are worth their series; it must not know how
-batches are followed or rendered.
+Each batch that is open, configured, or among the newest closed ones of its schedule shows the
+snapshot of its last complete sweep.
 """
 
 from __future__ import annotations
@@ -16,20 +14,17 @@ from math import inf
 
 from runtype_exporter import catalogue
 from runtype_exporter.catalogue import Metric
-from runtype_exporter.metrics.bounds import Bounds, choose
-from runtype_exporter.metrics.words import Words
+from runtype_exporter.metrics.series_limit import MaxSeries, choose
+from runtype_exporter.metrics.status_labels import StatusLabels
 from runtype_exporter.model import BatchRef, BatchView, LabelValues, Sample, Series, Snapshot
 
-Group = tuple[str, str]
-"""An account and a schedule's label: what `batches_per_schedule` counts by."""
+ScheduleKey = tuple[str, str]
+"""An account and a schedule's label: `batches_per_schedule` counts batches by it."""
 
 
 @dataclass(slots=True)
 class _Shown:
-    """A view and the samples made of it.
-
-    `visible`: whether they are shown, None as long as that was never decided.
-    """
+    """A view and the samples made of it. `visible` is None until it is first decided."""
 
     view: BatchView
     samples: Mapping[Series, float]
@@ -41,11 +36,11 @@ class _Shown:
 
 
 Slot = tuple[str, str]
-"""A flow's label and a batch's: with the group, the label set that a batch's gauges share."""
+"""The labels of a flow and a batch: with a `ScheduleKey`, the label set of a batch's gauges."""
 
 
 @dataclass(slots=True)
-class _Group:
+class _ScheduleBatches:
     batches: dict[BatchRef, _Shown] = field(default_factory=dict)
     published: dict[Slot, Mapping[Series, float]] = field(default_factory=dict)
     """What the last snapshot left shown, by the very mappings: what is the same needs no look
@@ -54,12 +49,13 @@ class _Group:
 
 
 class Gauges:
-    """Implements `protocols.Pictures`.
+    """Implements `protocols.GaugeSink`.
 
-    `batches_per_schedule`: how many closed batches of a schedule are shown besides the open and the
-    configured ones. `known_words`: the status words that have a series of their own; of others, the
-    first 20 do and the rest are `other`. `bounds`: how many lines the batches may take together.
-    Closed ones go first, then open, then configured ones, each the oldest first.
+    `batches_per_schedule` is how many closed batches of a schedule are shown besides the open and
+    the configured ones. `known_words` are the status words that have a series of their own; of
+    others, the first 20 do and the rest are `other`. `series_limit` limits the lines of all batches
+    together. Closed batches are dropped first, then open, then configured ones, each the oldest
+    first.
     """
 
     def __init__(
@@ -67,15 +63,15 @@ class Gauges:
         *,
         batches_per_schedule: int,
         known_words: frozenset[str],
-        bounds: Bounds | None = None,
+        series_limit: MaxSeries | None = None,
     ) -> None:
-        self._bounds = bounds or Bounds()
-        self._room: tuple[int, int] | None = None
+        self._series_limit = series_limit or MaxSeries()
+        self._free: tuple[int, int] | None = None
         self._batches_per_schedule = batches_per_schedule
-        self._words = Words(known_words)
-        self._groups: dict[Group, _Group] = {}
-        self._group_of: dict[BatchRef, Group] = {}
-        self._touched: dict[Group, None] = {}
+        self._status_labels = StatusLabels(known_words)
+        self._groups: dict[ScheduleKey, _ScheduleBatches] = {}
+        self._group_of: dict[BatchRef, ScheduleKey] = {}
+        self._touched: dict[ScheduleKey, None] = {}
         self._found: dict[LabelValues, float] = {}
         self._found_published: dict[LabelValues, float] = {}
         self._collected: dict[tuple[str, str], Mapping[Series, float]] = {}
@@ -83,40 +79,40 @@ class Gauges:
         self._version = 0
 
     def configure(self, *, batches_per_schedule: int, known_words: frozenset[str]) -> None:
-        """Take over a reloaded configuration."""
+        """Apply a reloaded configuration."""
         self._batches_per_schedule = batches_per_schedule
-        self._words.know(known_words)
+        self._status_labels.know(known_words)
         for key, group in self._groups.items():
             self._touched[key] = None
             for shown in group.batches.values():
-                shown.samples = dict(_samples(shown.view, self._words))
+                shown.samples = dict(_samples(shown.view, self._status_labels))
 
-    def show(self, view: BatchView) -> None:
-        """Show a batch, in place of what was shown of it before."""
+    def set_batch(self, view: BatchView) -> None:
+        """Show a batch in place of what was shown of it before."""
         key = view.ref.account, view.labels.schedule
         before = self._group_of.get(view.ref)
-        shown = _Shown(view, dict(_samples(view, self._words)))
+        shown = _Shown(view, dict(_samples(view, self._status_labels)))
         if before is not None:
             shown.visible = self._groups[before].batches.pop(view.ref).visible
             self._touched[before] = None
-        group = self._groups.setdefault(key, _Group())
+        group = self._groups.setdefault(key, _ScheduleBatches())
         group.batches[view.ref] = shown
         self._group_of[view.ref] = key
         self._touched[key] = None
 
-    def found(self, account: str, name: str, *, found: bool) -> None:
-        """Whether the API knows a configured batch."""
+    def set_found(self, account: str, name: str, *, found: bool) -> None:
+        """Show whether the API knows a configured batch."""
         self._found[account, name] = float(found)
 
-    def family(self, account: str, collector: str, samples: Mapping[Series, float]) -> None:
-        """Show these gauges of an account's collector, in place of all that it showed before.
+    def set_collector(self, account: str, collector: str, samples: Mapping[Series, float]) -> None:
+        """Show these gauges of an account's collector in place of all its earlier ones.
 
-        Empty: they are withdrawn.
+        An empty mapping withdraws them.
         """
         self._collected[account, collector] = dict(samples)
 
     def forget(self, account: str) -> None:
-        """The account is stopped or starts anew: show nothing of it."""
+        """Show nothing more of an account: it is stopped or starts again."""
         for ref in [ref for ref in self._group_of if ref.account == account]:
             key = self._group_of.pop(ref)
             del self._groups[key].batches[ref]
@@ -127,9 +123,9 @@ class Gauges:
             del self._collected[key]
 
     def retire(self, changes: Snapshot) -> None:
-        """Counters that ended take the closed batches of their schedule and flow with them.
+        """Drop the closed batches of each schedule and flow whose counters ended.
 
-        Nothing newer will push those out.
+        No newer batch would replace them.
         """
         for labels, sample in changes.families.get(catalogue.RECORDS_ABANDONED.name, {}).items():
             account, schedule, flow = labels
@@ -141,7 +137,7 @@ class Gauges:
                     self._touched[account, schedule] = None
 
     def snapshot(self) -> Snapshot:
-        """The gauges that changed since the last call."""
+        """Return the gauges that changed since the last call."""
         families: dict[str, dict[LabelValues, Sample | None]] = {}
         for key in self._touched:
             self._prune(self._groups[key])
@@ -178,26 +174,26 @@ class Gauges:
         return Snapshot(self._version, families)
 
     def _share(self) -> None:
-        """Decide which batches are shown, wherever that may have changed."""
-        room = self._bounds.batches, self._bounds.reluctance
-        if room == self._room and not self._touched:
+        """Decide which batches are shown, if that may have changed."""
+        free = self._series_limit.batches, self._series_limit.reluctance
+        if free == self._free and not self._touched:
             return
-        self._room = room
+        self._free = free
         batches = [shown for group in self._groups.values() for shown in group.batches.values()]
-        if sum(shown.lines for shown in batches) > room[0] or any(
+        if sum(shown.lines for shown in batches) > free[0] or any(
             shown.visible is False for shown in batches
         ):
             batches.sort(key=_worth, reverse=True)
         dropped = 0
-        for shown, visible in choose(batches, self._bounds):
+        for shown, visible in choose(batches, self._series_limit):
             shown.visible = visible
             dropped += not visible
             self._touched[self._group_of[shown.view.ref]] = None
         if dropped:
-            self._bounds.dropped(dropped)
+            self._series_limit.dropped(dropped)
 
-    def _prune(self, group: _Group) -> None:
-        """Let go of closed batches but the newest."""
+    def _prune(self, group: _ScheduleBatches) -> None:
+        """Drop all closed batches except the newest."""
         closed = [
             shown.view
             for shown in group.batches.values()
@@ -219,9 +215,9 @@ def _age(shown: _Shown) -> tuple[float, str]:
 
 
 def _worth(shown: _Shown) -> tuple[bool, bool, float, str]:
-    """Which of two batches keeps its lines: the greater.
+    """Return a key that sorts batches by which keeps its lines longer.
 
-    An open one that has not started is the newest there is.
+    An open batch that has not started yet counts as the newest.
     """
     view = shown.view
     since = inf if view.started is None else view.started
@@ -229,9 +225,9 @@ def _worth(shown: _Shown) -> tuple[bool, bool, float, str]:
 
 
 def _by_slot(batches: Iterable[_Shown]) -> dict[Slot, Mapping[Series, float]]:
-    """The batches' samples by the label set that they share.
+    """Return the samples of batches by the label set that they share.
 
-    Of two batches under one name the newer wins.
+    Of two batches with the same name, the newer one is shown.
     """
     return {
         (shown.view.labels.flow, shown.view.name): shown.samples
@@ -239,8 +235,8 @@ def _by_slot(batches: Iterable[_Shown]) -> dict[Slot, Mapping[Series, float]]:
     }
 
 
-def _totals(batches: Iterable[_Shown], group: Group) -> dict[Series, float]:
-    """What is told of the batches of one account's schedule together."""
+def _totals(batches: Iterable[_Shown], group: ScheduleKey) -> dict[Series, float]:
+    """Return the gauges of one schedule as a whole."""
     open_by_flow: Counter[str] = Counter()
     drift = 0
     for shown in batches:
@@ -255,8 +251,8 @@ def _totals(batches: Iterable[_Shown], group: Group) -> dict[Series, float]:
     return totals
 
 
-def _samples(view: BatchView, words: Words) -> Iterator[tuple[Series, float]]:
-    """The gauges of one batch."""
+def _samples(view: BatchView, status_labels: StatusLabels) -> Iterator[tuple[Series, float]]:
+    """Yield the gauges of one batch."""
     labels = (view.ref.account, *view.labels, view.name)
     seen = view.picture.seen if view.picture else None
     figures: tuple[tuple[Metric, float | None], ...] = (
@@ -280,7 +276,7 @@ def _samples(view: BatchView, words: Words) -> Iterator[tuple[Series, float]]:
     if seen:
         pooled: Counter[str] = Counter()
         for word, count in seen.statuses.items():
-            pooled[words.label(word)] += count
+            pooled[status_labels.label(word)] += count
         for word, count in pooled.items():
             yield (catalogue.BATCH_RECORDS.name, (*labels, word)), float(count)
 

@@ -1,7 +1,6 @@
-"""The publisher: what changed becomes one immutable exposition, at most once a second, swapped in whole.
+"""Publish what changed as one immutable exposition, at most once a second.
 
-Only what somebody asks for is kept rendered. It knows neither HTTP nor where the snapshots come
-from.
+Only the variants that somebody asks for are kept rendered.
 """
 
 from __future__ import annotations
@@ -14,46 +13,48 @@ from typing import NoReturn, Protocol
 
 from runtype_exporter.catalogue import CATALOGUE
 from runtype_exporter.clock import Clock
-from runtype_exporter.metrics.bounds import PER_BATCH, Bounds
-from runtype_exporter.metrics.gate import Gate
-from runtype_exporter.metrics.gzipping import Body
+from runtype_exporter.metrics.first_scrape import FirstScrapeGate
+from runtype_exporter.metrics.gzip import ResponseBody
+from runtype_exporter.metrics.series_limit import PER_BATCH, MaxSeries
 from runtype_exporter.metrics.shards import Assembler, Piece, Renderer, Variant, make_piece
-from runtype_exporter.metrics.text import Format
+from runtype_exporter.metrics.text import ExpositionFormat
 from runtype_exporter.model import Snapshot
 
 TICK = 1.0
 """Seconds between two publications."""
 DEMAND = 600.0
-"""Seconds after which a variant that nobody asked for again is kept up no longer."""
-OWN_AGE = 5.0
-"""Seconds after which the process's own numbers (CPU, memory) are read anew although nothing else
+"""Seconds after the last request for a variant until it is no longer rendered."""
+PROCESS_AGE = 5.0
+"""Seconds after which the process metrics (CPU, memory) are read again although nothing else
 happened."""
 
-_YIELD_EVERY = 2  # shards, some 0.3 ms each: a scrape that waits for the loop must not notice
+_YIELD_EVERY = 2
+"""Shards rendered before other tasks may run. One takes about 0.3 ms, so that a scrape that waits
+for the event loop is not delayed noticeably."""
 
 
-class Own(Protocol):
-    """The process's own metrics, as the publisher sees them."""
+class ProcessSource(Protocol):
+    """The process metrics as the publisher needs them."""
 
     @property
     def changed(self) -> bool:
-        """Whether anything was counted since the last `refresh`."""
+        """Return whether anything was counted since the last `refresh`."""
         ...
 
     def refresh(self, lines: int) -> int:
-        """Take the numbers as they are now; `lines` others stand beside them.
+        """Take the numbers as they are now. Return the lines of the whole exposition.
 
-        Returns the lines of all.
+        `lines` is how many lines the other metrics have. Comments are not counted.
         """
         ...
 
     @property
-    def begun(self) -> int:
-        """How many lines OpenMetrics has more: when each counter and histogram began."""
+    def created_lines(self) -> int:
+        """Return the number of `_created` lines, which only OpenMetrics has."""
         ...
 
-    def chunk(self, format_: Format) -> bytes:
-        """The text of what was taken, and the exposition's end."""
+    def chunk(self, format_: ExpositionFormat) -> bytes:
+        """Return the text of what `refresh` took, with the end of the exposition."""
         ...
 
 
@@ -66,52 +67,54 @@ class Exposition:
 
     version: int
     lines: int = 0
-    bodies: Mapping[Variant, Body] = field(default_factory=lambda: MappingProxyType({}))
+    bodies: Mapping[Variant, ResponseBody] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class Publisher:
     """Turns snapshots into expositions.
 
-    Publish once after the ledger was opened and before anything is counted: the first snapshot's
-    values pass for restored ones.
+    Publish once after the ledger was opened and before anything is counted: the values of the first
+    snapshot are taken for restored ones.
     """
 
     def __init__(  # noqa: PLR0913  # each is a neighbour, named where it is given
         self,
         *,
         ledger: Callable[[], Snapshot],
-        pictures: Callable[[], Snapshot],
-        own: Own,
+        gauges: Callable[[], Snapshot],
+        process: ProcessSource,
         clock: Clock,
         gate: bool = True,
-        bounds: Bounds | None = None,
+        series_limit: MaxSeries | None = None,
     ) -> None:
         self._ledger = ledger
-        self._pictures = pictures
-        self._own = own
+        self._gauges = gauges
+        self._process = process
         self._clock = clock
-        self._gate = Gate(open_=not gate)
-        self._bounds = bounds or Bounds()
-        self._own_lines: int | None = None
+        self._gate = FirstScrapeGate(open_=not gate)
+        self._series_limit = series_limit or MaxSeries()
+        self._process_lines: int | None = None
         self._renderer = Renderer(metric for metric in CATALOGUE if metric.owner != "process")
         self._assemblers: dict[Variant, Assembler] = {}
         self._demand: dict[Variant, float] = {}
-        self._own_pieces: dict[Variant, Piece] = {}
-        self._own_at = float("-inf")
-        self._beside = 0  # lines that stood beside the process's own when those were taken
+        self._process_pieces: dict[Variant, Piece] = {}
+        self._process_at = float("-inf")
+        # The lines of all other metrics when the process metrics were taken.
+        self._other_lines = 0
         self._lines = 0
         self._version = 0
         self._current = Exposition(0)
 
     @property
     def current(self) -> Exposition:
-        """What is published now. Version 0 is empty: nothing was published yet."""
+        """Return what is published now. Version 0 is empty: nothing was published yet."""
         return self._current
 
-    def body(self, variant: Variant) -> tuple[int, Body]:
-        """What to answer a scrape, and its version for `served`.
+    def body(self, variant: Variant) -> tuple[int, ResponseBody]:
+        """Return the version and the body that answer a scrape.
 
-        Rendered on the spot where nobody asked for this variant lately.
+        The body is rendered now if the variant was not asked for recently. Pass the version to
+        `served`.
         """
         self._demand[variant] = self._clock.now()
         if not self._version:
@@ -123,9 +126,9 @@ class Publisher:
         return self._current.version, body
 
     def served(self, version: int) -> None:
-        """A scrape got this version whole.
+        """Record that a scrape got this version completely.
 
-        What was held back until its series were seen may follow.
+        Values that were held until their series were scraped may follow.
         """
         self._gate.served(version)
 
@@ -136,7 +139,7 @@ class Publisher:
             self._swap()
 
     async def publish(self) -> None:
-        """Publish what changed, with room for others while much is rendered."""
+        """Publish what changed; let other tasks run while much is rendered."""
         self._apply()
         for count, _ in enumerate(self._renderer.render(self._demand)):
             if count % _YIELD_EVERY == 0:
@@ -146,76 +149,84 @@ class Publisher:
             self._swap()
 
     async def run(self) -> NoReturn:
-        """Publish for ever."""
+        """Publish every `TICK` seconds without end."""
         while True:
             await self.publish()
             await asyncio.sleep(TICK)
 
     def _apply(self) -> None:
-        """Bring the renderer to the newest state, all at once.
+        """Apply all changes to the renderer in one step.
 
-        Whatever changed makes a new version.
+        Any change makes a new version.
         """
         now = self._clock.now()
         self._forget_demand(now)
         version = self._version + 1
         changed = not self._version
-        for changes in (self._gate.release(now), self._gate.admit(self._ledger(), version, now)):
+        for changes in (self._gate.release(now), self._gate.hold(self._ledger(), version, now)):
             for name, labels, sample in changes:
                 changed |= self._renderer.update(name, labels, sample)
-        changed |= self._gauges()
+        changed |= self._update_gauges()
         # Else too old, or from before the clock was set back.
-        fresh = 0 <= now - self._own_at < OWN_AGE
-        if self._own.changed or not fresh or self._renderer.lines != self._beside:
-            self._own_pieces.clear()
+        fresh = 0 <= now - self._process_at < PROCESS_AGE
+        if self._process.changed or not fresh or self._renderer.lines != self._other_lines:
+            self._process_pieces.clear()
             changed |= bool(self._demand)
         if changed:
             self._version = version
 
-    def _gauges(self) -> bool:
-        """Bring the gauges to the newest state, now that all else has the lines it needs.
+    def _update_gauges(self) -> bool:
+        """Apply the changes of the gauges, after everything else has the lines it needs.
 
-        Whether any changed.
+        Return whether any changed.
         """
-        rest = self._renderer.lines + self._renderer.begun - self._renderer.lines_of(PER_BATCH)
-        self._bounds.take(rest, own=self._own_lines)
+        rest = (
+            self._renderer.lines + self._renderer.created_lines - self._renderer.lines_of(PER_BATCH)
+        )
+        self._series_limit.take(rest, process=self._process_lines)
         changed = False
-        for name, family in self._pictures().families.items():
+        for name, family in self._gauges().families.items():
             changed |= self._renderer.update_family(name, family)
         return changed
 
     def _swap(self) -> None:
-        """Publish the renderer's state. A variant that is new joins the same version."""
+        """Publish the renderer's state. A new variant joins the same version."""
         known = self._current.bodies if self._current.version == self._version else {}
-        if not self._own_pieces:
-            if self._refresh() > self._bounds.limit and self._renderer.lines_of(PER_BATCH):
-                self._gauges()  # the rest grew, after the batches were given what it left
+        if not self._process_pieces:
+            if self._refresh() > self._series_limit.limit and self._renderer.lines_of(PER_BATCH):
+                # The process metrics grew after the batches got the lines that were left.
+                self._update_gauges()
                 self._refresh()
-            self._beside, self._own_at = self._renderer.lines, self._clock.now()
+            self._other_lines, self._process_at = self._renderer.lines, self._clock.now()
         bodies = {
             variant: known.get(variant) or self._assemble(variant) for variant in self._demand
         }
         self._current = Exposition(self._version, self._lines, MappingProxyType(bodies))
 
     def _refresh(self) -> int:
-        """Take the process's own numbers as they are now. The lines of all in the longer format."""
-        lines = self._renderer.lines
-        self._lines = self._own.refresh(lines)
-        self._own_lines = self._lines - lines + self._own.begun
-        return self._lines + self._own.begun + self._renderer.begun
+        """Take the process metrics as they are now.
 
-    def _assemble(self, variant: Variant) -> Body:
+        Return the lines of everything in OpenMetrics, which is the longer format.
+        """
+        lines = self._renderer.lines
+        self._lines = self._process.refresh(lines)
+        self._process_lines = self._lines - lines + self._process.created_lines
+        return self._lines + self._process.created_lines + self._renderer.created_lines
+
+    def _assemble(self, variant: Variant) -> ResponseBody:
         format_, encoding = variant
-        own = self._own_pieces.get(variant)
-        if own is None:
-            own = self._own_pieces[variant] = make_piece(self._own.chunk(format_), encoding)
+        process = self._process_pieces.get(variant)
+        if process is None:
+            process = self._process_pieces[variant] = make_piece(
+                self._process.chunk(format_), encoding
+            )
         assembler = self._assemblers.setdefault(variant, Assembler())
-        return assembler.body([*self._renderer.pieces(variant), own])
+        return assembler.body([*self._renderer.pieces(variant), process])
 
     def _forget_demand(self, now: float) -> None:
         for variant in [variant for variant, at in self._demand.items() if now - at >= DEMAND]:
             del self._demand[variant]
-            self._own_pieces.pop(variant, None)
+            self._process_pieces.pop(variant, None)
             self._assemblers.pop(variant, None)
             self._renderer.drop(variant)
             bodies = {key: body for key, body in self._current.bodies.items() if key != variant}

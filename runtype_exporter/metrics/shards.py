@@ -1,8 +1,7 @@
-"""Every series' text, kept in shards so that a change makes anew only what it touches.
+"""The text of all series, kept in shards so that a change renders only the shards it touches.
 
-A shard holds neighbours in the order in which they came, with its bytes for each variant that was
-asked for. It is told samples and knows nothing of where they come from, nor of when an exposition
-is published.
+A shard holds neighbouring series in the order in which they came, and its bytes for each variant
+that was asked for.
 """
 
 from __future__ import annotations
@@ -11,47 +10,47 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from runtype_exporter.catalogue import Metric
-from runtype_exporter.metrics.gzipping import Body, Deflated, Joiner, deflate
-from runtype_exporter.metrics.text import Format, Prefix, Writer, count_lines, header
+from runtype_exporter.metrics.gzip import Deflated, Joiner, ResponseBody, deflate
+from runtype_exporter.metrics.text import ExpositionFormat, LinePrefix, Writer, count_lines, header
 from runtype_exporter.model import LabelValues, Sample
 
 Encoding = Literal["identity", "gzip"]
-Variant = tuple[Format, Encoding]
-"""One way in which an exposition can be asked for."""
+Variant = tuple[ExpositionFormat, Encoding]
+"""A format and an encoding in which an exposition can be asked for."""
 
 Piece = bytes | Deflated
-"""A stretch of an exposition: bytes for the identity encoding, deflated ones for gzip."""
+"""A part of an exposition: bytes for the identity encoding, deflated bytes for gzip."""
 
 SHARD_SERIES = 256
 SHARD_HISTOGRAMS = 16
-"""Series a shard, measured: smaller ones compress worse, larger ones make a single change dearer.
+"""Series in a shard (measured): smaller shards compress worse, larger ones make a change cost more.
 """
 
 
 def make_piece(text: bytes, encoding: Encoding) -> Piece:
-    """Text as a piece of an exposition."""
+    """Return text as a piece of an exposition."""
     return deflate(text) if encoding == "gzip" else text
 
 
 class Assembler:
-    """Puts pieces of one encoding together."""
+    """Joins pieces of one encoding."""
 
     def __init__(self) -> None:
         self._joiner = Joiner()
 
-    def body(self, pieces: Sequence[Piece]) -> Body:
-        """The pieces as the body of a response."""
+    def body(self, pieces: Sequence[Piece]) -> ResponseBody:
+        """Return the pieces as the body of a response."""
         deflated = [piece for piece in pieces if isinstance(piece, Deflated)]
         if deflated:
             return self._joiner.join(deflated)
         plain = tuple(piece for piece in pieces if isinstance(piece, bytes))
-        return Body(plain, sum(map(len, plain)))
+        return ResponseBody(plain, sum(map(len, plain)))
 
 
 class _Series:
     __slots__ = ("prefix", "sample", "shard")
 
-    def __init__(self, shard: _Shard, prefix: Prefix, sample: Sample) -> None:
+    def __init__(self, shard: _Shard, prefix: LinePrefix, sample: Sample) -> None:
         self.shard = shard
         self.prefix = prefix
         self.sample = sample
@@ -87,7 +86,7 @@ class _Family:
         self._holes = False
         self.shards: list[_Shard] = []
         self.lines = 0
-        self.begun = 0
+        self.created_lines = 0
 
     def update(self, labels: LabelValues, sample: Sample | None) -> bool:
         series = self._series.get(labels)
@@ -102,7 +101,7 @@ class _Family:
         series.shard.pieces.clear()
         if self._histogram:
             self.lines += count_lines(sample) - count_lines(before)
-        self.begun += (sample.created is not None) - (before.created is not None)
+        self.created_lines += (sample.created is not None) - (before.created is not None)
         return True
 
     def _add(self, labels: LabelValues, sample: Sample) -> bool:
@@ -113,7 +112,7 @@ class _Family:
         shard.series[labels] = self._series[labels] = _Series(shard, prefix, sample)
         shard.pieces.clear()
         self.lines += count_lines(sample)
-        self.begun += sample.created is not None
+        self.created_lines += sample.created is not None
         return True
 
     def _remove(self, labels: LabelValues, series: _Series) -> bool:
@@ -121,12 +120,15 @@ class _Family:
         del self._series[labels]
         series.shard.pieces.clear()
         self.lines -= count_lines(series.sample)
-        self.begun -= series.sample.created is not None
+        self.created_lines -= series.sample.created is not None
         self._holes = True
         return True
 
     def compact(self) -> None:
-        """Join neighbours that fit into one shard, so that series which came and went leave nothing behind."""
+        """Join neighbouring shards that fit into one.
+
+        Without this, series that come and go would leave small shards behind.
+        """
         if not self._holes:
             return
         self._holes = False
@@ -166,27 +168,30 @@ class _Family:
 
 
 class Renderer:
-    """The text of all series of some metrics, in the metrics' order, each metric's series in the order in which they came."""
+    """The text of all series of some metrics.
+
+    Metrics keep their order, and the series of a metric keep the order in which they came.
+    """
 
     def __init__(self, metrics: Iterable[Metric]) -> None:
         self._families = {metric.name: _Family(metric) for metric in metrics}
 
     @property
     def lines(self) -> int:
-        """Lines in the text format, comments left out."""
+        """Return the number of lines in the text format, without comments."""
         return sum(family.lines for family in self._families.values())
 
     @property
-    def begun(self) -> int:
-        """How many lines OpenMetrics has more: when each counter and histogram began."""
-        return sum(family.begun for family in self._families.values())
+    def created_lines(self) -> int:
+        """Return the number of `_created` lines, which only OpenMetrics has."""
+        return sum(family.created_lines for family in self._families.values())
 
     def lines_of(self, names: Iterable[str]) -> int:
-        """Lines that these metrics take in the text format."""
+        """Return the number of lines that these metrics take in the text format."""
         return sum(self._families[name].lines for name in names)
 
     def update(self, name: str, labels: LabelValues, sample: Sample | None) -> bool:
-        """Show a series with this sample, None: no longer; tell whether that changes anything.
+        """Show a series with this sample, None: no longer. Return whether that is a change.
 
         Raises:
             KeyError: no metric has this name.
@@ -195,7 +200,7 @@ class Renderer:
         return self._families[name].update(labels, sample)
 
     def update_family(self, name: str, changes: Mapping[LabelValues, Sample | None]) -> bool:
-        """`update` for many series of one metric; tell whether any of that changes anything."""
+        """Call `update` for many series of one metric. Return whether anything changed."""
         update = self._families[name].update
         changed = False
         for labels, sample in changes.items():
@@ -203,7 +208,7 @@ class Renderer:
         return changed
 
     def render(self, variants: Iterable[Variant]) -> Iterator[None]:
-        """Make what changed anew, ahead of `pieces`, with a halt after each shard."""
+        """Render what changed, so that `pieces` has less to do. Yield after each shard."""
         wanted = tuple(variants)
         for family in self._families.values():
             family.compact()
@@ -213,7 +218,7 @@ class Renderer:
                         yield
 
     def pieces(self, variant: Variant) -> list[Piece]:
-        """All that is shown, as of now; families without a series show nothing."""
+        """Return all that is shown now. Metrics without a series show nothing."""
         pieces: list[Piece] = []
         for family in self._families.values():
             family.compact()
@@ -221,6 +226,6 @@ class Renderer:
         return pieces
 
     def drop(self, variant: Variant) -> None:
-        """Keep a variant's text no longer: nobody asks for it."""
+        """Forget the text of a variant that is no longer asked for."""
         for family in self._families.values():
             family.drop(variant)

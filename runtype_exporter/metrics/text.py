@@ -1,9 +1,6 @@
-"""One series as lines of text.
+"""One series as lines of text, in the text format 0.0.4 and in OpenMetrics 1.0.
 
-Names, label sets, values, histograms, in the text format 0.0.4 and in OpenMetrics 1.0.
-
-Byte for byte what prometheus-client writes, save that the text format shows no `_created` series;
-it knows neither shards nor compression, and keeps nothing but what never changes about a metric.
+The bytes are those of prometheus-client, except that the text format has no `_created` series.
 """
 
 from __future__ import annotations
@@ -15,13 +12,13 @@ from typing import Literal, NamedTuple
 from runtype_exporter.catalogue import Metric
 from runtype_exporter.model import Exemplar, HistogramValue, LabelValues, Sample
 
-Format = Literal["text", "openmetrics"]
+ExpositionFormat = Literal["text", "openmetrics"]
 
 
-class Prefix(NamedTuple):
-    """What never changes about one series' lines.
+class LinePrefix(NamedTuple):
+    """The constant parts of one series' lines.
 
-    Its label set, and the two halves of it around a bucket's `le`.
+    `labels` is the whole label set; `before` and `after` are its two halves around a bucket's `le`.
     """
 
     labels: str
@@ -30,7 +27,7 @@ class Prefix(NamedTuple):
 
 
 def format_value(number: float) -> str:
-    """A sample's value as Go writes it: `1.0`, `1e+06`, `+Inf`, `NaN`."""
+    """Return a sample's value as Go writes it: `1.0`, `1e+06`, `+Inf`, `NaN`."""
     if -1e6 < number < 1e6:
         return repr(float(number))
     value = float(number)
@@ -50,12 +47,12 @@ def format_value(number: float) -> str:
 
 
 def escape_label(value: str) -> str:
-    """A label's value as it stands between quotes, the same in both formats."""
+    """Return a label's value as it is written between quotes, the same in both formats."""
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
-def header(metric: Metric, format_: Format) -> str:
-    """A family's HELP and TYPE.
+def header(metric: Metric, format_: ExpositionFormat) -> str:
+    """Return the HELP and TYPE lines of a metric.
 
     OpenMetrics names a counter's family without `_total`, and escapes quotes in HELP.
     """
@@ -83,11 +80,11 @@ class Writer:
         self._bounds: tuple[float, ...] = ()
         self._edges: tuple[str, ...] = ('le="+Inf"',)
 
-    def prefix(self, labels: LabelValues) -> Prefix:
-        """What to keep of a series so that its labels are escaped and sorted once.
+    def prefix(self, labels: LabelValues) -> LinePrefix:
+        """Return what to keep of a series so that its labels are escaped and sorted only once.
 
         Raises:
-            ValueError: there are more or fewer values than the catalogue names labels.
+            ValueError: the number of values is not the number of labels in the catalogue.
         """
         names = self._labels
         if len(labels) != len(names):
@@ -100,16 +97,16 @@ class Writer:
             for half in (self._before, self._after)
         )
         both = before + after
-        return Prefix(
+        return LinePrefix(
             "{" + ",".join(both) + "}" if both else "",
             "{" + "".join(f"{label}," for label in before),
             "".join(f",{label}" for label in after) + "}",
         )
 
-    def lines(self, prefix: Prefix, sample: Sample, format_: Format) -> str:
-        """A series' lines.
+    def lines(self, prefix: LinePrefix, sample: Sample, format_: ExpositionFormat) -> str:
+        """Return the lines of a series.
 
-        A format's own extras: OpenMetrics shows when a series began, and exemplars.
+        Only OpenMetrics shows creation times and exemplars.
         """
         value = sample.value
         if isinstance(value, HistogramValue):
@@ -120,7 +117,9 @@ class Writer:
             text += f"{self._created}{prefix.labels} {format_value(sample.created)}\n"
         return text
 
-    def _histogram(self, prefix: Prefix, value: HistogramValue, format_: Format) -> str:
+    def _histogram(
+        self, prefix: LinePrefix, value: HistogramValue, format_: ExpositionFormat
+    ) -> str:
         if value.bounds != self._bounds:
             self._bounds = value.bounds
             self._edges = tuple(
@@ -141,7 +140,7 @@ class Writer:
 
 
 def count_lines(sample: Sample) -> int:
-    """How many lines a series takes in the text format."""
+    """Return how many lines a series takes in the text format."""
     return len(sample.value.counts) + 2 if isinstance(sample.value, HistogramValue) else 1
 
 

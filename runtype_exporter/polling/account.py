@@ -29,7 +29,7 @@ from runtype_exporter.polling.reading import Statuses
 from runtype_exporter.polling.shows import Shows
 from runtype_exporter.polling.sweep import Sweeper
 from runtype_exporter.polling.workers import Workers
-from runtype_exporter.protocols import Pictures, Room, Telemetry
+from runtype_exporter.protocols import GaugeSink, SeriesLimit, Telemetry
 from runtype_exporter.runtype import (
     ApiError,
     Budget,
@@ -59,9 +59,9 @@ class Account:
     ledger: Ledger
     statuses: Statuses
     telemetry: Telemetry
-    pictures: Pictures
+    gauges: GaugeSink
     clock: Clock
-    room: Room = field(default_factory=Unlimited)
+    series_limit: SeriesLimit = field(default_factory=Unlimited)
     _collectors: Collectors = field(init=False)
     _access: Access = field(init=False)
     _shows: Shows = field(init=False)
@@ -79,7 +79,7 @@ class Account:
         """Put the parts together."""
         name = self.config.name
         off = [collector for collector, on in self.config.collectors if not on]
-        labels = LabelTable(name, self.ledger, self.room)
+        labels = LabelTable(name, self.ledger, self.series_limit)
         self._access = Access(name)
         self._collectors = Collectors(
             name, off, self.telemetry, self.clock, withdraw=self._withdraw
@@ -101,7 +101,7 @@ class Account:
             labels=labels,
             statuses=self.statuses,
             endings=endings,
-            pictures=self.pictures,
+            gauges=self.gauges,
         )
         self._extras = Extras(
             account=name,
@@ -111,7 +111,7 @@ class Account:
             costs=Costs(
                 name, self.client, self.ledger, self._collectors, self.clock, self._shows.batches
             ),
-            pictures=self.pictures,
+            gauges=self.gauges,
             label=labels.schedule,
             clock=self.clock,
         )
@@ -156,7 +156,7 @@ class Account:
 
     async def run(self) -> None:
         """Poll until cancelled. Every failure but a programming error of the start is met here."""
-        self.pictures.forget(self.config.name)
+        self.gauges.forget(self.config.name)
         async with asyncio.TaskGroup() as tasks:
             for _ in range(self.poll.max_concurrency):
                 tasks.create_task(self._workers.work())

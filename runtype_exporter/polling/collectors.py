@@ -15,7 +15,7 @@ import structlog
 
 from runtype_exporter.clock import Clock
 from runtype_exporter.polling.waits import Wait
-from runtype_exporter.protocols import Telemetry
+from runtype_exporter.protocols import Telemetry, ignore
 from runtype_exporter.runtype import ApiError, Forbidden, NetworkError, Throttled, Unauthorised
 
 FORBIDDEN_RETRY = 3600.0
@@ -23,10 +23,6 @@ FORBIDDEN_RETRY = 3600.0
 FAILURES_TO_WITHDRAW = 3
 
 _log = structlog.get_logger()
-
-
-def _nothing(_: str) -> None:
-    """Hear and do nothing."""
 
 
 @dataclass(slots=True)
@@ -44,7 +40,7 @@ class Collectors:
     off: Collection[str]
     telemetry: Telemetry
     clock: Clock
-    withdraw: Callable[[str], None] = _nothing
+    withdraw: Callable[[str], None] = ignore
     """Hears of each read whose gauges are no longer to be trusted."""
     asked: bool = field(default=False, init=False)
     """Whether this cycle asked for anything."""

@@ -21,7 +21,7 @@ from runtype_exporter.polling import ledger_failures, schedules, usage
 from runtype_exporter.polling.collectors import Collectors
 from runtype_exporter.polling.costs import Costs
 from runtype_exporter.polling.waits import Wait
-from runtype_exporter.protocols import Pictures
+from runtype_exporter.protocols import GaugeSink
 from runtype_exporter.runtype import MAX_SPARKLINES, Client, ScheduleRow
 
 LONGEST_IDS = 6000
@@ -42,7 +42,7 @@ class Extras:
     client: Client
     collectors: Collectors
     costs: Costs
-    pictures: Pictures
+    gauges: GaugeSink
     label: Callable[[str, str | None], str]
     clock: Clock
     _labels: dict[str, str] = field(default_factory=dict, init=False)
@@ -55,7 +55,7 @@ class Extras:
         """These are the schedules that are followed."""
         self._labels = {row.id: self.label(row.id, row.name or None) for row in rows}
         self._listed = True
-        self.pictures.family(
+        self.gauges.set_collector(
             self.account, "schedules", schedules.listed(self.account, rows, self._labels)
         )
 
@@ -100,7 +100,7 @@ class Extras:
 
     async def _usage(self) -> None:
         answer = await self.client.usage()
-        self.pictures.family(self.account, "usage", usage.gauges(self.account, answer))
+        self.gauges.set_collector(self.account, "usage", usage.gauges(self.account, answer))
 
     async def _sparklines(self) -> None:
         labels = self._labels
@@ -110,7 +110,7 @@ class Extras:
             samples |= schedules.recent(
                 self.account, answer.data, {id_: labels[id_] for id_ in ids}
             )
-        self.pictures.family(self.account, "sparklines", samples)
+        self.gauges.set_collector(self.account, "sparklines", samples)
 
 
 def portions(ids: Sequence[str] | dict[str, str]) -> Iterator[list[str]]:

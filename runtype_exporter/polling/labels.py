@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from runtype_exporter.catalogue import RECORDS_ABANDONED, SCHEDULE_RUNS_FINISHED
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.model import OVERFLOW, Batch, Labels, LabelValues
-from runtype_exporter.protocols import Room
+from runtype_exporter.protocols import SeriesLimit
 from runtype_exporter.runtype import ResultRow
 
 MOST_REMEMBERED = 10_000
@@ -24,7 +24,7 @@ again."""
 class Unlimited:
     """Room for every label set."""
 
-    def room(self, promised: int = 0) -> bool:  # noqa: ARG002  # as the protocol has it
+    def has_room(self, promised: int = 0) -> bool:  # noqa: ARG002  # as the protocol has it
         """There is."""
         return True
 
@@ -38,7 +38,7 @@ class LabelTable:
 
     account: str
     ledger: Ledger
-    room: Room = field(default_factory=Unlimited)
+    series_limit: SeriesLimit = field(default_factory=Unlimited)
     _overflowed: set[LabelValues] = field(default_factory=set, init=False)
 
     def named(self, schedule_id: str) -> bool:
@@ -132,10 +132,10 @@ class LabelTable:
 
     def _admitted(self, labels: LabelValues, promised: int) -> bool:
         """Whether a new label set may have series of its own. One that may not is told of once."""
-        if self.room.room(promised):
+        if self.series_limit.has_room(promised):
             return True
         if labels not in self._overflowed:
             if len(self._overflowed) < MOST_REMEMBERED:
                 self._overflowed.add(labels)
-            self.room.overflowed()
+            self.series_limit.overflowed()
         return False

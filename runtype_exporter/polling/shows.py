@@ -15,7 +15,7 @@ from runtype_exporter.polling import batches
 from runtype_exporter.polling.endings import Endings
 from runtype_exporter.polling.labels import LabelTable
 from runtype_exporter.polling.reading import Statuses
-from runtype_exporter.protocols import Pictures
+from runtype_exporter.protocols import GaugeSink
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Shows:
     labels: LabelTable
     statuses: Statuses
     endings: Endings
-    pictures: Pictures
+    gauges: GaugeSink
 
     def everything(self) -> None:
         """Show what the ledger holds.
@@ -58,14 +58,14 @@ class Shows:
             name = names.get(batch_id, batch_id)
             missing = batch_id in self.endings.missing or batch.outcome == "lost"
             if configured and (missing or batch.probes or batch.swept is not None):
-                self.pictures.found(self.config.name, name, found=not missing)
+                self.gauges.set_found(self.config.name, name, found=not missing)
             if batch.run or batch.unclaimed or (batch.closed is not None and batch.labels is None):
                 continue
             labels = self.labels.shown(batch)
-            self.pictures.show(
+            self.gauges.set_batch(
                 batches.view(batch, self.statuses, name=name, configured=configured, labels=labels)
             )
 
     def withdraw(self, collector: str) -> None:
         """A collector's gauges are no longer to be trusted."""
-        self.pictures.family(self.config.name, collector, {})
+        self.gauges.set_collector(self.config.name, collector, {})

@@ -7,6 +7,7 @@ from typing import Final
 
 from runtype_exporter.catalogue import BATCH_DURATION, COST, RECORD_LATENCY
 from runtype_exporter.config import Config
+from runtype_exporter.limits import DAY, DISCOVERY_SHARE, HOUR, MINUTE
 from runtype_exporter.rules.alerts_exporter import exporter_alerts
 from runtype_exporter.rules.alerts_work import (
     COST_OF_A_DAY,
@@ -19,14 +20,10 @@ from runtype_exporter.rules.alerts_work import (
 )
 from runtype_exporter.rules.counters import COARSE_INTERVAL, FINE_INTERVAL, copy_name
 from runtype_exporter.rules.rule import RecordingRule, RuleGroup
-from runtype_exporter.rules.windows import DAY, HOUR, MINUTE
 
 _STALE_AFTER: Final = 15 * MINUTE
 _CYCLES_TO_STALE: Final = 3
 _CYCLE_REQUESTS: Final = 2
-_DISCOVERY_SHARE: Final = 0.25
-"""The share of the budget for cycles. An account with a small budget is polled less often than
-`poll.interval` says. A test checks that the value equals the budget's own."""
 
 
 def alert_groups(config: Config) -> tuple[RuleGroup, ...]:
@@ -43,7 +40,7 @@ def stale_after(config: Config) -> float:
     When it is older, the metrics of the account are stale.
     """
     slowest = min(account.requests_per_hour for account in config.accounts)
-    interval = max(config.poll.interval, _CYCLE_REQUESTS * HOUR / (slowest * _DISCOVERY_SHARE))
+    interval = max(config.poll.interval, _CYCLE_REQUESTS * HOUR / (slowest * DISCOVERY_SHARE))
     return max(_STALE_AFTER, _CYCLES_TO_STALE * interval)
 
 

@@ -22,10 +22,10 @@ from runtype_exporter.catalogue import (
     UP,
 )
 from runtype_exporter.config.durations import written_duration
+from runtype_exporter.limits import HOUR, MINUTE
 from runtype_exporter.rules.counters import across_instances
 from runtype_exporter.rules.rule import AlertRule
 from runtype_exporter.rules.slo import YOUNG_LEDGER
-from runtype_exporter.rules.windows import HOUR, MINUTE
 
 
 def exporter_alerts(stale_after: float) -> tuple[AlertRule, ...]:

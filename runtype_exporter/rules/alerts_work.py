@@ -21,9 +21,9 @@ from runtype_exporter.catalogue import (
     USAGE_LIMIT,
     USAGE_SLOW_MODE,
 )
+from runtype_exporter.limits import DAY, HOUR, MINUTE
 from runtype_exporter.rules.counters import across_instances, copy_name
 from runtype_exporter.rules.rule import AlertRule
-from runtype_exporter.rules.windows import DAY, HOUR, MINUTE
 
 DURATION_P95: Final = "runtype:batch_duration_seconds:p95_14d"
 LATENCY_P90_NOW: Final = "runtype:record_latency_seconds:p90_1h"

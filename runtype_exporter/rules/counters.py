@@ -21,8 +21,8 @@ from runtype_exporter.catalogue import (
     SLO_EVENTS,
     Metric,
 )
+from runtype_exporter.limits import DAY
 from runtype_exporter.rules.rule import RecordingRule
-from runtype_exporter.rules.windows import DAY
 
 FINE_INTERVAL: Final = 60.0
 COARSE_INTERVAL: Final = 240.0

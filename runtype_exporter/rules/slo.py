@@ -14,6 +14,7 @@ from typing import Final
 from runtype_exporter.catalogue import LEDGER_CREATED, SLO_EVENTS
 from runtype_exporter.config import Slo
 from runtype_exporter.config.durations import written_duration
+from runtype_exporter.limits import DAY, HOUR
 from runtype_exporter.rules.counters import (
     COARSE_FROM,
     COARSE_INTERVAL,
@@ -22,7 +23,7 @@ from runtype_exporter.rules.counters import (
     copy_name,
 )
 from runtype_exporter.rules.rule import AlertRule, RecordingRule, RuleGroup
-from runtype_exporter.rules.windows import DAY, HOUR, BurnWindow, scaled_windows
+from runtype_exporter.rules.windows import BurnWindow, scaled_windows
 
 TRUSTED: Final = "runtype:account_trusted:bool"
 """1 where the events of an account can be judged: it is polled, and its ledger is old enough that

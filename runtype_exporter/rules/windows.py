@@ -11,11 +11,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
+from runtype_exporter.limits import DAY, HOUR, MINUTE
 from runtype_exporter.rules.rule import Severity
-
-MINUTE: Final = 60.0
-HOUR: Final = 3600.0
-DAY: Final = 86400.0
 
 _SHORTEST_LONG: Final = 15 * MINUTE
 _SHORTEST_SHORT: Final = 5 * MINUTE

@@ -1,9 +1,4 @@
-"""The Runtype API as this exporter reads it.
-
-Typed answers, one tree of errors, and a request budget that is never exceeded.
-
-It must not know what the answers are for: no metric, no ledger, no batch that is being followed.
-"""
+"""The Runtype API: typed answers, one tree of errors, and a request budget."""
 
 from runtype_exporter.runtype.budget import Budget, Priority
 from runtype_exporter.runtype.client import MAX_SPARKLINES, Client

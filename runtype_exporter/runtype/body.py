@@ -1,8 +1,6 @@
-"""An answer's body, read within a size.
+"""Read the body of an answer within a size limit.
 
 Neither a long answer nor a small one that inflates may fill the memory.
-
-It must not know what the body holds.
 """
 
 from __future__ import annotations
@@ -15,14 +13,14 @@ import httpx
 from runtype_exporter.runtype.errors import DecodeError, OversizedError
 
 ACCEPTED: Final = "gzip"
-"""The `Accept-Encoding` that `read_body` can read: inflated piece by piece, which httpx's own
+"""The `Accept-Encoding` that `read_body` can read. It inflates piece by piece, which httpx's own
 decoders do not do."""
 _GZIP: Final = zlib.MAX_WBITS | 16
 _MOST_DIGITS: Final = 18
 
 
 async def read_body(response: httpx.Response, operation: str, limit: int) -> bytes:
-    """The body of a response that was opened as a stream, inflated.
+    """Return the inflated body of a response that was opened as a stream.
 
     Raises:
         OversizedError: it is, or says it is, longer than `limit` bytes.
@@ -36,8 +34,8 @@ async def read_body(response: httpx.Response, operation: str, limit: int) -> byt
     if encoding not in ("", "identity", "gzip"):
         raise DecodeError(
             operation,
-            "the answer has a content encoding that was not asked for; does something stand between"
-            " here and the API?",
+            "the answer has a content encoding that was not asked for;"
+            " does something stand between here and the API?",
         )
     inflated = _Inflated(limit) if encoding == "gzip" else None
     body = bytearray()
@@ -61,7 +59,7 @@ def _oversized(operation: str, limit: int) -> OversizedError:
 
 
 class _Inflated:
-    """Gzip data, never inflated by more than a byte beyond what is allowed in all."""
+    """Inflates gzip data, never by more than one byte above the limit."""
 
     def __init__(self, limit: int) -> None:
         self._left = limit + 1

@@ -1,13 +1,13 @@
 """The request budget of one account.
 
-Never more than its limit in any hour, over restarts too, and no kind of work starved.
+It never grants more than its limit in any hour, restarts included, and lets no kind of work starve.
 
-A token bucket whose capacity (10 % of the limit) and hourly refill (90 %) add up to the limit.
-Tokens are withdrawn from the store in small blocks before they are used, so a crash forfeits a
-block and never doubles one. It must not know what the requests are.
+It is a token bucket whose capacity (10 % of the limit) and hourly refill (90 %) add up to the
+limit. Tokens are withdrawn from the store in small blocks before they are used, so a crash loses a
+block and never doubles one.
 
-Inside the process time is the loop's; the wall clock bridges only the gap between two processes,
-where a jump grants at most the capacity.
+Inside the process, time is that of the event loop. The wall clock is used only for the gap between
+two processes, where a jump grants at most the capacity.
 """
 
 from __future__ import annotations
@@ -21,26 +21,25 @@ from typing import Final
 import structlog
 
 from runtype_exporter.clock import Clock
+from runtype_exporter.limits import DISCOVERY_SHARE, HOUR
 from runtype_exporter.model import BudgetState
 from runtype_exporter.protocols import BudgetStore, Telemetry
 
-HOUR: Final = 3600.0
 MAX_PAUSE: Final = HOUR
-"""The longest pause believed, seconds: a broken header must not stop polling for a day."""
+"""The longest pause that is believed, seconds. A broken header must not stop polling for a day."""
 
 CAPACITY_SHARE: Final = 0.1
-DISCOVERY_SHARE: Final = 0.25
 _LARGEST_BLOCK: Final = 10
 GUARANTEE: Final = 20
 """A class that waits gets at least one grant in this many."""
 _SHORTEST_WAIT: Final = 0.001
-"""Rounding must not make the loop spin on a token that is a hair from complete, seconds."""
+"""The shortest timer, seconds. Rounding errors must not make the loop spin."""
 
 _log = structlog.get_logger()
 
 
 class Priority(IntEnum):
-    """What a request is for: the lower, the sooner."""
+    """What a request is for: a lower number is served sooner."""
 
     DISCOVERY = 0
     CLOSING = 1
@@ -49,7 +48,7 @@ class Priority(IntEnum):
 
 
 class Budget:
-    """One account's budget. To be made, used and closed inside one running event loop.
+    """One account's budget. It must be made, used and closed inside one running event loop.
 
     A new budget over the same store takes over from a closed one, also with another limit, and
     never grants more than the larger of the two limits allows.
@@ -104,16 +103,19 @@ class Budget:
 
     @property
     def remaining(self) -> float:
-        """Requests that could be sent at once, were there no pause."""
+        """Return how many requests could be sent at once if there were no pause."""
         return min(self._capacity, self._level() + self._reserved)
 
     @property
     def paused_until(self) -> float:
-        """Until when the API asked for a pause, seconds since the epoch; 0 if it never did."""
+        """Return until when the API asked for a pause, seconds since the epoch; 0 for never."""
         return self._paused_until
 
     def share_interval(self, cost: int) -> float:
-        """The shortest interval in seconds between cycles of `cost` requests that takes at most a quarter of the limit."""
+        """Return the shortest interval between polling cycles of `cost` requests, seconds.
+
+        With it, cycles take at most their share of the limit (`DISCOVERY_SHARE`).
+        """
         return cost * HOUR / (self._limit * DISCOVERY_SHARE)
 
     async def spend(self, priority: Priority) -> None:
@@ -121,10 +123,10 @@ class Budget:
 
         Raises:
             RuntimeError: the budget is closed.
-            Exception: whatever the store raises when it cannot remember; nothing is spent then.
+            Exception: the store failed; nothing is spent then.
         """
         if self._closed:
-            raise self._turned_away()
+            raise self._closed_error()
         granted: asyncio.Future[None] = self._loop.create_future()
         self._waiting[priority].append(granted)
         self._serve()
@@ -137,19 +139,18 @@ class Budget:
             raise
 
     def pause(self, until: float) -> None:
-        """Serve nobody before `until` (seconds since the epoch), an hour from now at most.
+        """Grant nothing before `until` (seconds since the epoch), at most an hour from now.
 
-        Remembered. A longer pause stands.
+        The pause is stored. A longer pause that is already in force stays.
 
         Raises:
-            Exception: whatever the store raises when it cannot remember; this process pauses all
-                the same.
+            Exception: the store failed; this process pauses all the same.
         """
         now = self._clock.now()
         seconds = min(until - now, MAX_PAUSE)
         if seconds <= 0 or self._loop.time() + seconds <= self._resume_at:
             return
-        # Of answers to requests that were under way together, the first tells it.
+        # Requests that were under way together get the same answer; only the first is logged.
         if self._loop.time() >= self._resume_at:
             _log.warning("the API asks for a pause", account=self._account, seconds=round(seconds))
         self._resume_at = self._loop.time() + seconds
@@ -160,10 +161,10 @@ class Budget:
             self._keep(min(self._level(), self._capacity - self._reserved))
 
     def close(self) -> None:
-        """Give back what is reserved and turn away whoever still waits.
+        """Give back what is reserved and fail all requests that still wait.
 
         Raises:
-            Exception: whatever the store raises; the block is forfeited then.
+            Exception: the store failed; the reserved block is lost then.
         """
         if self._closed:
             return
@@ -175,16 +176,19 @@ class Budget:
             for granted in waiting
             if not granted.done()
         ):
-            granted.set_exception(self._turned_away())
+            granted.set_exception(self._closed_error())
         self._keep(self.remaining)
         self._reserved = 0
 
     def _level(self) -> float:
-        """Tokens in the bucket, the reserved ones not among them, the capacity not yet heeded."""
+        """Return the tokens in the bucket without the reserved ones.
+
+        The result may be above the capacity.
+        """
         return self._tokens + self._rate * (self._loop.time() - self._at)
 
     def _serve(self) -> None:
-        """Grant what can be granted now, and wake up when more can."""
+        """Grant what can be granted now, and set a timer for the next grant."""
         self._schedule(None)
         if self._closed:
             return
@@ -204,9 +208,9 @@ class Budget:
         self._telemetry.budget(self._account, self._limit, self.remaining)
 
     def _next(self) -> Priority | None:
-        """Whose turn it is: the most urgent class, unless one has waited for its guaranteed share.
+        """Return the class that is served next, None if nothing waits.
 
-        None if nobody waits.
+        It is the most urgent class, unless another one has waited for its guaranteed share.
         """
         for waiting in self._waiting.values():
             while waiting and waiting[0].done():
@@ -224,7 +228,7 @@ class Budget:
         self._credit[served] = max(0, self._credit[served] - (GUARANTEE - 1))
 
     def _delay(self) -> float:
-        """Seconds until one request may be granted, 0 or less for now."""
+        """Return the seconds until one request may be granted; 0 or less means now."""
         shortage = (1.0 - self.remaining) / self._rate
         return max(shortage, self._resume_at - self._loop.time())
 
@@ -259,5 +263,5 @@ class Budget:
             else self._loop.call_later(max(delay, _SHORTEST_WAIT), self._serve)
         )
 
-    def _turned_away(self) -> RuntimeError:
+    def _closed_error(self) -> RuntimeError:
         return RuntimeError(f"account {self._account}: its request budget is closed")

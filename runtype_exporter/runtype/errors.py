@@ -1,8 +1,7 @@
-"""What can go wrong with the API, as one tree.
+"""The errors of the API, as one tree.
 
-Each error tells what happened, to which operation, whether asking again is worth it, and after how
-long. None of them holds the key, a query or a byte of an answer: they end up in logs. It must not
-know who asked, nor what asking again would cost.
+Each error says what happened, to which operation, whether the request is worth repeating, and after
+how long. None of them holds the key, a query or a byte of an answer, because they are logged.
 
 ApiError
 ├── Unauthorised      401, or a key that no header can carry
@@ -166,9 +165,9 @@ _MEANINGS: Final[Mapping[int, tuple[type[ApiError], str]]] = {
 
 
 def of_status(operation: str, status: int, *, retry_after: float | None = None) -> ApiError:
-    """The error that an HTTP status other than 200 and the redirects stands for.
+    """Return the error for an HTTP status other than 200 and the redirects.
 
-    `retry_after` in seconds.
+    `retry_after` is in seconds.
     """
     if status in _MEANINGS:
         kind, message = _MEANINGS[status]

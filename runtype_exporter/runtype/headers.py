@@ -1,8 +1,6 @@
-"""The two response headers that carry time: how long to wait, and what time the API thinks it is.
+"""The two response headers that carry time: `Retry-After` and `Date`.
 
-Pure.
-
-A header that is garbage is as good as none. It must not know what is done about either.
+A header that cannot be understood counts as missing.
 """
 
 from __future__ import annotations
@@ -13,22 +11,22 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 MAX_RETRY_AFTER: Final = 3600.0
-"""The longest wait believed, seconds."""
+"""The longest wait that is believed, seconds."""
 _MOST_DIGITS: Final = 18
 
 
 def server_time(headers: Mapping[str, str]) -> float | None:
-    """The `Date` header as seconds since the epoch."""
+    """Return the `Date` header as seconds since the epoch, None if there is none."""
     return _http_date(headers.get("date", ""))
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds to wait by `Retry-After`, within 0 and an hour.
+    """Return the seconds to wait by `Retry-After`, from 0 to an hour.
 
-    None without a header that can be understood.
+    None means that there is no header that can be understood.
 
-    The header holds seconds or a date (RFC 9110, 10.2.3). A date is the API's: it is compared with
-    the API's own clock where the answer tells it, else with `now`.
+    The header holds seconds or a date (RFC 9110, 10.2.3). A date is compared with the API's own
+    clock if the answer has a `Date`, else with `now`.
     """
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
@@ -37,8 +35,8 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
         date = _http_date(text)
         if date is None:
             return None
-        told = server_time(headers)
-        seconds = date - (now if told is None else told)
+        api_now = server_time(headers)
+        seconds = date - (now if api_now is None else api_now)
     return min(max(seconds, 0.0), MAX_RETRY_AFTER)
 
 

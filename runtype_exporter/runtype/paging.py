@@ -1,7 +1,8 @@
-"""When to read another page, and when the pages lie.
+"""Decide whether to read another page of a list.
 
-Two rules, each bounded: cursor lists (schedules, runs) and offset lists (results). A server whose
-pages do not advance must end in an error, not in a loop. It must not know what is in the rows.
+Schedules and runs are cursor lists, results are offset lists.
+
+Each rule is bounded: a server whose pages do not advance must end in an error, not in a loop.
 """
 
 from __future__ import annotations
@@ -17,18 +18,18 @@ MAX_CURSOR_PAGES: Final = 10_000
 MAX_OFFSET_PAGES: Final = 100_000
 """Ten million results at 100 a page, for the same reason."""
 UNCOUNTED_ROWS: Final = 1000
-"""How far a walk may go beyond twice what is known of the results' number: rows may come while it
-walks, or be miscounted."""
+"""How far a read may go beyond twice the number of results that is known. Rows may arrive while it
+reads, or be miscounted."""
 MAX_CURSOR_LENGTH: Final = 2048
-"""Cursors are opaque, but they travel in the URL."""
+"""Cursors are opaque, but they are sent in the URL."""
 
 
 class CursorPage(Protocol):
-    """A page that tells where the next one is."""
+    """A page that says where the next one is."""
 
     @property
     def pagination(self) -> CursorPagination:
-        """Where it stands."""
+        """Return the page's place in the list."""
         ...
 
 
@@ -42,12 +43,12 @@ async def cursor_walk(
     operation: str = "",
     max_pages: int = MAX_CURSOR_PAGES,
 ) -> AsyncIterator[P]:
-    """Every page from `start` (None: the first) to the end.
+    """Yield every page from `start` (None: the first) to the end.
 
-    `operation` names the list in errors; a method of the client names it itself.
+    `operation` names the list in errors; by default it is the name of `fetch`.
 
     Raises:
-        PagingError: a cursor comes back, is missing where more is promised, or the pages are too
+        PagingError: a cursor comes back, is missing although more is promised, or the pages are too
             many.
         ApiError: whatever `fetch` raises.
     """
@@ -63,8 +64,8 @@ async def cursor_walk(
         if not cursor:
             raise PagingError(
                 operation,
-                "the page promises more but gives no cursor; rows may be missing until the API is"
-                " consistent",
+                "the page promises more but gives no cursor;"
+                " rows may be missing until the API is consistent",
             )
         if len(cursor) > MAX_CURSOR_LENGTH:
             raise PagingError(
@@ -82,19 +83,23 @@ async def cursor_walk(
 def next_offset(
     page: ResultsPage, asked: int, *, known: int, pages: int = 0, max_pages: int = MAX_OFFSET_PAGES
 ) -> int | None:
-    """Where the page after this one begins, None at the end. `asked` is the offset asked for.
+    """Return where the page after this one begins, None at the end.
 
-    `known` is how many different rows were met before this page, `pages` how many pages were read
-    before it.
+    The server may answer with fewer rows than asked for (it limits the page size), so the rows that
+    came are counted. If `hasMore` and `total` contradict each other, the larger number is believed,
+    and an empty page ends the list.
 
-    The server may answer with fewer rows than asked for (a cap on the page size), so what counts is
-    what came. Where `hasMore` and `total` contradict each other the larger truth wins, and the walk
-    ends at an empty page.
+    Args:
+        page: the page that was read.
+        asked: the offset that was asked for.
+        known: how many different rows were seen before this page.
+        pages: how many pages were read before this one.
+        max_pages: the most pages to read.
 
     Raises:
         PagingError: more is promised after an empty page, the answer is for another offset, the
             pages are too many, or they go on far beyond both the rows that the API counts and those
-            that were met.
+            that were seen.
     """
     where = page.pagination
     if where.offset is not None and where.offset != asked:
@@ -105,8 +110,8 @@ def next_offset(
         if where.has_more:
             raise PagingError(
                 "results",
-                f"the page at offset {asked} is empty but promises more: reading on would"
-                " never end",
+                f"the page at offset {asked} is empty but promises more:"
+                " reading on would never end",
             )
         return None
     following = asked + len(page.data)

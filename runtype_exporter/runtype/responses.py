@@ -1,13 +1,10 @@
-"""The API's answers as types that have only the fields an exporter needs.
+"""The API's answers as types with only the fields that the exporter needs.
 
-Customer data are not even fields.
+Customer data has no field here. The types are tolerant where the API is open (unknown keys, unknown
+statuses, fields that are null or absent) and strict where a wrong type would corrupt a count.
 
-Tolerant where the API is open (unknown keys, unknown statuses, fields that are null or absent),
-strict where a wrong type would corrupt a count. It must not know what a status or a timestamp
-means, nor how an answer was had.
-
-The fields, their types and their nullability are as the API documents them; fields it documents as
-never null are required here where a count or an identity hangs on them.
+Fields, types and nullability are as the API documents them. A field that is documented as never
+null is required here if a count or an identity depends on it.
 """
 
 from __future__ import annotations
@@ -22,31 +19,31 @@ from runtype_exporter.runtype.errors import DecodeError
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """A number of records: never negative, and within what JSON numbers hold exactly."""
 Dollars = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
-"""A cost: more than a million for one batch is a mistake, and a counter cannot take it back."""
+"""A cost. More than a million for one batch is an error, and no counter could take it back."""
 Amount = Annotated[float, msgspec.Meta(ge=0)]
 """A quantity that is documented as a number, not as a whole one."""
-Id = Annotated[str, msgspec.Meta(min_length=1)]
+OpaqueId = Annotated[str, msgspec.Meta(min_length=1)]
 """An opaque identity."""
 Timestamp = Any
-"""Text, null, or whatever the API may send in its place: `timestamps.parse` judges it, one bad time
-must not cost a page."""
+"""Text, null, or anything else that the API sends in its place. `parse_timestamp` checks it later,
+so that one bad time does not lose a page."""
 
-T = TypeVar("T")
+AnswerT = TypeVar("AnswerT")
 
 
 class _Struct(msgspec.Struct, rename="camel", frozen=True, gc=False):
-    """Frozen, and without the collector's bookkeeping: a decoded answer has no cycles."""
+    """A frozen struct that the garbage collector does not track: answers have no cycles."""
 
 
 class CursorPagination(_Struct, frozen=True):
-    """Where a page of a cursor list stands."""
+    """The place of a page in a cursor list."""
 
     has_more: bool
     next_cursor: str | None = None
 
 
 class OffsetPagination(_Struct, frozen=True):
-    """Where a page of results stands. `offset` is None where the API does not repeat it."""
+    """The place of a page of results. `offset` is None if the API does not repeat it."""
 
     total: Count
     has_more: bool
@@ -60,7 +57,7 @@ class ScheduleRow(_Struct, frozen=True):
     text.
     """
 
-    id: Id
+    id: OpaqueId
     name: str | None = None
     enabled: bool = True
     trigger_type: str | None = None
@@ -76,8 +73,8 @@ class ScheduleRow(_Struct, frozen=True):
 class RunRow(_Struct, frozen=True):
     """One run of a schedule. An agent's run has no batch and no counts: absent is not zero."""
 
-    id: Id
-    schedule_id: Id
+    id: OpaqueId
+    schedule_id: OpaqueId
     status: str
     created_at: Timestamp = None
     started_at: Timestamp = None
@@ -93,7 +90,7 @@ class RunRow(_Struct, frozen=True):
 class SummaryRow(_Struct, frozen=True):
     """A batch in the summary, which gives neither its flow's id nor its end."""
 
-    id: Id
+    id: OpaqueId
     status: str
     flow_name: str | None = None
     started_at: Timestamp = None
@@ -105,9 +102,9 @@ class SummaryRow(_Struct, frozen=True):
 class ResultRow(_Struct, frozen=True):
     """One record's result. `record_result_id` is documented as nullable."""
 
-    record_id: Id
+    record_id: OpaqueId
     status: str
-    record_result_id: Id | None = None
+    record_result_id: OpaqueId | None = None
     created_at: Timestamp = None
     executed_at: Timestamp = None
     failed_at: Timestamp = None
@@ -132,7 +129,7 @@ class RunsPage(_Struct, frozen=True):
 class Summary(_Struct, frozen=True):
     """`GET /v1/batch/summary`.
 
-    The batches at work, and some that ended of late (how late is not documented).
+    The batches at work, and some that ended recently (how recently is not documented).
     """
 
     batches: list[SummaryRow]
@@ -142,7 +139,7 @@ class Summary(_Struct, frozen=True):
 class BatchStatus(_Struct, frozen=True):
     """`GET /v1/batch/status/{id}`."""
 
-    batch_execution_id: Id
+    batch_execution_id: OpaqueId
     status: str
     flow_id: str | None = None
     started_at: Timestamp = None
@@ -181,7 +178,7 @@ class Sparkline(_Struct, frozen=True):
     Whether days without a run are among them is not documented.
     """
 
-    schedule_id: Id
+    schedule_id: OpaqueId
     last7_days: list[Day] = msgspec.field(name="last7Days")
 
 
@@ -217,23 +214,23 @@ _ESCAPE: Final = re.compile(
 )
 
 
-def _mend(body: bytes) -> bytes:
-    """Text cut in the middle of an emoji leaves half of a surrogate pair.
+def _replace_lone_surrogates(body: bytes) -> bytes:
+    """Replace halves of surrogate pairs, which are left if text is cut inside an emoji.
 
-    JSON by the letter, but no Unicode.
+    They are valid JSON but no Unicode.
     """
     return _ESCAPE.sub(lambda match: rb"\ufffd" if match["lone"] else match[0], body)
 
 
-class Decoder(Generic[T]):
+class Decoder(Generic[AnswerT]):
     """Decodes one operation's answers."""
 
-    def __init__(self, operation: str, type_: type[T]) -> None:
+    def __init__(self, operation: str, type_: type[AnswerT]) -> None:
         self.operation = operation
         self._decoder = msgspec.json.Decoder(type_)
 
-    def decode(self, body: bytes) -> T:
-        """The answer as a value.
+    def decode(self, body: bytes) -> AnswerT:
+        """Return the answer as a value.
 
         Raises:
             DecodeError: it is not JSON or not of the documented types; the message names the field,
@@ -245,7 +242,7 @@ class Decoder(Generic[T]):
             except msgspec.ValidationError:
                 raise
             except msgspec.DecodeError:
-                return self._decoder.decode(_mend(body))
+                return self._decoder.decode(_replace_lone_surrogates(body))
         except msgspec.ValidationError as error:
             # msgspec names the expected type and the path there. The types above have no form whose
             # message quotes a value.

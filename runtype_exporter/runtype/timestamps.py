@@ -1,7 +1,6 @@
 """The API's timestamps as seconds since the Unix epoch.
 
-Their precision is not documented, so every ISO 8601 form in use is taken. It must not know which
-field a timestamp stood in.
+Their precision is not documented, so every common ISO 8601 form is accepted.
 """
 
 from __future__ import annotations
@@ -13,14 +12,14 @@ _SEPARATOR = len("2026-07-01")
 
 
 class Unparseable(ValueError):  # noqa: N818 - a verdict on a value, which its caller counts; nothing went wrong here
-    """What stands in a timestamp's place is not one. The message never quotes it."""
+    """A value in place of a timestamp is not one. The message never quotes it."""
 
 
 def parse_timestamp(value: object) -> float | None:
-    """Seconds since the Unix epoch, None for a missing timestamp (null or absent).
+    """Return seconds since the Unix epoch, None for a missing timestamp (null or absent).
 
-    Takes 0 to 9 fraction digits (microseconds are kept), `Z` or an offset or neither (which means
-    UTC), and `T` or a space between date and time. A date without a time is no timestamp.
+    It accepts 0 to 9 fraction digits (microseconds are kept), `Z` or an offset or neither (which
+    means UTC), and `T` or a space between date and time. A date without a time is no timestamp.
 
     Raises:
         Unparseable: anything else.
@@ -39,7 +38,7 @@ def parse_timestamp(value: object) -> float | None:
 
 
 def _lower_case(value: str) -> datetime:
-    """RFC 3339 allows `t` and `z`; the standard library knows neither."""
+    """Parse a time with `t` and `z`, which RFC 3339 allows and the standard library refuses."""
     try:
         return datetime.fromisoformat(value.upper())
     except ValueError:

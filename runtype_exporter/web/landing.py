@@ -1,7 +1,6 @@
-"""The landing page: what runs here, where to look, and how the accounts stand.
+"""The landing page: the version, links, and the state of the accounts.
 
-Plain HTML for which no script and no other request is needed. Everything that comes from outside is
-escaped here.
+It is plain HTML without scripts or further requests. All text from outside is escaped here.
 """
 
 from __future__ import annotations
@@ -18,7 +17,8 @@ _PAGE = """<!DOCTYPE html>
 <title>Runtype exporter</title>
 <style>
 :root {{ color-scheme: light dark }}
-body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 48rem; margin: 2rem auto; padding: 0 1rem }}
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 48rem; \
+margin: 2rem auto; padding: 0 1rem }}
 table {{ border-collapse: collapse }}
 th, td {{ padding: .25rem 1rem .25rem 0; text-align: left; border-bottom: 1px solid #8885 }}
 td.number {{ text-align: right; font-variant-numeric: tabular-nums }}
@@ -34,7 +34,8 @@ td.number {{ text-align: right; font-variant-numeric: tabular-nums }}
 </ul>
 <table>
 <thead><tr>
-<th scope="col">Account</th><th scope="col">API</th><th scope="col">Open batches</th><th scope="col">Waiting sweeps</th>
+<th scope="col">Account</th><th scope="col">API</th>\
+<th scope="col">Open batches</th><th scope="col">Waiting sweeps</th>
 </tr></thead>
 <tbody>
 {accounts}
@@ -48,7 +49,7 @@ _UP = {None: "not polled yet", True: "up", False: "down"}
 
 
 def landing_page(status: Status, *, version: str, telemetry_path: str) -> str:
-    """The page as HTML."""
+    """Return the page as HTML."""
     return _PAGE.format(
         version=escape(version),
         ready="Ready." if status.ready else "Not ready yet.",

@@ -1,7 +1,7 @@
-"""Which format and which encoding a client is to get, by RFC 9110's Accept and Accept-Encoding.
+"""Choose format and encoding by the Accept and Accept-Encoding headers (RFC 9110).
 
-Pure functions of two header values. Whoever accepts nothing that we have gets the plain text all
-the same, as Prometheus's own libraries do: a refusal would help nobody.
+A client that accepts nothing that is offered gets the plain text, as from Prometheus's own
+libraries.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from runtype_exporter.metrics import Encoding, Format
+from runtype_exporter.metrics import Encoding, ExpositionFormat
 
-CONTENT_TYPES: dict[Format, str] = {
+CONTENT_TYPES: dict[ExpositionFormat, str] = {
     "text": "text/plain; version=0.0.4; charset=utf-8",
     "openmetrics": "application/openmetrics-text; version=1.0.0; charset=utf-8",
 }
@@ -26,8 +26,8 @@ class _Wish(NamedTuple):
     quality: float
 
 
-def choose_format(accept: str) -> Format:
-    """OpenMetrics for whoever names it and likes it no less than the text format.
+def choose_format(accept: str) -> ExpositionFormat:
+    """Return OpenMetrics if the client names it and prefers it or is indifferent.
 
     Wildcards get the text format.
     """
@@ -44,17 +44,19 @@ def choose_format(accept: str) -> Format:
 
 
 def choose_encoding(accept_encoding: str) -> Encoding:
-    """Gzip for whoever accepts it and does not prefer none."""
+    """Return gzip if the client accepts it and does not prefer identity."""
     wishes: dict[str, float] = {}
     for wish in _wishes(accept_encoding):
         name = "gzip" if wish.name == "x-gzip" else wish.name
         wishes[name] = max(wishes.get(name, 0.0), wish.quality)
-    gzip = wishes.get("gzip", wishes.get("*", 0.0))
-    return "gzip" if gzip > 0 and gzip >= wishes.get("identity", 0.0) else "identity"
+    gzip_quality = wishes.get("gzip", wishes.get("*", 0.0))
+    return (
+        "gzip" if gzip_quality > 0 and gzip_quality >= wishes.get("identity", 0.0) else "identity"
+    )
 
 
 def _wishes(header: str) -> Iterator[_Wish]:
-    """The elements of a header; one whose quality makes no sense is left out."""
+    """Yield the elements of a header; elements without a valid quality are left out."""
     for element in header.split(","):
         name, *rest = (part.strip() for part in element.lower().split(";"))
         parameters = {

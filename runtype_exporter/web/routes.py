@@ -1,7 +1,6 @@
-"""Which path answers what.
+"""The HTTP paths and what they answer.
 
-A handler takes what is ready and writes it: none waits for the API, for a poll or for the ledger,
-save the reload that was asked for.
+A handler writes what is ready: none waits for the API, a poll or the ledger, except the reload.
 """
 
 from __future__ import annotations
@@ -15,21 +14,21 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from runtype_exporter.metrics import Body, Publisher
+from runtype_exporter.metrics import Publisher, ResponseBody
 from runtype_exporter.model import Status
 from runtype_exporter.protocols import StatusSource
 from runtype_exporter.web.landing import landing_page
 from runtype_exporter.web.negotiation import CONTENT_TYPES, choose_encoding, choose_format
 
 Reload = Callable[[], Awaitable[list[str]]]
-"""Reads the configuration anew; returns the errors for which the old one was kept, none if it
-worked."""
+"""Reads the configuration again. Returns the errors for which the old one was kept, or an empty
+list."""
 
 _HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
+        "default-src 'none'; style-src 'unsafe-inline';"
+        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
@@ -37,9 +36,14 @@ _HEADERS = {
 
 
 class _ExpositionResponse(Response):
-    """Writes a body's chunks as they lie, and says so once the last one was handed over to a client that is still there."""
+    """Writes the prepared chunks of a body.
 
-    def __init__(self, body: Body, headers: dict[str, str], served: Callable[[], None]) -> None:
+    It calls `served` if the client is still connected after the last chunk.
+    """
+
+    def __init__(
+        self, body: ResponseBody, headers: dict[str, str], served: Callable[[], None]
+    ) -> None:
         super().__init__(headers={**headers, "content-length": str(body.length)})
         self._chunks = body.chunks
         self._served = served
@@ -70,10 +74,10 @@ def create_app(  # noqa: PLR0913  # keywords all: one for each thing that app su
     telemetry_path: str = "/metrics",
     lifecycle: bool = False,
 ) -> Starlette:
-    """The ASGI application. `lifecycle` allows POST /-/reload.
+    """Return the ASGI application. `lifecycle` allows POST /-/reload.
 
     Raises:
-        ValueError: the telemetry path is none, or is taken.
+        ValueError: the telemetry path is no path, or is taken.
     """
     if (
         not telemetry_path.startswith("/")
@@ -130,10 +134,12 @@ def create_app(  # noqa: PLR0913  # keywords all: one for each thing that app su
         Route("/-/healthy", healthy, methods=["GET"]),
         Route("/-/ready", ready, methods=["GET"]),
         Route("/-/reload", reload_configuration, methods=["POST"]),
-        Route("/", landing, methods=["GET"]),  # last: the telemetry path may be "/" itself
+        # Last, because the telemetry path may be "/" itself.
+        Route("/", landing, methods=["GET"]),
     ]
     app = Starlette(routes=routes, exception_handlers={404: not_found})
-    app.router.redirect_slashes = False  # a redirect would repeat the request's Host header
+    # A redirect would repeat the request's Host header.
+    app.router.redirect_slashes = False
     return app
 
 

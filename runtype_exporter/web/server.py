@@ -1,34 +1,35 @@
-"""The HTTP server inside the exporter's own loop, on sockets that were bound before.
+"""The HTTP server in the exporter's own event loop.
 
-It leaves the signals alone and never outlives its notice: a client that does not read is cut off.
-It knows nothing of what it serves.
+It does not handle signals, and cuts off clients that still do not read some time after a stop.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from socket import AF_INET, AF_INET6, IPPROTO_TCP, TCP_NODELAY, socket
 
 import uvicorn
 from starlette.types import ASGIApp
 
 GRACE = 1.5
-"""Seconds that a response under way has to end after `stop`."""
+"""Seconds that a response under way may still take after `stop`."""
 KEEP_ALIVE = 130
-"""Seconds that an idle connection is kept: longer than the usual scrape intervals, so that
-Prometheus need not connect anew."""
+"""Seconds that an idle connection is kept. This is longer than usual scrape intervals, so that
+Prometheus need not connect again."""
 
 
 class _Uvicorn(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self.servers: list[asyncio.Server] = []  # uvicorn sets it only once it listens
+        # uvicorn sets it only once it listens.
+        self.servers: list[asyncio.Server] = []
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        yield  # uvicorn would take the process's signals over and raise them again afterwards
+        # uvicorn would handle the process's signals and raise them again afterwards.
+        yield
 
     def cut(self) -> None:
         """Stop listening and drop the connections that are left."""
@@ -38,27 +39,47 @@ class _Uvicorn(uvicorn.Server):
             connection.transport.abort()
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket; an empty host means every address of both families.
+
+    Raises:
+        OSError: the address is taken or not this machine's; the message names it.
+    """
+    try:
+        if not host and socket.has_dualstack_ipv6():
+            return socket.create_server(
+                ("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128
+            )
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=128)
+    except OSError as error:
+        raise OSError(
+            f"cannot listen on {host or '*'}:{port} (--web.listen-address): {error.strerror}"
+        ) from None
+
+
 class Server:
     """Serves an application from `run` until `stop`.
 
-    `date_header`: whether to add one, for an application that sends none.
+    `date_header` adds a `Date` header, for an application that sends none.
     """
 
     def __init__(
-        self, app: ASGIApp, sockets: Sequence[socket], *, date_header: bool = True
+        self, app: ASGIApp, sockets: Sequence[socket.socket], *, date_header: bool = True
     ) -> None:
         self._sockets = list(sockets)
         for listener in self._sockets:
             # Connections inherit it; asyncio sets it only where proto is given.
             if listener.family in (
-                AF_INET,
-                AF_INET6,
+                socket.AF_INET,
+                socket.AF_INET6,
             ):
-                listener.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._server = _Uvicorn(
             uvicorn.Config(
                 app,
-                http="h11",  # whatever else may be installed: one parser, the tested one
+                # Always the tested parser, whatever else may be installed.
+                http="h11",
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
@@ -74,20 +95,20 @@ class Server:
 
     @property
     def started(self) -> bool:
-        """Whether requests are answered."""
+        """Return whether requests are answered."""
         return self._server.started
 
     def stop(self) -> None:
-        """Accept nothing more, and let `run` return.
+        """Accept nothing more and let `run` return.
 
-        At once if all is quiet, within some 2 s in any case.
+        This takes about 2 s at the most, and no time if no response is under way.
         """
         if not self._server.should_exit:
             self._server.should_exit = True
             asyncio.get_running_loop().call_later(GRACE, self._server.cut)
 
     async def run(self) -> None:
-        """Serve until stopped. The sockets are closed afterwards, also where this is cancelled."""
+        """Serve until stopped or cancelled, then close the sockets."""
         try:
             await self._server.serve(sockets=self._sockets)
         finally:

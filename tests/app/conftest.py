@@ -60,7 +60,7 @@ class Api:
         ]
 
 
-class House:
+class Harness:
     """One exporter: its file, which a test rewrites, and what it serves."""
 
     def __init__(self, folder: Path) -> None:
@@ -110,8 +110,8 @@ class House:
                 yield
             finally:
                 self.exporter.stop()
-                code = await asyncio.wait_for(self.serving, PATIENCE)
-        assert code == 0
+                exit_code = await asyncio.wait_for(self.serving, PATIENCE)
+        assert exit_code == 0
 
     async def reload(self) -> httpx.Response:
         """POST /-/reload."""
@@ -165,9 +165,10 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
-    monkeypatch.setattr(publish, "TICK", 0.05)  # what is published is the same, only sooner
-    return House(tmp_path)
+def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Harness:
+    # The same is published, only sooner.
+    monkeypatch.setattr(publish, "TICK", 0.05)
+    return Harness(tmp_path)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from runtype_exporter.config import (
     Account,
-    Collectors,
+    CollectorSwitches,
     Config,
     ConfigError,
     ConfiguredBatch,
@@ -26,7 +26,7 @@ from runtype_exporter.config import (
     load,
 )
 
-MODELS = (Config, Account, Collectors, ConfiguredBatch, Globs, Metrics, Poll, State)
+MODELS = (Config, Account, CollectorSwitches, ConfiguredBatch, Globs, Metrics, Poll, State)
 KEYS = sorted({key for model in MODELS for key in model.model_fields} | {"env", "file"})
 WORDS = ["30s", "0s", "1h30m", "*", "failure", "https://api.runtype.com", "RUNTYPE_API_KEY", ""]
 

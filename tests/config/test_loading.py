@@ -9,7 +9,7 @@ import pytest
 
 from runtype_exporter.config import (
     Account,
-    Collectors,
+    CollectorSwitches,
     Config,
     ConfigError,
     ConfiguredBatch,
@@ -78,7 +78,7 @@ def test_every_key_reaches_its_attribute():
             ConfiguredBatch(id="batch_01jv", name="backfill", status="failed"),
             ConfiguredBatch(id="batch_01jw"),
         ),
-        collectors=Collectors(
+        collectors=CollectorSwitches(
             schedules=True, runs=False, summary=False, cost=False, sparklines=True, usage=False
         ),
     )
@@ -147,7 +147,7 @@ def test_the_shipped_file_says_what_is_built_in():
 
 def test_the_shipped_file_shows_every_key():
     text = SHIPPED.read_text()
-    models = (Config, Account, ConfiguredBatch, Globs, Collectors, Poll, State, Metrics, Slo)
+    models = (Config, Account, ConfiguredBatch, Globs, CollectorSwitches, Poll, State, Metrics, Slo)
     missing = {f"{key}:" for model in models for key in model.model_fields if f"{key}:" not in text}
     assert set() == missing
 
@@ -183,8 +183,8 @@ def test_no_key_is_read_while_loading():
 def test_a_file_that_was_asked_for_must_exist(tmp_path: Path):
     path = tmp_path / "absent.yaml"
     remedy = (
-        "no such file; check --config.file, or leave it out for ./config.yaml or the built-in"
-        " defaults"
+        "no such file; check --config.file,"
+        " or leave it out for ./config.yaml or the built-in defaults"
     )
     assert (Problem(str(path), None, "", remedy),) == problems(path)
     assert f"{path}: {remedy}" == str(problems(path)[0])

@@ -71,8 +71,10 @@ SILENCING += [
 SILENCING += [(REFUSED, STALE), (LEDGER, STALE), (BURN, SLOW_BURN), (SLOW_MODE, NEAR_LIMIT)]
 
 SPEAKING = [
-    (STALE, RELOAD),  # not what the account's metrics say
-    (STALE, REFUSED),  # the reason
+    # Not what the account's metrics say.
+    (STALE, RELOAD),
+    # The reason.
+    (STALE, REFUSED),
     (STALE, LEDGER),
     (SLOW_BURN, BURN),
     (NEAR_LIMIT, SLOW_MODE),
@@ -100,4 +102,4 @@ def test_what_has_its_reason_in_another_alert_is_not_told(notifier: str, number:
     "number", range(len(SPEAKING)), ids=[f"{name(s)}-{name(t)}" for s, t in SPEAKING]
 )
 def test_what_says_something_else_is_told(notifier: str, number: int):
-    assert not silenced(notifier, f"told-{number}", *SPEAKING[number])
+    assert not silenced(notifier, f"speaking-{number}", *SPEAKING[number])

@@ -37,7 +37,7 @@ def document(path: str) -> Any:
 
 
 def mounts(service: str) -> dict[str, Path]:
-    """Where in a container what of the repository lies."""
+    """Return the paths in a container of what is mounted from the repository."""
     pairs = [
         entry.split(":") for entry in SERVICES[service].get("volumes", []) if entry.startswith(".")
     ]
@@ -170,7 +170,8 @@ def test_the_exporter_is_scraped_under_the_name_that_the_rules_are_made_for(path
     exporter = jobs["runtype-exporter"]
     (target,) = exporter["static_configs"][0]["targets"]
     assert target.endswith(DEFAULT_ADDRESS)
-    assert "metrics_path" not in exporter  # the default is the exporter's own
+    # The default is the exporter's own path.
+    assert "metrics_path" not in exporter
     telemetry = next(
         option
         for option in commands.commands["serve"].params
@@ -244,18 +245,18 @@ def chosen(matchers: list[str]) -> list[tuple[str, str, frozenset[str]]]:
     By name and severity, for the rest is not known before they fire.
     """
 
-    def fits(value: str, operator: str, pattern: str) -> bool:
+    def fits(value: str, comparison: str, pattern: str) -> bool:
         return bool(
-            re.fullmatch(pattern if "~" in operator else re.escape(pattern), value)
-        ) is not operator.startswith("!")
+            re.fullmatch(pattern if "~" in comparison else re.escape(pattern), value)
+        ) is not comparison.startswith("!")
 
     parsed = [re.fullmatch(r'(\w+)(=~|!~|!=|=)"(.*)"', matcher).groups() for matcher in matchers]
     return [
         alert
         for alert in alerts()
         if all(
-            fits(alert[0] if label == "alertname" else alert[1], operator, pattern)
-            for label, operator, pattern in parsed
+            fits(alert[0] if label == "alertname" else alert[1], comparison, pattern)
+            for label, comparison, pattern in parsed
         )
     ]
 

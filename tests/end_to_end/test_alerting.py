@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -58,8 +59,8 @@ TROUBLE = {
 """What need not happen within a minute of normal operation. That these are asked for by their right
 names is tested elsewhere."""
 QUIET = " unless on () last_over_time("
-"""How the dashboards say that there is nothing to tell: such a query has data where its neighbours
-have none."""
+"""How the dashboards show that nothing happened: such a query has data when its neighbours have
+none."""
 EXPECTED = {
     ("page", BURN, "critical"),
     ("ticket", FAILING, "warning"),
@@ -78,32 +79,35 @@ class SetBack:
 
 
 class Webhook:
-    """Takes what Alertmanager tells: receiver, alert, severity and labels, firing or resolved."""
+    """Receives what Alertmanager sends: receiver, alert, labels, firing or resolved."""
 
     def __init__(self) -> None:
-        self.heard: list[tuple[str, dict[str, Any]]] = []
+        self.received: list[tuple[str, dict[str, Any]]] = []
         self.app = Starlette(routes=[Route("/{receiver}", self._hear, methods=["POST"])])
 
     async def _hear(self, request: Request) -> Response:
-        self.heard += [
+        self.received += [
             (request.path_params["receiver"], alert) for alert in (await request.json())["alerts"]
         ]
         return Response()
 
-    def told(self, status: str) -> set[tuple[str, str, str]]:
+    def sent(self, status: str) -> set[tuple[str, str, str]]:
         return {
             (receiver, alert["labels"]["alertname"], alert["labels"]["severity"])
-            for receiver, alert in list(self.heard)
+            for receiver, alert in list(self.received)
             if alert["status"] == status
         }
 
     def texts(self) -> Iterator[str]:
-        for _, alert in list(self.heard):
+        for _, alert in list(self.received):
             yield from alert["annotations"].values()
 
 
-def told_to(url: str) -> dict[str, Any]:
-    """The committed configuration, with receivers that tell the webhook, at a tenth of its waits and without repetitions."""
+def alertmanager_config(url: str) -> dict[str, Any]:
+    """Return the committed configuration with a webhook in place of its receivers.
+
+    Its waits are a tenth, and nothing is repeated.
+    """
     config = yaml.safe_load((ROOT / "deploy/alertmanager.yml").read_text())
     for route in (config["route"], *config["route"]["routes"]):
         route.pop("repeat_interval", None)
@@ -143,7 +147,7 @@ def test_a_failure_burst_and_a_stuck_batch_are_told_and_their_end_is_too(
         for key in ("bursting", "hanging", "quiet")
     ]
     world = small_world(clock, *specs)
-    with Served(simulator_app(world, keys=[Key(KEY)])) as api, Served(hook.app) as told:
+    with Served(simulator_app(world, keys=[Key(KEY)])) as api, Served(hook.app) as webhook:
         config = configured(tmp_path, api.url)
         stopped_two_hours_ago(config, clock)
         hour_ago = time.time() - HOUR
@@ -154,7 +158,9 @@ def test_a_failure_burst_and_a_stuck_batch_are_told_and_their_end_is_too(
         )
         with (
             Exporter(config) as exporter,
-            alertmanager(alertmanager_binary, tmp_path, told_to(told.url)) as notifier,
+            alertmanager(
+                alertmanager_binary, tmp_path, alertmanager_config(webhook.url)
+            ) as notifier,
             prometheus(
                 prometheus_binary,
                 tmp_path,
@@ -172,23 +178,23 @@ def test_a_failure_burst_and_a_stuck_batch_are_told_and_their_end_is_too(
             api.call(lambda: world.add_batch([GOOD] * 50 + [BAD], at=time.time(), schedule="quiet"))
 
             wait_for(
-                lambda: hook.told("firing") >= EXPECTED,
+                lambda: hook.sent("firing") >= EXPECTED,
                 every=0.2,
                 patience=LONG,
-                instead=lambda: hook.told("firing"),
+                instead=lambda: hook.sent("firing"),
             )
             # The budget burns slowly, too, but who was woken is not told.
             wait_for(lambda: (BURN, "warning") in server.alerts("firing"), every=0.2, patience=LONG)
-            assert EXPECTED == hook.told("firing")
-            assert set() == hook.told("resolved")
+            assert EXPECTED == hook.sent("firing")
+            assert set() == hook.sent("resolved")
 
             api.call(lambda: world.cancel_batch(hanging.batch.id, time.time()))
             api.call(lambda: world.add_batch([GOOD] * 4000, at=time.time(), schedule="bursting"))
             wait_for(
-                lambda: hook.told("resolved") >= EXPECTED,
+                lambda: hook.sent("resolved") >= EXPECTED,
                 every=0.2,
                 patience=LONG,
-                instead=lambda: hook.told("resolved"),
+                instead=lambda: hook.sent("resolved"),
             )
             wait_for(
                 lambda: set() == server.alerts("firing"),
@@ -197,18 +203,22 @@ def test_a_failure_burst_and_a_stuck_batch_are_told_and_their_end_is_too(
                 instead=lambda: server.alerts("firing"),
             )
             # Which may be told for a moment, when the page is over.
-            assert EXPECTED == hook.told("firing") - {WARNED}
+            assert EXPECTED == hook.sent("firing") - {WARNED}
             assert {("hanging", HANGING), ("bursting", FAILING)} == {
                 (alert["labels"]["schedule"], alert["labels"]["alertname"])
-                for _, alert in hook.heard
+                for _, alert in hook.received
                 if alert["labels"]["alertname"] in (HANGING, FAILING)
             }
             assert [] == [text for text in hook.texts() if "no value" in text or "{{" in text]
             assert [] == server.failing_rules()
 
 
+@pytest.mark.timeout(300)
 def test_every_recording_rule_and_every_panel_has_data(tmp_path, prometheus_binary):
-    """In normal operation: the demo's company with a day behind it, and an exporter that comes back after two hours."""
+    """In normal operation.
+
+    The demo's account has a day behind it, and the exporter comes back after two hours.
+    """
     clock = SetBack()
     world = World(demo_settings(time.time() - 26 * HOUR), 1, clock)
     wanted = {*recorded(), *panels()}
@@ -262,11 +272,11 @@ def recorded() -> set[tuple[str, str]]:
         if "record" in rule
     ]
     # A budget that is not used up too fast has no end: of these, one of the objectives' will do.
-    selectors = [
+    queries = [
         _selector(rule["record"], {} if "exhaustion" in rule["record"] else rule.get("labels", {}))
         for rule in rules
     ]
-    return set(zip(selectors, selectors, strict=True))
+    return set(zip(queries, queries, strict=True))
 
 
 def panels() -> set[tuple[str, str]]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import random
 import time
 
+import pytest
+
 from runtype_exporter.clock import SystemClock
 from runtype_exporter.simulator.api import Key, simulator_app
 from runtype_exporter.simulator.presets import small_world
@@ -29,6 +31,8 @@ def truth(world) -> dict:
     return {key: float(count) for key, count in world.truth(time.time()).items() if count}
 
 
+# Fifty seconds on an idle machine, and several times that beside other tests.
+@pytest.mark.timeout(600)
 def test_thirty_kills_neither_lose_nor_repeat_a_result(tmp_path):
     """Batches run and start all the while.
 
@@ -41,7 +45,8 @@ def test_thirty_kills_neither_lose_nor_repeat_a_result(tmp_path):
     )
     with Served(simulator_app(world, keys=[Key(KEY)])) as api:
         config = configure(tmp_path, api.url)
-        assert once(config).returncode == 0  # the horizon is fixed before anything ends
+        # The horizon is fixed before anything ends.
+        assert once(config).returncode == 0
         for kill in range(KILLS):
             if kill % 3 == 0:
                 api.call(
@@ -71,7 +76,8 @@ def test_what_finished_while_the_exporter_was_down_is_counted_when_it_is_back(tm
     world = small_world(clock)
     with Served(simulator_app(world, keys=[Key(KEY)])) as api:
         config = configure(tmp_path, api.url)
-        assert once(config).returncode == 0  # the horizon
+        # This fixes the horizon.
+        assert once(config).returncode == 0
         api.call(lambda: world.add_batch(plans(rng, 250, 3.0), at=clock.now(), schedule="nightly"))
         assert once(config).returncode == 0
         api.call(lambda: world.add_batch(plans(rng, 150, 2.0), at=clock.now(), schedule="nightly"))

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from runtype_exporter.clock import SystemClock
-from runtype_exporter.simulator.api.auth import Key
-from runtype_exporter.simulator.api.routes import simulator_app
+from runtype_exporter.simulator.api import Key, simulator_app
 from runtype_exporter.simulator.presets import small_world
 from runtype_exporter.simulator.settings import RecordPlan
 from tests.support.process import KEY, Exporter, Served, configure, samples, scrape, wait_for
@@ -91,7 +90,10 @@ def expect(exporter: Exporter, expected: int) -> None:
 def test_a_deleted_ledger_is_noticed_scrapes_go_on_and_a_copy_of_what_is_open_loses_nothing(
     account, config, tmp_path
 ):
-    """The runbook: copy both files out of /proc before the exporter is stopped, put them in place, start again."""
+    """The runbook.
+
+    Copy both files out of /proc before the exporter is stopped, put them in place, start again.
+    """
     with start(config, account) as exporter:
         account.ledger.unlink()
         account.log.unlink()

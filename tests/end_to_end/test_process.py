@@ -52,8 +52,8 @@ def test_sigterm_ends_the_process_with_exit_0_within_5_seconds_also_while_the_ap
         assert asked(exporter.url, "/-/ready").status_code == 503
         scrape(exporter.url)
         wait_for(faults.fired)
-        code, seconds = exporter.terminate()
-        assert code == 0, exporter.logged
+        exit_code, seconds = exporter.terminate()
+        assert exit_code == 0, exporter.logged
         assert seconds < 5
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runtype_exporter.config import Account, Collectors, Poll, Secret
+from runtype_exporter.config import Account, CollectorSwitches, Poll, Secret
 from runtype_exporter.forecast import DEFAULT_INVENTORY, advice, forecast_requests
 from runtype_exporter.forecast.advice import duration_text, largest_batch
 
@@ -76,7 +76,7 @@ def test_an_unordered_run_list_is_not_part_of_the_forecast():
 
 def test_collectors_that_find_no_batch_get_advice():
     (text,) = advice(
-        account(collectors=Collectors(runs=False, summary=False)), Poll(), DEFAULT_INVENTORY
+        account(collectors=CollectorSwitches(runs=False, summary=False)), Poll(), DEFAULT_INVENTORY
     )
     assert "no batch will be found" in text
 

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtype_exporter.config import Account, Collectors, Poll, Secret
+from runtype_exporter.config import Account, CollectorSwitches, Poll, Secret
 from runtype_exporter.forecast import DEFAULT_INVENTORY, AccountInventory, forecast_requests, survey
 from runtype_exporter.forecast.requests import pages
 from runtype_exporter.simulator.settings import AdhocSpec, ScheduleSpec, Traffic, WorldSettings
 from tests.support.rig import START, Rig
 
-LISTS = Collectors(cost=False, sparklines=False, usage=False)
-NOTHING = Collectors(
+LISTS = CollectorSwitches(cost=False, sparklines=False, usage=False)
+NOTHING = CollectorSwitches(
     schedules=False, runs=False, summary=False, cost=False, sparklines=False, usage=False
 )
 

@@ -16,7 +16,7 @@ from runtype_exporter.catalogue import BY_NAME, CATALOGUE
 from runtype_exporter.clock import ScaledClock, SystemClock
 from runtype_exporter.config import (
     Account,
-    Collectors,
+    CollectorSwitches,
     Config,
     ConfiguredBatch,
     Metrics,
@@ -32,7 +32,7 @@ from runtype_exporter.forecast import (
     survey,
 )
 from runtype_exporter.forecast.series import AccountCounts
-from runtype_exporter.metrics import OwnMetrics
+from runtype_exporter.metrics import ProcessMetrics
 from runtype_exporter.simulator.account import World
 from runtype_exporter.simulator.api import Key, simulator_app
 from runtype_exporter.simulator.faults import Faults
@@ -118,7 +118,7 @@ def test_lines_for_a_histogram_a_counter_and_a_gauge():
 
 
 def test_a_disabled_collector_has_no_series():
-    off = Collectors(cost=False, sparklines=False, usage=False)
+    off = CollectorSwitches(cost=False, sparklines=False, usage=False)
     names = {row.metric for row in forecast_series(config(collectors=off), {"acme": ONE})}
     assert not {name for name in names if "cost" in name or "usage" in name or "recent" in name}
 
@@ -206,7 +206,7 @@ def test_the_forecast_after_a_survey_is_close_to_a_scrape(tmp_path: Path):
         config = load(file, environ={"KEY": KEY})
         _, text = asyncio.run(catch_up(Options(load=lambda: config, clock=clock)))
         inventory = asyncio.run(
-            survey(config.accounts[0], config.state, clock=clock, telemetry=OwnMetrics())
+            survey(config.accounts[0], config.state, clock=clock, telemetry=ProcessMetrics())
         )
     real = series_of(text)
     forecast = {row.metric: row.series for row in forecast_series(config, {"demo": inventory})}

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from runtype_exporter.config import Account, Collectors, Globs, Secret, State
+from runtype_exporter.config import Account, CollectorSwitches, Globs, Secret, State
 from runtype_exporter.forecast import AccountInventory, survey
-from runtype_exporter.metrics import OwnMetrics
+from runtype_exporter.metrics import ProcessMetrics
 from runtype_exporter.runtype import ServerError, Unauthorised
 from runtype_exporter.simulator.account import World
 from runtype_exporter.simulator.api import Key, simulator_app
@@ -44,7 +44,7 @@ class SimulatedSurvey:
         )
         transport = httpx.ASGITransport(app=self.app)
         return await survey(
-            account, State(), clock=self.clock, telemetry=OwnMetrics(), transport=transport
+            account, State(), clock=self.clock, telemetry=ProcessMetrics(), transport=transport
         )
 
     @property
@@ -158,7 +158,7 @@ async def test_only_the_first_pages_of_schedules_are_read():
 
 async def test_disabled_collectors_are_not_read():
     run_survey = SimulatedSurvey(world(HOURLY))
-    inventory = await run_survey(collectors=Collectors(schedules=False, summary=False))
+    inventory = await run_survey(collectors=CollectorSwitches(schedules=False, summary=False))
     assert run_survey.requests == {"runs": 1}
     assert inventory.notes == (
         "schedules: not read, its collector is off",

@@ -7,7 +7,7 @@ import gzip
 
 import pytest
 
-from runtype_exporter.metrics.publish import DEMAND, OWN_AGE, Publisher
+from runtype_exporter.metrics.publish import DEMAND, PROCESS_AGE, Publisher
 from runtype_exporter.metrics.shards import SHARD_SERIES
 from runtype_exporter.model import Sample, Snapshot
 from tests.support.virtual import VirtualClock, run
@@ -32,11 +32,11 @@ class Source:
         return Snapshot(1, families)
 
 
-class OwnNumbers:
+class FakeProcess:
     def __init__(self):
         self.changed = False
         self.refreshed = 0
-        self.begun = 0
+        self.created_lines = 0
         self.failing = False
 
     def refresh(self, lines):
@@ -45,24 +45,28 @@ class OwnNumbers:
         return lines + 1
 
     def chunk(self, format_):
-        return f"own {self.refreshed}\n".encode() + (
+        return f"process {self.refreshed}\n".encode() + (
             b"# EOF\n" if format_ == "openmetrics" else b""
         )
 
 
-class House:
+class Harness:
     def __init__(self, *, gate=True):
-        self.ledger, self.pictures, self.own = Source(), Source(), OwnNumbers()
+        self.ledger, self.gauges, self.process = Source(), Source(), FakeProcess()
         self.clock = VirtualClock(asyncio.get_running_loop(), start=1_700_000_000.0)
         self.publisher = Publisher(
-            ledger=self.ledger, pictures=self.pictures, own=self.own, clock=self.clock, gate=gate
+            ledger=self.ledger,
+            gauges=self.gauges,
+            process=self.process,
+            clock=self.clock,
+            gate=gate,
         )
 
     def count(self, value, outcome="success"):
         self.ledger.put(RECORDS, ("a", "s", "f", outcome), Sample(value, 100.0))
 
     def picture(self, value, batch="b"):
-        self.pictures.put(TOTAL, ("a", "s", "f", batch), Sample(value))
+        self.gauges.put(TOTAL, ("a", "s", "f", batch), Sample(value))
 
     def scrape(self, variant=TEXT, *, served=True):
         version, body = self.publisher.body(variant)
@@ -95,184 +99,184 @@ def virtual(test):
 
 @virtual
 async def test_before_anything_was_published_the_exposition_is_empty():
-    house = House()
-    assert house.publisher.current.version == 0
-    assert dict(house.publisher.current.bodies) == {}
+    harness = Harness()
+    assert harness.publisher.current.version == 0
+    assert dict(harness.publisher.current.bodies) == {}
 
 
 @virtual
 async def test_the_first_scrape_finds_everything_although_nothing_was_published_before():
-    house = House()
-    house.count(7.0)
-    assert house.value(RECORDS) == 7.0
-    assert house.publisher.current.version == 1
+    harness = Harness()
+    harness.count(7.0)
+    assert harness.value(RECORDS) == 7.0
+    assert harness.publisher.current.version == 1
 
 
 @virtual
 async def test_what_was_counted_after_the_first_snapshot_shows_once_a_scrape_was_served():
-    house = House()
-    house.publisher.publish_now()
-    house.count(7.0)
-    house.publisher.publish_now()
-    assert house.value(RECORDS) == 0.0
-    house.publisher.publish_now()
-    assert house.value(RECORDS) == 7.0
+    harness = Harness()
+    harness.publisher.publish_now()
+    harness.count(7.0)
+    harness.publisher.publish_now()
+    assert harness.value(RECORDS) == 0.0
+    harness.publisher.publish_now()
+    assert harness.value(RECORDS) == 7.0
 
 
 @virtual
 async def test_a_body_that_was_not_sent_whole_counts_for_nothing():
-    house = House()
-    house.publisher.publish_now()
-    house.count(7.0)
-    house.publisher.publish_now()
+    harness = Harness()
+    harness.publisher.publish_now()
+    harness.count(7.0)
+    harness.publisher.publish_now()
     for _ in range(3):
-        house.publisher.publish_now()
-        assert house.value(RECORDS, served=False) == 0.0
+        harness.publisher.publish_now()
+        assert harness.value(RECORDS, served=False) == 0.0
 
 
 @virtual
 async def test_serving_an_exposition_that_is_no_longer_the_current_one_frees_only_what_it_showed():
-    house = House()
-    house.publisher.publish_now()
-    house.count(7.0)
-    house.publisher.publish_now()
-    version, _ = house.publisher.body(TEXT)
-    house.count(9.0, outcome="failure")
-    house.publisher.publish_now()
-    house.publisher.served(version)
-    house.publisher.publish_now()
-    text = house.scrape()
+    harness = Harness()
+    harness.publisher.publish_now()
+    harness.count(7.0)
+    harness.publisher.publish_now()
+    version, _ = harness.publisher.body(TEXT)
+    harness.count(9.0, outcome="failure")
+    harness.publisher.publish_now()
+    harness.publisher.served(version)
+    harness.publisher.publish_now()
+    text = harness.scrape()
     assert 'outcome="success",schedule="s"} 7.0' in text
     assert 'outcome="failure",schedule="s"} 0.0' in text
 
 
 @virtual
 async def test_without_the_gate_everything_shows_at_once():
-    house = House(gate=False)
-    house.publisher.publish_now()
-    house.count(7.0)
-    house.publisher.publish_now()
-    assert house.value(RECORDS) == 7.0
+    harness = Harness(gate=False)
+    harness.publisher.publish_now()
+    harness.count(7.0)
+    harness.publisher.publish_now()
+    assert harness.value(RECORDS) == 7.0
 
 
 @virtual
 async def test_a_process_that_nobody_scrapes_shows_after_two_minutes():
-    house = House()
-    house.publisher.publish_now()
-    house.count(7.0)
-    task = asyncio.create_task(house.publisher.run())
+    harness = Harness()
+    harness.publisher.publish_now()
+    harness.count(7.0)
+    task = asyncio.create_task(harness.publisher.run())
     await asyncio.sleep(119)
-    assert house.value(RECORDS, served=False) == 0.0
+    assert harness.value(RECORDS, served=False) == 0.0
     await asyncio.sleep(3)
-    assert house.value(RECORDS, served=False) == 7.0
+    assert harness.value(RECORDS, served=False) == 7.0
     task.cancel()
 
 
 @virtual
 async def test_changes_are_published_once_a_second():
-    house = House()
-    task = asyncio.create_task(house.publisher.run())
+    harness = Harness()
+    task = asyncio.create_task(harness.publisher.run())
     await asyncio.sleep(0.5)
-    house.scrape()
-    version = house.publisher.current.version
+    harness.scrape()
+    version = harness.publisher.current.version
     for value in range(1, 10):
-        house.picture(float(value))
-    assert house.publisher.current.version == version
+        harness.picture(float(value))
+    assert harness.publisher.current.version == version
     await asyncio.sleep(0.6)
-    assert house.publisher.current.version == version + 1
-    assert house.value(TOTAL) == 9.0
+    assert harness.publisher.current.version == version + 1
+    assert harness.value(TOTAL) == 9.0
     task.cancel()
 
 
 @virtual
 async def test_an_exposition_never_changes_after_it_was_swapped_in():
-    house = House()
-    house.picture(1.0)
-    _, body = house.publisher.body(TEXT)
-    before, bytes_before = house.publisher.current, b"".join(body.chunks)
-    house.picture(2.0)
-    house.publisher.publish_now()
+    harness = Harness()
+    harness.picture(1.0)
+    _, body = harness.publisher.body(TEXT)
+    before, bytes_before = harness.publisher.current, b"".join(body.chunks)
+    harness.picture(2.0)
+    harness.publisher.publish_now()
     assert b"".join(body.chunks) == bytes_before
     assert before.version == 1
-    assert house.publisher.current.version == 2
+    assert harness.publisher.current.version == 2
     with pytest.raises(TypeError):
         before.bodies[TEXT] = body
 
 
 @virtual
 async def test_where_nothing_changes_the_same_bytes_are_served():
-    house = House()
-    house.picture(1.0)
-    house.scrape()
-    before = house.publisher.current
-    house.publisher.publish_now()
-    await house.publisher.publish()
-    assert house.publisher.current is before
+    harness = Harness()
+    harness.picture(1.0)
+    harness.scrape()
+    before = harness.publisher.current
+    harness.publisher.publish_now()
+    await harness.publisher.publish()
+    assert harness.publisher.current is before
 
 
 @virtual
 async def test_the_process_s_own_numbers_grow_no_older_than_a_few_seconds():
-    house = House()
-    assert "own 1" in house.scrape()
-    await asyncio.sleep(OWN_AGE - 1)
-    house.publisher.publish_now()
-    assert "own 1" in house.scrape()
+    harness = Harness()
+    assert "process 1" in harness.scrape()
+    await asyncio.sleep(PROCESS_AGE - 1)
+    harness.publisher.publish_now()
+    assert "process 1" in harness.scrape()
     await asyncio.sleep(1)
-    house.publisher.publish_now()
-    assert "own 2" in house.scrape()
-    house.own.changed = True
-    await house.publisher.publish()
-    assert "own 3" in house.scrape()
-    house.clock.jump(-86400.0)
-    house.publisher.publish_now()
-    assert "own 4" in house.scrape()
+    harness.publisher.publish_now()
+    assert "process 2" in harness.scrape()
+    harness.process.changed = True
+    await harness.publisher.publish()
+    assert "process 3" in harness.scrape()
+    harness.clock.jump(-86400.0)
+    harness.publisher.publish_now()
+    assert "process 4" in harness.scrape()
 
 
 @virtual
 async def test_while_nobody_scrapes_the_process_s_own_numbers_are_left_alone():
-    house = House()
-    house.publisher.publish_now()
-    refreshed = house.own.refreshed
-    house.own.changed = True
+    harness = Harness()
+    harness.publisher.publish_now()
+    refreshed = harness.process.refreshed
+    harness.process.changed = True
     await asyncio.sleep(100)
-    house.publisher.publish_now()
-    assert house.own.refreshed == refreshed
+    harness.publisher.publish_now()
+    assert harness.process.refreshed == refreshed
 
 
 @virtual
 async def test_a_second_variant_joins_the_same_version():
-    house = House()
-    house.picture(3.0)
-    text = house.scrape(TEXT)
-    version = house.publisher.current.version
-    openmetrics = house.scrape(SCRAPE)
-    assert house.publisher.current.version == version
+    harness = Harness()
+    harness.picture(3.0)
+    text = harness.scrape(TEXT)
+    version = harness.publisher.current.version
+    openmetrics = harness.scrape(SCRAPE)
+    assert harness.publisher.current.version == version
     assert openmetrics == text + "# EOF\n"
-    assert set(house.publisher.current.bodies) == {TEXT, SCRAPE}
+    assert set(harness.publisher.current.bodies) == {TEXT, SCRAPE}
 
 
 @virtual
 async def test_a_variant_that_nobody_asks_for_is_dropped_and_comes_again_on_demand():
-    house = House()
-    house.picture(3.0)
-    house.scrape(TEXT)
+    harness = Harness()
+    harness.picture(3.0)
+    harness.scrape(TEXT)
     await asyncio.sleep(DEMAND - 1)
-    house.scrape(SCRAPE)
-    house.publisher.publish_now()
-    assert set(house.publisher.current.bodies) == {TEXT, SCRAPE}
+    harness.scrape(SCRAPE)
+    harness.publisher.publish_now()
+    assert set(harness.publisher.current.bodies) == {TEXT, SCRAPE}
     await asyncio.sleep(1)
-    house.publisher.publish_now()
-    assert set(house.publisher.current.bodies) == {SCRAPE}
-    assert house.value(TOTAL) == 3.0
+    harness.publisher.publish_now()
+    assert set(harness.publisher.current.bodies) == {SCRAPE}
+    assert harness.value(TOTAL) == 3.0
 
 
 @virtual
 async def test_lines_are_those_of_the_exposition():
-    house = House()
-    house.picture(3.0)
-    house.count(1.0)
-    text = house.scrape()
-    assert house.publisher.current.lines == sum(
+    harness = Harness()
+    harness.picture(3.0)
+    harness.count(1.0)
+    text = harness.scrape()
+    assert harness.publisher.current.lines == sum(
         not line.startswith("#") for line in text.splitlines()
     )
 
@@ -280,27 +284,27 @@ async def test_lines_are_those_of_the_exposition():
 class Impatient:
     """Fills many shards, and scrapes at the first halt while they are rendered."""
 
-    def __init__(self, house):
-        self.house = house
+    def __init__(self, harness):
+        self.harness = harness
         self.shards = 20
 
     def fill(self, value):
         for number in range(self.shards * SHARD_SERIES):
-            self.house.picture(value, batch=str(number))
+            self.harness.picture(value, batch=str(number))
 
     def values(self, variant=TEXT):
-        lines = self.house.scrape(variant).splitlines()
+        lines = self.harness.scrape(variant).splitlines()
         return {line.split()[-1] for line in lines if line.startswith(TOTAL)}
 
 
 @virtual
 async def test_a_large_change_leaves_room_for_others_and_is_never_shown_in_part():
-    house = House()
-    many = Impatient(house)
+    harness = Harness()
+    many = Impatient(harness)
     many.fill(1.0)
     assert many.values() == {"1.0"}
     many.fill(2.0)
-    publishing = asyncio.create_task(house.publisher.publish())
+    publishing = asyncio.create_task(harness.publisher.publish())
     turns = 0
     while not publishing.done():
         await asyncio.sleep(0)
@@ -313,32 +317,32 @@ async def test_a_large_change_leaves_room_for_others_and_is_never_shown_in_part(
 
 @virtual
 async def test_a_variant_demanded_while_a_change_is_rendered_shows_all_of_it():
-    house = House()
-    many = Impatient(house)
+    harness = Harness()
+    many = Impatient(harness)
     many.fill(1.0)
     many.values()
     many.fill(2.0)
-    publishing = asyncio.create_task(house.publisher.publish())
+    publishing = asyncio.create_task(harness.publisher.publish())
     await asyncio.sleep(0)
     assert many.values(SCRAPE) == {"2.0"}
-    current = house.publisher.current
+    current = harness.publisher.current
     await publishing
-    assert house.publisher.current is current, "who could not wait published the version"
+    assert harness.publisher.current is current, "who could not wait published the version"
     assert many.values() == {"2.0"}
 
 
 @virtual
 async def test_a_publication_that_was_cut_off_is_made_up_for_by_the_next():
-    house = House()
-    many = Impatient(house)
+    harness = Harness()
+    many = Impatient(harness)
     many.fill(1.0)
     many.values()
     many.fill(2.0)
-    publishing = asyncio.create_task(house.publisher.publish())
+    publishing = asyncio.create_task(harness.publisher.publish())
     await asyncio.sleep(0)
     publishing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await publishing
     assert many.values() == {"1.0"}
-    house.publisher.publish_now()
+    harness.publisher.publish_now()
     assert many.values() == {"2.0"}

@@ -10,7 +10,7 @@ from runtype_exporter.catalogue import Metric
 from runtype_exporter.metrics.shards import SHARD_HISTOGRAMS, SHARD_SERIES, Assembler, Renderer
 from runtype_exporter.model import HistogramValue, Sample
 
-GAUGE = Metric("gauges", "gauge", "Gauges.", ("name",), "picture")
+GAUGE = Metric("gauges", "gauge", "Gauges.", ("name",), "snapshot")
 COUNTER = Metric("counters_total", "counter", "Counters.", ("name",), "ledger")
 HISTOGRAM = Metric("histograms", "histogram", "Histograms.", ("name",), "ledger")
 METRICS = (GAUGE, COUNTER, HISTOGRAM)

@@ -191,12 +191,12 @@ def test_values_look_as_in_go(number, text):
 
 
 def test_a_lone_surrogate_does_not_cost_the_scrape():
-    metric = Metric("things", "gauge", "Things.", ("name",), "picture")
+    metric = Metric("things", "gauge", "Things.", ("name",), "snapshot")
     assert b'things{name="?"} 1.0\n' in rendered(metric, {("\ud800",): Sample(1.0)}, "text")
 
 
 def test_label_values_that_do_not_match_the_catalogue_are_refused():
-    writer = Writer(Metric("things", "gauge", "Things.", ("account", "flow"), "picture"))
+    writer = Writer(Metric("things", "gauge", "Things.", ("account", "flow"), "snapshot"))
     with pytest.raises(
         ValueError,
         match=r"things: 1 label values for the labels \('account', 'flow'\); give one for each",

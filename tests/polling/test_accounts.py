@@ -123,7 +123,7 @@ async def test_a_fault_of_ours_in_one_account_does_not_touch_the_other(tmp_path,
         def broken(_: object) -> None:
             raise KeyError("ours")
 
-        monkeypatch.setattr(second.shown, "show", broken)
+        monkeypatch.setattr(second.shown, "set_batch", broken)
         await first.sleep(3600)
         assert set(first.heard.cycles) == {""}
         assert "internal" in second.heard.cycles

@@ -9,8 +9,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from runtype_exporter import catalogue
-from runtype_exporter.metrics import Bounds, Gauges, OwnMetrics, Publisher, label_set_lines
-from runtype_exporter.metrics.words import OTHERS
+from runtype_exporter.metrics import Gauges, MaxSeries, ProcessMetrics, Publisher, label_set_lines
+from runtype_exporter.metrics.status_labels import OTHERS
 from runtype_exporter.model import OVERFLOW
 from runtype_exporter.polling import Statuses
 from runtype_exporter.polling.reading import STATUS_LENGTH
@@ -35,23 +35,23 @@ class Exposed:
 
     def __init__(self, rig: Rig, limit: int = LIMIT) -> None:
         self.rig = rig
-        self.own = OwnMetrics()
-        self.bounds = rig.room = Bounds(
+        self.process = ProcessMetrics()
+        self.series_limit = rig.series_limit = MaxSeries(
             limit,
             label_set=label_set_lines(catalogue.boundaries(), 0),
             durable=lambda: rig.ledger.lines(),  # noqa: PLW0108  # it is opened later
-            on_dropped=self.own.dropped,
+            on_dropped=self.process.dropped,
         )
         self.gauges = rig.shown = Gauges(
-            batches_per_schedule=1, known_words=Statuses().known, bounds=self.bounds
+            batches_per_schedule=1, known_words=Statuses().known, series_limit=self.series_limit
         )
         self.publisher = Publisher(
             ledger=lambda: rig.ledger.snapshot(),  # noqa: PLW0108  # see above
-            pictures=self.gauges.snapshot,
-            own=self.own,
+            gauges=self.gauges.snapshot,
+            process=self.process,
             clock=rig.clock,
             gate=False,
-            bounds=self.bounds,
+            series_limit=self.series_limit,
         )
 
     def scrape(self, format_="text"):
@@ -80,7 +80,7 @@ class Exposed:
         """Let time pass, and look at each scrape."""
         for _ in range(int(seconds / 20)):
             await self.rig.sleep(20)
-            assert self.lines() <= self.bounds.limit
+            assert self.lines() <= self.series_limit.limit
 
 
 def truth(rig):
@@ -143,7 +143,7 @@ async def test_a_label_set_keeps_its_own_series_over_a_restart_without_room(tmp_
         await exposed.watch(600)
         await rig.stop()
         exposed = Exposed(rig, limit=1000)
-        exposed.bounds.configure(1, label_set=1)
+        exposed.series_limit.configure(1, label_set=1)
         rig.start()
         rig.world.add_batch(5, schedule="a", at=rig.clock.now())
         await rig.sleep(600)

@@ -19,7 +19,7 @@ class Few:
         self.left = left
         self.overflows = 0
 
-    def room(self, promised: int = 0) -> bool:
+    def has_room(self, promised: int = 0) -> bool:
         return self.left > promised
 
     def overflowed(self) -> None:
@@ -105,8 +105,8 @@ def test_runs_of_a_schedule_that_is_counted_already_keep_its_label(ledger):
 def test_without_a_limit_there_is_room_for_all(ledger):
     table = LabelTable("acme", ledger)
     assert table.freeze(a_batch()).labels == Labels("s1", "f1")
-    assert table.room.room(1000)
-    table.room.overflowed()
+    assert table.series_limit.has_room(1000)
+    table.series_limit.overflowed()
 
 
 def test_the_labels_of_listed_schedules_are_those_that_were_fixed(ledger):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from runtype_exporter.metrics import Gauges, OwnMetrics, Publisher
+from runtype_exporter.metrics import Gauges, ProcessMetrics, Publisher
 from runtype_exporter.model import HistogramValue, Snapshot
 from runtype_exporter.simulator.settings import AdhocSpec, Api, ScheduleSpec, Traffic, WorldSettings
 from tests.support.rig import START, Rig
@@ -44,7 +44,10 @@ class Watched:
         self.ended: Counter[tuple[str, tuple[str, ...]]] = Counter()
         self.gauges = rig.shown = Gauges(batches_per_schedule=1, known_words=frozenset())
         self.publisher = Publisher(
-            ledger=self.snapshot, pictures=self.gauges.snapshot, own=OwnMetrics(), clock=rig.clock
+            ledger=self.snapshot,
+            gauges=self.gauges.snapshot,
+            process=ProcessMetrics(),
+            clock=rig.clock,
         )
 
     def snapshot(self) -> Snapshot:

@@ -9,9 +9,8 @@ import re
 
 import pytest
 
-from runtype_exporter.rules import alerts as rules_alerts
+from runtype_exporter.limits import DISCOVERY_SHARE, HOUR
 from runtype_exporter.rules.alerts import stale_after
-from runtype_exporter.runtype.budget import DISCOVERY_SHARE
 from tests.rules.conftest import ROOT, account, alerts, config, success
 
 EVERY = alerts(config(success()))
@@ -59,6 +58,6 @@ def test_stale_after_three_missed_cycles(interval, requests, seconds):
     assert stale.expr.endswith(f" > {seconds:.0f}")
 
 
-def test_the_copied_discovery_share_equals_that_of_the_budget():
-    """`rules` may not import `runtype`, so it has a copy of the value."""
-    assert DISCOVERY_SHARE == rules_alerts._DISCOVERY_SHARE
+def test_stale_goes_by_the_share_of_the_budget_for_cycles():
+    interval = 2 * HOUR / (10 * DISCOVERY_SHARE)
+    assert 3 * interval == stale_after(config(accounts=(account("a", 10),)))

@@ -1,19 +1,24 @@
-"""What stands in for the other rooms.
-
-A store that remembers in memory, a telemetry that writes down.
-"""
+"""Test doubles: a budget store in memory, a telemetry that records, an API without a network."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import httpx
 import pytest
 
 from runtype_exporter.model import Attempt, BudgetState
+from runtype_exporter.runtype import Budget, Client
+from tests.support.virtual import VirtualClock
+
+START = 1_780_000_000.0
+KEY = "rt_live_KEY-MARK"
+SUMMARY = {"batches": [], "recent": []}
 
 
 class Store:
-    """Remembers budgets, and can be told to fail."""
+    """Remembers budgets; `failure` makes it fail."""
 
     def __init__(self, state: BudgetState | None = None) -> None:
         self.state = state
@@ -31,7 +36,7 @@ class Store:
 
 
 class Recorder:
-    """Writes down what it is told."""
+    """Records every call."""
 
     def __init__(self) -> None:
         self.attempts: list[Attempt] = []
@@ -56,7 +61,54 @@ class Recorder:
         self.skews.append(seconds)
 
     def __getattr__(self, name: str) -> Any:
-        raise AssertionError(f"this room has no business with telemetry.{name}")
+        raise AssertionError(f"runtype must not call telemetry.{name}")
+
+
+class Api:
+    """A simulated API and the client that reads it.
+
+    It gives the answers in turn, the last one again and again, and remembers the requests.
+    """
+
+    def __init__(self, *answers, base_url="https://api.test", key=KEY, limit=1000, **options):
+        self.loop = asyncio.get_running_loop()
+        self.clock = VirtualClock(self.loop, START)
+        self.store = Store()
+        self.telemetry = Recorder()
+        self.budget = Budget("acme", limit, self.store, self.clock, self.telemetry)
+        self.answers = list(answers)
+        self.requests = []
+        self.times = []
+        self.client = Client(
+            "acme",
+            base_url,
+            key,
+            budget=self.budget,
+            telemetry=self.telemetry,
+            clock=self.clock,
+            transport=httpx.MockTransport(self.answer),
+            jitter=lambda: 0.5,
+            **options,
+        )
+
+    async def answer(self, request):
+        self.requests.append(request)
+        self.times.append(self.loop.time())
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(answer, float):
+            await asyncio.sleep(answer)
+            return httpx.Response(200, json=SUMMARY)
+        return answer
+
+    @property
+    def urls(self):
+        return [str(request.url) for request in self.requests]
+
+    @property
+    def spent(self):
+        return 100 - round(self.budget.remaining)
 
 
 @pytest.fixture

@@ -104,7 +104,7 @@ async def test_an_encoding_that_was_not_asked_for_is_no_answer():
     with pytest.raises(DecodeError) as caught:
         await read(b"CUSTOMER-SECRET", content_encoding="br, CUSTOMER-SECRET")
     expected = (
-        "results: the answer has a content encoding that was not asked for; does something stand"
-        " between here and the API?"
+        "results: the answer has a content encoding that was not asked for;"
+        " does something stand between here and the API?"
     )
     assert str(caught.value) == expected

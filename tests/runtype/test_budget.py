@@ -48,7 +48,7 @@ class World:
         return tasks
 
     async def crash(self):
-        """The process is gone: nobody waits any longer, nothing is given back."""
+        """End the process: requests that wait are gone, and nothing is given back."""
         await self.cancel(self.tasks)
         self.budget._schedule(None)
 
@@ -242,7 +242,8 @@ def test_each_class_that_waits_gets_a_twentieth_of_the_grants():
         for priority in Priority:
             world.ask(1000, priority)
         await asyncio.sleep(7202)
-        served = world.served[100:]  # the first burst was over before the other classes asked
+        # The first burst was over before the other classes asked.
+        served = world.served[100:]
         assert len(served) == 1800
         for priority in (Priority.CLOSING, Priority.RUNNING, Priority.EXTRA):
             assert abs(served[:1000].count(priority) - 50) <= 1

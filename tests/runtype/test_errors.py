@@ -40,8 +40,8 @@ REFUSED = "the API refuses the request ({}): is this exporter too old for it?"
             None,
             Unauthorised,
             (
-                "the API refuses the key (401): check that it is whole, current and allowed from"
-                " this address"
+                "the API refuses the key (401):"
+                " check that it is whole, current and allowed from this address"
             ),
         ),
         (

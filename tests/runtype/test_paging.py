@@ -74,15 +74,15 @@ async def test_a_walk_may_be_left_early():
         (
             {None: cursor_page(None, more=True)},
             (
-                "runs: the page promises more but gives no cursor; rows may be missing until the"
-                " API is consistent"
+                "runs: the page promises more but gives no cursor;"
+                " rows may be missing until the API is consistent"
             ),
         ),
         (
             {None: cursor_page("", more=True)},
             (
-                "runs: the page promises more but gives no cursor; rows may be missing until the"
-                " API is consistent"
+                "runs: the page promises more but gives no cursor;"
+                " rows may be missing until the API is consistent"
             ),
         ),
         (
@@ -147,8 +147,8 @@ def test_the_next_page_begins_after_the_rows_that_came(page, asked, expected):
             offset_page(0, 250, more=True, offset=100),
             100,
             (
-                "results: the page at offset 100 is empty but promises more: reading on would"
-                " never end"
+                "results: the page at offset 100 is empty but promises more:"
+                " reading on would never end"
             ),
         ),
         (
@@ -183,9 +183,8 @@ def test_pages_that_go_on_far_beyond_every_count_end_in_an_error(total, known):
     with pytest.raises(PagingError) as caught:
         next_offset(page, 1191, known=known)
     assert (
-        str(caught.value)
-        == f"results: the pages go on at row 1201, but the API counts {total}: the same rows seem"
-        " to come again and again"
+        str(caught.value) == f"results: the pages go on at row 1201, but the API counts {total}:"
+        " the same rows seem to come again and again"
     )
 
 

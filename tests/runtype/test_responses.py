@@ -403,8 +403,8 @@ def test_what_is_not_json_is_refused_without_a_byte_of_it(body, kind):
     with pytest.raises(DecodeError) as caught:
         RESULTS.decode(body)
     expected = (
-        f"results: the answer is not JSON ({kind} in {len(body)} bytes); does something stand"
-        " between here and the API?"
+        f"results: the answer is not JSON ({kind} in {len(body)} bytes);"
+        " does something stand between here and the API?"
     )
     assert str(caught.value) == expected
     assert caught.value.__context__ is None

@@ -32,7 +32,7 @@ from runtype_exporter.model import (
 )
 from runtype_exporter.polling import Account, Statuses
 from runtype_exporter.polling.labels import Unlimited
-from runtype_exporter.protocols import Room
+from runtype_exporter.protocols import SeriesLimit
 from runtype_exporter.runtype import Budget, Client
 from runtype_exporter.simulator.account import World
 from runtype_exporter.simulator.api import Key, simulator_app
@@ -89,20 +89,20 @@ class Heard:
 
 
 class Shown:
-    """Pictures that remember."""
+    """A `GaugeSink` that remembers."""
 
     def __init__(self) -> None:
         self.batches: dict[BatchRef, BatchView] = {}
         self.finds: dict[str, bool] = {}
         self.families: dict[str, dict[Series, float]] = {}
 
-    def show(self, view: BatchView) -> None:
+    def set_batch(self, view: BatchView) -> None:
         self.batches[view.ref] = view
 
-    def found(self, account: str, name: str, *, found: bool) -> None:
+    def set_found(self, account: str, name: str, *, found: bool) -> None:
         self.finds[name] = found
 
-    def family(self, account: str, collector: str, samples: Mapping[Series, float]) -> None:
+    def set_collector(self, account: str, collector: str, samples: Mapping[Series, float]) -> None:
         self.families[collector] = dict(samples)
 
     def forget(self, account: str) -> None:
@@ -168,7 +168,7 @@ class Rig:
         self.configure(account, sections)
         self.heard = Heard()
         self.shown: Any = Shown()
-        self.room: Room = Unlimited()
+        self.series_limit: SeriesLimit = Unlimited()
         self.ledger: Ledger
         self.account: Account
         self._task: asyncio.Task[None] | None = None
@@ -225,9 +225,9 @@ class Rig:
             ledger=self.ledger,
             statuses=Statuses(self.config.metrics.status_map),
             telemetry=self.heard,
-            pictures=self.shown,
+            gauges=self.shown,
             clock=self.clock,
-            room=self.room,
+            series_limit=self.series_limit,
         )
         return self.account
 

@@ -1,8 +1,8 @@
-"""A month in seconds: an event loop whose time advances instead of passing, and a wall clock that runs with it.
+"""Virtual time: an event loop whose time jumps to the next timer, and a wall clock with it.
 
-The loop's selector never sleeps: where nothing is ready, it moves the loop's time to the next
-timer. Sockets still work, but real time does not pass while they are waited for, so a test over
-real sockets takes an ordinary loop.
+The loop's selector never sleeps: if nothing is ready, it moves the loop's time to the next timer,
+so that a month takes seconds. Sockets still work, but real time does not pass while they are waited
+for, so a test over real sockets needs an ordinary loop.
 """
 
 from __future__ import annotations

@@ -10,15 +10,15 @@ import httpx
 import pytest
 
 from runtype_exporter.clock import SystemClock
-from runtype_exporter.metrics import Gauges, OwnMetrics, Publisher
+from runtype_exporter.metrics import Gauges, ProcessMetrics, Publisher
 from runtype_exporter.model import Sample, Snapshot, Status
 from runtype_exporter.web import Server, create_app
 
 RECORDS = "runtype_records_finished_total"
 
 
-class House:
-    """What the web room is handed, and where to knock."""
+class Harness:
+    """What `web` needs from the other packages, and the address of its server."""
 
     def __init__(self):
         self.families = {}
@@ -29,8 +29,8 @@ class House:
         gauges = Gauges(batches_per_schedule=1, known_words=frozenset())
         self.publisher = Publisher(
             ledger=self._snapshot,
-            pictures=gauges.snapshot,
-            own=OwnMetrics(),
+            gauges=gauges.snapshot,
+            process=ProcessMetrics(),
             clock=SystemClock(),
             gate=False,
         )
@@ -79,5 +79,5 @@ class House:
 
 
 @pytest.fixture
-def house():
-    return House()
+def harness():
+    return Harness()

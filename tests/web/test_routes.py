@@ -15,9 +15,9 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
-async def raw(house, request):
+async def raw(harness, request):
     """An exchange without a client's help: the head and the body as they were sent."""
-    reader, writer = await asyncio.open_connection(*house.address)
+    reader, writer = await asyncio.open_connection(*harness.address)
     writer.write(request)
     data = await reader.read()
     writer.close()
@@ -26,9 +26,9 @@ async def raw(house, request):
     return head.decode().lower(), body
 
 
-async def test_a_scrape_gets_what_was_counted(house):
-    house.count(5.0)
-    async with house.open() as client:
+async def test_a_scrape_gets_what_was_counted(harness):
+    harness.count(5.0)
+    async with harness.open() as client:
         answer = await client.get("/metrics", headers={"accept": TEXT})
     assert answer.status_code == 200
     assert answer.headers["content-type"] == TEXT
@@ -39,14 +39,14 @@ async def test_a_scrape_gets_what_was_counted(house):
     )
 
 
-async def test_prometheus_gets_openmetrics_in_gzip(house):
-    house.count(5.0)
-    async with house.open():
+async def test_prometheus_gets_openmetrics_in_gzip(harness):
+    harness.count(5.0)
+    async with harness.open():
         head, body = await raw(
-            house,
+            harness,
             b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept-Encoding: gzip\r\n"
-            b"Accept:"
-            b" application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1\r\n\r\n",
+            b"Accept: application/openmetrics-text;version=1.0.0,"
+            b"text/plain;version=0.0.4;q=0.5,*/*;q=0.1\r\n\r\n",
         )
     assert "200 ok" in head
     assert "content-encoding: gzip" in head
@@ -58,9 +58,9 @@ async def test_prometheus_gets_openmetrics_in_gzip(house):
     assert plain.endswith(b"# EOF\n")
 
 
-async def test_a_client_that_stops_at_the_first_gzip_member_gets_everything(house):
-    house.grow(600)
-    async with house.open() as client:
+async def test_a_client_that_stops_at_the_first_gzip_member_gets_everything(harness):
+    harness.grow(600)
+    async with harness.open() as client:
         zipped = await client.get("/metrics", headers={"accept-encoding": "gzip"})
         plain = await client.get("/metrics", headers={"accept-encoding": "identity"})
     assert zipped.headers["content-encoding"] == "gzip"
@@ -69,36 +69,36 @@ async def test_a_client_that_stops_at_the_first_gzip_member_gets_everything(hous
     assert plain.text.count("runtype_records_finished_total{") == 600
 
 
-async def test_accept_headers_on_several_lines_are_one(house):
-    async with house.open() as client:
+async def test_accept_headers_on_several_lines_are_one(harness):
+    async with harness.open() as client:
         headers = [("accept", "text/html"), ("accept", "application/openmetrics-text")]
         answer = await client.get("/metrics", headers=headers)
     assert answer.headers["content-type"] == OPENMETRICS
 
 
-async def test_head_has_the_headers_of_get_and_no_body_and_counts_for_no_scrape(house):
-    house.count(5.0)
-    async with house.open() as client:
+async def test_head_has_the_headers_of_get_and_no_body_and_counts_for_no_scrape(harness):
+    harness.count(5.0)
+    async with harness.open() as client:
         head = await client.head("/metrics")
-        assert house.served == []
+        assert harness.served == []
         get = await client.get("/metrics")
     assert head.status_code == 200
     assert head.content == b""
     assert head.headers["content-length"] == get.headers["content-length"]
 
 
-async def test_a_scrape_that_was_sent_whole_is_reported_with_its_version(house):
-    house.count(5.0)
-    async with house.open() as client:
+async def test_a_scrape_that_was_sent_whole_is_reported_with_its_version(harness):
+    harness.count(5.0)
+    async with harness.open() as client:
         await client.get("/metrics")
-        house.count(6.0)
-        house.publisher.publish_now()
+        harness.count(6.0)
+        harness.publisher.publish_now()
         await client.get("/metrics")
-    assert house.served == [1, 2]
+    assert harness.served == [1, 2]
 
 
-async def test_a_connection_is_kept_for_the_next_scrape(house):
-    async with house.open() as client:
+async def test_a_connection_is_kept_for_the_next_scrape(harness):
+    async with harness.open() as client:
         ends = []
         for _ in range(2):
             answer = await client.get("/metrics")
@@ -106,8 +106,8 @@ async def test_a_connection_is_kept_for_the_next_scrape(house):
     assert ends[0] == ends[1]
 
 
-async def test_the_metrics_may_be_elsewhere(house):
-    async with house.open(telemetry_path="/probe/metrics") as client:
+async def test_the_metrics_may_be_elsewhere(harness):
+    async with harness.open(telemetry_path="/probe/metrics") as client:
         assert (await client.get("/probe/metrics")).headers["content-type"] == TEXT
         missing = await client.get("/metrics")
         assert missing.status_code == 404
@@ -115,18 +115,18 @@ async def test_the_metrics_may_be_elsewhere(house):
         assert '<a href="/probe/metrics">' in (await client.get("/")).text
 
 
-async def test_the_metrics_may_take_the_landing_page_s_place(house):
-    async with house.open(telemetry_path="/") as client:
+async def test_the_metrics_may_take_the_landing_page_s_place(harness):
+    async with harness.open(telemetry_path="/") as client:
         assert (await client.get("/")).headers["content-type"] == TEXT
 
 
 @pytest.mark.parametrize("path", ["metrics", "", "/-/metrics", "/{path}", "/metrics?x", "/a#b"])
-def test_a_telemetry_path_that_cannot_be_is_refused_with_the_flag_s_name(house, path):
+def test_a_telemetry_path_that_cannot_be_is_refused_with_the_flag_s_name(harness, path):
     with pytest.raises(ValueError, match=r"--web\.telemetry-path .*: give a path such as /metrics"):
         create_app(
-            publisher=house.publisher,
-            status=house,
-            reload=house.reload,
+            publisher=harness.publisher,
+            status=harness,
+            reload=harness.reload,
             version="1",
             telemetry_path=path,
         )
@@ -142,32 +142,32 @@ def test_a_telemetry_path_that_cannot_be_is_refused_with_the_flag_s_name(house, 
         ("GET", "/-/reload"),
     ],
 )
-async def test_other_methods_are_refused(house, method, path):
-    async with house.open(lifecycle=True) as client:
+async def test_other_methods_are_refused(harness, method, path):
+    async with harness.open(lifecycle=True) as client:
         answer = await client.request(method, path)
     assert answer.status_code == 405
     assert answer.headers["allow"]
-    assert house.reloads == 0
+    assert harness.reloads == 0
 
 
-async def test_unknown_paths_are_not_found_and_redirect_nowhere(house):
-    async with house.open() as client:
+async def test_unknown_paths_are_not_found_and_redirect_nowhere(harness):
+    async with harness.open() as client:
         for path in ("/nothing", "/metrics/", "/-/", "/../etc/passwd", "/%2e%2e/x"):
             answer = await client.get(path, headers={"host": "elsewhere.example"})
             assert answer.status_code == 404
             assert "location" not in answer.headers
 
 
-async def test_healthy_as_long_as_the_loop_turns(house):
-    async with house.open() as client:
+async def test_healthy_as_long_as_the_loop_turns(harness):
+    async with harness.open() as client:
         answer = await client.get("/-/healthy")
     assert (answer.status_code, answer.text) == (200, "healthy\n")
 
 
-async def test_ready_tells_what_is_waited_for(house):
-    async with house.open() as client:
+async def test_ready_tells_what_is_waited_for(harness):
+    async with harness.open() as client:
         starting = await client.get("/-/ready")
-        house.now = Status(
+        harness.now = Status(
             ready=False,
             accounts=(
                 AccountStatus("production", None, 0, 0, None, ""),
@@ -175,7 +175,7 @@ async def test_ready_tells_what_is_waited_for(house):
             ),
         )
         waiting = await client.get("/-/ready")
-        house.now = Status(ready=True)
+        harness.now = Status(ready=True)
         ready = await client.get("/-/ready")
     assert (starting.status_code, starting.text) == (503, "not ready: starting\n")
     assert (waiting.status_code, waiting.text) == (
@@ -185,26 +185,26 @@ async def test_ready_tells_what_is_waited_for(house):
     assert (ready.status_code, ready.text) == (200, "ready\n")
 
 
-async def test_a_reload_that_is_not_enabled_is_refused_with_the_flag_s_name(house):
-    async with house.open() as client:
+async def test_a_reload_that_is_not_enabled_is_refused_with_the_flag_s_name(harness):
+    async with harness.open() as client:
         answer = await client.post("/-/reload")
     assert answer.status_code == 403
     assert "--web.enable-lifecycle" in answer.text
-    assert house.reloads == 0
+    assert harness.reloads == 0
 
 
-async def test_a_reload_answers_with_every_error(house):
-    async with house.open(lifecycle=True) as client:
+async def test_a_reload_answers_with_every_error(harness):
+    async with harness.open(lifecycle=True) as client:
         good = await client.post("/-/reload")
-        house.errors = ["config.yaml:3: first", "config.yaml:9: second"]
+        harness.errors = ["config.yaml:3: first", "config.yaml:9: second"]
         bad = await client.post("/-/reload")
     assert (good.status_code, good.text) == (200, "reloaded\n")
     assert (bad.status_code, bad.text) == (500, "config.yaml:3: first\nconfig.yaml:9: second\n")
-    assert house.reloads == 2
+    assert harness.reloads == 2
 
 
-async def test_the_landing_page_shows_the_accounts_and_where_to_look(house):
-    house.now = Status(
+async def test_the_landing_page_shows_the_accounts_and_where_to_look(harness):
+    harness.now = Status(
         ready=True,
         accounts=(
             AccountStatus("production", True, 12, 3, 1.7e9, ""),
@@ -212,7 +212,7 @@ async def test_the_landing_page_shows_the_accounts_and_where_to_look(house):
             AccountStatus("new", None, 0, 0, None, ""),
         ),
     )
-    async with house.open() as client:
+    async with harness.open() as client:
         answer = await client.get("/")
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "Version 1.2.3. Ready." in answer.text
@@ -226,17 +226,19 @@ async def test_the_landing_page_shows_the_accounts_and_where_to_look(house):
         )
 
 
-async def test_the_landing_page_escapes_what_it_shows(house):
-    house.now = Status(ready=False, accounts=(AccountStatus('<script>"x"&', None, 0, 0, None, ""),))
-    async with house.open() as client:
+async def test_the_landing_page_escapes_what_it_shows(harness):
+    harness.now = Status(
+        ready=False, accounts=(AccountStatus('<script>"x"&', None, 0, 0, None, ""),)
+    )
+    async with harness.open() as client:
         answer = await client.get("/")
     assert "<script>" not in answer.text
     assert "&lt;script&gt;&quot;x&quot;&amp;" in answer.text
     assert "Not ready yet." in answer.text
 
 
-async def test_pages_carry_headers_that_keep_browsers_modest(house):
-    async with house.open() as client:
+async def test_pages_carry_headers_that_keep_browsers_modest(harness):
+    async with harness.open() as client:
         for path in ("/", "/-/healthy", "/-/ready", "/nothing"):
             headers = (await client.get(path)).headers
             assert headers["x-content-type-options"] == "nosniff"
@@ -245,17 +247,17 @@ async def test_pages_carry_headers_that_keep_browsers_modest(house):
         assert (await client.get("/metrics")).headers["x-content-type-options"] == "nosniff"
 
 
-async def test_nonsense_on_the_wire_is_refused_and_the_server_goes_on(house):
-    async with house.open() as client:
-        head, _ = await raw(house, b"\x00\xff nonsense\r\n\r\n")
+async def test_nonsense_on_the_wire_is_refused_and_the_server_goes_on(harness):
+    async with harness.open() as client:
+        head, _ = await raw(harness, b"\x00\xff nonsense\r\n\r\n")
         assert "400 bad request" in head
         assert (await client.get("/-/healthy")).status_code == 200
 
 
-async def test_a_scrape_waits_for_no_other(house):
-    house.grow(30_000)
+async def test_a_scrape_waits_for_no_other(harness):
+    harness.grow(30_000)
     async with (
-        house.open() as client,
+        harness.open() as client,
         client.stream("GET", "/metrics", headers={"accept-encoding": "identity"}),
     ):
         async with httpx.AsyncClient(base_url=client.base_url) as other:

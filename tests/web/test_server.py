@@ -9,20 +9,20 @@ import socket
 import httpx
 import pytest
 
-from runtype_exporter.web import Server
+from runtype_exporter.web import Server, listen
 from runtype_exporter.web.server import GRACE
 
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-async def connect(house, request=REQUEST):
+async def connect(harness, request=REQUEST):
     """A client that asked, and reads nothing yet."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.setblocking(False)
     loop = asyncio.get_running_loop()
     try:
-        await loop.sock_connect(client, house.address)
+        await loop.sock_connect(client, harness.address)
     except OSError:
         client.close()
         raise
@@ -30,24 +30,24 @@ async def connect(house, request=REQUEST):
     return client
 
 
-async def under_way(house):
+async def under_way(harness):
     """Wait until the server writes a response."""
-    while not house.server._server.server_state.tasks:  # noqa: ASYNC110  # uvicorn has no event for it
+    while not harness.server._server.server_state.tasks:  # noqa: ASYNC110  # uvicorn has no event for it
         await asyncio.sleep(0)
     for _ in range(20):
         await asyncio.sleep(0)
 
 
-async def test_a_slow_client_gets_the_version_that_it_began_with(house):
-    house.grow(20_000)
-    async with house.open() as other:
-        client = await connect(house)
-        await under_way(house)
-        assert house.served == []
-        house.count(1.0, flow="late")
-        house.publisher.publish_now()
+async def test_a_slow_client_gets_the_version_that_it_began_with(harness):
+    harness.grow(20_000)
+    async with harness.open() as other:
+        client = await connect(harness)
+        await under_way(harness)
+        assert harness.served == []
+        harness.count(1.0, flow="late")
+        harness.publisher.publish_now()
         assert 'flow="late"' in (await other.get("/metrics")).text
-        assert house.served == [2], "the slow one has not got its version whole"
+        assert harness.served == [2], "the slow one has not got its version whole"
         reader, writer = await asyncio.open_connection(sock=client)
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         length = int(head.split("content-length: ")[1].split("\r\n")[0])
@@ -56,69 +56,69 @@ async def test_a_slow_client_gets_the_version_that_it_began_with(house):
         assert body.count(b"runtype_records_finished_total{") == 20_000
         writer.close()
         await writer.wait_closed()
-    assert house.served == [2, 1]
+    assert harness.served == [2, 1]
 
 
-async def test_a_client_that_breaks_off_counts_for_no_scrape(house):
-    house.grow(20_000)
-    async with house.open() as other:
-        client = await connect(house)
-        await under_way(house)
+async def test_a_client_that_breaks_off_counts_for_no_scrape(harness):
+    harness.grow(20_000)
+    async with harness.open() as other:
+        client = await connect(harness)
+        await under_way(harness)
         client.close()
-        while house.server._server.server_state.tasks:  # noqa: ASYNC110  # uvicorn has no event for it
+        while harness.server._server.server_state.tasks:  # noqa: ASYNC110  # uvicorn has no event for it
             await asyncio.sleep(0.01)
-        assert house.served == []
+        assert harness.served == []
         assert (await other.get("/-/healthy")).status_code == 200
 
 
-async def test_an_idle_server_stops_at_once(house):
+async def test_an_idle_server_stops_at_once(harness):
     loop = asyncio.get_running_loop()
-    async with house.open() as client:
+    async with harness.open() as client:
         await client.get("/metrics")
         began = loop.time()
-        house.server.stop()
-        house.server.stop()
-        await house.running
+        harness.server.stop()
+        harness.server.stop()
+        await harness.running
         assert loop.time() - began < 1.0
     with pytest.raises(ConnectionRefusedError):
-        await connect(house)
+        await connect(harness)
 
 
-async def test_a_client_that_hangs_is_cut_off_when_the_server_stops(house, caplog):
+async def test_a_client_that_hangs_is_cut_off_when_the_server_stops(harness, caplog):
     loop = asyncio.get_running_loop()
-    house.grow(20_000)
-    async with house.open():
-        client = await connect(house)
-        await under_way(house)
+    harness.grow(20_000)
+    async with harness.open():
+        client = await connect(harness)
+        await under_way(harness)
         began = loop.time()
-        house.server.stop()
-        await house.running
+        harness.server.stop()
+        await harness.running
         assert GRACE <= loop.time() - began < GRACE + 1
         client.close()
-    assert house.served == []
+    assert harness.served == []
     assert not [record for record in caplog.records if record.exc_info], (
         "an end as planned leaves no traceback"
     )
 
 
-async def test_a_client_that_never_finishes_its_request_does_not_hold_up_the_end(house):
+async def test_a_client_that_never_finishes_its_request_does_not_hold_up_the_end(harness):
     loop = asyncio.get_running_loop()
-    async with house.open():
-        client = await connect(house, b"GET /metrics HT")
+    async with harness.open():
+        client = await connect(harness, b"GET /metrics HT")
         await asyncio.sleep(0)
         began = loop.time()
-        house.server.stop()
-        await house.running
+        harness.server.stop()
+        await harness.running
         assert loop.time() - began < GRACE + 1
         client.close()
 
 
-async def test_a_response_under_way_is_finished_before_the_end(house):
-    house.grow(20_000)
-    async with house.open():
-        client = await connect(house)
-        await under_way(house)
-        house.server.stop()
+async def test_a_response_under_way_is_finished_before_the_end(harness):
+    harness.grow(20_000)
+    async with harness.open():
+        client = await connect(harness)
+        await under_way(harness)
+        harness.server.stop()
         reader, writer = await asyncio.open_connection(sock=client)
         data = await reader.read()
         assert data.count(b"runtype_records_finished_total{") == 20_000
@@ -126,21 +126,21 @@ async def test_a_response_under_way_is_finished_before_the_end(house):
         await writer.wait_closed()
 
 
-async def test_a_server_that_is_cancelled_closes_its_sockets(house):
-    house.grow(20_000)
-    async with house.open():
-        client = await connect(house)
-        await under_way(house)
-        house.running.cancel()
+async def test_a_server_that_is_cancelled_closes_its_sockets(harness):
+    harness.grow(20_000)
+    async with harness.open():
+        client = await connect(harness)
+        await under_way(harness)
+        harness.running.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await house.running
+            await harness.running
         client.close()
         with pytest.raises(ConnectionRefusedError):
-            await connect(house)
-        house.running = asyncio.create_task(asyncio.sleep(0))
+            await connect(harness)
+        harness.running = asyncio.create_task(asyncio.sleep(0))
 
 
-async def test_a_server_stopped_before_it_ran_returns(house):
+async def test_a_server_stopped_before_it_ran_returns(harness):
     async def app(scope, receive, send):
         raise AssertionError
 
@@ -151,9 +151,9 @@ async def test_a_server_stopped_before_it_ran_returns(house):
     assert listener.fileno() == -1
 
 
-async def test_signals_are_left_alone(house):
+async def test_signals_are_left_alone(harness):
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    async with house.open() as client:
+    async with harness.open() as client:
         await client.get("/-/healthy")
         assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
@@ -176,10 +176,10 @@ async def test_the_date_header_is_left_to_an_application_that_sends_its_own(want
     assert ("date" in answer.headers) is wanted
 
 
-async def test_small_writes_go_out_at_once(house):
-    async with house.open() as client:
+async def test_small_writes_go_out_at_once(harness):
+    async with harness.open() as client:
         await client.get("/-/healthy")
-        [connection] = house.server._server.server_state.connections
+        [connection] = harness.server._server.server_state.connections
         accepted = connection.transport.get_extra_info("socket")
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), (
             "or a scrape waits 40 ms for an acknowledgement"
@@ -203,3 +203,9 @@ async def test_a_socket_of_another_kind_serves_as_well(tmp_path):
         assert (await client.get("http://local/")).status_code == 204
     server.stop()
     await running
+
+
+def test_without_ipv6_it_listens_on_ipv4(monkeypatch):
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
+    with listen("", 0) as listener:
+        assert socket.AF_INET == listener.family

@@ -6,8 +6,8 @@ import zlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtype_exporter.metrics import gzipping
-from runtype_exporter.metrics.gzipping import FAN, Joiner, deflate
+from runtype_exporter.metrics import gzip as exposition_gzip
+from runtype_exporter.metrics.gzip import FAN, Joiner, deflate
 
 
 def unzip_first_member(body):
@@ -50,9 +50,9 @@ def test_a_change_of_one_piece_joins_only_its_own_group_anew(monkeypatch):
     joiner = Joiner()
     joiner.join(pieces)
     joined = []
-    concatenate = gzipping._concatenate
+    concatenate = exposition_gzip._concatenate
     monkeypatch.setattr(
-        gzipping,
+        exposition_gzip,
         "_concatenate",
         lambda group, **kw: joined.append(group) or concatenate(group, **kw),
     )

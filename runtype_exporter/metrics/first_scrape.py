@@ -1,8 +1,8 @@
-"""The publication gate: durable series start where Prometheus can see them start.
+"""Hold back the values of new series until Prometheus has scraped their first sample.
 
-Prometheus loses what a series gained before its first sample, so a new one shows 0 and a restored
-one its old value until a scrape has been served with it. It decides what is shown and must not know
-how it is rendered.
+Prometheus takes the first sample of a series as its start: what was counted before is lost to
+`increase()`. So a new series shows 0, and a restored one its old value, until a scrape has been
+served with it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from runtype_exporter.model import HistogramValue, LabelValues, Sample, Series, Snapshot
 
 PATIENCE = 120.0
-"""Seconds after which a series is let through although nobody scraped it."""
+"""Seconds after which a series is released although it was never scraped."""
 
 Change = tuple[str, LabelValues, Sample | None]
 """A metric's name, label values, and what to show of that series (None: nothing)."""
@@ -22,7 +22,7 @@ Change = tuple[str, LabelValues, Sample | None]
 
 @dataclass(frozen=True, slots=True)
 class _Cohort:
-    """The series that one version showed first."""
+    """The series that were first shown by one version."""
 
     version: int
     at: float
@@ -35,12 +35,10 @@ class _Hold:
     sample: Sample
 
 
-class Gate:
+class FirstScrapeGate:
     """Holds back what series gained before their first sample was served.
 
-    One that is `open` holds nothing back.
-
-    Gauges pass: they have no beginning.
+    With `open_` it holds nothing back. Gauges always pass.
     """
 
     def __init__(self, *, open_: bool = False) -> None:
@@ -51,10 +49,10 @@ class Gate:
         self._served = -1
         self._first = True
 
-    def admit(self, snapshot: Snapshot, version: int, now: float) -> Iterator[Change]:
-        """What to show of the series that changed.
+    def hold(self, snapshot: Snapshot, version: int, now: float) -> Iterator[Change]:
+        """Yield the changes of a snapshot that may be shown now, and hold back the others.
 
-        `version` is that of the exposition which will show it.
+        `version` is that of the exposition which will show them.
         """
         restored, self._first = self._first, False
         cohort = _Cohort(version, now)
@@ -63,7 +61,7 @@ class Gate:
                 shown = (
                     sample
                     if self._open
-                    else self._pass((name, labels), sample, cohort, restored=restored)
+                    else self._sample_now((name, labels), sample, cohort, restored=restored)
                 )
                 if shown is not None or sample is None:
                     yield name, labels, shown
@@ -71,15 +69,15 @@ class Gate:
             self._cohorts.append(cohort)
 
     def served(self, version: int) -> None:
-        """A scrape got an exposition whole."""
+        """Record that a scrape got this version completely."""
         self._served = max(self._served, version)
 
     def release(self, now: float) -> Iterator[Change]:
-        """What to show of the series whose time has come."""
+        """Yield what was held back and may be shown now."""
         while self._cohorts:
             cohort = self._cohorts[0]
-            # One from ahead of now is from before the clock was set back: it has waited nobody
-            # knows how long.
+            # A cohort from the future is from before the clock was set back. How long it has
+            # waited is unknown, so it is released.
             if cohort.version > self._served and 0 <= now - cohort.at < PATIENCE:
                 break
             self._cohorts.popleft()
@@ -89,17 +87,21 @@ class Gate:
                     del self._holds[series]
                     yield *series, hold.sample
 
-    def _pass(
+    def _sample_now(
         self, series: Series, sample: Sample | None, cohort: _Cohort, *, restored: bool
     ) -> Sample | None:
-        """What to show of one series; None where that stays as it is (or the series ended)."""
+        """Return what to show of one series now.
+
+        None means no change, or that the series ended.
+        """
         if sample is None:
             self._began.pop(series, None)
             self._holds.pop(series, None)
             return None
         if sample.created is None:
             return sample
-        if self._began.get(series) != sample.created:  # new, or begun anew at 0
+        # It is new, or was started again at 0.
+        if self._began.get(series) != sample.created:
             self._began[series] = sample.created
             self._holds[series] = _Hold(cohort, sample)
             cohort.series.append(series)

@@ -1,4 +1,7 @@
-"""However much there is to show, a scrape has no more lines than it may have, and what gives way is what is worth least."""
+"""The number of lines in a scrape stays within the limit.
+
+What is least important is left out first.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtype_exporter import catalogue
-from runtype_exporter.metrics.bounds import UNKNOWN_OWN, Bounds, label_set_lines
 from runtype_exporter.metrics.gauges import Gauges
 from runtype_exporter.metrics.publish import Publisher
+from runtype_exporter.metrics.series_limit import UNKNOWN_PROCESS, MaxSeries, label_set_lines
 from runtype_exporter.model import (
     BatchRef,
     BatchView,
@@ -31,44 +34,48 @@ class Clock:
         return 1000.0
 
 
-class Own:
-    """The process's own numbers: as many lines as it is told, half of them counters."""
+class FakeProcess:
+    """Process metrics with a given number of lines, half of them counters."""
 
     def __init__(self):
         self.changed = True
         self.lines = 0
-        self.begun = 0
+        self.created_lines = 0
 
     def refresh(self, lines):
-        self.begun = self.lines // 2
+        self.created_lines = self.lines // 2
         return lines + self.lines
 
     def chunk(self, format_):
-        return b"own 1\n" * (self.lines + (self.begun if format_ == "openmetrics" else 0))
+        return b"process 1\n" * (
+            self.lines + (self.created_lines if format_ == "openmetrics" else 0)
+        )
 
 
-class House:
+class Harness:
     def __init__(self, limit, label_set=0):
         self.durable = {}
         self.changes = {}
         self.dropped = []
-        self.bounds = Bounds(
+        self.series_limit = MaxSeries(
             limit,
             label_set=label_set,
             durable=lambda: sum(2 if name.endswith("_total") else 6 for name, _ in self.durable),
             on_dropped=lambda kind, count: self.dropped.append((kind, count)),
         )
         self.gauges = Gauges(
-            batches_per_schedule=2, known_words=frozenset({"completed"}), bounds=self.bounds
+            batches_per_schedule=2,
+            known_words=frozenset({"completed"}),
+            series_limit=self.series_limit,
         )
-        self.own = Own()
+        self.process = FakeProcess()
         self.publisher = Publisher(
             ledger=self.snapshot,
-            pictures=self.gauges.snapshot,
-            own=self.own,
+            gauges=self.gauges.snapshot,
+            process=self.process,
             clock=Clock(),
             gate=False,
-            bounds=self.bounds,
+            series_limit=self.series_limit,
         )
 
     def count(self, name, labels, value):
@@ -126,7 +133,7 @@ STEPS = st.one_of(
     ),
     st.tuples(st.just("burst"), NUMBERS, st.integers(1, 60)),
     st.tuples(st.just("count"), st.integers(0, 99)),
-    st.tuples(st.just("own"), st.integers(0, 60)),
+    st.tuples(st.just("process"), st.integers(0, 60)),
     st.tuples(st.just("forget")),
     st.tuples(st.just("scrape"), st.sampled_from(FORMATS)),
 )
@@ -135,140 +142,144 @@ STEPS = st.one_of(
 @settings(max_examples=150, deadline=None)
 @given(st.integers(300, 700), st.lists(STEPS, min_size=5, max_size=40))
 def test_a_scrape_never_has_more_lines_than_it_may(limit, steps):  # noqa: C901  # one case a kind of step
-    house = House(limit, label_set=8)
+    harness = Harness(limit, label_set=8)
     for step in steps:
         match step:
             case ("show", number, open_, configured, words, schedule):
-                house.gauges.show(
+                harness.gauges.set_batch(
                     view(number, schedule=schedule, open_=open_, configured=configured, words=words)
                 )
             case ("burst", first, count):
                 for number in range(first, first + count):
-                    house.gauges.show(view(number))
+                    harness.gauges.set_batch(view(number))
             case ("count", number):
                 labels = ("a", f"schedule {number}", "f")
-                if (catalogue.COST.name, labels) in house.durable or house.bounds.room():
-                    house.count(catalogue.COST.name, labels, 1.0)
+                if (
+                    catalogue.COST.name,
+                    labels,
+                ) in harness.durable or harness.series_limit.has_room():
+                    harness.count(catalogue.COST.name, labels, 1.0)
                     value = HistogramValue((1.0, 2.0), (1, 0, 0), 1.0)
-                    house.count(catalogue.SCHEDULE_RUN_QUEUE.name, labels[:2], value)
-            case ("own", lines):
-                house.own.lines, house.own.changed = lines, True
+                    harness.count(catalogue.SCHEDULE_RUN_QUEUE.name, labels[:2], value)
+            case ("process", lines):
+                harness.process.lines, harness.process.changed = lines, True
             case ("forget",):
-                house.gauges.forget("a")
+                harness.gauges.forget("a")
             case ("scrape", format_):
-                assert len(house.scrape(format_)) <= limit
+                assert len(harness.scrape(format_)) <= limit
     for format_ in FORMATS:
-        assert len(house.scrape(format_)) <= limit
+        assert len(harness.scrape(format_)) <= limit
 
 
-def room_for(batches):
-    """A house in which so many open batches of one schedule have room."""
-    return House(2 + 11 * batches)
+def harness_for(batches):
+    """Return a harness with space for so many open batches of one schedule."""
+    return Harness(2 + 11 * batches)
 
 
 def test_closed_batches_give_way_before_open_ones_the_oldest_first():
-    house = House(2 + 3 * 11)  # a closed one takes 5
+    # A closed one takes 5 lines.
+    harness = Harness(2 + 3 * 11)
     for number in (1, 2):
-        house.gauges.show(view(number, open_=False))
-    house.gauges.show(view(3))
-    house.gauges.show(view(4))
-    assert house.batches() == {"b1", "b2", "b3", "b4"}
-    house.gauges.show(view(4, words=5))
-    assert house.batches() == {"b2", "b3", "b4"}
-    house.gauges.show(view(4))
-    house.gauges.show(view(5))
-    assert house.batches() == {"b3", "b4", "b5"}
-    house.gauges.show(view(6))
-    assert house.batches() == {"b4", "b5", "b6"}
+        harness.gauges.set_batch(view(number, open_=False))
+    harness.gauges.set_batch(view(3))
+    harness.gauges.set_batch(view(4))
+    assert harness.batches() == {"b1", "b2", "b3", "b4"}
+    harness.gauges.set_batch(view(4, words=5))
+    assert harness.batches() == {"b2", "b3", "b4"}
+    harness.gauges.set_batch(view(4))
+    harness.gauges.set_batch(view(5))
+    assert harness.batches() == {"b3", "b4", "b5"}
+    harness.gauges.set_batch(view(6))
+    assert harness.batches() == {"b4", "b5", "b6"}
 
 
 def test_configured_batches_are_the_last_to_go():
-    house = room_for(1)
-    house.gauges.show(view(1, configured=True))
-    house.gauges.show(view(2))
-    assert house.batches() == {"b1"}
+    harness = harness_for(1)
+    harness.gauges.set_batch(view(1, configured=True))
+    harness.gauges.set_batch(view(2))
+    assert harness.batches() == {"b1"}
 
 
 def test_a_batch_that_waits_for_its_start_is_the_newest():
-    house = room_for(1)
-    house.gauges.show(replace(view(0), started=None, completed=9.0, total=None))
-    house.gauges.show(view(1))
-    house.scrape()
-    assert house.batches() == {"b0"}
+    harness = harness_for(1)
+    harness.gauges.set_batch(replace(view(0), started=None, completed=9.0, total=None))
+    harness.gauges.set_batch(view(1))
+    harness.scrape()
+    assert harness.batches() == {"b0"}
 
 
 def test_all_are_counted_whatever_is_shown():
-    house = room_for(2)
+    harness = harness_for(2)
     for number in range(300):
-        house.gauges.show(view(number))
-    lines = house.scrape()
+        harness.gauges.set_batch(view(number))
+    lines = harness.scrape()
     assert 'runtype_batches_open{account="a",flow="f",schedule="s"} 300.0' in lines
-    assert len(house.batches()) == 2
+    assert len(harness.batches()) == 2
 
 
 def test_who_lost_its_lines_gets_them_back_when_there_is_room_to_spare_and_nothing_flaps():
-    house = room_for(100)
+    harness = harness_for(100)
     for number in range(100):
-        house.gauges.show(view(number))
-    assert len(house.batches()) == 100
-    house.own.lines, house.own.changed = 1, True
-    assert house.batches() == {f"b{number}" for number in range(1, 100)}
+        harness.gauges.set_batch(view(number))
+    assert len(harness.batches()) == 100
+    harness.process.lines, harness.process.changed = 1, True
+    assert harness.batches() == {f"b{number}" for number in range(1, 100)}
     for lines in (0, 1) * 10:
-        house.own.lines, house.own.changed = lines, True
-        assert house.batches() == {f"b{number}" for number in range(1, 100)}
-    assert house.dropped == [("batch", 1)]
-    house.own.lines, house.own.changed = 0, True
-    house.gauges.show(view(50, open_=False))
-    house.gauges.show(view(51, open_=False))
-    house.gauges.show(view(52, open_=False))
-    house.gauges.show(view(53, open_=False))
-    assert "b0" in house.batches()
+        harness.process.lines, harness.process.changed = lines, True
+        assert harness.batches() == {f"b{number}" for number in range(1, 100)}
+    assert harness.dropped == [("batch", 1)]
+    harness.process.lines, harness.process.changed = 0, True
+    harness.gauges.set_batch(view(50, open_=False))
+    harness.gauges.set_batch(view(51, open_=False))
+    harness.gauges.set_batch(view(52, open_=False))
+    harness.gauges.set_batch(view(53, open_=False))
+    assert "b0" in harness.batches()
 
 
 def test_a_batch_that_ends_while_it_has_no_lines_is_not_counted_again():
-    house = room_for(1)
+    harness = harness_for(1)
     for number in (1, 2):
-        house.gauges.show(view(number))
-    house.scrape()
+        harness.gauges.set_batch(view(number))
+    harness.scrape()
     for words in (1, 2, 3):
-        house.gauges.show(view(1, words=words))
-        house.scrape()
-    assert house.dropped == [("batch", 1)]
+        harness.gauges.set_batch(view(1, words=words))
+        harness.scrape()
+    assert harness.dropped == [("batch", 1)]
 
 
 def test_a_lower_limit_takes_effect_with_the_next_publication():
-    house = room_for(50)
+    harness = harness_for(50)
     for number in range(50):
-        house.gauges.show(view(number))
-    assert len(house.batches()) == 50
-    house.bounds.configure(2 + 11 * 10, label_set=0)
-    house.own.changed = True
-    assert len(house.batches()) == 10
+        harness.gauges.set_batch(view(number))
+    assert len(harness.batches()) == 50
+    harness.series_limit.configure(2 + 11 * 10, label_set=0)
+    harness.process.changed = True
+    assert len(harness.batches()) == 10
 
 
 def test_room_ends_near_the_limit_and_counts_what_was_promised():
     durable = 0
-    bounds = Bounds(1000, label_set=100, durable=lambda: durable)
-    bounds.take(500, own=0)
-    assert [bounds.room(promised) for promised in (0, 3, 4)] == [True, True, False]
+    series_limit = MaxSeries(1000, label_set=100, durable=lambda: durable)
+    series_limit.take(500, process=0)
+    assert [series_limit.has_room(promised) for promised in (0, 3, 4)] == [True, True, False]
     durable = 300
-    assert [bounds.room(promised) for promised in (0, 1)] == [True, False]
-    bounds.take(800, own=100)
-    assert not bounds.room()
+    assert [series_limit.has_room(promised) for promised in (0, 1)] == [True, False]
+    series_limit.take(800, process=100)
+    assert not series_limit.has_room()
 
 
 def test_until_they_are_read_the_process_s_own_numbers_are_reckoned_with():
-    assert Bounds(UNKNOWN_OWN * 10 // 9 + 1).room()
-    assert not Bounds(UNKNOWN_OWN * 10 // 9 - 1).room()
-    assert Bounds().room()
+    assert MaxSeries(UNKNOWN_PROCESS * 10 // 9 + 1).has_room()
+    assert not MaxSeries(UNKNOWN_PROCESS * 10 // 9 - 1).has_room()
+    assert MaxSeries().has_room()
 
 
 def test_what_went_without_is_told_by_kind():
-    told = []
-    bounds = Bounds(1000, on_dropped=lambda kind, count: told.append((kind, count)))
-    bounds.overflowed()
-    bounds.dropped(3)
-    assert told == [("overflow", 1), ("batch", 3)]
+    dropped = []
+    series_limit = MaxSeries(1000, on_dropped=lambda kind, count: dropped.append((kind, count)))
+    series_limit.overflowed()
+    series_limit.dropped(3)
+    assert dropped == [("overflow", 1), ("batch", 3)]
 
 
 @pytest.mark.parametrize("slos", [0, 3])

@@ -1,8 +1,8 @@
-"""One gzip stream out of pieces that were compressed apart, so that a change costs what it touches.
+"""Join pieces that were compressed apart into one gzip stream, so that a change costs little.
 
-Each piece is deflated alone and ends on a byte boundary; the stream's checksum is combined from the
-pieces'. One stream, and not one gzip member a piece: httpx, Chrome and others read the first member
-of several and drop the rest without a word. It knows nothing of metrics.
+Each piece is deflated alone and ends on a byte boundary; the checksum of the stream is combined
+from those of the pieces. It is one stream and not one gzip member for each piece, because httpx,
+Chrome and others read only the first member and silently drop the rest.
 """
 
 from __future__ import annotations
@@ -25,23 +25,18 @@ _LAST = b"\x03\x00"
 _ZEROS = bytes(1 << 16)
 
 
-class Body(NamedTuple):
-    """What a response carries.
-
-    Chunks to be sent one after the other, and their length together in bytes.
-    """
+class ResponseBody(NamedTuple):
+    """Chunks to be sent one after the other, and their total length in bytes."""
 
     chunks: tuple[bytes, ...]
     length: int
 
 
 class Deflated:
-    """A piece of the stream, or several.
+    """One piece of the stream, or several.
 
-    Compressed data, and what the checksum of the whole needs to know of it.
-
-    `size` in bytes before compression; `crc` its CRC-32, `shift` what one before it is multiplied
-    by, both spread (see `_spread`).
+    `data` is compressed, `size` is in bytes before compression. `crc` is its CRC-32 and `shift` the
+    factor for the CRC-32 of what comes before it, both spread (see `_spread`).
     """
 
     __slots__ = ("crc", "data", "shift", "size")
@@ -54,14 +49,14 @@ class Deflated:
 
 
 def deflate(plain: bytes) -> Deflated:
-    """Compress a piece that needs no other to be read."""
+    """Compress a piece so that it can be read without any other piece."""
     stream = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     data = stream.compress(plain) + stream.flush(zlib.Z_SYNC_FLUSH)
     return Deflated(data, len(plain), _spread(zlib.crc32(plain)), _spread(_shift(len(plain))))
 
 
 class Joiner:
-    """Joins pieces into a stream, and remembers what it joined.
+    """Joins pieces into a stream and remembers what it joined.
 
     Pieces that are the same as the last time cost nothing.
     """
@@ -70,8 +65,8 @@ class Joiner:
         self._chunks: dict[tuple[Deflated, ...], Deflated] = {}
         self._checksums: list[dict[tuple[Deflated, ...], Deflated]] = []
 
-    def join(self, pieces: Sequence[Deflated]) -> Body:
-        """The pieces as one gzip stream."""
+    def join(self, pieces: Sequence[Deflated]) -> ResponseBody:
+        """Return the pieces as one gzip stream."""
         level = _regroup(pieces, self._chunks, keep_data=True)
         chunks = [piece.data for piece in level]
         depth = 0
@@ -88,15 +83,15 @@ class Joiner:
             + (total.size & 0xFFFFFFFF).to_bytes(4, "little")
         )
         body = (_HEAD, *chunks, tail)
-        return Body(body, sum(map(len, body)))
+        return ResponseBody(body, sum(map(len, body)))
 
 
 def _regroup(
     pieces: Sequence[Deflated], known: dict[tuple[Deflated, ...], Deflated], *, keep_data: bool
 ) -> list[Deflated]:
-    """Join each `FAN` neighbours, taking what is already known.
+    """Join each `FAN` neighbours; take from `known` what was joined before.
 
-    Afterwards `known` holds these groups and no other.
+    Afterwards `known` holds these groups and no others.
     """
     groups = [tuple(pieces[start : start + FAN]) for start in range(0, len(pieces), FAN)]
     fresh = {
@@ -120,12 +115,13 @@ def _concatenate(pieces: tuple[Deflated, ...], *, keep_data: bool) -> Deflated:
 
 
 def _shift(size: int) -> int:
-    """What a checksum is multiplied by when `size` bytes follow: x to the power of 8 * size.
+    """Return the factor for a checksum when `size` bytes follow: x to the power of 8 * size.
 
-    The checksum of that many zeros, with zlib's two inversions undone, is just that product; begun
-    with 1 it is the factor.
+    The checksum of that many zeros that starts with 1 is this factor, once zlib's two inversions
+    are undone.
     """
-    crc = 0x7FFFFFFF  # the polynomial 1, bits reversed, inverted
+    # The polynomial 1, bits reversed, inverted.
+    crc = 0x7FFFFFFF
     whole, part = divmod(size, len(_ZEROS))
     for _ in range(whole):
         crc = zlib.crc32(_ZEROS, crc)
@@ -139,12 +135,15 @@ _DIGIT = 6
 
 
 def _spread(crc: int) -> int:
-    """A CRC, whose highest bit is the lowest coefficient, with six bits for each coefficient."""
+    """Return a CRC as an integer with six bits for each coefficient.
+
+    The highest bit of the CRC is the lowest coefficient.
+    """
     return int("0".join(f"{crc:032b}"[::-1]), 8)
 
 
 def _gather(spread: int) -> int:
-    """The CRC that was spread."""
+    """Return the CRC of which `spread` was made."""
     return int(f"{spread:063o}"[::2][::-1], 2)
 
 
@@ -154,7 +153,7 @@ _POLYNOMIAL = _spread(0xEDB88320) | 1 << 32 * _DIGIT
 
 
 def _inverse() -> int:
-    """The whole part of x to the power of 64 divided by the polynomial, for the division in `_multiply`."""
+    """Return x to the power of 64 divided by the polynomial, without the remainder."""
     rest, quotient = 1 << 64 * _DIGIT, 0
     for power in range(32, -1, -1):
         if rest >> (power + 32) * _DIGIT & 1:
@@ -167,7 +166,10 @@ _INVERSE = _inverse()
 
 
 def _multiply(a: int, b: int) -> int:
-    """The product of two spread polynomials modulo that of CRC-32: Barrett's reduction."""
+    """Return the product of two spread polynomials modulo that of CRC-32.
+
+    This is Barrett's reduction.
+    """
     product = a * b & _PARITY
     quotient = ((product >> 32 * _DIGIT) * _INVERSE & _PARITY) >> 32 * _DIGIT
     return (product ^ quotient * _POLYNOMIAL) & _PARITY & _LOW

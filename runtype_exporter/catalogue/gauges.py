@@ -1,4 +1,4 @@
-"""Gauges of the last complete picture of batches, schedules and usage."""
+"""Gauges of batches, schedules and usage, set from the last complete read."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from runtype_exporter.catalogue.metric import (
 
 
 def _gauge(name: str, help_: str, labels: tuple[str, ...], values: Values = ()) -> Metric:
-    return Metric(name, "gauge", help_, labels, "picture", values=values)
+    return Metric(name, "gauge", help_, labels, "snapshot", values=values)
 
 
 # --- batches ---
 BATCH_RECORDS = _gauge(
     "runtype_batch_records",
-    "Records of a batch by status word after the last complete sweep. Words beyond the cap are"
-    " pooled as other.",
+    "Records of a batch by status word after the last complete sweep."
+    " Words beyond the cap are pooled as other.",
     (*BATCH_LABELS, "status"),
 )
 BATCH_TOTAL = _gauge(
@@ -28,8 +28,8 @@ BATCH_TOTAL = _gauge(
 )
 BATCH_PROCESSED = _gauge(
     "runtype_batch_processed_records",
-    "The API's own count of a batch's processed records. Whether it includes failed ones is not"
-    " documented.",
+    "The API's own count of a batch's processed records."
+    " Whether it includes failed ones is not documented.",
     BATCH_LABELS,
 )
 BATCH_FAILED = _gauge(
@@ -73,16 +73,16 @@ BATCH_COST = _gauge(
 BATCHES_OPEN = _gauge("runtype_batches_open", "Batches being followed.", FLOW_LABELS)
 RECONCILIATION_DRIFT = _gauge(
     "runtype_reconciliation_drift_records",
-    "Sum of the absolute differences between the API's total and the distinct rows of each batch's"
-    " last walk to the end.",
+    "Sum of the absolute differences between the API's total and"
+    " the distinct rows of each batch's last walk to the end.",
     ("account", "schedule"),
 )
 
 # --- schedules and usage ---
 SCHEDULE_INFO = _gauge(
     "runtype_schedule_info",
-    "1, labelled with a schedule's id, cron expression, time zone and what it runs (target: flow or"
-    " agent).",
+    "1, labelled with a schedule's id, cron expression,"
+    " time zone and what it runs (target: flow or agent).",
     ("account", "schedule", "schedule_id", "cron", "timezone", "target"),
 )
 SCHEDULE_ENABLED = _gauge(

@@ -1,9 +1,7 @@
-"""The process's own instruments.
+"""The exporter's own metrics: polling, API requests, ledger and process.
 
-How `runtype` and `polling` count their doings, and what the exporter tells of itself.
-
-Made from the catalogue on a private prometheus-client registry; they begin anew with the process,
-and know nothing of the ledger's series.
+They are made from the catalogue on a private prometheus-client registry and start at 0 with the
+process.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ from prometheus_client.registry import Collector
 
 from runtype_exporter import catalogue
 from runtype_exporter.catalogue import CATALOGUE, SERIES, Metric
-from runtype_exporter.metrics.text import Format
+from runtype_exporter.metrics.text import ExpositionFormat
 from runtype_exporter.model import Attempt, LabelValues
 
 Instrument = Counter | Gauge | Histogram
@@ -38,7 +36,7 @@ class _Taken(Collector):
         return iter(self._families)
 
 
-class OwnMetrics:
+class ProcessMetrics:
     """Implements `protocols.Telemetry`; the rest of its methods are for `app`."""
 
     def __init__(self) -> None:
@@ -53,33 +51,32 @@ class OwnMetrics:
         self._children: dict[tuple[str, LabelValues], Instrument] = {}
         self._taken: tuple[CollectedFamily, ...] = ()
         self._changed = True
-        self.begun = 0
-        """How many lines OpenMetrics has more than `refresh` counted."""
+        self.created_lines = 0
+        """Number of `_created` lines, which only OpenMetrics has."""
 
-    # --- what is counted: protocols.Telemetry
-    # -----------------------------------------------------------------------------
+    # --- what is counted: protocols.Telemetry ---
     def attempt(self, attempt: Attempt) -> None:
-        """A request was sent and ended."""
+        """Count a request that was sent and ended."""
         self._count(catalogue.API_REQUESTS, attempt.account, attempt.operation, attempt.code)
         self._observe(
             catalogue.API_REQUEST_DURATION, attempt.seconds, attempt.account, attempt.operation
         )
 
     def budget(self, account: str, limit: int, remaining: float) -> None:
-        """The request budget changed."""
+        """Set the request budget: its limit and what remains of it."""
         self._set(catalogue.API_BUDGET_LIMIT, limit, account)
         self._set(catalogue.API_BUDGET_REMAINING, remaining, account)
 
     def throttled(self, account: str, until: float) -> None:
-        """The API asked for a pause until this moment (0: none)."""
+        """Set the moment until which the API asked for a pause (0: none)."""
         self._set(catalogue.API_THROTTLED_UNTIL, until, account)
 
     def skew(self, account: str, seconds: float) -> None:
-        """The API's clock minus ours."""
+        """Set the API's clock minus the exporter's, seconds."""
         self._set(catalogue.API_CLOCK_SKEW, seconds, account)
 
     def cycle(self, account: str, seconds: float, at: float, failure: str) -> None:
-        """A cycle ended at a moment; `failure` is "" or the reason in one fixed word."""
+        """Count a cycle that ended; `failure` is "" or the reason in one fixed word."""
         self._count(catalogue.POLLS, account)
         self._observe(catalogue.POLL_DURATION, seconds, account)
         if failure:
@@ -88,11 +85,11 @@ class OwnMetrics:
             self._set(catalogue.LAST_SUCCESSFUL_POLL, at, account)
 
     def up(self, account: str, *, up: bool) -> None:
-        """Whether the last cycle reached the API and was authorised."""
+        """Set whether the last cycle reached the API and was authorised."""
         self._set(catalogue.UP, up, account)
 
     def collector(self, account: str, collector: str, *, up: bool, failure: str) -> None:
-        """A collector was read (or failed, or is withdrawn).
+        """Set whether a collector works, after it was read or withdrawn.
 
         `failure` is "" or the reason in one fixed word.
         """
@@ -101,14 +98,14 @@ class OwnMetrics:
             self._count(catalogue.COLLECTOR_FAILURES, account, collector, failure)
 
     def sweep(self, account: str, failure: str) -> None:
-        """A sweep ended; `failure` is "" or the reason in one fixed word."""
+        """Count a sweep that ended; `failure` is "" or the reason in one fixed word."""
         if failure:
             self._count(catalogue.BATCH_SWEEP_FAILURES, account, failure)
         else:
             self._count(catalogue.BATCH_SWEEPS, account)
 
     def pending(self, account: str, sweeps: int, oldest: float | None) -> None:
-        """How many batches wait to be swept, and since when the oldest does."""
+        """Set how many batches wait to be swept, and since when the oldest one waits."""
         self._set(catalogue.SWEEPS_PENDING, sweeps, account)
         if oldest is None:
             self._remove(catalogue.OLDEST_PENDING_SWEEP.name, (account,))
@@ -116,15 +113,17 @@ class OwnMetrics:
             self._set(catalogue.OLDEST_PENDING_SWEEP, oldest, account)
 
     def forget(self, account: str) -> None:
-        """The account left the configuration: its series end."""
+        """End the series of an account that left the configuration."""
         for name, labels in [key for key in self._children if key[1][:1] == (account,)]:
             if catalogue.BY_NAME[name].labels[0] == "account":
                 self._remove(name, labels)
 
-    # --- what the process is about
-    # ------------------------------------------------------------------------------------
+    # --- what the process is about ---
     def account(self, account: str) -> None:
-        """An account is polled from now on: its counters exist, at 0, before anything happened."""
+        """Create the counters of an account that is polled from now on, at 0.
+
+        Prometheus needs a sample from before the first event to see an increase.
+        """
         for metric in (catalogue.POLLS, catalogue.BATCH_SWEEPS):
             self._count(metric, account, by=0)
         self._child(catalogue.POLL_DURATION, (account,))
@@ -132,68 +131,67 @@ class OwnMetrics:
         self._set(catalogue.API_THROTTLED_UNTIL, 0, account)
 
     def build_info(self, version: str, python: str) -> None:
-        """Which versions of the exporter and of Python run."""
+        """Set which versions of the exporter and of Python run."""
         self._set(catalogue.BUILD_INFO, 1, version, python)
 
     def reloaded(self, at: float, *, successful: bool) -> None:
-        """The configuration was loaded, or could not be."""
+        """Set whether the configuration could be loaded, and when."""
         self._set(catalogue.CONFIG_RELOAD_SUCCESSFUL, successful)
         if successful:
             self._set(catalogue.CONFIG_RELOAD_TIME, at)
 
     def leader(self, *, leads: bool) -> None:
-        """Whether this process polls the API."""
+        """Set whether this process polls the API."""
         self._set(catalogue.LEADER, leads)
 
     def ledger(self, rows: int, size: int, created: float) -> None:
-        """How many result identities the ledger holds, its bytes on disk, and when it was created."""
+        """Set the ledger's number of result identities, size in bytes and creation time."""
         self._set(catalogue.LEDGER_ROWS, rows)
         self._set(catalogue.LEDGER_BYTES, size)
         self._set(catalogue.LEDGER_CREATED, created)
 
     def ledger_up(self, *, up: bool) -> None:
-        """Whether the ledger's files are in place and nothing failed since its last commit."""
+        """Set whether the ledger's files are in place and nothing failed since its last commit."""
         self._set(catalogue.LEDGER_UP, up)
 
     def commit(self, seconds: float) -> None:
-        """The ledger committed."""
+        """Count a ledger commit that took `seconds`."""
         self._observe(catalogue.LEDGER_COMMIT_DURATION, seconds)
 
     def ledger_failed(self) -> None:
-        """A ledger operation failed."""
+        """Count a ledger operation that failed."""
         self._count(catalogue.LEDGER_FAILURES)
 
     def series_limit(self, limit: int) -> None:
-        """How many lines the exposition may have."""
+        """Set how many lines the exposition may have."""
         self._set(catalogue.SERIES_LIMIT, limit)
         for kind in ("batch", "overflow"):
             self.dropped(kind, 0)
 
     def dropped(self, kind: str, label_sets: int) -> None:
-        """So many label sets of a kind were given no series of their own."""
+        """Count label sets of a kind that were given no series of their own."""
         self._count(catalogue.SERIES_DROPPED, kind, by=label_sets)
 
-    # --- what is shown
-    # ------------------------------------------------------------------------------------------------
+    # --- what is shown ---
     @property
     def changed(self) -> bool:
-        """Whether anything was counted since the last `refresh`."""
+        """Return whether anything was counted since the last `refresh`."""
         return self._changed
 
     def refresh(self, lines: int) -> int:
-        """Take the numbers as they are now; `lines` others stand beside them.
+        """Take the numbers as they are now. Return the lines of the whole exposition.
 
-        Returns the lines of all, comments left out.
+        `lines` is how many lines the other metrics have. Comments are not counted.
         """
         self._changed = False
         families = [family for family in self._registry.collect() if family.samples]
         total = lines + 1 + sum(len(_without_created(family).samples) for family in families)
-        self.begun = lines + 1 + sum(len(family.samples) for family in families) - total
+        self.created_lines = lines + 1 + sum(len(family.samples) for family in families) - total
         self._taken = (*families, GaugeMetricFamily(SERIES.name, SERIES.help, value=total))
         return total
 
-    def chunk(self, format_: Format) -> bytes:
-        """The text of what was taken, and the exposition's end."""
+    def chunk(self, format_: ExpositionFormat) -> bytes:
+        """Return the text of what `refresh` took, with the end of the exposition."""
         if format_ == "openmetrics":
             text: bytes = generate_openmetrics(_Taken(self._taken))  # type: ignore[no-untyped-call]  # the library's
             return text
@@ -239,7 +237,10 @@ def _instrument(metric: Metric, registry: CollectorRegistry) -> Instrument:
 
 
 def _without_created(family: CollectedFamily) -> CollectedFamily:
-    """The text format shows no creation times; prometheus-client would make gauges of them."""
+    """Return a family without its `_created` samples.
+
+    The text format has none: prometheus-client would make gauges of them.
+    """
     shown = copy(family)
     shown.samples = [sample for sample in family.samples if sample.name != f"{family.name}_created"]
     return shown

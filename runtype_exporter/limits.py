@@ -1,0 +1,18 @@
+"""Numbers that several packages must agree on."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MINUTE: Final = 60.0
+"""Seconds."""
+HOUR: Final = 3600.0
+"""Seconds."""
+DAY: Final = 86400.0
+"""Seconds."""
+
+DISCOVERY_SHARE: Final = 0.25
+"""The share of an account's request budget that polling cycles may take."""
+
+MAX_ID: Final = 512
+"""The longest id that the API is asked for, characters."""
