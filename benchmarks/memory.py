@@ -17,8 +17,9 @@ from runtype_exporter.clock import SystemClock
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.metrics import Gauges, OwnMetrics, Publisher
 from runtype_exporter.model import Batch, BatchRef, Labels, Probe, Seen
-from runtype_exporter.polling import Statuses, batches
-from runtype_exporter.polling.sweep import CHUNK, advance, begin, finish
+from runtype_exporter.polling import Statuses
+from runtype_exporter.polling.batches import lifecycle
+from runtype_exporter.polling.sweeps.sweep import CHUNK, advance, begin, finish
 from runtype_exporter.runtype import ResultRow
 
 RECORDS = 1_000_000
@@ -89,7 +90,7 @@ def main() -> None:
             ended = finish(batch, clock.now())
             ledger.save(ended)
             gauges.show(
-                batches.view(
+                lifecycle.view(
                     ended, statuses, name=ended.ref.id, configured=False, labels=ended.labels
                 )
             )

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from runtype_exporter.config import Account, Collectors, Poll
-from runtype_exporter.forecast.inventory import AccountInventory
-from runtype_exporter.polling.discovery import WHOLE_WALK_SHARE
+from runtype_exporter.forecast.holding import Holding
+from runtype_exporter.polling.discovery.cycle import WHOLE_WALK_SHARE
 from runtype_exporter.runtype import MAX_SPARKLINES
 from runtype_exporter.runtype.budget import CAPACITY_SHARE, DISCOVERY_SHARE, GUARANTEE, HOUR
 from runtype_exporter.runtype.client import MAX_LIST_PAGE

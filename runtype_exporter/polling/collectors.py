@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from runtype_exporter.clock import Clock
-from runtype_exporter.polling.waits import Wait
+from runtype_exporter.polling.timers import Wait
 from runtype_exporter.protocols import Telemetry
 from runtype_exporter.runtype import ApiError, Forbidden, NetworkError, Throttled, Unauthorised
 

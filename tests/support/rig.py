@@ -31,7 +31,7 @@ from runtype_exporter.model import (
     Series,
 )
 from runtype_exporter.polling import Account, Statuses
-from runtype_exporter.polling.labels import Unlimited
+from runtype_exporter.polling.batches.labels import Unlimited
 from runtype_exporter.protocols import Room
 from runtype_exporter.runtype import Budget, Client
 from runtype_exporter.simulator.account import World

@@ -1,0 +1,1 @@
+"""The life of one batch record, from first sight to close."""

@@ -1,0 +1,1 @@
+"""Which batches there are, and which of them changed."""

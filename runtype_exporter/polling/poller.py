@@ -1,0 +1,260 @@
+"""One account's polling.
+
+Its parts put together, and the cycle that discovers, whatever fails in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import structlog
+
+from runtype_exporter.clock import Clock
+from runtype_exporter.config import Account as AccountConfig
+from runtype_exporter.config import Poll
+from runtype_exporter.ledger import Ledger, LedgerError
+from runtype_exporter.model import AccountStatus
+from runtype_exporter.polling.api_key_state import Access
+from runtype_exporter.polling.background.reads import Extras
+from runtype_exporter.polling.batches.closing import Endings
+from runtype_exporter.polling.batches.costs import Costs
+from runtype_exporter.polling.batches.gauges import Shows
+from runtype_exporter.polling.batches.labels import LabelTable, Unlimited
+from runtype_exporter.polling.collectors import Collectors
+from runtype_exporter.polling.discovery.cycle import Discovery
+from runtype_exporter.polling.discovery.status_probe import Probes
+from runtype_exporter.polling.status_words import Statuses
+from runtype_exporter.polling.sweeps.sweep import Sweeper
+from runtype_exporter.polling.sweeps.workers import Workers
+from runtype_exporter.protocols import Pictures, Room, Telemetry
+from runtype_exporter.runtype import (
+    ApiError,
+    Budget,
+    Client,
+    Unauthorised,
+)
+
+UNAUTHORISED_INTERVAL = 60.0
+"""A key that is refused is tried once in this time, seconds."""
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Account:
+    """One account's polling.
+
+    `run` polls until cancelled, `catch_up` until nothing is left to do.
+    """
+
+    config: AccountConfig
+    poll: Poll
+    retention: float
+    batches_per_schedule: int
+    client: Client
+    budget: Budget
+    ledger: Ledger
+    statuses: Statuses
+    telemetry: Telemetry
+    pictures: Pictures
+    clock: Clock
+    room: Room = field(default_factory=Unlimited)
+    _collectors: Collectors = field(init=False)
+    _access: Access = field(init=False)
+    _shows: Shows = field(init=False)
+    _extras: Extras = field(init=False)
+    _discovery: Discovery = field(init=False)
+    _workers: Workers = field(init=False)
+    _begun: bool = field(default=False, init=False)
+    """Whether what the ledger holds was shown."""
+    _up: bool | None = field(default=None, init=False)
+    _last_poll: float | None = field(default=None, init=False)
+    _last_error: str = field(default="", init=False)
+    """Of the last cycle, "" for none."""
+
+    def __post_init__(self) -> None:
+        """Put the parts together."""
+        name = self.config.name
+        off = [collector for collector, on in self.config.collectors if not on]
+        labels = LabelTable(name, self.ledger, self.room)
+        self._access = Access(name)
+        self._collectors = Collectors(
+            name, off, self.telemetry, self.clock, withdraw=self._withdraw
+        )
+        endings = Endings(
+            account=name,
+            configured=frozenset(entry.id for entry in self.config.batches),
+            settle_time=self.poll.settle_time,
+            ledger=self.ledger,
+            labels=labels,
+            statuses=self.statuses,
+            clock=self.clock,
+            costs=partial(self._collectors.open, "cost"),
+        )
+        self._shows = Shows(
+            config=self.config,
+            batches_per_schedule=self.batches_per_schedule,
+            ledger=self.ledger,
+            labels=labels,
+            statuses=self.statuses,
+            endings=endings,
+            pictures=self.pictures,
+        )
+        self._extras = Extras(
+            account=name,
+            interval=self.poll.discovery_interval,
+            client=self.client,
+            collectors=self._collectors,
+            costs=Costs(
+                name, self.client, self.ledger, self._collectors, self.clock, self._shows.batches
+            ),
+            pictures=self.pictures,
+            label=labels.schedule,
+            clock=self.clock,
+        )
+        self._discovery = Discovery(
+            account=self.config,
+            poll=self.poll,
+            retention=self.retention,
+            client=self.client,
+            ledger=self.ledger,
+            labels=labels,
+            statuses=self.statuses,
+            collectors=self._collectors,
+            endings=endings,
+            probes=Probes(name, self.client, self.ledger, self._collectors, endings, self.clock),
+            clock=self.clock,
+            listed=self._extras.listed,
+        )
+        self._workers = Workers(
+            config=self.config,
+            settle_time=self.poll.settle_time,
+            ledger=self.ledger,
+            sweeper=Sweeper(self.client, self.ledger, labels, self.statuses, self.clock),
+            endings=endings,
+            collectors=self._collectors,
+            access=self._access,
+            shows=self._shows,
+            telemetry=self.telemetry,
+            clock=self.clock,
+            wake_extras=self._extras.wake,
+        )
+
+    def status(self) -> AccountStatus:
+        """How the account is doing."""
+        return AccountStatus(
+            name=self.config.name,
+            up=self._up,
+            open=len(self.ledger.open_batches(self.config.name)),
+            waiting=len(self._workers.queue),
+            last_poll=self._last_poll,
+            last_error=self._last_error or self._workers.stumbled,
+        )
+
+    async def run(self) -> None:
+        """Poll until cancelled. Every failure but a programming error of the start is met here."""
+        self.pictures.forget(self.config.name)
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(self.poll.max_concurrency):
+                tasks.create_task(self._workers.work())
+            tasks.create_task(self._extras.run(self._access.granted))
+            tasks.create_task(self._cycles())
+
+    async def catch_up(self) -> bool:
+        """Poll until a cycle adds nothing that was not swept already, and nothing waits.
+
+        Whether all went well; nothing is tried twice.
+        """
+        self._workers.patient = False
+        tasks = [
+            asyncio.create_task(self._workers.work()) for _ in range(self.poll.max_concurrency)
+        ]
+        swept: set[str] = set()
+        try:
+            while True:
+                well = await self._cycle()
+                added = {*self._workers.enqueue()} - swept
+                swept |= added
+                await self._workers.queue.drained()
+                unclaimed = any(
+                    batch.unclaimed for batch in self.ledger.open_batches(self.config.name)
+                )
+                well = well and not self._workers.stumbled
+                if not well or not (unclaimed or added):
+                    await self._extras.read()
+                    return well
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _cycles(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            started = loop.time()
+            await self._cycle()
+            self._workers.enqueue()
+            self._extras.wake()
+            interval = max(self.poll.interval, self.budget.share_interval(self._discovery.requests))
+            if not self._access.granted.is_set():
+                interval = max(interval, UNAUTHORISED_INTERVAL)
+            await asyncio.sleep(max(0.0, started + interval - loop.time()))
+
+    async def _cycle(self) -> bool:
+        """One cycle. Whether it met no failure."""
+        name = self.config.name
+        began = self.clock.now()
+        self._collectors.start_cycle()
+        failure = error_text = ""
+        try:
+            if not self._begun:
+                self._shows.everything()
+                self._begun = True
+            try:
+                await self._discovery.cycle()
+            finally:  # what a cycle changed before it failed may never change again
+                self._shows.batches(self._discovery.touched.values())
+            failure = self._collectors.failure
+            if self._last_error and not failure:
+                self._recover()
+        except ApiError as error:
+            failure, error_text = error.reason, str(error)
+            if isinstance(error, Unauthorised):
+                self._access.refuse(error)
+        except LedgerError as error:
+            failure, error_text = "ledger", str(error)
+            ledger_failures.warn("polling pauses: the ledger failed", name, error)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the other accounts' polling
+            failure, error_text = "internal", type(error).__name__
+            _log.exception("cycle failed", account=name)
+        if self._collectors.asked:  # else nothing was to be asked, and it is as it was
+            self._up = self._collectors.reached and failure != "unauthorised"
+            if self._up:
+                self._access.granted.set()
+        self._up = bool(self._up)
+        self.telemetry.up(name, up=self._up)
+        now = self.clock.now()
+        self.telemetry.cycle(name, now - began, now, failure)
+        self._last_error = error_text or (f"cycle failed: {failure}" if failure else "")
+        if not failure:
+            self._workers.stumbled = ""
+            self._last_poll = now
+        return not failure
+
+    def _withdraw(self, collector: str) -> None:
+        self._shows.withdraw(collector)
+
+    def _recover(self) -> None:
+        """The API is well again.
+
+        What backed off for a failure that may have been everybody's need not wait out its hour.
+        """
+        now = self.clock.now()
+        waiting = [
+            b
+            for b in self.ledger.open_batches(self.config.name)
+            if b.retry_at > now and b.missing_since is None
+        ]
+        self.ledger.save(*(replace(batch, retry_at=now) for batch in waiting))

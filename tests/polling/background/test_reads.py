@@ -1,0 +1,240 @@
+"""Schedules, sparklines and usage.
+
+Read beside the cycles, shown whole or not at all, off where they cannot be read.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from runtype_exporter.ledger import LedgerFailed
+from runtype_exporter.polling.background.reads import portions
+from runtype_exporter.simulator.faults import Fault
+from runtype_exporter.simulator.values import ScheduleSpec, WorldSettings
+from tests.support.rig import START, Rig
+
+NIGHTLY = ScheduleSpec(
+    key="a", name="nightly", cron="0 * * * *", timezone="Europe/Berlin", records=3
+)
+AGENT = ScheduleSpec(key="g", name="helper", kind="agent", cron="*/30 * * * *", enabled=False)
+
+
+def world_of(*schedules: ScheduleSpec) -> WorldSettings:
+    return WorldSettings(start=START, schedules=schedules or (NIGHTLY, AGENT))
+
+
+def gauge(rig: Rig, collector: str, name: str) -> dict[tuple[str, ...], float]:
+    return {
+        labels[1:]: value
+        for (metric, labels), value in rig.shown.families[collector].items()
+        if metric == name
+    }
+
+
+async def test_schedules_are_shown_as_listed_and_follow_what_changes(tmp_path):
+    async with Rig(tmp_path, world_of()) as rig:
+        await rig.sleep(1)
+        nightly, helper = (rig.world.schedule_id(key) for key in "ag")
+        info = gauge(rig, "schedules", "runtype_schedule_info")
+        assert info == {
+            ("nightly", nightly, "0 * * * *", "Europe/Berlin", "flow"): 1.0,
+            ("helper", helper, "*/30 * * * *", "UTC", "agent"): 1.0,
+        }
+        assert gauge(rig, "schedules", "runtype_schedule_enabled") == {
+            ("nightly",): 1.0,
+            ("helper",): 0.0,
+        }
+        assert gauge(rig, "schedules", "runtype_schedule_last_run_timestamp_seconds") == {}
+        assert gauge(rig, "schedules", "runtype_schedule_next_run_timestamp_seconds") == {
+            ("nightly",): START + 3600
+        }
+        rig.world.pause(nightly, START + 4000)
+        rig.world.update(helper, START + 4000, name="aide", enabled=True)
+        await rig.sleep(4800)
+        assert gauge(rig, "schedules", "runtype_schedule_enabled") == {
+            ("nightly",): 0.0,
+            ("aide",): 1.0,
+        }
+        last = gauge(rig, "schedules", "runtype_schedule_last_run_timestamp_seconds")
+        assert START + 3600 <= last["nightly",] < START + 3700
+        rig.world.delete(helper, rig.clock.now())
+        await rig.sleep(660)
+        assert gauge(rig, "schedules", "runtype_schedule_enabled") == {("nightly",): 0.0}
+
+
+async def test_only_followed_schedules_are_shown_and_asked_for(tmp_path):
+    async with Rig(tmp_path, world_of(), account={"schedules": {"exclude": ["help*"]}}) as rig:
+        await rig.sleep(120)
+        assert gauge(rig, "schedules", "runtype_schedule_enabled") == {("nightly",): 1.0}
+        assert gauge(rig, "sparklines", "runtype_schedule_recent_runs") == {("nightly",): 0.0}
+
+
+async def test_the_last_seven_days_are_the_apis_own_counts(tmp_path):
+    async with Rig(tmp_path, world_of()) as rig:
+        await rig.sleep(5 * 3600 + 900)
+        assert gauge(rig, "sparklines", "runtype_schedule_recent_runs") == {
+            ("nightly",): 5.0,
+            ("helper",): 0.0,
+        }
+        assert set(gauge(rig, "sparklines", "runtype_schedule_recent_failed_runs")) == {
+            ("nightly",),
+            ("helper",),
+        }
+
+
+async def test_the_plans_usage_is_shown(tmp_path):
+    async with Rig(tmp_path, world_of()) as rig:
+        await rig.sleep(3600 + 900)
+        assert gauge(rig, "usage", "runtype_usage_executions") == {("monthly",): 3.0}
+        assert gauge(rig, "usage", "runtype_usage_execution_limit") == {("monthly",): 60_000.0}
+        assert gauge(rig, "usage", "runtype_usage_slow_mode") == {("monthly",): 0.0}
+        assert set(gauge(rig, "usage", "runtype_usage_resets_timestamp_seconds")) == {("monthly",)}
+
+
+async def test_a_fleet_at_rest_costs_two_requests_a_cycle_besides_those_of_each_discovery_interval(
+    tmp_path,
+):
+    schedules = [ScheduleSpec(key=f"s{number}", name=f"schedule {number}") for number in range(250)]
+    async with Rig(tmp_path, world_of(*schedules)) as rig:
+        await rig.sleep(30)
+        assert await rig.asked(3600) == {
+            "summary": 60,
+            "runs": 60,
+            "schedules": 6 * 3,
+            "sparklines": 6 * 3,
+            "usage": 6,
+        }
+        assert len(gauge(rig, "sparklines", "runtype_schedule_recent_runs")) == 250
+
+
+OFF = {"schedules": "schedules", "sparklines": "sparklines", "usage": "usage"}
+
+
+@pytest.mark.parametrize("collector", OFF)
+async def test_what_is_switched_off_is_not_asked_for(tmp_path, collector):
+    async with Rig(tmp_path, world_of(), account={"collectors": {collector: False}}) as rig:
+        await rig.sleep(4000)
+        assert rig.requests()[collector] == 0
+        assert collector not in rig.shown.families
+        others = {"schedules", "usage"} - {collector}
+        assert others <= set(rig.shown.families)
+        assert set(rig.heard.cycles) == {""}
+
+
+@pytest.mark.parametrize("collector", OFF)
+async def test_what_the_key_may_not_read_is_withdrawn_and_tried_again_hourly_and_the_rest_goes_on(
+    tmp_path, collector
+):
+    async with Rig(tmp_path, world_of()) as rig:
+        await rig.sleep(300)
+        assert rig.shown.families[collector]
+        rig.faults.add(ApiFault(kind="status", operation=collector, value=403))
+        await rig.sleep(600)
+        assert rig.shown.families[collector] == {}
+        assert rig.heard.collectors[collector] == (False, "forbidden")
+        assert (await rig.asked(6 * 3600))[collector] == 6
+        assert all(rig.shown.families[other] for other in set(OFF) - {collector})
+        rig.faults.clear()
+        await rig.sleep(4300)
+        assert rig.shown.families[collector]
+        assert rig.heard.collectors[collector] == (True, "")
+        assert rig.counted() == rig.truth()
+
+
+@pytest.mark.parametrize("collector", ["sparklines", "usage"])
+async def test_what_failed_three_times_is_withdrawn_and_a_failure_beside_the_cycles_is_none_of_theirs(
+    tmp_path, collector
+):
+    async with Rig(tmp_path, world_of()) as rig:
+        await rig.sleep(300)
+        rig.faults.add(ApiFault(kind="html", operation=collector))
+        await rig.sleep(1260)
+        assert rig.shown.families[collector]
+        assert rig.heard.collectors[collector] == (True, "decode")
+        await rig.sleep(600)
+        assert rig.shown.families[collector] == {}
+        assert rig.heard.collectors[collector] == (False, "decode")
+        assert set(rig.heard.cycles) == {""}
+        assert set(rig.heard.ups) == {True}
+
+
+async def test_a_page_of_sparklines_that_fails_leaves_the_picture_as_it_was(tmp_path):
+    schedules = [ScheduleSpec(key=f"s{number}", name=f"schedule {number}") for number in range(150)]
+    async with Rig(tmp_path, world_of(*schedules)) as rig:
+        await rig.sleep(120)
+        before = rig.shown.families["sparklines"]
+        rig.faults.add(ApiFault(kind="status", operation="sparklines", value=400, nth=(2,)))
+        await rig.sleep(600)
+        assert rig.faults.fired()
+        assert rig.shown.families["sparklines"] is before
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [("monthly", None), ("monthly.executionsUsed", None), ("monthly.resetsAt", "next month")],
+)
+async def test_usage_that_lacks_something_shows_the_rest(tmp_path, path, value):
+    async with Rig(tmp_path, world_of()) as rig:
+        rig.faults.add(ApiFault(kind="set", operation="usage", path=path, value=value))
+        await rig.sleep(120)
+        assert rig.heard.collectors["usage"] == (True, "")
+        assert ("runtype_usage_executions", ("acme", "monthly")) not in rig.shown.families[
+            "usage"
+        ] or path.endswith("At")
+
+
+async def test_while_the_key_is_refused_nothing_is_asked_beside_the_cycles(tmp_path):
+    async with Rig(tmp_path, world_of()) as rig:
+        await rig.sleep(120)
+        rig.faults.add(ApiFault(kind="status", value=401))
+        await rig.sleep(120)
+        asked = await rig.asked(3600)
+        assert asked["usage"] == asked["sparklines"] == 0
+        rig.faults.clear()
+        asked = await rig.asked(120)
+        assert asked["usage"] == asked["sparklines"] == 1
+
+
+async def test_usage_that_hangs_holds_up_neither_cycles_nor_sweeps(tmp_path):
+    async with Rig(tmp_path, world_of(), account={"timeout": "30s"}) as rig:
+        rig.faults.add(ApiFault(kind="hang", operation="usage"))
+        await rig.sleep(2 * 3600)
+        assert set(rig.heard.cycles) == {""}
+        assert len(rig.heard.cycles) == 120
+        assert rig.counted() == rig.truth()
+        assert rig.heard.collectors["usage"] == (False, "timeout")
+
+
+async def test_a_ledger_that_fails_and_a_fault_of_ours_stop_no_reading(tmp_path, logs, monkeypatch):
+    async with Rig(tmp_path, world_of()) as rig:
+        await rig.sleep(30)
+        failures = iter(
+            [LedgerFailed(rig.path, sqlite3.OperationalError("full")), KeyError("ours")]
+        )
+
+        def failing(_: str) -> list:
+            raise next(failures, AssertionError("asked once more"))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(rig.ledger, "costs_due", failing)
+            await rig.sleep(120)
+        await rig.sleep(600)
+        events = {entry["event"] for entry in logs}
+        assert {
+            "costs wait: the ledger failed",
+            "reading usage, sparklines or costs failed",
+        } <= events
+        assert (await rig.asked(600))["usage"] == 1
+
+
+def test_ids_go_in_portions_of_a_hundred_and_of_what_a_url_carries():
+    assert [
+        len(portion) for portion in portions([f"schedule_{number:026}" for number in range(250)])
+    ] == [100, 100, 50]
+    assert [
+        len(portion) for portion in portions(["x" * 500 + str(number) for number in range(30)])
+    ] == [11, 11, 8]
+    assert list(portions(["a", "b,c", "d"])) == [["a", "d"]]
+    assert list(portions([])) == []
