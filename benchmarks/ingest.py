@@ -33,7 +33,7 @@ from runtype_exporter.ledger.counting import count_page
 from runtype_exporter.ledger.identities import Page, result_identity
 from runtype_exporter.metrics import OwnMetrics
 from runtype_exporter.model import Batch, BatchRef, Labels, Seen
-from runtype_exporter.polling import Statuses
+from runtype_exporter.polling import StatusWords
 from runtype_exporter.polling.sweeps.sweep import CHUNK, advance, begin
 from runtype_exporter.runtype import Budget, Client
 from runtype_exporter.runtype.responses import RESULTS
@@ -117,8 +117,8 @@ def batch() -> Batch:
 
 
 def in_memory(pages: Iterable[bytes]) -> None:
-    """Decode, read and count pages. Every identity is new."""
-    statuses, swept = Statuses(), batch()
+    """Decode, read and count; every identity is new."""
+    statuses, walked = StatusWords(), batch()
     for text in pages:
         results = statuses.results(RESULTS.decode(text).data)
         page = Page([result_identity(result.key or "") for result in results], {}, {})
@@ -131,8 +131,8 @@ def new_ledger(folder: str) -> Ledger:
     return Ledger.open(path, clock=SystemClock(), boundaries=catalogue.boundaries())
 
 
-def commit(ledger: Ledger, swept: Batch, text_or_page: Any, statuses: Statuses) -> Batch:
-    """Write one page into the ledger, in the same chunks as polling does."""
+def commit(ledger: Ledger, walked: Batch, text_or_page: Any, statuses: StatusWords) -> Batch:
+    """One page into the ledger, in the portions in which polling does it."""
     results = statuses.results(text_or_page.data)
     total = text_or_page.pagination.total
     for start in range(0, len(results), CHUNK):
@@ -146,8 +146,8 @@ def commit(ledger: Ledger, swept: Batch, text_or_page: Any, statuses: Statuses) 
 
 
 def with_ledger(pages: Iterable[bytes], folder: str) -> None:
-    """Decode, read, look up, count and commit pages."""
-    ledger, statuses, swept = new_ledger(folder), Statuses(), batch()
+    """Decode, read, look up, count and commit."""
+    ledger, statuses, walked = opened(folder), StatusWords(), batch()
     for text in pages:
         swept = commit(ledger, swept, RESULTS.decode(text), statuses)
     ledger.close()
@@ -174,8 +174,8 @@ def serve(port: int, size: int, total: int) -> None:
 
 
 async def over_http(port: int, size: int, folder: str) -> None:
-    """Read all pages with the real client, and commit them."""
-    ledger, statuses, swept = new_ledger(folder), Statuses(), batch()
+    """The real client, read and committed."""
+    ledger, statuses, walked = opened(folder), StatusWords(), batch()
     own, clock = OwnMetrics(), SystemClock()
     budget = Budget("acme", 1_000_000, ledger, clock, own)
     url = f"http://127.0.0.1:{port}"

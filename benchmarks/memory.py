@@ -17,7 +17,7 @@ from runtype_exporter.clock import SystemClock
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.metrics import Gauges, OwnMetrics, Publisher
 from runtype_exporter.model import Batch, BatchRef, Labels, Probe, Seen
-from runtype_exporter.polling import Statuses
+from runtype_exporter.polling import StatusWords
 from runtype_exporter.polling.batches import lifecycle
 from runtype_exporter.polling.sweeps.sweep import CHUNK, advance, begin, finish
 from runtype_exporter.runtype import ResultRow
@@ -61,7 +61,7 @@ def swept_batch(number: int, size: int, now: float) -> Batch:
 def main() -> None:
     """Measure, and print the figures."""
     records = int(sys.argv[1]) if len(sys.argv) > 1 else RECORDS
-    clock, statuses = SystemClock(), Statuses()
+    clock, statuses = SystemClock(), StatusWords()
     size = records // BATCHES
     print(f"{USER_AGENT}: {records} open records in {BATCHES} batches")
     with tempfile.TemporaryDirectory() as folder:

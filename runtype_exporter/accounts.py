@@ -15,12 +15,11 @@ from functools import partial
 import structlog
 
 from runtype_exporter.clock import Clock
-from runtype_exporter.config import Account as AccountConfig
-from runtype_exporter.config import Config, SecretError
+from runtype_exporter.config import Account, Config, SecretError
 from runtype_exporter.ledger import Ledger, LedgerError
 from runtype_exporter.metrics import Bounds, Gauges, OwnMetrics
 from runtype_exporter.model import AccountStatus
-from runtype_exporter.polling import Account, Statuses
+from runtype_exporter.polling import AccountPoller, StatusWords
 from runtype_exporter.runtype import Budget, Client
 
 _log = structlog.get_logger()
@@ -30,7 +29,7 @@ _log = structlog.get_logger()
 class _Running:
     """One account at work, and what must be closed after it."""
 
-    account: Account
+    poller: AccountPoller
     client: Client
     budget: Budget
     task: asyncio.Task[None] | None = None
@@ -61,7 +60,7 @@ class Accounts:
 
     def statuses(self) -> tuple[AccountStatus, ...]:
         """How they are doing."""
-        return tuple(running.account.status() for running in self._running)
+        return tuple(running.poller.status() for running in self._running)
 
     def start(self, config: Config, tasks: asyncio.TaskGroup) -> None:
         """Poll every account of a configuration, each in a task of the group.
@@ -71,8 +70,8 @@ class Accounts:
         """
         self._build(config)
         for running in self._running:
-            name = running.account.config.name
-            running.task = tasks.create_task(running.account.run(), name=f"account {name}")
+            name = running.poller.config.name
+            running.task = tasks.create_task(running.poller.run(), name=f"account {name}")
 
     async def catch_up(self, config: Config) -> bool:
         """Poll every account of a configuration until nothing is left to do. Whether all went well.
@@ -81,7 +80,7 @@ class Accounts:
             LedgerError: a budget cannot be read.
         """
         self._build(config)
-        return all(await asyncio.gather(*(running.account.catch_up() for running in self._running)))
+        return all(await asyncio.gather(*(running.poller.catch_up() for running in self._running)))
 
     async def stop(self) -> None:
         """Stop them all, also while the API hangs. Without any there is nothing to do."""
@@ -89,11 +88,11 @@ class Accounts:
         await asyncio.gather(*(account.stop() for account in running))
 
     def _build(self, config: Config) -> None:
-        statuses = Statuses(config.metrics.status_map)
+        status_words = StatusWords(config.metrics.status_map)
         for account in config.accounts:
-            self._running.append(self._one(account, config, statuses))
+            self._running.append(self._one(account, config, status_words))
 
-    def _one(self, account: AccountConfig, config: Config, statuses: Statuses) -> _Running:
+    def _one(self, account: Account, config: Config, status_words: StatusWords) -> _Running:
         self.own.account(account.name)
         budget = Budget(account.name, account.requests_per_hour, self.ledger, self.clock, self.own)
         client = Client(
@@ -107,7 +106,7 @@ class Accounts:
             page_size=account.page_size,
             user_agent=self.user_agent,
         )
-        polled = Account(
+        poller = AccountPoller(
             config=account,
             poll=config.poll,
             retention=config.state.retention,
@@ -115,16 +114,16 @@ class Accounts:
             client=client,
             budget=budget,
             ledger=self.ledger,
-            statuses=statuses,
+            status_words=status_words,
             telemetry=self.own,
             pictures=self.gauges,
             clock=self.clock,
             room=self.bounds,
         )
-        return _Running(polled, client, budget)
+        return _Running(poller, client, budget)
 
 
-def _key(account: AccountConfig) -> str:
+def _key(account: Account) -> str:
     """The account's key as it lies there now.
 
     "", which the client refuses to send, where a rotation has gone wrong.

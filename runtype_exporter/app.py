@@ -22,7 +22,7 @@ from runtype_exporter.ledger import Ledger, LedgerError, LedgerReplaced
 from runtype_exporter.metrics import Bounds, Gauges, OwnMetrics, Publisher, label_set_lines
 from runtype_exporter.model import Snapshot, Status
 from runtype_exporter.objectives import Objective, Objectives
-from runtype_exporter.polling import Statuses
+from runtype_exporter.polling import StatusWords
 from runtype_exporter.signals import Signals
 from runtype_exporter.web import Server, create_app
 
@@ -85,7 +85,7 @@ class Exporter:
         )
         self._gauges = Gauges(
             batches_per_schedule=metrics.batches_per_schedule,
-            known_words=Statuses(metrics.status_map).known,
+            known_words=StatusWords(metrics.status_map).known,
             bounds=self._bounds,
         )
         self._accounts = Accounts(
@@ -253,7 +253,7 @@ class Exporter:
         self._own.series_limit(metrics.max_series)
         self._gauges.configure(
             batches_per_schedule=metrics.batches_per_schedule,
-            known_words=Statuses(metrics.status_map).known,
+            known_words=StatusWords(metrics.status_map).known,
         )
         self._ledger.set_objectives(_objectives(config))
         self._accounts.start(config, self._tasks)

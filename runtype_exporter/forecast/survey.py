@@ -14,7 +14,7 @@ from runtype_exporter.forecast.inventory import AccountInventory
 from runtype_exporter.forecast.requests import pages
 from runtype_exporter.model import BudgetState
 from runtype_exporter.polling.discovery.run_list import order_of
-from runtype_exporter.polling.status_words import time
+from runtype_exporter.polling.status_words import parse_time
 from runtype_exporter.protocols import Telemetry
 from runtype_exporter.runtype import Budget, Client, Forbidden, RunRow, ScheduleRow, Summary
 from runtype_exporter.runtype.budget import HOUR
@@ -161,8 +161,8 @@ def _inventory(
     unseen = {row.id for row in found.schedules if not row.agent_id and followed(row.id)} - {
         flow[0] for flow in flows
     }
-    hours = _hours(
-        [at for run in found.runs if (at := time(run.created_at)) is not None],
+    hours = _span(
+        [at for run in found.runs if (at := parse_time(run.created_at)) is not None],
         now,
         more=found.more_runs,
     )
@@ -189,8 +189,8 @@ def _inventory(
         ended=tuple(run.total_records or 0 for run in with_records if followed(run.schedule_id)),
         hours=hours,
         adhoc_ended=tuple(row.total_records or 0 for row in imports),
-        adhoc_hours=_adhoc_hours(
-            sorted(at for row in imports if (at := time(row.started_at)) is not None)
+        adhoc_hours=_pace(
+            sorted(at for row in imports if (at := parse_time(row.started_at)) is not None)
         ),
         run_pages=pages(in_retention, min(account.page_size, MAX_LIST_PAGE)),
         ordered=not found.more_runs or _in_order(found.runs),
@@ -200,7 +200,9 @@ def _inventory(
 
 
 def _in_order(runs: Sequence[RunRow]) -> bool:
-    return order_of([at for run in runs if (at := time(run.created_at)) is not None]) != "none"
+    return (
+        order_of([at for run in runs if (at := parse_time(run.created_at)) is not None]) != "none"
+    )
 
 
 def _hours(created: Sequence[float], now: float, *, more: bool) -> float:

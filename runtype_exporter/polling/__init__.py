@@ -6,7 +6,7 @@ The only room that knows two others, `runtype` and `ledger`; it must not know me
 files.
 """
 
-from runtype_exporter.polling.poller import Account
-from runtype_exporter.polling.status_words import Statuses
+from runtype_exporter.polling.poller import AccountPoller
+from runtype_exporter.polling.status_words import StatusWords
 
-__all__ = ["Account", "Statuses"]
+__all__ = ["AccountPoller", "StatusWords"]

@@ -13,22 +13,22 @@ _log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class Access:
+class ApiKeyState:
     """One account's. It is taken for granted until the API refuses the key."""
 
     account: str
-    granted: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    accepted: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     def __post_init__(self) -> None:
         """Begin with confidence."""
-        self.granted.set()
+        self.accepted.set()
 
     def refuse(self, error: Unauthorised) -> None:
         """The API refused the key; said once, until it takes it again."""
-        if self.granted.is_set():
+        if self.accepted.is_set():
             _log.error(
                 "the API refuses the key: polling drops to one request a minute",
                 account=self.account,
                 error=str(error),
             )
-        self.granted.clear()
+        self.accepted.clear()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from runtype_exporter.clock import Clock
-from runtype_exporter.polling.timers import Wait
+from runtype_exporter.polling.timers import WallClockTimer
 from runtype_exporter.protocols import Telemetry
 from runtype_exporter.runtype import ApiError, Forbidden, NetworkError, Throttled, Unauthorised
 
@@ -30,14 +30,14 @@ def _nothing(_: str) -> None:
 
 
 @dataclass(slots=True)
-class _State:
+class _CollectorState:
     failures: int = 0
-    forbidden: Wait = field(default_factory=Wait)
+    forbidden: WallClockTimer = field(default_factory=WallClockTimer)
     answered: bool = False
 
 
 @dataclass(slots=True)
-class Collectors:
+class CollectorStates:
     """One account's reads by name. `off` are those that the configuration switches off."""
 
     account: str
@@ -52,24 +52,26 @@ class Collectors:
     """Whether this cycle met an API that answers."""
     failure: str = field(default="", init=False)
     """The reason of this cycle's first failure, "" for none."""
-    _states: dict[str, _State] = field(default_factory=dict, init=False)
+    _states: dict[str, _CollectorState] = field(default_factory=dict, init=False)
 
     def start_cycle(self) -> None:
         """Forget what the cycle before met."""
         self.asked = self.reached = False
         self.failure = ""
 
-    def open(self, name: str) -> bool:
+    def is_enabled(self, name: str) -> bool:
         """Whether the read may be asked now."""
         return name not in self.off and self._state(name).forbidden.over(self.clock.now())
 
-    def pending(self, name: str) -> bool:
+    def never_answered(self, name: str) -> bool:
         """Whether the read may still tell what it has never told.
 
         It is asked, has not answered yet and has not failed too often.
         """
         state = self._state(name)
-        return self.open(name) and not state.answered and state.failures < FAILURES_TO_WITHDRAW
+        return (
+            self.is_enabled(name) and not state.answered and state.failures < FAILURES_TO_WITHDRAW
+        )
 
     async def read(self, name: str, reader: Callable[[], Awaitable[None]]) -> bool:
         """Ask, if that is open. Whether it answered.
@@ -78,7 +80,7 @@ class Collectors:
             ApiError: of the kinds that leave no sense in asking for anything else now:
                 unauthorised, throttled, unreachable.
         """
-        if not self.open(name):
+        if not self.is_enabled(name):
             return False
         self.asked = True
         try:
@@ -89,25 +91,27 @@ class Collectors:
                 raise
             return False
         self.reached = True
-        self.answered(name)
+        self.record_answer(name)
         return True
 
-    async def aside(self, name: str, reader: Callable[[], Awaitable[None]]) -> ApiError | None:
+    async def read_in_background(
+        self, name: str, reader: Callable[[], Awaitable[None]]
+    ) -> ApiError | None:
         """Ask beside the cycles, if that is open.
 
         A failure, which is handed back, is none of a cycle's.
         """
-        if not self.open(name):
+        if not self.is_enabled(name):
             return None
         try:
             await reader()
         except ApiError as error:
             self._count(name, error)
             return error
-        self.answered(name)
+        self.record_answer(name)
         return None
 
-    def answered(self, name: str) -> None:
+    def record_answer(self, name: str) -> None:
         """The read works."""
         state = self._state(name)
         state.failures = 0
@@ -117,8 +121,8 @@ class Collectors:
     def forbid(self, name: str, error: ApiError) -> None:
         """The key's scopes do not cover the read: leave it alone for an hour."""
         now = self.clock.now()
-        self._state(name).forbidden = Wait(now, now + FORBIDDEN_RETRY)
-        self._tell(name, error, up=False)
+        self._state(name).forbidden = WallClockTimer(now, now + FORBIDDEN_RETRY)
+        self._report(name, error, up=False)
         _log.warning(
             "collector forbidden, asked again in an hour",
             account=self.account,
@@ -126,7 +130,7 @@ class Collectors:
             error=str(error),
         )
 
-    def failed_alone(self, name: str, error: ApiError) -> None:
+    def record_single_failure(self, name: str, error: ApiError) -> None:
         """A read failed for one thing.
 
         That is no failure of the cycle, unless nothing else has answered.
@@ -156,12 +160,12 @@ class Collectors:
                 reason=error.reason,
                 error=str(error),
             )
-            self._tell(name, error, up=state.failures < FAILURES_TO_WITHDRAW)
+            self._report(name, error, up=state.failures < FAILURES_TO_WITHDRAW)
 
-    def _tell(self, name: str, error: ApiError, *, up: bool) -> None:
+    def _report(self, name: str, error: ApiError, *, up: bool) -> None:
         self.telemetry.collector(self.account, name, up=up, failure=error.reason)
         if not up:
             self.withdraw(name)
 
-    def _state(self, name: str) -> _State:
-        return self._states.setdefault(name, _State())
+    def _state(self, name: str) -> _CollectorState:
+        return self._states.setdefault(name, _CollectorState())

@@ -12,20 +12,19 @@ from functools import partial
 import structlog
 
 from runtype_exporter.clock import Clock
-from runtype_exporter.config import Account as AccountConfig
-from runtype_exporter.config import Poll
+from runtype_exporter.config import Account, Poll
 from runtype_exporter.ledger import Ledger, LedgerError
 from runtype_exporter.model import AccountStatus
-from runtype_exporter.polling.api_key_state import Access
-from runtype_exporter.polling.background.reads import Extras
-from runtype_exporter.polling.batches.closing import Endings
-from runtype_exporter.polling.batches.costs import Costs
-from runtype_exporter.polling.batches.gauges import Shows
-from runtype_exporter.polling.batches.labels import LabelTable, Unlimited
-from runtype_exporter.polling.collectors import Collectors
+from runtype_exporter.polling.api_key_state import ApiKeyState
+from runtype_exporter.polling.background.reads import BackgroundReads
+from runtype_exporter.polling.batches.closing import BatchCloser
+from runtype_exporter.polling.batches.costs import CostReads
+from runtype_exporter.polling.batches.gauges import BatchGauges
+from runtype_exporter.polling.batches.labels import LabelTable, NoSeriesLimit
+from runtype_exporter.polling.collectors import CollectorStates
 from runtype_exporter.polling.discovery.cycle import Discovery
-from runtype_exporter.polling.discovery.status_probe import Probes
-from runtype_exporter.polling.status_words import Statuses
+from runtype_exporter.polling.discovery.status_probe import StatusProbe
+from runtype_exporter.polling.status_words import StatusWords
 from runtype_exporter.polling.sweeps.sweep import Sweeper
 from runtype_exporter.polling.sweeps.workers import Workers
 from runtype_exporter.protocols import Pictures, Room, Telemetry
@@ -43,31 +42,31 @@ _log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class Account:
+class AccountPoller:
     """One account's polling.
 
     `run` polls until cancelled, `catch_up` until nothing is left to do.
     """
 
-    config: AccountConfig
+    config: Account
     poll: Poll
     retention: float
     batches_per_schedule: int
     client: Client
     budget: Budget
     ledger: Ledger
-    statuses: Statuses
+    status_words: StatusWords
     telemetry: Telemetry
     pictures: Pictures
     clock: Clock
-    room: Room = field(default_factory=Unlimited)
-    _collectors: Collectors = field(init=False)
-    _access: Access = field(init=False)
-    _shows: Shows = field(init=False)
-    _extras: Extras = field(init=False)
+    room: Room = field(default_factory=NoSeriesLimit)
+    _collectors: CollectorStates = field(init=False)
+    _key_state: ApiKeyState = field(init=False)
+    _gauges: BatchGauges = field(init=False)
+    _background: BackgroundReads = field(init=False)
     _discovery: Discovery = field(init=False)
     _workers: Workers = field(init=False)
-    _begun: bool = field(default=False, init=False)
+    _gauges_restored: bool = field(default=False, init=False)
     """Whether what the ledger holds was shown."""
     _up: bool | None = field(default=None, init=False)
     _last_poll: float | None = field(default=None, init=False)
@@ -79,36 +78,36 @@ class Account:
         name = self.config.name
         off = [collector for collector, on in self.config.collectors if not on]
         labels = LabelTable(name, self.ledger, self.room)
-        self._access = Access(name)
-        self._collectors = Collectors(
+        self._key_state = ApiKeyState(name)
+        self._collectors = CollectorStates(
             name, off, self.telemetry, self.clock, withdraw=self._withdraw
         )
-        endings = Endings(
+        closer = BatchCloser(
             account=name,
             configured=frozenset(entry.id for entry in self.config.batches),
             settle_time=self.poll.settle_time,
             ledger=self.ledger,
             labels=labels,
-            statuses=self.statuses,
+            status_words=self.status_words,
             clock=self.clock,
-            costs=partial(self._collectors.open, "cost"),
+            costs=partial(self._collectors.is_enabled, "cost"),
         )
-        self._shows = Shows(
+        self._gauges = BatchGauges(
             config=self.config,
             batches_per_schedule=self.batches_per_schedule,
             ledger=self.ledger,
             labels=labels,
-            statuses=self.statuses,
-            endings=endings,
+            status_words=self.status_words,
+            closer=closer,
             pictures=self.pictures,
         )
-        self._extras = Extras(
+        self._background = BackgroundReads(
             account=name,
             interval=self.poll.discovery_interval,
             client=self.client,
             collectors=self._collectors,
-            costs=Costs(
-                name, self.client, self.ledger, self._collectors, self.clock, self._shows.batches
+            costs=CostReads(
+                name, self.client, self.ledger, self._collectors, self.clock, self._gauges.show
             ),
             pictures=self.pictures,
             label=labels.schedule,
@@ -121,25 +120,27 @@ class Account:
             client=self.client,
             ledger=self.ledger,
             labels=labels,
-            statuses=self.statuses,
+            status_words=self.status_words,
             collectors=self._collectors,
-            endings=endings,
-            probes=Probes(name, self.client, self.ledger, self._collectors, endings, self.clock),
+            closer=closer,
+            status_probe=StatusProbe(
+                name, self.client, self.ledger, self._collectors, closer, self.clock
+            ),
             clock=self.clock,
-            listed=self._extras.listed,
+            listed=self._background.set_schedules,
         )
         self._workers = Workers(
             config=self.config,
             settle_time=self.poll.settle_time,
             ledger=self.ledger,
-            sweeper=Sweeper(self.client, self.ledger, labels, self.statuses, self.clock),
-            endings=endings,
+            sweeper=Sweeper(self.client, self.ledger, labels, self.status_words, self.clock),
+            closer=closer,
             collectors=self._collectors,
-            access=self._access,
-            shows=self._shows,
+            key_state=self._key_state,
+            gauges=self._gauges,
             telemetry=self.telemetry,
             clock=self.clock,
-            wake_extras=self._extras.wake,
+            wake_background=self._background.wake,
         )
 
     def status(self) -> AccountStatus:
@@ -150,7 +151,7 @@ class Account:
             open=len(self.ledger.open_batches(self.config.name)),
             waiting=len(self._workers.queue),
             last_poll=self._last_poll,
-            last_error=self._last_error or self._workers.stumbled,
+            last_error=self._last_error or self._workers.last_error,
         )
 
     async def run(self) -> None:
@@ -159,7 +160,7 @@ class Account:
         async with asyncio.TaskGroup() as tasks:
             for _ in range(self.poll.max_concurrency):
                 tasks.create_task(self._workers.work())
-            tasks.create_task(self._extras.run(self._access.granted))
+            tasks.create_task(self._background.run(self._key_state.accepted))
             tasks.create_task(self._cycles())
 
     async def catch_up(self) -> bool:
@@ -167,7 +168,7 @@ class Account:
 
         Whether all went well; nothing is tried twice.
         """
-        self._workers.patient = False
+        self._workers.retry = False
         tasks = [
             asyncio.create_task(self._workers.work()) for _ in range(self.poll.max_concurrency)
         ]
@@ -181,9 +182,9 @@ class Account:
                 unclaimed = any(
                     batch.unclaimed for batch in self.ledger.open_batches(self.config.name)
                 )
-                well = well and not self._workers.stumbled
+                well = well and not self._workers.last_error
                 if not well or not (unclaimed or added):
-                    await self._extras.read()
+                    await self._background.read()
                     return well
         finally:
             for task in tasks:
@@ -196,9 +197,9 @@ class Account:
             started = loop.time()
             await self._cycle()
             self._workers.enqueue()
-            self._extras.wake()
+            self._background.wake()
             interval = max(self.poll.interval, self.budget.share_interval(self._discovery.requests))
-            if not self._access.granted.is_set():
+            if not self._key_state.accepted.is_set():
                 interval = max(interval, UNAUTHORISED_INTERVAL)
             await asyncio.sleep(max(0.0, started + interval - loop.time()))
 
@@ -209,20 +210,20 @@ class Account:
         self._collectors.start_cycle()
         failure = error_text = ""
         try:
-            if not self._begun:
-                self._shows.everything()
-                self._begun = True
+            if not self._gauges_restored:
+                self._gauges.show_all()
+                self._gauges_restored = True
             try:
                 await self._discovery.cycle()
             finally:  # what a cycle changed before it failed may never change again
-                self._shows.batches(self._discovery.touched.values())
+                self._gauges.show(self._discovery.changed.values())
             failure = self._collectors.failure
             if self._last_error and not failure:
                 self._recover()
         except ApiError as error:
             failure, error_text = error.reason, str(error)
             if isinstance(error, Unauthorised):
-                self._access.refuse(error)
+                self._key_state.refuse(error)
         except LedgerError as error:
             failure, error_text = "ledger", str(error)
             ledger_failures.warn("polling pauses: the ledger failed", name, error)
@@ -232,19 +233,19 @@ class Account:
         if self._collectors.asked:  # else nothing was to be asked, and it is as it was
             self._up = self._collectors.reached and failure != "unauthorised"
             if self._up:
-                self._access.granted.set()
+                self._key_state.accepted.set()
         self._up = bool(self._up)
         self.telemetry.up(name, up=self._up)
         now = self.clock.now()
         self.telemetry.cycle(name, now - began, now, failure)
         self._last_error = error_text or (f"cycle failed: {failure}" if failure else "")
         if not failure:
-            self._workers.stumbled = ""
+            self._workers.last_error = ""
             self._last_poll = now
         return not failure
 
     def _withdraw(self, collector: str) -> None:
-        self._shows.withdraw(collector)
+        self._gauges.withdraw(collector)
 
     def _recover(self) -> None:
         """The API is well again.

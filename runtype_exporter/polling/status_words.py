@@ -45,12 +45,12 @@ _STATES: Mapping[Outcome, str] = {
 }
 
 
-def fold(status: str) -> str:
+def normalise(status: str) -> str:
     """A status word as it is compared and kept."""
     return status.strip().casefold()[:STATUS_LENGTH]
 
 
-class Statuses:
+class StatusWords:
     """What status words mean.
 
     The API documents no full set (its statuses are plain strings), so the configuration may add
@@ -59,7 +59,7 @@ class Statuses:
 
     def __init__(self, status_map: Mapping[str, str] | None = None) -> None:
         added = {
-            fold(word): None if meaning == "unfinished" else meaning
+            normalise(word): None if meaning == "unfinished" else meaning
             for word, meaning in (status_map or {}).items()
         }
         self._words: Mapping[str, Outcome | None] = {**_WORDS, **added}  # type: ignore[dict-item]  # the config checked the meanings
@@ -95,20 +95,26 @@ class Statuses:
         return [self._result(row) for row in rows]
 
     def _result(self, row: ResultRow) -> Result:
-        status = row.status if row.status in self._words else fold(row.status)
-        executed = row.executed_at if told(row.executed_at) else None
-        failed = row.failed_at if told(row.failed_at) else None
+        status = row.status if row.status in self._words else normalise(row.status)
+        executed = row.executed_at if has_timestamp(row.executed_at) else None
+        failed = row.failed_at if has_timestamp(row.failed_at) else None
         outcome = self.outcome(status, ended=executed is not None or failed is not None)
         if outcome is None:
             return Result(
-                row.record_result_id, row.record_id, status, None, time(row.created_at), None, ""
+                row.record_result_id,
+                row.record_id,
+                status,
+                None,
+                parse_time(row.created_at),
+                None,
+                "",
             )
         first, second = (failed, executed) if outcome == "failure" else (executed, failed)
         end = second if first is None else first
-        created, finished = time(row.created_at), time(end)
+        created, finished = parse_time(row.created_at), parse_time(end)
         fault = ""
         if created is None or finished is None:
-            fault = "missing" if end is None or not told(row.created_at) else "unparseable"
+            fault = "missing" if end is None or not has_timestamp(row.created_at) else "unparseable"
         elif finished < created:
             fault = "negative"
         return Result(
@@ -116,7 +122,7 @@ class Statuses:
         )
 
 
-def time(text: object) -> float | None:
+def parse_time(text: object) -> float | None:
     """A timestamp of the API as seconds since the Unix epoch, None where there is none to trust."""
     try:
         moment = parse_timestamp(text)
@@ -125,7 +131,7 @@ def time(text: object) -> float | None:
     return None if moment is None or moment < EARLIEST else moment
 
 
-def told(text: object) -> bool:
+def has_timestamp(text: object) -> bool:
     """Whether something stands in a timestamp's place, be it unreadable.
 
     A time before `EARLIEST` is none.

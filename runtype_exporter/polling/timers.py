@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class WallClockTimer:
     """From one moment until another. By default it is over."""
 
     since: float = 0.0
@@ -25,7 +25,7 @@ class Wait:
         return not self.since <= now < self.until
 
 
-def held(until: float, now: float, longest: float) -> bool:
+def still_pending(until: float, now: float, longest: float) -> bool:
     """Whether a wait that was stored still lasts.
 
     One with more to go than the longest ever has is from before the clock was set back.

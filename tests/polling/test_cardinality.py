@@ -12,7 +12,7 @@ from runtype_exporter import catalogue
 from runtype_exporter.metrics import Bounds, Gauges, OwnMetrics, Publisher, label_set_lines
 from runtype_exporter.metrics.words import OTHERS
 from runtype_exporter.model import OVERFLOW
-from runtype_exporter.polling import Statuses
+from runtype_exporter.polling import StatusWords
 from runtype_exporter.polling.status_words import STATUS_LENGTH
 from runtype_exporter.polling.sweeps.sweep import MOST_WORDS
 from runtype_exporter.simulator.faults import Fault
@@ -30,14 +30,14 @@ class Exposed:
     def __init__(self, rig: Rig, limit: int = LIMIT) -> None:
         self.rig = rig
         self.own = OwnMetrics()
-        self.bounds = rig.room = Bounds(
+        self.bounds = rig.series_limit = Bounds(
             limit,
             label_set=label_set_lines(catalogue.boundaries(), 0),
             durable=lambda: rig.ledger.lines(),  # noqa: PLW0108  # it is opened later
             on_dropped=self.own.dropped,
         )
-        self.gauges = rig.shown = Gauges(
-            batches_per_schedule=1, known_words=Statuses().known, bounds=self.bounds
+        self.gauges = rig.gauges = Gauges(
+            batches_per_schedule=1, known_words=StatusWords().known, bounds=self.bounds
         )
         self.publisher = Publisher(
             ledger=lambda: rig.ledger.snapshot(),  # noqa: PLW0108  # see above
@@ -105,7 +105,7 @@ async def test_more_label_sets_than_there_is_room_for_are_pooled_and_their_total
         await exposed.watch(1500)
         rig.world.stop(rig.clock.now())
         await exposed.watch(900)
-        assert rig.open() == set()
+        assert rig.open_batches() == set()
         assert truth(rig) == exposed.by_outcome()
         shown = {
             (s.labels["schedule"], s.labels["flow"])
@@ -161,7 +161,7 @@ async def test_a_backlog_of_hundreds_of_open_batches_fits_and_is_counted_whole(t
         await asyncio.sleep(400)
         rig.start()
         await rig.sleep(5)
-        assert len(rig.open()) > 200
+        assert len(rig.open_batches()) > 200
         assert exposed.lines() <= LIMIT
         dropped = {
             s.labels["kind"]: s.value
@@ -169,7 +169,7 @@ async def test_a_backlog_of_hundreds_of_open_batches_fits_and_is_counted_whole(t
         }
         assert dropped["batch"] > 50
         await exposed.watch(1200)
-        assert rig.open() == set()
+        assert rig.open_batches() == set()
         assert truth(rig) == exposed.by_outcome()
 
 

@@ -42,7 +42,7 @@ class Watched:
         self.rig = rig
         self.held: dict[tuple[str, tuple[str, ...]], float] = {}
         self.ended: Counter[tuple[str, tuple[str, ...]]] = Counter()
-        self.gauges = rig.shown = Gauges(batches_per_schedule=1, known_words=frozenset())
+        self.gauges = rig.gauges = Gauges(batches_per_schedule=1, known_words=frozenset())
         self.publisher = Publisher(
             ledger=self.snapshot, pictures=self.gauges.snapshot, own=OwnMetrics(), clock=rig.clock
         )
@@ -80,7 +80,7 @@ class Watched:
     def levels(self) -> dict[str, int]:
         """How much of everything there is."""
         rig, gate, renderer = self.rig, self.publisher._gate, self.publisher._renderer
-        account = rig.account
+        account = rig.poller
         with rig.ledger._database.reading() as connection:
             tables = [
                 name
@@ -96,7 +96,7 @@ class Watched:
         return rows | {
             "identities": rig.ledger.rows(),
             "bytes": rig.ledger.size(),
-            "open batches": len(rig.open()),
+            "open batches": len(rig.open_batches()),
             "groups of gauges": len(self.gauges._groups),
             "batches with gauges": len(self.gauges._group_of),
             "series at the gate": len(gate._began),
@@ -108,7 +108,7 @@ class Watched:
             "durable series": len(self.held),
             "lines": self.publisher.current.lines,
             "lines of the ledger": rig.ledger.lines(),
-            "missing": len(account._discovery.endings.missing),
+            "missing": len(account._discovery.closer.missing),
             "warned of": len(account._workers._warned) + len(account._discovery._warned),
             "waiting": len(account._workers.queue),
         }
@@ -149,7 +149,7 @@ async def test_over_a_month_nothing_grows_and_every_total_is_the_truth(tmp_path)
         rig.world.stop(rig.clock.now())
         await rig.sleep(2 * DAY)
         scraping.cancel()
-        assert rig.open() == set()
+        assert rig.open_batches() == set()
         assert rig.truth() == watched.total("runtype_records_finished_total")
         assert rig.run_truth() == watched.total("runtype_schedule_runs_finished_total")
         assert sum(watched.ended.values()), "schedules that are gone have ended"
@@ -166,4 +166,4 @@ async def test_over_a_month_nothing_grows_and_every_total_is_the_truth(tmp_path)
         if level > levels[2][name] * 1.05 + slack[name]
     }
     assert grown == {}
-    assert set(rig.heard.cycles) == {""}
+    assert set(rig.telemetry.cycles) == {""}

@@ -46,9 +46,9 @@ async def test_a_fleet_at_rest_costs_two_requests_a_cycle_however_many_batches_w
         for second in range(110):
             rig.world.add_batch(DONE, schedule="a", at=START + 2 + second)
         await rig.sleep(1000)
-        assert rig.open() == set()
+        assert rig.open_batches() == set()
         assert rig.counted() == {("nightly", "enrich", "success"): 330.0}
-        assert await rig.asked(600) == {"summary": 10, "runs": 10}
+        assert await rig.requests_during(600) == {"summary": 10, "runs": 10}
 
 
 async def test_unfinished_batches_whose_counts_stand_still_are_not_paged(tmp_path):
@@ -57,8 +57,8 @@ async def test_unfinished_batches_whose_counts_stand_still_are_not_paged(tmp_pat
         for _ in range(20):
             rig.world.add_batch([RecordPlan(finished=9e5)] * 150, schedule="a", at=START + 2)
         await rig.sleep(200)
-        assert await rig.asked(1200) == {"summary": 20, "runs": 20}
-        assert len(rig.open()) == 20
+        assert await rig.requests_during(1200) == {"summary": 20, "runs": 20}
+        assert len(rig.open_batches()) == 20
 
 
 async def test_no_hour_sees_more_requests_than_the_budget_and_a_backlog_is_done_in_the_end(
@@ -69,12 +69,12 @@ async def test_no_hour_sees_more_requests_than_the_budget_and_a_backlog_is_done_
         for _ in range(10):
             rig.world.add_batch(120, schedule="a", at=START + 1)
         await rig.sleep(6 * 3600)
-        assert max(rig.heard.waiting) > 5
+        assert max(rig.telemetry.waiting) > 5
         rig.world.stop(rig.clock.now())
         await rig.sleep(12 * 3600)
         assert rig.app.state.requests.busiest_hour <= 60
         assert rig.counted() == rig.truth()
-        assert rig.open() == set()
+        assert rig.open_batches() == set()
 
 
 async def test_a_running_batch_of_a_thousand_records_costs_few_pages_a_cycle(tmp_path):
@@ -83,9 +83,9 @@ async def test_a_running_batch_of_a_thousand_records_costs_few_pages_a_cycle(tmp
         await rig.sleep(1)
         run = rig.world.add_batch(records, schedule="a", at=START + 2)
         await rig.sleep(600)
-        early = await rig.asked(300)
+        early = await rig.requests_during(300)
         assert early["batch_results"] <= 5 * 7
-        late = await rig.asked(60)
+        late = await rig.requests_during(60)
         assert late["batch_results"] <= 4
         await rig.sleep(300)
         assert rig.counted() == rig.truth() == {("nightly", "enrich", "success"): 1000.0}
@@ -154,14 +154,14 @@ async def test_a_refused_key_costs_one_request_a_minute_and_polling_goes_on_once
         await rig.sleep(15)
         rig.key = "rt_test_revoked"
         await rig.sleep(60)
-        assert (await rig.asked(1200)).total() == 20
-        status = rig.account.status()
+        assert (await rig.requests_during(1200)).total() == 20
+        status = rig.poller.status()
         assert status.up is False
         assert "refuses the key (401)" in status.last_error
         assert [entry["log_level"] for entry in logs].count("error") == 1
         rig.key = "rt_test_rig"
         await rig.sleep(300)
-        assert rig.account.status().up is True
+        assert rig.poller.status().up is True
         rig.world.stop(rig.clock.now())
         await rig.sleep(300)
         assert rig.counted() == rig.truth()
@@ -178,7 +178,7 @@ async def test_a_key_refused_in_the_middle_of_a_sweep_stops_the_other_workers_to
         rig.faults.clear()
         await rig.sleep(300)
         assert rig.counted() == rig.truth()
-        assert rig.open() == set()
+        assert rig.open_batches() == set()
 
 
 async def test_a_key_without_the_scope_for_results_is_asked_again_in_an_hour(tmp_path):
@@ -189,8 +189,8 @@ async def test_a_key_without_the_scope_for_results_is_asked_again_in_an_hour(tmp
             rig.world.add_batch(DONE, schedule="a", at=START + 2)
         await rig.sleep(100)
         assert rig.requests()["batch_results"] <= 4
-        assert (await rig.asked(3300))["batch_results"] == 0
-        assert rig.account.status().up is True
+        assert (await rig.requests_during(3300))["batch_results"] == 0
+        assert rig.poller.status().up is True
         rig.faults.clear()
         await rig.sleep(600)
         assert rig.counted() == rig.truth()
@@ -209,10 +209,10 @@ async def test_one_batch_that_fails_backs_off_alone_up_to_an_hour(tmp_path):
         ]
         # At 0, 4, 8, 12, 20, 36, 68, 128 ... minutes, in three attempts each.
         assert len(asked) == 3 * 11
-        assert rig.open() == {bad.id} | {
+        assert rig.open_batches() == {bad.id} | {
             b.id for b in rig.world.batches(rig.clock.now()) if b.unfinished(rig.clock.now() - 480)
         }
-        assert set(rig.heard.cycles) == {""}
+        assert set(rig.telemetry.cycles) == {""}
         rig.faults.clear()
         rig.world.stop(rig.clock.now())
         await rig.sleep(3700)
@@ -228,14 +228,14 @@ async def test_after_an_outage_of_hours_everything_is_counted_at_once(tmp_path):
         rig.faults.add(ApiFault(kind="status", value=500))
         assert max(batch.failures for batch in rig.ledger.open_batches("acme")) > 1
         await rig.sleep(6 * 3600 - 10)
-        assert rig.account.status().up is False
-        assert rig.account.status().last_error == "cycle failed: server"
+        assert rig.poller.status().up is False
+        assert rig.poller.status().last_error == "cycle failed: server"
         rig.world.stop(rig.clock.now())
         rig.faults.clear()
         await rig.sleep(600)
         assert rig.counted() == rig.truth()
-        assert rig.open() == set()
-        assert rig.account.status().last_error == ""
+        assert rig.open_batches() == set()
+        assert rig.poller.status().last_error == ""
 
 
 async def test_a_batch_that_is_denied_waits_out_its_back_off_whatever_else_recovers(tmp_path):
@@ -243,9 +243,9 @@ async def test_a_batch_that_is_denied_waits_out_its_back_off_whatever_else_recov
         rig.world.add_batch(DONE, schedule="a", at=START)
         rig.faults.add(ApiFault(kind="status", operation="batch_results", value=404))
         await rig.sleep(4000)
-        rig.faults.add(ApiFault(kind="status", operation="summary", value=500, times=3))
-        assert (await rig.asked(600))["batch_results"] == 0
-        assert "server" in rig.heard.cycles
+        rig.faults.add(Fault(kind="status", operation="summary", value=500, times=3))
+        assert (await rig.requests_during(600))["batch_results"] == 0
+        assert "server" in rig.telemetry.cycles
 
 
 async def test_after_an_outage_of_the_results_alone_everything_is_counted_within_the_back_off(
@@ -268,7 +268,7 @@ async def test_an_api_out_of_reach_is_not_held_against_the_batch(tmp_path, kind)
         run = rig.world.add_batch(DONE, schedule="a", at=START + 2)
         rig.faults.add(ApiFault(kind=kind, operation="batch_results"))
         await rig.sleep(400)
-        assert rig.held(run.batch.id).failures == 0
+        assert rig.batch(run.batch.id).failures == 0
         rig.faults.clear()
         await rig.sleep(121)
         assert rig.counted() == rig.truth()
@@ -277,10 +277,10 @@ async def test_an_api_out_of_reach_is_not_held_against_the_batch(tmp_path, kind)
 async def test_a_batch_that_left_the_ledger_while_it_waited_is_not_asked_for(tmp_path):
     async with Rig(tmp_path, world_of()) as rig:
         await rig.sleep(1)
-        rig.account._workers.queue.add("forgotten", START)
-        assert (await rig.asked(30)).total() == 0
-        assert rig.heard.sweeps == []
-        assert rig.heard.waiting[-1] == 0
+        rig.poller._workers.queue.add("forgotten", START)
+        assert (await rig.requests_during(30)).total() == 0
+        assert rig.telemetry.sweeps == []
+        assert rig.telemetry.waiting[-1] == 0
 
 
 @pytest.mark.parametrize("moment", range(1, 7))
@@ -294,7 +294,7 @@ async def test_a_batch_that_is_closed_while_it_is_walked_stays_closed(tmp_path, 
         commits = 0
 
         def close() -> None:
-            rig.ledger.save(replace(rig.held(batch_id), closed=rig.clock.now(), sweep=None))
+            rig.ledger.save(replace(rig.batch(batch_id), closed=rig.clock.now(), sweep=None))
 
         def committed(_: float) -> None:
             nonlocal commits
@@ -306,10 +306,10 @@ async def test_a_batch_that_is_closed_while_it_is_walked_stays_closed(tmp_path, 
         rig._committed = committed
         await rig.sleep(300)
         assert commits >= moment
-        assert rig.held(batch_id).closed is not None
-        assert rig.held(batch_id).sweep is None
-        assert rig.open() == set()
-        assert rig.heard.sweeps == []
+        assert rig.batch(batch_id).closed is not None
+        assert rig.batch(batch_id).sweep is None
+        assert rig.open_batches() == set()
+        assert rig.telemetry.sweeps == []
 
 
 async def test_a_429_in_a_sweep_pauses_it_and_it_goes_on_where_it_stood(tmp_path):
@@ -327,11 +327,11 @@ async def test_a_429_in_a_sweep_pauses_it_and_it_goes_on_where_it_stood(tmp_path
             )
         )
         await rig.sleep(600)
-        assert rig.held(run.batch.id).sweep.offset == 200
-        assert (await rig.asked(300)).total() == 0
-        assert (await rig.asked(100))["batch_results"] == 2
+        assert rig.batch(run.batch.id).sweep.offset == 200
+        assert (await rig.requests_during(300)).total() == 0
+        assert (await rig.requests_during(100))["batch_results"] == 2
         assert rig.counted() == rig.truth()
-        assert max(rig.heard.throttles) >= START + 900
+        assert max(rig.telemetry.throttles) >= START + 900
 
 
 @contextmanager
@@ -357,7 +357,7 @@ async def test_while_the_ledger_fails_polling_pauses_and_afterwards_the_totals_a
         await rig.sleep(400)
         before = rig.counted()
         with failing(rig, table):
-            asked = await rig.asked(600)
+            asked = await rig.requests_during(600)
             assert rig.counted() == before
             assert asked.total() <= 150
         await rig.sleep(600)
@@ -365,27 +365,27 @@ async def test_while_the_ledger_fails_polling_pauses_and_afterwards_the_totals_a
         await rig.sleep(600)
         assert rig.counted() == rig.truth()
         assert "polling pauses: the ledger failed" in [entry["event"] for entry in logs]
-        assert "ledger" in {*rig.heard.cycles, *rig.heard.sweeps}
-        assert rig.account.status().last_error == ""
+        assert "ledger" in {*rig.telemetry.cycles, *rig.telemetry.sweeps}
+        assert rig.poller.status().last_error == ""
 
 
 async def test_a_ledger_that_fails_at_the_start_is_met_like_any_other_time(tmp_path, logs):
     async with Rig(tmp_path, world_of()) as rig:
         closed = rig.world.add_batch(DONE, schedule="a", at=START + 2).batch
         await rig.sleep(200)
-    rig.shown.batches.clear()
+    rig.gauges.batches.clear()
     rig.build()
     connection = rig.ledger._database._connection
     connection.execute("ALTER TABLE batches RENAME TO unreadable")
-    rig._task = asyncio.create_task(rig.account.run())
+    rig._task = asyncio.create_task(rig.poller.run())
     await rig.sleep(130)
     assert "polling pauses: the ledger failed" in [entry["event"] for entry in logs]
-    assert set(rig.heard.cycles[-3:]) == {"ledger"}
-    assert rig.account.status().last_error
+    assert set(rig.telemetry.cycles[-3:]) == {"ledger"}
+    assert rig.poller.status().last_error
     connection.execute("ALTER TABLE unreadable RENAME TO batches")
     await rig.sleep(60)
     assert rig.view(closed.id).open is False
-    assert rig.account.status().last_error == ""
+    assert rig.poller.status().last_error == ""
     await rig.stop()
 
 
@@ -394,12 +394,12 @@ async def test_a_fault_of_ours_where_a_failed_sweep_is_met_does_not_stop_the_wor
 ):
     async with Rig(tmp_path, world_of()) as rig:
         await rig.sleep(1)
-        rig.faults.add(ApiFault(kind="status", operation="batch_results", value=410, times=20))
-        monkeypatch.setattr(rig.account._workers.endings, "clock", None)
+        rig.faults.add(Fault(kind="status", operation="batch_results", value=410, times=20))
+        monkeypatch.setattr(rig.poller._workers.closer, "clock", None)
         rig.world.add_batch(DONE, schedule="a", at=START + 2)
         await rig.sleep(300)
         assert "a failed sweep could not be met" in [entry["event"] for entry in logs]
-        assert rig.account.status().last_error == "AttributeError"
+        assert rig.poller.status().last_error == "AttributeError"
         monkeypatch.undo()
         rig.faults.clear()
         await rig.sleep(300)
@@ -422,9 +422,9 @@ async def test_a_fault_of_ours_in_one_batch_is_internal_and_does_not_stop_the_ot
 
         monkeypatch.setattr(rig.client, "results", broken)
         await rig.sleep(250)
-        assert rig.open() == {bad}
-        assert rig.held(good).outcome == "success"
-        assert rig.heard.sweeps.count("internal") == 3
+        assert rig.open_batches() == {bad}
+        assert rig.batch(good).outcome == "success"
+        assert rig.telemetry.sweeps.count("internal") == 3
         assert "CUSTOMER-SECRET" not in str([{**entry, "exc_info": ""} for entry in logs])
         monkeypatch.undo()
         await rig.sleep(600)
@@ -438,12 +438,12 @@ async def test_a_fault_of_ours_in_a_cycle_is_internal_and_the_next_cycle_is_trie
         await rig.sleep(1)
         monkeypatch.setattr(rig.client, "summary", lambda: 1 / 0)
         await rig.sleep(120)
-        assert rig.heard.cycles == ["", "internal", "internal"]
-        assert rig.account.status().last_error == "ZeroDivisionError"
+        assert rig.telemetry.cycles == ["", "internal", "internal"]
+        assert rig.poller.status().last_error == "ZeroDivisionError"
         monkeypatch.undo()
         await rig.sleep(60)
-        assert rig.heard.cycles[-1] == ""
-        assert rig.account.status().up is True
+        assert rig.telemetry.cycles[-1] == ""
+        assert rig.poller.status().up is True
 
 
 # --- configured batches ---
@@ -455,18 +455,18 @@ async def test_configured_batches_are_followed_with_every_discovery_switched_off
     )
     async with rig:
         await rig.sleep(90)
-        assert rig.shown.finds == {"backfill": False}
-        assert set(rig.heard.cycles) == {""}
-        assert rig.account.status().up is True
+        assert rig.gauges.finds == {"backfill": False}
+        assert set(rig.telemetry.cycles) == {""}
+        assert rig.poller.status().up is True
         await rig.sleep(600)
-        assert rig.shown.finds == {"backfill": True}
+        assert rig.gauges.finds == {"backfill": True}
         assert rig.counted() == {key: value for key, value in rig.truth().items() if key[0] == ""}
         assert rig.view(batch.id).name == "backfill"
         assert rig.view(batch.id).configured
         assert set(rig.requests()) == {"batch_status", "batch_results"}
-        assert rig.open() == set()
+        assert rig.open_batches() == set()
         await rig.sleep(600)
-        assert rig.account.status().up is True
+        assert rig.poller.status().up is True
 
 
 async def test_what_a_cycle_changed_before_it_failed_is_shown(tmp_path):
@@ -479,8 +479,8 @@ async def test_what_a_cycle_changed_before_it_failed_is_shown(tmp_path):
     rig.faults.add(ApiFault(kind="hang", match="b-out"))
     async with rig:
         await rig.sleep(30)
-        assert rig.heard.cycles == ["timeout"]
-        assert rig.shown.finds["a-missing"] is False
+        assert rig.telemetry.cycles == ["timeout"]
+        assert rig.gauges.finds["a-missing"] is False
 
 
 # --- once ---
@@ -491,7 +491,7 @@ async def test_catching_up_ends_when_nothing_is_left_to_do(tmp_path):
     assert await rig.build().catch_up()
     assert rig.counted() == rig.truth()
     assert rig.clock.now() == START
-    assert rig.account.status().last_poll == START
+    assert rig.poller.status().last_poll == START
     await rig.stop()
 
 
@@ -559,11 +559,11 @@ async def test_a_batch_closed_while_a_page_is_read_that_contradicts_itself_stays
         batch_id = rig.world.add_batch(DONE, schedule="a", at=START + 20).batch.id
         while rig.requests()["batch_results"] == 0:
             await rig.sleep(0.1)
-        rig.ledger.save(replace(rig.held(batch_id), closed=rig.clock.now()))
+        rig.ledger.save(replace(rig.batch(batch_id), closed=rig.clock.now()))
         await rig.sleep(200)
-        assert rig.heard.sweeps == ["paging"]
-        assert rig.held(batch_id).failures == 0
-        assert rig.open() == set()
+        assert rig.telemetry.sweeps == ["paging"]
+        assert rig.batch(batch_id).failures == 0
+        assert rig.open_batches() == set()
 
 
 async def test_what_was_shown_before_a_restart_is_shown_after_it(tmp_path):
@@ -573,16 +573,16 @@ async def test_what_was_shown_before_a_restart_is_shown_after_it(tmp_path):
             closed = rig.world.add_batch(DONE, schedule="a", at=START + second).batch
         running = rig.world.add_batch([RecordPlan(finished=9e5)], schedule="a", at=START + 4).batch
         await rig.sleep(150)  # its cost is read after the cycle in which it closed
-        shown = dict(rig.shown.batches)
+        shown = dict(rig.gauges.batches)
         await rig.stop()
-        rig.shown.batches.clear()
+        rig.gauges.batches.clear()
         rig.start()
         await rig.sleep(0.1)
-        assert set(rig.shown.batches) <= {
+        assert set(rig.gauges.batches) <= {
             batch.ref for batch in rig.ledger.lookup([closed.id, running.id]).values()
         } | set(shown)
-        assert rig.view(running.id) == shown[rig.held(running.id).ref]
-        assert len([view for view in rig.shown.batches.values() if not view.open]) == 1
+        assert rig.view(running.id) == shown[rig.batch(running.id).ref]
+        assert len([view for view in rig.gauges.batches.values() if not view.open]) == 1
 
 
 async def test_no_customer_data_and_no_key_reach_the_logs_or_the_ledger(tmp_path, logs):

@@ -40,7 +40,7 @@ def sandbox(folder, beside: Rig, **more) -> Rig:
         sections=QUICK,
         latency=0.2,
         seed=2,
-        beside=beside,
+        ledger_of=beside,
         **more,
     )
 
@@ -61,12 +61,12 @@ async def test_two_accounts_count_what_is_theirs_and_show_what_is_theirs(tmp_pat
         await to_rest(first, second)
         assert first.counted() == truths(first, second)
         assert {
-            labels.schedule for labels in (view.labels for view in first.shown.batches.values())
+            labels.schedule for labels in (view.labels for view in first.gauges.batches.values())
         } == {"live"}
         assert {
-            labels.schedule for labels in (view.labels for view in second.shown.batches.values())
+            labels.schedule for labels in (view.labels for view in second.gauges.batches.values())
         } == {"test"}
-        assert {account for _, (account, *_) in second.shown.families["schedules"]} == {"test"}
+        assert {account for _, (account, *_) in second.gauges.families["schedules"]} == {"test"}
         costs = first.counted("runtype_cost_dollars_total")
         assert set(costs) == {("live", "enrich"), ("test", "enrich")}
 
@@ -78,10 +78,10 @@ async def test_each_account_keeps_within_its_own_budget_and_none_spends_anothers
     ):
         await first.sleep(6 * 3600)
         assert second.app.state.requests.busiest_hour <= 12
-        assert second.heard.waiting[-1] > 0
+        assert second.telemetry.waiting[-1] > 0
         assert first.app.state.requests.busiest_hour > 150
         await to_rest(first, second)
-        assert first.heard.waiting[-1] == 0
+        assert first.telemetry.waiting[-1] == 0
         assert {
             key: value for key, value in first.counted().items() if key[0] == "live"
         } == first.truth()
@@ -105,11 +105,11 @@ async def test_an_account_that_fails_does_not_touch_the_other(tmp_path, failure)
         second.faults.add(FAILURES[failure])
         before = first.requests()
         await first.sleep(3600)
-        assert set(first.heard.cycles) == {""}
-        assert set(first.heard.ups) == {True}
-        assert set(first.heard.throttles) == {0.0}
+        assert set(first.telemetry.cycles) == {""}
+        assert set(first.telemetry.ups) == {True}
+        assert set(first.telemetry.throttles) == {0.0}
         assert (first.requests() - before)["summary"] >= 58
-        assert all(up for up, _ in first.heard.collectors.values())
+        assert all(up for up, _ in first.telemetry.collectors.values())
         assert second.faults.fired()
         second.faults.clear()
         await first.sleep(3700)
@@ -123,10 +123,10 @@ async def test_a_fault_of_ours_in_one_account_does_not_touch_the_other(tmp_path,
         def broken(_: object) -> None:
             raise KeyError("ours")
 
-        monkeypatch.setattr(second.shown, "show", broken)
+        monkeypatch.setattr(second.gauges, "show", broken)
         await first.sleep(3600)
-        assert set(first.heard.cycles) == {""}
-        assert "internal" in second.heard.cycles
+        assert set(first.telemetry.cycles) == {""}
+        assert "internal" in second.telemetry.cycles
         await to_rest(first)
         assert {
             key: value for key, value in first.counted().items() if key[0] == "live"
@@ -138,7 +138,7 @@ async def test_a_batch_that_two_accounts_see_is_counted_and_paid_by_the_first_al
     async with Rig(tmp_path, settings, sections=QUICK, latency=0.2) as first:
         await first.sleep(5)
         async with Rig(
-            tmp_path, account={"name": "twin"}, sections=QUICK, latency=0.2, beside=first
+            tmp_path, account={"name": "twin"}, sections=QUICK, latency=0.2, ledger_of=first
         ) as second:
             await first.sleep(3600)
             await to_rest(first)
@@ -148,7 +148,7 @@ async def test_a_batch_that_two_accounts_see_is_counted_and_paid_by_the_first_al
             assert first.counted("runtype_cost_dollars_total") == {
                 key: pytest.approx(value) for key, value in cost.items()
             }
-            assert first.open() == second.open() == set()
+            assert first.open_batches() == second.open_batches() == set()
             assert "batch is counted by another account already" in {
                 entry["event"] for entry in logs
             }
@@ -163,7 +163,7 @@ async def test_a_batch_that_one_account_met_in_the_summary_keeps_its_schedules_l
     async with Rig(tmp_path, world_of("live"), sections=QUICK, latency=latency) as first:
         await first.sleep(offset)
         async with Rig(
-            tmp_path, account={"name": "twin"}, sections=QUICK, latency=latency, beside=first
+            tmp_path, account={"name": "twin"}, sections=QUICK, latency=latency, ledger_of=first
         ):
             await first.sleep(5400)
             await to_rest(first)
@@ -177,13 +177,13 @@ async def test_a_run_without_a_batch_that_two_accounts_see_is_counted_by_one(tmp
     async with (
         Rig(tmp_path, settings, sections=QUICK, latency=0.2) as first,
         Rig(
-            tmp_path, account={"name": "twin"}, sections=QUICK, latency=0.2, beside=first
+            tmp_path, account={"name": "twin"}, sections=QUICK, latency=0.2, ledger_of=first
         ) as second,
     ):
         await first.sleep(3600)
         await to_rest(first)
         assert first.counted() == first.truth()
-        assert first.open() == second.open() == set()
+        assert first.open_batches() == second.open_batches() == set()
 
 
 async def test_after_a_restart_each_account_goes_on_where_it_was(tmp_path):
@@ -210,7 +210,7 @@ async def test_counters_of_a_schedule_that_is_gone_end_in_its_own_account_alone(
     settings = WorldSettings(start=START, schedules=(ScheduleSpec(key="a", name="nightly"),))
     first = Rig(tmp_path, settings, sections=SHORT)
     second = Rig(
-        tmp_path, settings, account={"name": "second"}, sections=SHORT, seed=2, beside=first
+        tmp_path, settings, account={"name": "second"}, sections=SHORT, seed=2, ledger_of=first
     )
     async with first, second:
         for rig in (first, second):
@@ -220,7 +220,7 @@ async def test_counters_of_a_schedule_that_is_gone_end_in_its_own_account_alone(
         second.world.delete(second.world.schedule_id("a"), first.clock.now())
         await first.sleep(2 * 3600)
         assert first.counted(RUNS) == {("nightly", "success"): 1.0}
-        assert ("acme", "nightly", "success") in first._held[RUNS]
+        assert ("acme", "nightly", "success") in first._samples[RUNS]
 
 
 async def test_a_schedule_that_no_list_has_told_of_yet_keeps_its_counters_however_short_the_retention(

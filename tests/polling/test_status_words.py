@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from runtype_exporter.model import Result
-from runtype_exporter.polling.status_words import EARLIEST, Statuses, fold, time, told
+from runtype_exporter.polling.status_words import (
+    EARLIEST,
+    StatusWords,
+    has_timestamp,
+    normalise,
+    parse_time,
+)
 from runtype_exporter.runtype import ResultRow
 
 T0, T1 = "2026-01-01T00:00:00Z", "2026-01-01T00:00:05Z"
@@ -22,7 +28,7 @@ def read(status_map: dict[str, str] | None = None, **fields: object) -> Result:
             **fields,
         }
     )  # type: ignore[arg-type]
-    return Statuses(status_map).results([row])[0]
+    return StatusWords(status_map).results([row])[0]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +70,7 @@ def test_the_configuration_adds_and_changes_words():
     assert read(words, status="needs_review", executed_at=T1).outcome is None
     assert read(words, status="archived").outcome == "cancelled"
     assert read(words, status="skipped").outcome == "success"
-    assert {"needs_review", "archived", "failed"} <= Statuses(words).known
+    assert {"needs_review", "archived", "failed"} <= StatusWords(words).known
 
 
 def test_a_success_ends_when_executed_and_a_failure_when_failed():
@@ -112,7 +118,7 @@ def test_what_is_wrong_with_a_final_results_times(fields, fault):
 
 
 def test_a_status_is_cut_before_it_grows_the_ledger():
-    assert len(fold("x" * 1000)) == 64
+    assert len(normalise("x" * 1000)) == 64
 
 
 @pytest.mark.parametrize(
@@ -128,24 +134,24 @@ def test_a_status_is_cut_before_it_grows_the_ledger():
     ],
 )
 def test_a_batchs_state_is_one_of_a_closed_set(word, ended, state):
-    assert state == Statuses().state(word, ended=ended)
+    assert state == StatusWords().state(word, ended=ended)
 
 
 def test_a_time_that_cannot_be_trusted_is_no_time():
-    assert (time(None), time("garbage"), time(T0)) == (None, None, AT0)
+    assert (parse_time(None), parse_time("garbage"), parse_time(T0)) == (None, None, AT0)
 
 
 @pytest.mark.parametrize("text", [ZERO, "1970-01-01T00:00:00Z", "2014-12-31T23:59:59.999Z"])
 def test_a_time_from_before_there_was_anything_to_follow_is_no_time(text):
-    assert (time(text), told(text)) == (None, False)
-    assert time("2015-01-01T00:00:00Z") == EARLIEST
+    assert (parse_time(text), has_timestamp(text)) == (None, False)
+    assert parse_time("2015-01-01T00:00:00Z") == EARLIEST
 
 
 @pytest.mark.parametrize(
     "text", ["soon", "", "2014", 17, "2015-01-01T00:00:00Z", "2015-01-01 00:00:00", T0]
 )
 def test_whatever_else_stands_in_a_times_place_is_told(text):
-    assert told(text)
+    assert has_timestamp(text)
 
 
 def test_a_time_just_before_the_bound_by_its_offset_is_none_for_the_sums():

@@ -30,8 +30,8 @@ from runtype_exporter.model import (
     LabelValues,
     Series,
 )
-from runtype_exporter.polling import Account, Statuses
-from runtype_exporter.polling.batches.labels import Unlimited
+from runtype_exporter.polling import AccountPoller, StatusWords
+from runtype_exporter.polling.batches.labels import NoSeriesLimit
 from runtype_exporter.protocols import Room
 from runtype_exporter.runtype import Budget, Client
 from runtype_exporter.simulator.account import World
@@ -45,7 +45,7 @@ START = 1_780_272_000.0
 KEY = "rt_test_rig"
 
 
-class Heard:
+class RecordingTelemetry:
     """Telemetry that remembers."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class Heard:
         pass
 
 
-class Shown:
+class RecordingGauges:
     """Pictures that remember."""
 
     def __init__(self) -> None:
@@ -114,7 +114,7 @@ def _nothing(_: float) -> None:
     """Hear and do nothing."""
 
 
-class Distant(httpx.AsyncBaseTransport):
+class DelayedTransport(httpx.AsyncBaseTransport):
     """The API at a distance.
 
     An answer is made `latency` seconds after it was asked for and arrives as long after that.
@@ -135,8 +135,8 @@ class Rig:
     """One account whose API is a simulated world.
 
     `account` and `sections` are what its configuration says otherwise than the default, `scopes`
-    are its key's. `latency` is in seconds, each way: without it no time passes within a cycle. An
-    account `beside` another shares its ledger and clock and, without settings of its own, its
+    are its key's. `latency` is in seconds, each way: without it no time passes within a cycle. A rig with `ledger_of`
+    shares the ledger and clock of that rig and, without settings of its own, its
     world.
     """
 
@@ -150,27 +150,29 @@ class Rig:
         scopes: tuple[str, ...] = ("*",),
         seed: int = 1,
         latency: float = 0.0,
-        beside: Rig | None = None,
+        ledger_of: Rig | None = None,
     ) -> None:
-        self.beside = beside
+        self.ledger_of = ledger_of
         self.clock = (
-            VirtualClock(asyncio.get_running_loop(), START) if beside is None else beside.clock
+            VirtualClock(asyncio.get_running_loop(), START)
+            if ledger_of is None
+            else ledger_of.clock
         )
-        if beside is None or settings is not None:
+        if ledger_of is None or settings is not None:
             self.world = World(settings or WorldSettings(start=START), seed, self.clock)
             self.faults = Faults()
             self.app = simulator_app(self.world, keys=[Key(KEY, scopes)], faults=self.faults)
         else:
-            self.world, self.faults, self.app = beside.world, beside.faults, beside.app
+            self.world, self.faults, self.app = ledger_of.world, ledger_of.faults, ledger_of.app
         self.key = KEY
         self.path = folder / "ledger.db"
         self.latency = latency
         self.configure(account, sections)
-        self.heard = Heard()
-        self.shown: Any = Shown()
-        self.room: Room = Unlimited()
+        self.telemetry = RecordingTelemetry()
+        self.gauges: Any = RecordingGauges()
+        self.series_limit: Room = NoSeriesLimit()
         self.ledger: Ledger
-        self.account: Account
+        self.poller: AccountPoller
         self._task: asyncio.Task[None] | None = None
         self._committed: Callable[[float], None] = _nothing
 
@@ -187,11 +189,11 @@ class Rig:
         """What the next start is to go by."""
         self.config = configured(self.path.parent, account or {}, sections or {})
 
-    def build(self) -> Account:
+    def build(self) -> AccountPoller:
         """Open the ledger and put an account together, not yet polling."""
         config = self.config.accounts[0]
-        if self.beside is None:
-            self._held: dict[str, dict[LabelValues, Any]] = {}
+        if self.ledger_of is None:
+            self._samples: dict[str, dict[LabelValues, Any]] = {}
             self.ledger = Ledger.open(
                 self.path,
                 clock=self.clock,
@@ -199,23 +201,23 @@ class Rig:
                 on_commit=self._on_commit,
             )
         else:
-            self._held, self.ledger = self.beside._held, self.beside.ledger
+            self._samples, self.ledger = self.ledger_of._samples, self.ledger_of.ledger
         self.budget = Budget(
-            config.name, config.requests_per_hour, self.ledger, self.clock, self.heard
+            config.name, config.requests_per_hour, self.ledger, self.clock, self.telemetry
         )
         self.client = Client(
             config.name,
             config.base_url,
             lambda: self.key,
             budget=self.budget,
-            telemetry=self.heard,
+            telemetry=self.telemetry,
             clock=self.clock,
             timeout=config.timeout,
             page_size=config.page_size,
-            transport=Distant(self.app, self.latency),
+            transport=DelayedTransport(self.app, self.latency),
             jitter=lambda: 0.5,
         )
-        self.account = Account(
+        self.poller = AccountPoller(
             config=config,
             poll=self.config.poll,
             retention=self.config.state.retention,
@@ -223,24 +225,24 @@ class Rig:
             client=self.client,
             budget=self.budget,
             ledger=self.ledger,
-            statuses=Statuses(self.config.metrics.status_map),
-            telemetry=self.heard,
-            pictures=self.shown,
+            status_words=StatusWords(self.config.metrics.status_map),
+            telemetry=self.telemetry,
+            pictures=self.gauges,
             clock=self.clock,
-            room=self.room,
+            room=self.series_limit,
         )
-        return self.account
+        return self.poller
 
     def start(self) -> None:
         """Start polling, in the very ledger where a rig before left off."""
         self.build()
-        self._task = asyncio.create_task(self.account.run())
+        self._task = asyncio.create_task(self.poller.run())
 
     async def stop(self) -> None:
         """Stop in an orderly way. Stopping twice does no harm."""
         await self._cancel()
         self.budget.close()
-        if self.beside is None:
+        if self.ledger_of is None:
             self.ledger.close()
 
     async def kill(self, commits: int = 0) -> None:
@@ -298,7 +300,7 @@ class Rig:
     def series(self, metric: str) -> dict[LabelValues, float]:
         """A counter's series, or a histogram's counts, the account's label left out and accounts pooled."""
         for name, changed in self.ledger.snapshot().families.items():
-            held = self._held.setdefault(name, {})
+            held = self._samples.setdefault(name, {})
             for labels, sample in changed.items():
                 if sample is None:
                     del held[labels]
@@ -309,7 +311,7 @@ class Rig:
                     else sample.value
                 )
         pooled: Counter[LabelValues] = Counter()
-        for labels, value in self._held.get(metric, {}).items():
+        for labels, value in self._samples.get(metric, {}).items():
             pooled[labels[1:]] += value
         return dict(pooled)
 
@@ -328,15 +330,15 @@ class Rig:
             for key, count in self.world.truth_runs(self.clock.now()).items()
         }
 
-    def held(self, batch_id: str) -> Batch:
+    def batch(self, batch_id: str) -> Batch:
         """A batch as the ledger holds it."""
         return self.ledger.lookup((batch_id,))[batch_id]
 
     def view(self, batch_id: str) -> BatchView:
         """A batch as its gauges show it."""
-        return self.shown.batches[BatchRef(self.config.accounts[0].name, batch_id)]
+        return self.gauges.batches[BatchRef(self.config.accounts[0].name, batch_id)]
 
-    def open(self) -> set[str]:
+    def open_batches(self) -> set[str]:
         """The batches that are followed."""
         return {batch.ref.id for batch in self.ledger.open_batches(self.config.accounts[0].name)}
 
@@ -344,7 +346,7 @@ class Rig:
         """Requests by operation that the simulator has been asked so far."""
         return Counter(self.app.state.requests.counts)
 
-    async def asked(self, seconds: float) -> Counter[str]:
+    async def requests_during(self, seconds: float) -> Counter[str]:
         """Let time pass. The requests of that time by operation."""
         before = self.requests()
         await self.sleep(seconds)

@@ -18,10 +18,10 @@ from runtype_exporter.clock import Clock
 from runtype_exporter.ledger import LedgerError
 from runtype_exporter.model import Series
 from runtype_exporter.polling.background import usage
-from runtype_exporter.polling.batches.costs import Costs
-from runtype_exporter.polling.collectors import Collectors
+from runtype_exporter.polling.batches.costs import CostReads
+from runtype_exporter.polling.collectors import CollectorStates
 from runtype_exporter.polling.schedules import gauges as schedule_gauges
-from runtype_exporter.polling.timers import Wait
+from runtype_exporter.polling.timers import WallClockTimer
 from runtype_exporter.protocols import Pictures
 from runtype_exporter.runtype import MAX_SPARKLINES, Client, ScheduleRow
 
@@ -32,7 +32,7 @@ _log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class Extras:
+class BackgroundReads:
     """One account's.
 
     `interval` is in seconds; `label` tells a schedule's label by its id and name.
@@ -41,18 +41,18 @@ class Extras:
     account: str
     interval: float
     client: Client
-    collectors: Collectors
-    costs: Costs
+    collectors: CollectorStates
+    costs: CostReads
     pictures: Pictures
     label: Callable[[str, str | None], str]
     clock: Clock
     _labels: dict[str, str] = field(default_factory=dict, init=False)
     """Of the schedules last listed, by id."""
     _listed: bool = field(default=False, init=False)
-    _read: dict[str, Wait] = field(default_factory=dict, init=False)
+    _read: dict[str, WallClockTimer] = field(default_factory=dict, init=False)
     _awake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
-    def listed(self, rows: Sequence[ScheduleRow]) -> None:
+    def set_schedules(self, rows: Sequence[ScheduleRow]) -> None:
         """These are the schedules that are followed."""
         self._labels = {row.id: self.label(row.id, row.name or None) for row in rows}
         self._listed = True
@@ -87,16 +87,16 @@ class Extras:
             LedgerError: a cost could not be kept; it stays due.
         """
         if self._is_due("usage"):
-            await self.collectors.aside("usage", self._usage)
+            await self.collectors.read_in_background("usage", self._usage)
         if self._listed and self._is_due("sparklines"):
-            await self.collectors.aside("sparklines", self._sparklines)
+            await self.collectors.read_in_background("sparklines", self._sparklines)
         await self.costs.read()
 
     def _is_due(self, name: str) -> bool:
         now = self.clock.now()
-        if not self._read.get(name, Wait()).over(now):
+        if not self._read.get(name, WallClockTimer()).over(now):
             return False
-        self._read[name] = Wait(now, now + self.interval)
+        self._read[name] = WallClockTimer(now, now + self.interval)
         return True
 
     async def _usage(self) -> None:

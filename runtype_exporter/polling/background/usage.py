@@ -6,7 +6,7 @@ from math import isfinite
 
 from runtype_exporter.catalogue import USAGE_EXECUTIONS, USAGE_LIMIT, USAGE_RESETS, USAGE_SLOW_MODE
 from runtype_exporter.model import Series
-from runtype_exporter.polling.status_words import time
+from runtype_exporter.polling.status_words import parse_time
 from runtype_exporter.runtype import Usage, UsageBlock
 
 
@@ -23,7 +23,7 @@ def gauges(account: str, usage: Usage) -> dict[Series, float]:
             USAGE_EXECUTIONS: block.executions_used,
             USAGE_LIMIT: _limit(block),
             USAGE_SLOW_MODE: block.in_slow_mode,
-            USAGE_RESETS: time(block.resets_at),
+            USAGE_RESETS: parse_time(block.resets_at),
         }
         for metric, figure in figures.items():
             if figure is not None:

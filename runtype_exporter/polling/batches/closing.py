@@ -14,15 +14,15 @@ from runtype_exporter.clock import Clock
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.model import Batch, BatchOutcome, Picture, Sweep
 from runtype_exporter.polling.batches import lifecycle
-from runtype_exporter.polling.batches.costs import owing
+from runtype_exporter.polling.batches.costs import with_cost_due
 from runtype_exporter.polling.batches.labels import LabelTable
-from runtype_exporter.polling.status_words import Statuses
+from runtype_exporter.polling.status_words import StatusWords
 
 _log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class Endings:
+class BatchCloser:
     """One account's.
 
     `configured` are the ids of batches that are followed whether the API knows them or not.
@@ -33,14 +33,14 @@ class Endings:
     settle_time: float
     ledger: Ledger
     labels: LabelTable
-    statuses: Statuses
+    status_words: StatusWords
     clock: Clock
     costs: Callable[[], bool]
     """Whether the costs of batches can be asked for."""
     missing: set[str] = field(default_factory=set, init=False)
     """Open batches that the API denied when last asked."""
 
-    def conclude(self, batch: Batch, walk: Sweep, *, count: bool) -> Batch:
+    def after_sweep(self, batch: Batch, walk: Sweep, *, count: bool) -> Batch:
         """Commit a batch whose walk reached the end, closed where nothing more can come or is waited for.
 
         It closes when a walk over all its rows that began after its end met every record, each
@@ -52,11 +52,11 @@ class Endings:
         """
         now = self.clock.now()
         self.missing.discard(batch.ref.id)
-        outcome = lifecycle.ending(batch, self.statuses)
+        outcome = lifecycle.ending(batch, self.status_words)
         if (
             outcome is not None
             and walk.full
-            and lifecycle.ended_by(walk.before, batch, self.statuses)
+            and lifecycle.ended_by(walk.before, batch, self.status_words)
         ):
             seen = walk.seen
             if not count:
@@ -72,7 +72,9 @@ class Endings:
         self.ledger.save(batch)
         return batch
 
-    def failed(self, batch_id: str, reason: str, text: str, *, missing: bool) -> Batch | None:
+    def record_failure(
+        self, batch_id: str, reason: str, text: str, *, missing: bool
+    ) -> Batch | None:
         """A read of this batch failed: it backs off alone, and a day of 404 makes it lost.
 
         The batch as it stands then, None if closed.
@@ -105,7 +107,7 @@ class Endings:
         self.ledger.save(batch)
         return batch
 
-    def release(self) -> None:
+    def drop_never_found(self) -> None:
         """Let go, uncounted, of batches that were configured once and never found, and are not configured any more.
 
         Raises:
@@ -138,7 +140,7 @@ class Endings:
             batch = self.labels.freeze(batch)
         closed, delta = lifecycle.close(batch, outcome, abandoned, self.clock.now())
         if self.costs():
-            closed, delta = owing(closed, delta)
+            closed, delta = with_cost_due(closed, delta)
         self.ledger.settle(delta, batches=(closed,))
         if abandoned:
             _log.warning(

@@ -17,7 +17,7 @@ from runtype_exporter.clock import Clock
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.model import Batch, Delta
 from runtype_exporter.polling.batches.lifecycle import backing_off, failed
-from runtype_exporter.polling.collectors import Collectors
+from runtype_exporter.polling.collectors import CollectorStates
 from runtype_exporter.runtype import (
     ApiError,
     Client,
@@ -36,7 +36,7 @@ _EVERYBODYS = (Unauthorised, Throttled, NetworkError)
 _log = structlog.get_logger()
 
 
-def owing(closed: Batch, delta: Delta) -> tuple[Batch, Delta]:
+def with_cost_due(closed: Batch, delta: Delta) -> tuple[Batch, Delta]:
     """A batch whose closing adds `delta`, with its cost due, unless nothing of it is counted or the API cannot know its cost."""
     if not delta.increments or closed.labels is None or closed.run or closed.outcome == "lost":
         return closed, delta
@@ -45,24 +45,24 @@ def owing(closed: Batch, delta: Delta) -> tuple[Batch, Delta]:
     return due, replace(delta, increments={**delta.increments, series: 0.0})
 
 
-def paid(batch: Batch, dollars: float) -> tuple[Batch, Delta]:
+def with_cost(batch: Batch, dollars: float) -> tuple[Batch, Delta]:
     """A batch that owes its cost once that is known, and what that adds."""
     labels = batch.labels
     if not batch.cost_due or labels is None:
         message = "a batch's cost is counted once"
         raise ValueError(message)
-    told = replace(batch, cost=dollars, cost_due=False, failures=0, retry_at=0.0)
-    return told, Delta(increments={(COST.name, (batch.ref.account, *labels)): dollars})
+    has_timestamp = replace(batch, cost=dollars, cost_due=False, failures=0, retry_at=0.0)
+    return has_timestamp, Delta(increments={(COST.name, (batch.ref.account, *labels)): dollars})
 
 
 @dataclass(slots=True)
-class Costs:
+class CostReads:
     """One account's. `show` is given the batches whose cost was learned."""
 
     account: str
     client: Client
     ledger: Ledger
-    collectors: Collectors
+    collectors: CollectorStates
     clock: Clock
     show: Callable[[Iterable[Batch]], None]
 
@@ -75,8 +75,10 @@ class Costs:
         for batch in self.ledger.costs_due(self.account):
             if backing_off(batch, self.clock.now()):
                 continue
-            error = await self.collectors.aside("cost", partial(self._read, batch.ref.id))
-            if isinstance(error, _EVERYBODYS) or not self.collectors.open("cost"):
+            error = await self.collectors.read_in_background(
+                "cost", partial(self._read, batch.ref.id)
+            )
+            if isinstance(error, _EVERYBODYS) or not self.collectors.is_enabled("cost"):
                 break
 
     async def _read(self, batch_id: str) -> None:
@@ -90,9 +92,9 @@ class Costs:
                 return  # an answer, about this batch alone
             raise
         if (batch := self._due(batch_id)) is not None:
-            told, delta = paid(batch, answer.total_cost_usd)
-            self.ledger.settle(delta, batches=(told,))
-            self.show((told,))
+            has_timestamp, delta = with_cost(batch, answer.total_cost_usd)
+            self.ledger.settle(delta, batches=(has_timestamp,))
+            self.show((has_timestamp,))
 
     def _failed(self, batch_id: str, error: ApiError) -> None:
         """The cost of this batch cannot be had.

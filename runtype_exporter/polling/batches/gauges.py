@@ -8,29 +8,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from runtype_exporter.config import Account as AccountConfig
+from runtype_exporter.config import Account
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.model import Batch
 from runtype_exporter.polling.batches import lifecycle
-from runtype_exporter.polling.batches.closing import Endings
+from runtype_exporter.polling.batches.closing import BatchCloser
 from runtype_exporter.polling.batches.labels import LabelTable
-from runtype_exporter.polling.status_words import Statuses
+from runtype_exporter.polling.status_words import StatusWords
 from runtype_exporter.protocols import Pictures
 
 
 @dataclass(frozen=True, slots=True)
-class Shows:
+class BatchGauges:
     """One account's."""
 
-    config: AccountConfig
+    config: Account
     batches_per_schedule: int
     ledger: Ledger
     labels: LabelTable
-    statuses: Statuses
-    endings: Endings
+    status_words: StatusWords
+    closer: BatchCloser
     pictures: Pictures
 
-    def everything(self) -> None:
+    def show_all(self) -> None:
         """Show what the ledger holds.
 
         The newest closed batches, the configured ones and the open ones.
@@ -40,13 +40,13 @@ class Shows:
         """
         name = self.config.name
         configured = self.ledger.lookup(entry.id for entry in self.config.batches).values()
-        self.batches(self.ledger.recently_closed(name, self.batches_per_schedule))
-        self.batches(
+        self.show(self.ledger.recently_closed(name, self.batches_per_schedule))
+        self.show(
             batch for batch in configured if batch.ref.account == name and batch.closed is not None
         )
-        self.batches(self.ledger.open_batches(name))
+        self.show(self.ledger.open_batches(name))
 
-    def batches(self, changed: Iterable[Batch]) -> None:
+    def show(self, changed: Iterable[Batch]) -> None:
         """Show these batches as they stand.
 
         Those that may still turn out to be a schedule's are not shown, nor are those never counted.
@@ -56,7 +56,7 @@ class Shows:
             batch_id = batch.ref.id
             configured = batch_id in names
             name = names.get(batch_id, batch_id)
-            missing = batch_id in self.endings.missing or batch.outcome == "lost"
+            missing = batch_id in self.closer.missing or batch.outcome == "lost"
             if configured and (missing or batch.probes or batch.swept is not None):
                 self.pictures.found(self.config.name, name, found=not missing)
             if batch.run or batch.unclaimed or (batch.closed is not None and batch.labels is None):
@@ -64,7 +64,7 @@ class Shows:
             labels = self.labels.shown(batch)
             self.pictures.show(
                 lifecycle.view(
-                    batch, self.statuses, name=name, configured=configured, labels=labels
+                    batch, self.status_words, name=name, configured=configured, labels=labels
                 )
             )
 

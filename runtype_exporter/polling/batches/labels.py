@@ -21,7 +21,7 @@ MOST_REMEMBERED = 10_000
 again."""
 
 
-class Unlimited:
+class NoSeriesLimit:
     """Room for every label set."""
 
     def room(self, promised: int = 0) -> bool:  # noqa: ARG002  # as the protocol has it
@@ -38,7 +38,7 @@ class LabelTable:
 
     account: str
     ledger: Ledger
-    room: Room = field(default_factory=Unlimited)
+    room: Room = field(default_factory=NoSeriesLimit)
     _overflowed: set[LabelValues] = field(default_factory=set, init=False)
 
     def named(self, schedule_id: str) -> bool:

@@ -30,8 +30,8 @@ from runtype_exporter.model import (
     Series,
     Source,
 )
-from runtype_exporter.polling.status_words import Statuses
-from runtype_exporter.polling.timers import held
+from runtype_exporter.polling.status_words import StatusWords
+from runtype_exporter.polling.timers import still_pending
 
 _T = TypeVar("_T")
 
@@ -46,7 +46,7 @@ LOST_AFTER = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ProbeReading:
     """One source's reading of one batch."""
 
     probe: Probe
@@ -55,7 +55,7 @@ class Reading:
 
 
 def observe(
-    batch: Batch, readings: Mapping[Source, Reading], statuses: Statuses, now: float
+    batch: Batch, readings: Mapping[Source, ProbeReading], status_words: StatusWords, now: float
 ) -> Batch:
     """The batch after a cycle that read this of it.
 
@@ -70,7 +70,7 @@ def observe(
         started=_first(batch.started, *(reading.started for reading in read)),
         completed=_first(*(reading.completed for reading in read), batch.completed),
     )
-    final = ending(seen, statuses) is not None
+    final = ending(seen, status_words) is not None
     return replace(
         unguarded(seen),
         ended=(
@@ -93,22 +93,24 @@ def unguarded(batch: Batch) -> Batch:
     return replace(batch, guard=None)
 
 
-def ending(batch: Batch, statuses: Statuses) -> Outcome | None:
+def ending(batch: Batch, status_words: StatusWords) -> Outcome | None:
     """How the batch ended, None while any source of the last cycle calls it unfinished.
 
     All must agree, since two lists read a moment apart may disagree about the same moment.
     """
-    return _ending(batch.probes, statuses, ended=batch.completed is not None)
+    return _ending(batch.probes, status_words, ended=batch.completed is not None)
 
 
-def ended_by(probes: Mapping[Source, Probe], batch: Batch, statuses: Statuses) -> bool:
+def ended_by(probes: Mapping[Source, Probe], batch: Batch, status_words: StatusWords) -> bool:
     """Whether these earlier probes of the batch told its end already."""
-    return _ending(probes, statuses, ended=batch.completed is not None) is not None
+    return _ending(probes, status_words, ended=batch.completed is not None) is not None
 
 
-def _ending(probes: Mapping[Source, Probe], statuses: Statuses, *, ended: bool) -> Outcome | None:
+def _ending(
+    probes: Mapping[Source, Probe], status_words: StatusWords, *, ended: bool
+) -> Outcome | None:
     outcomes = [
-        statuses.outcome(probes[source].status, ended=ended)
+        status_words.outcome(probes[source].status, ended=ended)
         for source in _PRECEDENCE
         if source in probes
     ]
@@ -139,7 +141,7 @@ def wants_sweep(batch: Batch, settle_time: float, now: float) -> bool:
 
 def backing_off(batch: Batch, now: float) -> bool:
     """Whether reads of the batch that failed leave it alone for now."""
-    return held(batch.retry_at, now, LONGEST_BACK_OFF)
+    return still_pending(batch.retry_at, now, LONGEST_BACK_OFF)
 
 
 def expected(batch: Batch) -> int:
@@ -169,8 +171,10 @@ def never_found(batch: Batch) -> bool:
 
     Nothing tells of it, and no row of it was met.
     """
-    told = batch.probes or batch.swept is not None or batch.labels is not None or batch.schedule
-    return batch.missing_since is not None and not told
+    has_timestamp = (
+        batch.probes or batch.swept is not None or batch.labels is not None or batch.schedule
+    )
+    return batch.missing_since is not None and not has_timestamp
 
 
 def lost(batch: Batch, now: float) -> bool:
@@ -216,7 +220,7 @@ def close(batch: Batch, outcome: BatchOutcome, abandoned: int, now: float) -> tu
 
 
 def changed_late(
-    batch: Batch, readings: Mapping[Source, Reading], statuses: Statuses
+    batch: Batch, readings: Mapping[Source, ProbeReading], status_words: StatusWords
 ) -> tuple[Batch, Delta]:
     """A closed batch after a cycle that read this of it.
 
@@ -232,7 +236,7 @@ def changed_late(
             continue
         if (
             before is not None
-            and statuses.outcome(before.status, ended=batch.completed is not None) is not None
+            and status_words.outcome(before.status, ended=batch.completed is not None) is not None
         ):
             late += 1
         probes[source] = reading.probe
@@ -245,7 +249,7 @@ def changed_late(
 
 
 def view(
-    batch: Batch, statuses: Statuses, *, name: str, configured: bool, labels: Labels
+    batch: Batch, status_words: StatusWords, *, name: str, configured: bool, labels: Labels
 ) -> BatchView:
     """What the per-batch gauges show.
 
@@ -259,7 +263,7 @@ def view(
         labels=labels,
         configured=configured,
         open=batch.closed is None,
-        state=statuses.state(status, ended=batch.completed is not None),
+        state=status_words.state(status, ended=batch.completed is not None),
         total=_first(*(probe.total for probe in probes)),
         processed=_first(*(probe.processed for probe in probes)),
         failed=_first(*(probe.failed for probe in probes)),

@@ -13,23 +13,23 @@ from dataclasses import replace
 import structlog
 
 from runtype_exporter.model import Batch, Probe, Run, Sweep
-from runtype_exporter.polling.status_words import fold, time
+from runtype_exporter.polling.status_words import normalise, parse_time
 from runtype_exporter.runtype import Client, OffsetPagination, Priority, ResultsPage, RunRow
 
 _log = structlog.get_logger()
 
 
-def key_of(run_id: str) -> str:
+def results_batch_id(run_id: str) -> str:
     """The id under which the ledger keeps a run's results, as though it were a batch's."""
     return f"run/{run_id}"
 
 
-def read_of(batch: Batch) -> str:
+def results_operation(batch: Batch) -> str:
     """The read that tells a batch's results, in its fixed word."""
     return "run_results" if batch.run else "results"
 
 
-def owed(own: Batch, run: Run, row: RunRow, now: float) -> dict[str, Batch]:
+def results_batch(own: Batch, run: Run, row: RunRow, now: float) -> dict[str, Batch]:
     """A run's results to be swept, where it has ended with records that no batch tells of.
 
     `own`, a new batch, as it stands for them.
@@ -44,11 +44,11 @@ def owed(own: Batch, run: Run, row: RunRow, now: float) -> dict[str, Batch]:
         run=run.id,
         schedule=run.schedule,
         flow_id=row.flow_id or "",
-        started=time(row.started_at),
-        completed=time(row.completed_at),
+        started=parse_time(row.started_at),
+        completed=parse_time(row.completed_at),
         probes={
             "run": Probe(
-                fold(row.status), row.total_records, row.processed_records, row.failed_records
+                normalise(row.status), row.total_records, row.processed_records, row.failed_records
             )
         },
         ended=now,
@@ -82,7 +82,7 @@ async def read_page(
     return ResultsPage([], OffsetPagination(total=where.total, has_more=False, offset=offset))
 
 
-def comes_again(batch: Batch, before: Sweep) -> bool:
+def repeats_first_page(batch: Batch, before: Sweep) -> bool:
     """Whether the page that took a walk on from `before` was a run's first page once more.
 
     Rows of an ended run do not move, so a page that tells nothing new is one that heeds no offset

@@ -20,17 +20,17 @@ from runtype_exporter.config import Account, Poll
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.model import Batch, BatchRef, Delta, Horizon, Probe, Run, Source
 from runtype_exporter.polling.batches import lifecycle, runs_without_batch
-from runtype_exporter.polling.batches.closing import Endings
+from runtype_exporter.polling.batches.closing import BatchCloser
 from runtype_exporter.polling.batches.labels import LabelTable
-from runtype_exporter.polling.batches.lifecycle import Reading
-from runtype_exporter.polling.collectors import Collectors
-from runtype_exporter.polling.discovery.run_list import RunList, ended_run, run_of, together
-from runtype_exporter.polling.discovery.schedule_filter import Following
-from runtype_exporter.polling.discovery.status_probe import Probes
+from runtype_exporter.polling.batches.lifecycle import ProbeReading
+from runtype_exporter.polling.collectors import CollectorStates
+from runtype_exporter.polling.discovery.run_list import RunList, ended_run, merge_deltas, run_of
+from runtype_exporter.polling.discovery.schedule_filter import ScheduleFilter
+from runtype_exporter.polling.discovery.status_probe import StatusProbe
 from runtype_exporter.polling.discovery.unfinished_runs import UnfinishedRuns
-from runtype_exporter.polling.schedules.start_checks import Starts
-from runtype_exporter.polling.status_words import Statuses, fold, time
-from runtype_exporter.polling.timers import Wait
+from runtype_exporter.polling.schedules.start_checks import StartChecks
+from runtype_exporter.polling.status_words import StatusWords, normalise, parse_time
+from runtype_exporter.polling.timers import WallClockTimer
 from runtype_exporter.runtype import (
     Client,
     RunRow,
@@ -42,7 +42,7 @@ from runtype_exporter.runtype import (
 READS_TO_CLAIM = 2
 """How many reads of the run list must leave a batch of the summary unclaimed before it passes for
 ad hoc."""
-WHOLE_WALK_SHARE = 0.1
+FULL_WALK_SHARE = 0.1
 """Whole walks over the run list take at most this share of the request budget."""
 
 YOUNG = 24 * 3600.0
@@ -62,37 +62,37 @@ class Discovery:
     client: Client
     ledger: Ledger
     labels: LabelTable
-    statuses: Statuses
-    collectors: Collectors
-    endings: Endings
-    probes: Probes
+    status_words: StatusWords
+    collectors: CollectorStates
+    closer: BatchCloser
+    status_probe: StatusProbe
     clock: Clock
     listed: Callable[[Sequence[ScheduleRow]], None]
     """Hears of the schedules that are followed, each time that all were read."""
     requests: int = field(default=0, init=False)
     """Requests that the last cycle asked for, retries left out."""
-    touched: dict[str, Batch] = field(default_factory=dict, init=False)
+    changed: dict[str, Batch] = field(default_factory=dict, init=False)
     """The batches that the last cycle changed, as they stand."""
     _runs: RunList = field(init=False)
     _unfinished: UnfinishedRuns = field(init=False)
-    _following: Following = field(init=False)
-    _starts: Starts = field(init=False)
-    _readings: dict[str, dict[Source, Reading]] = field(default_factory=dict, init=False)
+    _filter: ScheduleFilter = field(init=False)
+    _starts: StartChecks = field(init=False)
+    _readings: dict[str, dict[Source, ProbeReading]] = field(default_factory=dict, init=False)
     _undated: set[str] = field(default_factory=set, init=False)
     """Runs of this cycle whose creation is not known: nothing but their being listed tells that
     they must not be forgotten."""
-    _listed: Wait = field(default=Wait(), init=False)
+    _last_schedule_list: WallClockTimer = field(default=WallClockTimer(), init=False)
     """Until when the last whole read of the schedules holds, and below, the last whole walk over
     the runs."""
-    _walked: Wait = field(default=Wait(), init=False)
+    _last_full_walk: WallClockTimer = field(default=WallClockTimer(), init=False)
     _warned: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         """Start with an unread run list."""
         self._runs = RunList(self.client)
-        self._following = Following(self.account.schedules, self.labels, self.collectors)
+        self._filter = ScheduleFilter(self.account.schedules, self.labels, self.collectors)
         self._unfinished = UnfinishedRuns(self.account.name, self.ledger)
-        self._starts = Starts(self.account.name, self.retention, self.ledger, self.labels)
+        self._starts = StartChecks(self.account.name, self.retention, self.ledger, self.labels)
 
     async def cycle(self) -> None:
         """Read what changed.
@@ -102,32 +102,36 @@ class Discovery:
             LedgerError: what was read could not be kept.
         """
         self.requests = 0
-        self.touched.clear()
+        self.changed.clear()
         self._readings.clear()
         self._undated.clear()
         began = self.clock.now()
         self._horizon()  # fixed by the first start, whatever fails then
-        if self._listed.over(began):
+        if self._last_schedule_list.over(began):
             await self.collectors.read("schedules", self._schedules)
-        if self.collectors.pending("schedules"):
+        if self.collectors.never_answered("schedules"):
             return  # a batch's labels freeze for ever, so its schedule's name is waited for
         summary = await self.collectors.read("summary", self._summary)
-        whole = self._walked.over(began)
-        runs = not self._following.awaits_names() and await self.collectors.read(
-            "runs", partial(self._run_list, whole=whole)
+        full = self._last_full_walk.over(began)
+        runs = not self._filter.waits_for_names() and await self.collectors.read(
+            "runs", partial(self._run_list, full=full)
         )
-        self._claim(read=runs)
+        self._expire_claims(read=runs)
         self._configured()
-        if summary or runs or not (self.collectors.open("summary") or self.collectors.open("runs")):
+        if (
+            summary
+            or runs
+            or not (self.collectors.is_enabled("summary") or self.collectors.is_enabled("runs"))
+        ):
             # An API that fails its lists is not asked about each batch as well.
-            self.requests += await self.probes.read(self._readings, self.touched)
+            self.requests += await self.status_probe.read(self._readings, self.changed)
         self._observe()
         if runs:
             await self._starts.judge(read=began, now=self.clock.now())
         if (
-            (runs or not self.collectors.open("runs"))
-            and (summary or not self.collectors.open("summary"))
-            and whole
+            (runs or not self.collectors.is_enabled("runs"))
+            and (summary or not self.collectors.is_enabled("summary"))
+            and full
         ):
             await self._forget(began, walked=runs)
 
@@ -137,12 +141,14 @@ class Discovery:
         async for page in cursor_walk(self.client.schedules):
             self.requests += 1
             rows |= {row.id: row for row in page.data}
-        followed = self._following.listed(rows.values())
+        followed = self._filter.update(rows.values())
         self.listed(followed)
         await self._starts.observe(
             followed if self.account.collectors.runs else (), began=began, now=self.clock.now()
         )
-        self._listed = Wait(began, self.clock.now() + self.poll.discovery_interval)
+        self._last_schedule_list = WallClockTimer(
+            began, self.clock.now() + self.poll.discovery_interval
+        )
 
     async def _summary(self) -> None:
         self.requests += 1
@@ -152,11 +158,14 @@ class Discovery:
         horizon = self._horizon()
         for item in items.values():
             probe = Probe(
-                fold(item.status), item.total_records, item.processed_records, item.failed_records
+                normalise(item.status),
+                item.total_records,
+                item.processed_records,
+                item.failed_records,
             )
-            started = time(item.started_at)
-            self._readings.setdefault(item.id, {})["summary"] = Reading(probe, started)
-            final = self.statuses.outcome(probe.status, ended=False) is not None
+            started = parse_time(item.started_at)
+            self._readings.setdefault(item.id, {})["summary"] = ProbeReading(probe, started)
+            final = self.status_words.outcome(probe.status, ended=False) is not None
             past = started is not None and started < horizon.at and (horizon.opened or final)
             if item.id not in stored and self.account.adhoc_batches and not past:
                 self._open(
@@ -167,32 +176,38 @@ class Discovery:
                     unclaimed=READS_TO_CLAIM,
                 )
 
-    async def _run_list(self, *, whole: bool) -> None:
+    async def _run_list(self, *, full: bool) -> None:
         async def take(rows: Sequence[RunRow]) -> bool:
             self.requests += 1
-            self._unfinished.met(rows)
-            await self._following.look_up({row.schedule_id for row in rows}, self._schedules)
-            return self._take(rows)
+            self._unfinished.mark_seen(rows)
+            await self._filter.resolve_names({row.schedule_id for row in rows}, self._schedules)
+            return self._process_run_page(rows)
 
         started = self.clock.now()
-        if whole:
-            self._unfinished.walk()
+        if full:
+            self._unfinished.start_full_walk()
         await self._runs.read(
-            take, self._unfinished.created, self._horizon().at, young=started - YOUNG, whole=whole
+            take,
+            self._unfinished.creation_times,
+            self._horizon().at,
+            young=started - YOUNG,
+            full=full,
         )
-        if whole:
+        if full:
             stretched = (
-                self._runs.pages * 3600.0 / (WHOLE_WALK_SHARE * self.account.requests_per_hour)
+                self._runs.pages * 3600.0 / (FULL_WALK_SHARE * self.account.requests_per_hour)
             )
-            self._walked = Wait(started, started + max(self.poll.discovery_interval, stretched))
+            self._last_full_walk = WallClockTimer(
+                started, started + max(self.poll.discovery_interval, stretched)
+            )
 
-    def _take(self, rows: Sequence[RunRow]) -> bool:
+    def _process_run_page(self, rows: Sequence[RunRow]) -> bool:
         """Keep one page of runs. Whether it told nothing new."""
         stored = self.ledger.runs(row.id for row in rows)
         keys = (
             key
             for row in rows
-            for key in (row.batch_execution_id, runs_without_batch.key_of(row.id))
+            for key in (row.batch_execution_id, runs_without_batch.results_batch_id(row.id))
             if key
         )
         followed = self.ledger.lookup(keys)
@@ -202,7 +217,7 @@ class Discovery:
         opened: dict[str, Batch] = {}
         labels: set[str] = set()
         for row in rows:
-            run = run_of(self.account.name, row, self.statuses)
+            run = run_of(self.account.name, row, self.status_words)
             if run.created is None:
                 self._undated.add(run.id)
             before = stored.get(run.id)
@@ -210,17 +225,19 @@ class Discovery:
                 self._warn_owned(before.account, "run", run.id)
                 opened |= self._labelled(followed.get(run.batch), run, row, horizon)
                 continue
-            taken_up = before is not None or _taken_up(run, horizon)
+            taken_up = before is not None or _should_follow(run, horizon)
             if not taken_up and run.batch not in followed:
                 continue
-            included = self._following.follows(run.schedule)
+            included = self._filter.includes(run.schedule)
             if run.batch:
                 self._read_run(row, run.batch)
                 batch = opened.get(run.batch, followed.get(run.batch))
                 counted = (
-                    runs_without_batch.key_of(run.id) in followed
+                    runs_without_batch.results_batch_id(run.id) in followed
                 )  # before the run had a batch id
-                claimed = self._claimed(batch, run, row, horizon, included=included and not counted)
+                claimed = self._claim_batch(
+                    batch, run, row, horizon, included=included and not counted
+                )
                 if claimed is not None:
                     opened[run.batch] = claimed
             if _unchanged(before, run):
@@ -239,27 +256,29 @@ class Discovery:
                 and ended_unseen
                 and (before is not None or _within(run, horizon))
             ):
-                label = self.labels.run(
-                    run.schedule, self._following.names.get(run.schedule), labels
-                )
+                label = self.labels.run(run.schedule, self._filter.names.get(run.schedule), labels)
                 deltas.append(
                     ended_run(self.account.name, label, row, run.outcome, self.clock.now())
                 )
-                own = self._new(runs_without_batch.key_of(run.id), horizon, created=run.created)
-                opened |= runs_without_batch.owed(own, run, row, self.clock.now())
+                own = self._new(
+                    runs_without_batch.results_batch_id(run.id), horizon, created=run.created
+                )
+                opened |= runs_without_batch.results_batch(own, run, row, self.clock.now())
         if fresh or opened:
-            self.ledger.settle(together(deltas), batches=tuple(opened.values()), runs=tuple(fresh))
-            self.touched |= opened
+            self.ledger.settle(
+                merge_deltas(deltas), batches=tuple(opened.values()), runs=tuple(fresh)
+            )
+            self.changed |= opened
         return not fresh
 
     def _read_run(self, row: RunRow, batch_id: str) -> None:
         probe = Probe(
-            fold(row.status), row.total_records, row.processed_records, row.failed_records
+            normalise(row.status), row.total_records, row.processed_records, row.failed_records
         )
-        reading = Reading(probe, time(row.started_at), time(row.completed_at))
+        reading = ProbeReading(probe, parse_time(row.started_at), parse_time(row.completed_at))
         self._readings.setdefault(batch_id, {})["run"] = reading
 
-    def _claimed(
+    def _claim_batch(
         self, batch: Batch | None, run: Run, row: RunRow, horizon: Horizon, *, included: bool
     ) -> Batch | None:
         """The run's batch as the run makes it, None where that changes nothing.
@@ -282,8 +301,8 @@ class Discovery:
             unclaimed=0,
         )
         claimed = lifecycle.unguarded(claimed)
-        if run.batch in self.endings.configured:
-            self.labels.schedule(run.schedule, self._following.names.get(run.schedule))
+        if run.batch in self.closer.configured:
+            self.labels.schedule(run.schedule, self._filter.names.get(run.schedule))
         elif not included:
             return replace(claimed, closed=now)
         return claimed
@@ -298,31 +317,31 @@ class Discovery:
         if batch is None or batch.ref.account != self.account.name:
             return {}
         self._read_run(row, run.batch)
-        included = self._following.follows(run.schedule)
-        claimed = self._claimed(batch, run, row, horizon, included=included)
+        included = self._filter.includes(run.schedule)
+        claimed = self._claim_batch(batch, run, row, horizon, included=included)
         return {} if claimed is None else {run.batch: claimed}
 
-    def _claim(self, *, read: bool) -> None:
+    def _expire_claims(self, *, read: bool) -> None:
         """One more read of the run list left these batches unclaimed, or none can ever claim them."""
         waiting = [
             batch for batch in self.ledger.open_batches(self.account.name) if batch.unclaimed > 0
         ]
-        if not waiting or not (read or not self.collectors.open("runs")):
+        if not waiting or not (read or not self.collectors.is_enabled("runs")):
             return
         left = [replace(batch, unclaimed=batch.unclaimed - 1 if read else 0) for batch in waiting]
         self.ledger.save(*left)
-        self.touched |= {batch.ref.id: batch for batch in left}
+        self.changed |= {batch.ref.id: batch for batch in left}
 
     def _configured(self) -> None:
-        self.endings.release()
-        stored = self.ledger.lookup(self.endings.configured)
+        self.closer.drop_never_found()
+        stored = self.ledger.lookup(self.closer.configured)
         horizon = self._horizon()
-        for batch_id in sorted(self.endings.configured):
+        for batch_id in sorted(self.closer.configured):
             if batch_id not in stored:
                 self._open(
                     batch_id,
                     horizon,
-                    unclaimed=READS_TO_CLAIM if self.collectors.open("runs") else 0,
+                    unclaimed=READS_TO_CLAIM if self.collectors.is_enabled("runs") else 0,
                 )
             elif stored[batch_id].ref.account != self.account.name:
                 self._warn_owned(stored[batch_id].ref.account, "batch", batch_id)
@@ -337,40 +356,42 @@ class Discovery:
                 self._warn_owned(batch.ref.account, "batch", batch_id)
                 continue
             readings = self._readings[batch_id]
-            self.endings.missing.discard(batch_id)
+            self.closer.missing.discard(batch_id)
             if batch.closed is None:
-                after = lifecycle.observe(batch, readings, self.statuses, now)
+                after = lifecycle.observe(batch, readings, self.status_words, now)
             else:
-                after, delta = lifecycle.changed_late(batch, readings, self.statuses)
+                after, delta = lifecycle.changed_late(batch, readings, self.status_words)
                 late.append(delta)
             if after != batch:
                 changed.append(after)
         if changed:
-            self.ledger.settle(together(late), batches=changed)
-            self.touched |= {batch.ref.id: batch for batch in changed}
+            self.ledger.settle(merge_deltas(late), batches=changed)
+            self.changed |= {batch.ref.id: batch for batch in changed}
 
     async def _forget(self, began: float, *, walked: bool) -> None:
         """After a whole walk: all that is listed is held, so what was created long before it and is not held will never be counted."""
         self.ledger.opened(self.account.name)
         self.ledger.advance(self.account.name, began - self.retention)
         if walked:
-            self._unfinished.give_up(self._horizon().at)
-        listed = {*self._readings, *self._undated, *self.endings.configured}
+            self._unfinished.expire(self._horizon().at)
+        listed = {*self._readings, *self._undated, *self.closer.configured}
         while self.ledger.forget(self.account.name, listed=listed, retention=self.retention):  # noqa: ASYNC110  # it yields, it waits for nothing
             await asyncio.sleep(0)
         # A whole read of this cycle or one that still held when it began; the walk over the runs
         # may have taken longer than that lasts.
-        if self.collectors.open("schedules") and not self._listed.over(
-            max(began, self._listed.since)
+        if self.collectors.is_enabled("schedules") and not self._last_schedule_list.over(
+            max(began, self._last_schedule_list.since)
         ):
-            labels = self.labels.listed(self._following.names)
+            labels = self.labels.listed(self._filter.names)
             # What was counted since that read, or for `retention` before it, may be of a schedule
             # that it could not list yet.
             self.ledger.end_series(
-                self.account.name, labels, before=min(began, self._listed.since) - self.retention
+                self.account.name,
+                labels,
+                before=min(began, self._last_schedule_list.since) - self.retention,
             )
-        if self._walked.over(self.clock.now()):  # runs are not read
-            self._walked = Wait(began, began + self.poll.discovery_interval)
+        if self._last_full_walk.over(self.clock.now()):  # runs are not read
+            self._last_full_walk = WallClockTimer(began, began + self.poll.discovery_interval)
 
     def _open(
         self,
@@ -384,7 +405,7 @@ class Discovery:
         batch = self._new(batch_id, horizon, created=created)
         batch = replace(batch, flow_name=flow_name, unclaimed=unclaimed)
         self.ledger.save(batch)
-        self.touched[batch_id] = batch
+        self.changed[batch_id] = batch
 
     def _new(self, batch_id: str, horizon: Horizon, *, created: float | None) -> Batch:
         guard = horizon.at if created is None or created < horizon.at else None
@@ -423,7 +444,7 @@ def _within(run: Run, horizon: Horizon) -> bool:
     return run.ended is None or run.ended >= horizon.at
 
 
-def _taken_up(run: Run, horizon: Horizon) -> bool:
+def _should_follow(run: Run, horizon: Horizon) -> bool:
     """Whether a run that the ledger does not hold is followed."""
     if run.created is None or run.created >= horizon.at:
         return True

@@ -18,7 +18,7 @@ from runtype_exporter.catalogue import (
     SCHEDULE_RUNS_FINISHED,
 )
 from runtype_exporter.model import Delta, Observation, Outcome, Run, Series
-from runtype_exporter.polling.status_words import Statuses, fold, time
+from runtype_exporter.polling.status_words import StatusWords, normalise, parse_time
 from runtype_exporter.runtype import ApiError, Client, RunRow, cursor_walk
 
 Order = Literal["unknown", "new-first", "old-first", "none"]
@@ -34,9 +34,9 @@ def order_of(times: Sequence[float]) -> Order:
     return "old-first" if all(earlier <= later for earlier, later in pairs) else "none"
 
 
-Take = Callable[[Sequence[RunRow]], Awaitable[bool]]
+PageHandler = Callable[[Sequence[RunRow]], Awaitable[bool]]
 """What is done with a page; its answer: whether the page told nothing new."""
-Unfinished = Callable[[], Sequence[float]]
+CreationTimes = Callable[[], Sequence[float]]
 """When the runs were created that have not ended yet, as far as is known by now."""
 
 
@@ -50,7 +50,13 @@ class RunList:
     _cursor: str | None = field(default=None, init=False)
 
     async def read(
-        self, take: Take, unfinished: Unfinished, horizon: float, *, young: float, whole: bool
+        self,
+        handle: PageHandler,
+        unfinished: CreationTimes,
+        horizon: float,
+        *,
+        young: float,
+        full: bool,
     ) -> None:
         """Hand every page that may hold something new to `take`.
 
@@ -64,73 +70,82 @@ class RunList:
             ApiError: a page could not be had; the pages before were taken.
         """
         self.pages = 0
-        whole = whole or self.order in ("unknown", "none")
+        full = full or self.order in ("unknown", "none")
         try:
-            await self._read(take, unfinished, horizon, young=young, whole=whole)
+            await self._read(handle, unfinished, horizon, young=young, full=full)
         except ApiError:
             self._cursor = None  # it may have gone stale: the next read starts at the first page
             raise
 
     async def _read(
-        self, take: Take, unfinished: Unfinished, horizon: float, *, young: float, whole: bool
+        self,
+        handle: PageHandler,
+        unfinished: CreationTimes,
+        horizon: float,
+        *,
+        young: float,
+        full: bool,
     ) -> None:
-        cursor = restart = None if whole else self._cursor
+        cursor = restart = None if full else self._cursor
         met: list[float] = []
         young_met = False
         async for page in cursor_walk(self.client.runs, cursor):
             self.pages += 1
-            known = await take(page.data)
-            created = [at for row in page.data if (at := time(row.created_at)) is not None]
+            known = await handle(page.data)
+            created = [at for row in page.data if (at := parse_time(row.created_at)) is not None]
             met += created
             waiting = unfinished()
             oldest_young = min((at for at in waiting if at >= young), default=inf)
-            oldest = min(waiting, default=inf) if whole else oldest_young
+            oldest = min(waiting, default=inf) if full else oldest_young
             if not young_met:
                 restart = cursor  # of the reads after this one, which are not whole
                 young_met = any(at >= oldest_young for at in created)
             cursor = page.pagination.next_cursor
             if self.order == "new-first" and created and order_of(met) in ("unknown", "new-first"):
                 newest = max(created)
-                if newest < oldest and (newest < horizon if whole else known):
+                if newest < oldest and (newest < horizon if full else known):
                     break
-        if whole:
+        if full:
             self.order = order_of(met)
         elif order_of(met) not in ("unknown", self.order):
             self.order = "none"
         self._cursor = restart if self.order == "old-first" else None
 
 
-def run_of(account: str, row: RunRow, statuses: Statuses) -> Run:
+def run_of(account: str, row: RunRow, status_words: StatusWords) -> Run:
     """A row as the run that the ledger remembers."""
-    completed = time(row.completed_at)
-    outcome = statuses.outcome(fold(row.status), ended=completed is not None)
+    completed = parse_time(row.completed_at)
+    outcome = status_words.outcome(normalise(row.status), ended=completed is not None)
     return Run(
         account=account,
         id=row.id,
         schedule=row.schedule_id,
         batch=row.batch_execution_id or "",
-        created=time(row.created_at),
-        started=_started(row, statuses, outcome),
+        created=parse_time(row.created_at),
+        started=_started(row, status_words, outcome),
         outcome=outcome,
         ended=completed if outcome is not None else None,
     )
 
 
-def _started(row: RunRow, statuses: Statuses, outcome: Outcome | None) -> float | None:
+def _started(row: RunRow, status_words: StatusWords, outcome: Outcome | None) -> float | None:
     """When a run's work began.
 
     One that failed without a batch, an agent or any record never came to that, whatever startedAt
     says.
     """
-    started = time(row.started_at)
+    started = parse_time(row.started_at)
     if (
         outcome == "failure"
         and not row.batch_execution_id
         and (started is None or not (row.agent_id or row.total_records))
     ):
         return None
-    if started is None and statuses.state(fold(row.status), ended=outcome is not None) != "queued":
-        return time(row.created_at)
+    if (
+        started is None
+        and status_words.state(normalise(row.status), ended=outcome is not None) != "queued"
+    ):
+        return parse_time(row.created_at)
     return started
 
 
@@ -148,9 +163,9 @@ def ended_run(account: str, label: str, row: RunRow, outcome: Outcome | None, no
     if outcome is not None:
         increments[SCHEDULE_RUNS_FINISHED.name, (*key, outcome)] = 1.0
         started, completed, created = (
-            time(row.started_at),
-            time(row.completed_at),
-            time(row.created_at),
+            parse_time(row.started_at),
+            parse_time(row.completed_at),
+            parse_time(row.created_at),
         )
         if started is not None and completed is not None and completed >= started:
             observations[SCHEDULE_RUN_DURATION.name, key].append(
@@ -161,7 +176,7 @@ def ended_run(account: str, label: str, row: RunRow, outcome: Outcome | None, no
     return Delta(increments=increments, observations=observations)
 
 
-def together(deltas: Sequence[Delta]) -> Delta:
+def merge_deltas(deltas: Sequence[Delta]) -> Delta:
     """Several additions as one."""
     increments: dict[Series, float] = {}
     observations: dict[Series, list[Observation]] = {}

@@ -11,10 +11,10 @@ from functools import partial
 from runtype_exporter.clock import Clock
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.model import Batch, Probe, Source
-from runtype_exporter.polling.batches.closing import Endings
-from runtype_exporter.polling.batches.lifecycle import Reading, backing_off, wants_sweep
-from runtype_exporter.polling.collectors import Collectors
-from runtype_exporter.polling.status_words import fold, time
+from runtype_exporter.polling.batches.closing import BatchCloser
+from runtype_exporter.polling.batches.lifecycle import ProbeReading, backing_off, wants_sweep
+from runtype_exporter.polling.collectors import CollectorStates
+from runtype_exporter.polling.status_words import normalise, parse_time
 from runtype_exporter.runtype import (
     ApiError,
     Client,
@@ -25,22 +25,22 @@ from runtype_exporter.runtype import (
     Unauthorised,
 )
 
-Readings = dict[str, dict[Source, Reading]]
+ProbeReadings = dict[str, dict[Source, ProbeReading]]
 """What a cycle read of each batch, by source."""
 
 
 @dataclass(frozen=True, slots=True)
-class Probes:
+class StatusProbe:
     """One account's."""
 
     account: str
     client: Client
     ledger: Ledger
-    collectors: Collectors
-    endings: Endings
+    collectors: CollectorStates
+    closer: BatchCloser
     clock: Clock
 
-    async def read(self, readings: Readings, touched: dict[str, Batch]) -> int:
+    async def read(self, readings: ProbeReadings, changed: dict[str, Batch]) -> int:
         """Probe each open batch that has no reading yet and does not wait for its closing sweep.
 
         How many requests that took.
@@ -56,16 +56,18 @@ class Probes:
             now = self.clock.now()
             # Of one that ended, what comes next is its closing sweep: while that waits for budget,
             # a probe would only take some of it.
-            closing = batch.ended is not None and wants_sweep(batch, self.endings.settle_time, now)
+            closing = batch.ended is not None and wants_sweep(batch, self.closer.settle_time, now)
             waits = batch.run or batch.ref.id in readings or backing_off(batch, now) or closing
             if not waits:
-                requests += self.collectors.open("status")
+                requests += self.collectors.is_enabled("status")
                 await self.collectors.read(
-                    "status", partial(self._probe, batch.ref.id, readings, touched)
+                    "status", partial(self._probe, batch.ref.id, readings, changed)
                 )
         return requests
 
-    async def _probe(self, batch_id: str, readings: Readings, touched: dict[str, Batch]) -> None:
+    async def _probe(
+        self, batch_id: str, readings: ProbeReadings, changed: dict[str, Batch]
+    ) -> None:
         try:
             status = await self.client.status(batch_id)
         except (Unauthorised, Forbidden, Throttled, NetworkError):
@@ -73,20 +75,24 @@ class Probes:
         except ApiError as error:
             missing = isinstance(error, NotFound)
             if (
-                batch := self.endings.failed(batch_id, error.reason, str(error), missing=missing)
+                batch := self.closer.record_failure(
+                    batch_id, error.reason, str(error), missing=missing
+                )
             ) is not None:
-                touched[batch_id] = batch
+                changed[batch_id] = batch
             if not missing:
-                self.collectors.failed_alone("status", error)
+                self.collectors.record_single_failure("status", error)
             return
         probe = Probe(
-            fold(status.status),
+            normalise(status.status),
             status.total_records,
             status.processed_records,
             status.failed_records,
         )
         readings[batch_id] = {
-            "status": Reading(probe, time(status.started_at), time(status.completed_at))
+            "status": ProbeReading(
+                probe, parse_time(status.started_at), parse_time(status.completed_at)
+            )
         }
         batch = self.ledger.lookup((batch_id,))[batch_id]
         if status.flow_id and not batch.flow_id:

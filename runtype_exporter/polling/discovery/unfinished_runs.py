@@ -25,12 +25,12 @@ class UnfinishedRuns:
 
     account: str
     ledger: Ledger
-    _unmet: set[str] = field(default_factory=set, init=False)
+    _unseen: set[str] = field(default_factory=set, init=False)
     """Those that the walk has not met."""
-    _missed: set[str] = field(default_factory=set, init=False)
+    _unseen_before: set[str] = field(default_factory=set, init=False)
     """Those that the whole walk before did not meet."""
 
-    def created(self) -> list[float]:
+    def creation_times(self) -> list[float]:
         """When they were created, those left out of which nobody knows."""
         return [
             run.created
@@ -38,15 +38,15 @@ class UnfinishedRuns:
             if run.created is not None
         ]
 
-    def walk(self) -> None:
+    def start_full_walk(self) -> None:
         """A whole walk begins."""
-        self._unmet = {run.id for run in self.ledger.unfinished_runs(self.account)}
+        self._unseen = {run.id for run in self.ledger.unfinished_runs(self.account)}
 
-    def met(self, rows: Sequence[RunRow]) -> None:
+    def mark_seen(self, rows: Sequence[RunRow]) -> None:
         """The walk met these."""
-        self._unmet -= {row.id for row in rows}
+        self._unseen -= {row.id for row in rows}
 
-    def give_up(self, horizon: float) -> None:
+    def expire(self, horizon: float) -> None:
         """Let go, uncounted, of those created before the horizon that two whole walks in a row did not meet: they were deleted.
 
         One that is listed again after all is met like anything else from before the horizon: taken
@@ -56,7 +56,7 @@ class UnfinishedRuns:
         Raises:
             LedgerError: none was given up.
         """
-        deleted, self._missed = self._unmet & self._missed, self._unmet
+        deleted, self._unseen_before = self._unseen & self._unseen_before, self._unseen
         gone = [
             replace(run, outcome="unknown", ended=run.created)
             for run in self.ledger.unfinished_runs(self.account)

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from runtype_exporter.model import Schedule
-from runtype_exporter.polling.status_words import time
+from runtype_exporter.polling.status_words import parse_time
 from runtype_exporter.runtype import ScheduleRow
 
 EARLY = 30.0
@@ -68,8 +68,8 @@ def observe(
         enabled=row.enabled,
         cron=cron,
         timezone=(row.timezone or "")[:LONGEST_TEXT],
-        run_at=None if cron else time(row.run_at),
-        next_run=time(row.next_run_at),
+        run_at=None if cron else parse_time(row.run_at),
+        next_run=parse_time(row.next_run_at),
     )
     if before is None:
         return _known(after, began + EARLY)

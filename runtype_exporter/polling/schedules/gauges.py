@@ -18,7 +18,7 @@ from runtype_exporter.catalogue import (
     SCHEDULE_RECENT_RUNS,
 )
 from runtype_exporter.model import Series
-from runtype_exporter.polling.status_words import time
+from runtype_exporter.polling.status_words import parse_time
 from runtype_exporter.runtype import ScheduleRow, Sparkline
 
 LONGEST_TEXT = 100
@@ -40,7 +40,7 @@ def listed(
             (SCHEDULE_LAST_RUN, row.last_run_at),
             (SCHEDULE_NEXT_RUN, row.next_run_at),
         ):
-            if (at := time(text)) is not None:
+            if (at := parse_time(text)) is not None:
                 samples[metric.name, key] = at
     return samples
 

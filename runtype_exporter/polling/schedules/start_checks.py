@@ -91,7 +91,7 @@ def judge(
 
 
 @dataclass(slots=True)
-class Starts:
+class StartChecks:
     """One account's.
 
     A schedule that another account observed within `retention` seconds is judged there.

@@ -16,7 +16,7 @@ from runtype_exporter.ledger import Ledger
 from runtype_exporter.model import Batch, Picture, Prefix, Result, Seen, Sweep
 from runtype_exporter.polling.batches import runs_without_batch
 from runtype_exporter.polling.batches.labels import LabelTable
-from runtype_exporter.polling.status_words import Statuses
+from runtype_exporter.polling.status_words import StatusWords
 from runtype_exporter.runtype import Client, PagingError, Priority, next_offset
 
 CHUNK = 200
@@ -137,7 +137,7 @@ class Sweeper:
     client: Client
     ledger: Ledger
     labels: LabelTable
-    statuses: Statuses
+    status_words: StatusWords
     clock: Clock
 
     async def walk(
@@ -184,7 +184,7 @@ class Sweeper:
         # What lies before a walk's first page was met by the walk before.
         known = walk.seen.distinct if walk.pages else walk.offset
         following = next_offset(page, walk.offset, known=known, pages=walk.pages)
-        results = self.statuses.results(page.data)
+        results = self.status_words.results(page.data)
         batch = self._current(batch_id)
         if batch is None:
             return False
@@ -211,7 +211,7 @@ class Sweeper:
             await asyncio.sleep(0)
         after = self._current(batch_id)
         return following is None or (
-            after is not None and runs_without_batch.comes_again(after, walk)
+            after is not None and runs_without_batch.repeats_first_page(after, walk)
         )
 
     def _apply(

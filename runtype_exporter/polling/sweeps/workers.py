@@ -13,14 +13,14 @@ from typing import NoReturn
 import structlog
 
 from runtype_exporter.clock import Clock
-from runtype_exporter.config import Account as AccountConfig
+from runtype_exporter.config import Account
 from runtype_exporter.ledger import Ledger, LedgerError
 from runtype_exporter.model import Batch
-from runtype_exporter.polling.api_key_state import Access
+from runtype_exporter.polling.api_key_state import ApiKeyState
 from runtype_exporter.polling.batches import lifecycle, runs_without_batch
-from runtype_exporter.polling.batches.closing import Endings
-from runtype_exporter.polling.batches.gauges import Shows
-from runtype_exporter.polling.collectors import Collectors
+from runtype_exporter.polling.batches.closing import BatchCloser
+from runtype_exporter.polling.batches.gauges import BatchGauges
+from runtype_exporter.polling.collectors import CollectorStates
 from runtype_exporter.polling.sweeps.queue import SweepQueue
 from runtype_exporter.polling.sweeps.sweep import Sweeper
 from runtype_exporter.protocols import Telemetry
@@ -49,20 +49,20 @@ class Workers:
     `patient`: whether what a failing ledger or a refused key held up is tried again.
     """
 
-    config: AccountConfig
+    config: Account
     settle_time: float
     ledger: Ledger
     sweeper: Sweeper
-    endings: Endings
-    collectors: Collectors
-    access: Access
-    shows: Shows
+    closer: BatchCloser
+    collectors: CollectorStates
+    key_state: ApiKeyState
+    gauges: BatchGauges
     telemetry: Telemetry
     clock: Clock
-    wake_extras: Callable[[], None]
+    wake_background: Callable[[], None]
     """Called where a batch closed whose cost is due."""
-    patient: bool = True
-    stumbled: str = field(default="", init=False)
+    retry: bool = True
+    last_error: str = field(default="", init=False)
     """The last error of a sweep, "" for none since the start."""
     queue: SweepQueue = field(init=False)
     _ledger_pause: float = field(default=LEDGER_PAUSE, init=False)
@@ -76,16 +76,16 @@ class Workers:
         """Let every batch that wants a sweep wait for one. Those that were not waiting before."""
         now = self.clock.now()
         added = []
-        if self.access.granted.is_set():
+        if self.key_state.accepted.is_set():
             for batch in self.ledger.open_batches(self.config.name):
                 wanted = lifecycle.wants_sweep(batch, self.settle_time, now)
                 if (
                     wanted
-                    and self.collectors.open(runs_without_batch.read_of(batch))
+                    and self.collectors.is_enabled(runs_without_batch.results_operation(batch))
                     and self.queue.add(batch.ref.id, now)
                 ):
                     added.append(batch.ref.id)
-        self._tell_pending()
+        self._report_pending()
         return added
 
     async def work(self) -> NoReturn:
@@ -93,10 +93,10 @@ class Workers:
         while True:
             batch_id = await self.queue.take()
             try:
-                self._tell_pending()
-                if self.patient:
-                    await self.access.granted.wait()
-                again = self.access.granted.is_set() and await self._sweep(batch_id)
+                self._report_pending()
+                if self.retry:
+                    await self.key_state.accepted.wait()
+                again = self.key_state.accepted.is_set() and await self._sweep(batch_id)
             finally:
                 self.queue.done(batch_id)
             if again:
@@ -127,11 +127,11 @@ class Workers:
                 self._ledger_pause,
                 min(2 * self._ledger_pause, LONGEST_LEDGER_PAUSE),
             )
-            self.stumbled = str(error)
-            await asyncio.sleep(pause if self.patient else 0.0)
-            return self.patient
+            self.last_error = str(error)
+            await asyncio.sleep(pause if self.retry else 0.0)
+            return self.retry
         except Exception as error:  # noqa: BLE001 - a fault of ours in meeting a failure must not end the worker
-            self.stumbled = type(error).__name__
+            self.last_error = type(error).__name__
             _log.exception(
                 "a failed sweep could not be met", account=self.config.name, batch=batch_id
             )
@@ -146,15 +146,15 @@ class Workers:
             self.telemetry.sweep(name, error.reason)
             if isinstance(error, Throttled):
                 return True
-            self.stumbled = str(error)
-            self._meet(batch_id, error)
+            self.last_error = str(error)
+            self._handle_api_error(batch_id, error)
         except LedgerError:
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours in one batch must not stop the others
-            self.stumbled = type(error).__name__
+            self.last_error = type(error).__name__
             self.telemetry.sweep(name, "internal")
             _log.exception("sweep failed", account=name, batch=batch_id)
-            self.endings.failed(batch_id, "internal", type(error).__name__, missing=False)
+            self.closer.record_failure(batch_id, "internal", type(error).__name__, missing=False)
         return False
 
     async def _walk(self, batch_id: str) -> bool:
@@ -166,7 +166,7 @@ class Workers:
         if (
             batch is None
             or batch.closed is not None
-            or not self.collectors.open(runs_without_batch.read_of(batch))
+            or not self.collectors.is_enabled(runs_without_batch.results_operation(batch))
         ):
             return False
         ended = batch.ended is not None
@@ -174,26 +174,26 @@ class Workers:
         priority = Priority.CLOSING if ended else Priority.RUNNING
         walked = await self.sweeper.walk(batch_id, priority, full=ended, status=status)
         if walked is not None:
-            self.collectors.answered(runs_without_batch.read_of(batch))
-            concluded = self.endings.conclude(*walked, count=status is None)
+            self.collectors.record_answer(runs_without_batch.results_operation(batch))
+            concluded = self.closer.after_sweep(*walked, count=status is None)
             self._ledger_pause = LEDGER_PAUSE
-            self.shows.batches((concluded,))
+            self.gauges.show((concluded,))
             if concluded.cost_due:
-                self.wake_extras()
+                self.wake_background()
         return walked is not None
 
-    def _meet(self, batch_id: str, error: ApiError) -> None:
+    def _handle_api_error(self, batch_id: str, error: ApiError) -> None:
         """Do what a failed page asks for."""
         if isinstance(error, Unauthorised):
-            self.access.refuse(error)
+            self.key_state.refuse(error)
         elif isinstance(error, Forbidden):
             self.collectors.forbid(error.operation, error)
         # An API out of reach says nothing about this batch.
         elif not isinstance(error, NetworkError):
-            batch = self.endings.failed(
+            batch = self.closer.record_failure(
                 batch_id, error.reason, str(error), missing=isinstance(error, NotFound)
             )
-            self.shows.batches(() if batch is None else (batch,))
+            self.gauges.show(() if batch is None else (batch,))
 
     def _filter(self, batch: Batch) -> str | None:
         """The configured status filter.
@@ -216,5 +216,5 @@ class Workers:
             )
         return None
 
-    def _tell_pending(self) -> None:
+    def _report_pending(self) -> None:
         self.telemetry.pending(self.config.name, len(self.queue), self.queue.oldest)

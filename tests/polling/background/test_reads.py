@@ -28,7 +28,7 @@ def world_of(*schedules: ScheduleSpec) -> WorldSettings:
 def gauge(rig: Rig, collector: str, name: str) -> dict[tuple[str, ...], float]:
     return {
         labels[1:]: value
-        for (metric, labels), value in rig.shown.families[collector].items()
+        for (metric, labels), value in rig.gauges.families[collector].items()
         if metric == name
     }
 
@@ -99,7 +99,7 @@ async def test_a_fleet_at_rest_costs_two_requests_a_cycle_besides_those_of_each_
     schedules = [ScheduleSpec(key=f"s{number}", name=f"schedule {number}") for number in range(250)]
     async with Rig(tmp_path, world_of(*schedules)) as rig:
         await rig.sleep(30)
-        assert await rig.asked(3600) == {
+        assert await rig.requests_during(3600) == {
             "summary": 60,
             "runs": 60,
             "schedules": 6 * 3,
@@ -117,10 +117,10 @@ async def test_what_is_switched_off_is_not_asked_for(tmp_path, collector):
     async with Rig(tmp_path, world_of(), account={"collectors": {collector: False}}) as rig:
         await rig.sleep(4000)
         assert rig.requests()[collector] == 0
-        assert collector not in rig.shown.families
+        assert collector not in rig.gauges.families
         others = {"schedules", "usage"} - {collector}
-        assert others <= set(rig.shown.families)
-        assert set(rig.heard.cycles) == {""}
+        assert others <= set(rig.gauges.families)
+        assert set(rig.telemetry.cycles) == {""}
 
 
 @pytest.mark.parametrize("collector", OFF)
@@ -129,17 +129,17 @@ async def test_what_the_key_may_not_read_is_withdrawn_and_tried_again_hourly_and
 ):
     async with Rig(tmp_path, world_of()) as rig:
         await rig.sleep(300)
-        assert rig.shown.families[collector]
-        rig.faults.add(ApiFault(kind="status", operation=collector, value=403))
+        assert rig.gauges.families[collector]
+        rig.faults.add(Fault(kind="status", operation=collector, value=403))
         await rig.sleep(600)
-        assert rig.shown.families[collector] == {}
-        assert rig.heard.collectors[collector] == (False, "forbidden")
-        assert (await rig.asked(6 * 3600))[collector] == 6
-        assert all(rig.shown.families[other] for other in set(OFF) - {collector})
+        assert rig.gauges.families[collector] == {}
+        assert rig.telemetry.collectors[collector] == (False, "forbidden")
+        assert (await rig.requests_during(6 * 3600))[collector] == 6
+        assert all(rig.gauges.families[other] for other in set(OFF) - {collector})
         rig.faults.clear()
         await rig.sleep(4300)
-        assert rig.shown.families[collector]
-        assert rig.heard.collectors[collector] == (True, "")
+        assert rig.gauges.families[collector]
+        assert rig.telemetry.collectors[collector] == (True, "")
         assert rig.counted() == rig.truth()
 
 
@@ -151,24 +151,24 @@ async def test_what_failed_three_times_is_withdrawn_and_a_failure_beside_the_cyc
         await rig.sleep(300)
         rig.faults.add(ApiFault(kind="html", operation=collector))
         await rig.sleep(1260)
-        assert rig.shown.families[collector]
-        assert rig.heard.collectors[collector] == (True, "decode")
+        assert rig.gauges.families[collector]
+        assert rig.telemetry.collectors[collector] == (True, "decode")
         await rig.sleep(600)
-        assert rig.shown.families[collector] == {}
-        assert rig.heard.collectors[collector] == (False, "decode")
-        assert set(rig.heard.cycles) == {""}
-        assert set(rig.heard.ups) == {True}
+        assert rig.gauges.families[collector] == {}
+        assert rig.telemetry.collectors[collector] == (False, "decode")
+        assert set(rig.telemetry.cycles) == {""}
+        assert set(rig.telemetry.ups) == {True}
 
 
 async def test_a_page_of_sparklines_that_fails_leaves_the_picture_as_it_was(tmp_path):
     schedules = [ScheduleSpec(key=f"s{number}", name=f"schedule {number}") for number in range(150)]
     async with Rig(tmp_path, world_of(*schedules)) as rig:
         await rig.sleep(120)
-        before = rig.shown.families["sparklines"]
-        rig.faults.add(ApiFault(kind="status", operation="sparklines", value=400, nth=(2,)))
+        before = rig.gauges.families["sparklines"]
+        rig.faults.add(Fault(kind="status", operation="sparklines", value=400, nth=(2,)))
         await rig.sleep(600)
         assert rig.faults.fired()
-        assert rig.shown.families["sparklines"] is before
+        assert rig.gauges.families["sparklines"] is before
 
 
 @pytest.mark.parametrize(
@@ -179,8 +179,8 @@ async def test_usage_that_lacks_something_shows_the_rest(tmp_path, path, value):
     async with Rig(tmp_path, world_of()) as rig:
         rig.faults.add(ApiFault(kind="set", operation="usage", path=path, value=value))
         await rig.sleep(120)
-        assert rig.heard.collectors["usage"] == (True, "")
-        assert ("runtype_usage_executions", ("acme", "monthly")) not in rig.shown.families[
+        assert rig.telemetry.collectors["usage"] == (True, "")
+        assert ("runtype_usage_executions", ("acme", "monthly")) not in rig.gauges.families[
             "usage"
         ] or path.endswith("At")
 
@@ -190,10 +190,10 @@ async def test_while_the_key_is_refused_nothing_is_asked_beside_the_cycles(tmp_p
         await rig.sleep(120)
         rig.faults.add(ApiFault(kind="status", value=401))
         await rig.sleep(120)
-        asked = await rig.asked(3600)
+        asked = await rig.requests_during(3600)
         assert asked["usage"] == asked["sparklines"] == 0
         rig.faults.clear()
-        asked = await rig.asked(120)
+        asked = await rig.requests_during(120)
         assert asked["usage"] == asked["sparklines"] == 1
 
 
@@ -201,10 +201,10 @@ async def test_usage_that_hangs_holds_up_neither_cycles_nor_sweeps(tmp_path):
     async with Rig(tmp_path, world_of(), account={"timeout": "30s"}) as rig:
         rig.faults.add(ApiFault(kind="hang", operation="usage"))
         await rig.sleep(2 * 3600)
-        assert set(rig.heard.cycles) == {""}
-        assert len(rig.heard.cycles) == 120
+        assert set(rig.telemetry.cycles) == {""}
+        assert len(rig.telemetry.cycles) == 120
         assert rig.counted() == rig.truth()
-        assert rig.heard.collectors["usage"] == (False, "timeout")
+        assert rig.telemetry.collectors["usage"] == (False, "timeout")
 
 
 async def test_a_ledger_that_fails_and_a_fault_of_ours_stop_no_reading(tmp_path, logs, monkeypatch):
@@ -226,7 +226,7 @@ async def test_a_ledger_that_fails_and_a_fault_of_ours_stop_no_reading(tmp_path,
             "costs wait: the ledger failed",
             "reading usage, sparklines or costs failed",
         } <= events
-        assert (await rig.asked(600))["usage"] == 1
+        assert (await rig.requests_during(600))["usage"] == 1
 
 
 def test_ids_go_in_portions_of_a_hundred_and_of_what_a_url_carries():

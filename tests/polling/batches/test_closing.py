@@ -10,15 +10,10 @@ from dataclasses import replace
 import pytest
 
 from runtype_exporter.model import Batch, BatchRef, Probe, Seen, Sweep
-from runtype_exporter.simulator.faults import ApiFault
-from runtype_exporter.simulator.settings import (
-    Api,
-    RecordAttempt,
-    RecordPlan,
-    ScheduleSpec,
-    WorldSettings,
-)
-from tests.support.rig import START, Rig, Shown
+from runtype_exporter.simulator.faults import Fault
+from runtype_exporter.simulator.values import Api, RecordPlan, ScheduleSpec, WorldSettings
+from runtype_exporter.simulator.values import Attempt as Try
+from tests.support.rig import START, RecordingGauges, Rig
 
 NIGHTLY = ScheduleSpec(key="a", name="nightly")
 WORLD = WorldSettings(start=START, schedules=(NIGHTLY,))
@@ -44,7 +39,7 @@ async def test_a_batch_closes_with_its_outcome_and_duration_and_costs_nothing_mo
         }
         view = rig.view(run.batch.id)
         assert (view.open, view.state, view.closed, view.drift) == (False, "failed", START + 60, 0)
-        assert (await rig.asked(600))["batch_results"] == 0
+        assert (await rig.requests_during(600))["batch_results"] == 0
 
 
 async def test_what_never_became_final_is_abandoned_once_the_settle_time_is_over(tmp_path):
@@ -54,13 +49,13 @@ async def test_what_never_became_final_is_abandoned_once_the_settle_time_is_over
         )
         await rig.sleep(600)
         assert rig.counted(ABANDONED) == {}
-        assert rig.open() == {run.batch.id}
+        assert rig.open_batches() == {run.batch.id}
         await rig.sleep(120)
         assert rig.counted(ABANDONED) == {FLOW: 1.0}
         assert rig.counted(BATCHES) == {(*FLOW, "success"): 1.0}
         assert rig.counted() == rig.truth()
         assert rig.view(run.batch.id).picture.seen.unfinished == 1
-        assert rig.open() == set()
+        assert rig.open_batches() == set()
 
 
 async def test_a_record_that_finishes_within_the_settle_time_is_counted_by_its_last_sweep(tmp_path):
@@ -70,7 +65,7 @@ async def test_a_record_that_finishes_within_the_settle_time_is_counted_by_its_l
         await rig.sleep(800)
         assert rig.counted() == rig.truth() == {(*FLOW, "success"): 4.0, (*FLOW, "failure"): 1.0}
         assert rig.counted(ABANDONED) == {}
-        assert rig.open() == set()
+        assert rig.open_batches() == set()
 
 
 async def test_rows_that_the_api_counts_but_never_shows_are_drift_and_then_abandoned(tmp_path):
@@ -82,7 +77,7 @@ async def test_rows_that_the_api_counts_but_never_shows_are_drift_and_then_aband
         await rig.sleep(90)
         assert rig.view(run.batch.id).drift == 2
         assert rig.view(run.batch.id).picture is None
-        assert (await rig.asked(400))["batch_results"] == 0
+        assert (await rig.requests_during(400))["batch_results"] == 0
         await rig.sleep(300)
         assert rig.counted(ABANDONED) == {FLOW: 2.0}
         assert (rig.view(run.batch.id).picture.total, rig.view(run.batch.id).drift) == (5, 2)
@@ -105,7 +100,7 @@ async def test_more_rows_than_the_api_counts_are_drift_but_keep_no_batch_open(tm
         run = rig.world.add_batch(DONE, schedule="a", at=START)
         await rig.sleep(90)
         assert rig.view(run.batch.id).drift == 2
-        assert rig.open() == set()
+        assert rig.open_batches() == set()
         assert rig.counted() == rig.truth()
 
 
@@ -113,10 +108,10 @@ async def test_an_empty_batch_closes(tmp_path):
     async with Rig(tmp_path, WORLD) as rig:
         run = rig.world.add_batch([], schedule="a", at=START)
         await rig.sleep(90)
-        assert rig.open() == set()
-        assert rig.held(run.batch.id).outcome == "success"
+        assert rig.open_batches() == set()
+        assert rig.batch(run.batch.id).outcome == "success"
         assert rig.counted(BATCHES) == {
-            ("nightly", rig.held(run.batch.id).labels.flow, "success"): 1.0
+            ("nightly", rig.batch(run.batch.id).labels.flow, "success"): 1.0
         }
 
 
@@ -124,8 +119,8 @@ async def test_a_change_after_the_close_is_counted_not_swept(tmp_path):
     async with Rig(tmp_path, WORLD) as rig:
         rig.world.add_batch(DONE, schedule="a", at=START)
         await rig.sleep(90)
-        rig.faults.add(ApiFault(kind="set", operation="runs", path="data.*.failedRecords", value=1))
-        assert (await rig.asked(600))["batch_results"] == 0
+        rig.faults.add(Fault(kind="set", operation="runs", path="data.*.failedRecords", value=1))
+        assert (await rig.requests_during(600))["batch_results"] == 0
         assert rig.counted(LATE) == {FLOW: 1.0}
         assert rig.counted() == rig.truth()
 
@@ -137,10 +132,10 @@ async def test_a_summary_that_says_the_end_a_little_later_than_the_run_is_no_lat
         )
         run = rig.world.add_batch(DONE, schedule="a", at=START)
         await rig.sleep(200)
-        assert rig.open() == {run.batch.id}
+        assert rig.open_batches() == {run.batch.id}
         rig.faults.clear()
         await rig.sleep(900)
-        assert rig.open() == set()
+        assert rig.open_batches() == set()
         assert rig.counted(LATE) == {}
 
 
@@ -174,12 +169,12 @@ async def test_only_a_walk_over_all_rows_that_began_after_the_end_or_the_settle_
     tmp_path, changes, closed
 ):
     rig = Rig(tmp_path, WORLD, sections={"poll": {"settle_time": "1h"}})
-    endings = rig.build()._discovery.endings
+    closer = rig.build()._discovery.closer
     await rig.sleep(4000)
     batch = Batch(ref=BatchRef("acme", "b1"), seen=START, probes=FINAL, ended=START)
-    concluded = endings.conclude(batch, replace(WALK, **changes), count=True)
+    concluded = closer.after_sweep(batch, replace(WALK, **changes), count=True)
     assert (concluded.closed is not None) is closed
-    assert rig.held("b1") == concluded
+    assert rig.batch("b1") == concluded
     await rig.stop()
 
 
@@ -197,14 +192,14 @@ async def test_a_batch_whose_results_are_denied_for_a_day_is_lost_with_the_recor
             ApiFault(kind="set", operation="summary", path="recent", value=[]),
             ApiFault(kind="set", operation="runs", path="data", value=[]),
         )
-        asked = await rig.asked(86000)
+        asked = await rig.requests_during(86000)
         assert asked["batch_status"] <= 30
-        assert rig.open() == {run.batch.id}
-        assert set(rig.heard.cycles) == {""}
+        assert rig.open_batches() == {run.batch.id}
+        assert set(rig.telemetry.cycles) == {""}
         await rig.sleep(5000)
         assert rig.counted(BATCHES) == {(*FLOW, "lost"): 1.0}
         assert rig.counted(ABANDONED) == {FLOW: 1.0}
-        assert rig.open() == set()
+        assert rig.open_batches() == set()
 
 
 async def test_a_batch_that_was_never_seen_through_is_lost_with_all_its_records(tmp_path):
@@ -218,7 +213,7 @@ async def test_a_batch_that_was_never_seen_through_is_lost_with_all_its_records(
             ApiFault(kind="status", operation="batch_status", value=404),
         )
         await rig.sleep(27 * 3600)
-        assert rig.counted(BATCHES) == {(*rig.held(run.batch.id).labels, "lost"): 1.0}
+        assert rig.counted(BATCHES) == {(*rig.batch(run.batch.id).labels, "lost"): 1.0}
         assert sum(rig.counted(ABANDONED).values()) == 3.0
 
 
@@ -230,11 +225,11 @@ async def test_a_configured_batch_that_never_was_is_not_lost_but_waited_for(tmp_
         sections={"poll": {"interval": "20m"}},
     ) as rig:
         await rig.sleep(2 * 86400)
-        assert rig.shown.finds == {"backfill": False}
-        assert set(rig.heard.cycles) == {""}
-        assert rig.open() == {"batch_typo"}
+        assert rig.gauges.finds == {"backfill": False}
+        assert set(rig.telemetry.cycles) == {""}
+        assert rig.open_batches() == {"batch_typo"}
         assert rig.counted(BATCHES) == {}
-        assert rig.account.status().up is True
+        assert rig.poller.status().up is True
 
 
 async def test_a_configured_batch_that_was_found_once_is_lost_after_a_day(tmp_path):
@@ -249,19 +244,19 @@ async def test_a_configured_batch_that_was_found_once_is_lost_after_a_day(tmp_pa
     )
     async with rig:
         await rig.sleep(3600)
-        assert rig.shown.finds == {"backfill": True}
-        rig.faults.add(ApiFault(kind="status", operation="batch_status", value=404))
+        assert rig.gauges.finds == {"backfill": True}
+        rig.faults.add(Fault(kind="status", operation="batch_status", value=404))
         await rig.sleep(3600)
-        assert rig.shown.finds == {"backfill": False}
+        assert rig.gauges.finds == {"backfill": False}
         await rig.sleep(86400)
-        assert rig.held(batch.id).outcome == "lost"
+        assert rig.batch(batch.id).outcome == "lost"
         assert rig.counted(ABANDONED) == {("", "adhoc import"): 1.0}
-        assert rig.shown.finds == {"backfill": False}
-        assert rig.account._workers.endings.missing == set()
-    rig.shown = Shown()
+        assert rig.gauges.finds == {"backfill": False}
+        assert rig.poller._workers.closer.missing == set()
+    rig.gauges = RecordingGauges()
     async with rig:
         await rig.sleep(30)
-        assert rig.shown.finds == {"backfill": False}
+        assert rig.gauges.finds == {"backfill": False}
         assert rig.view(batch.id).open is False
 
 
@@ -271,13 +266,13 @@ async def test_a_configured_batch_that_was_never_found_leaves_uncounted_once_it_
     rig = Rig(tmp_path, WORLD, account={"batches": [{"id": "batch_typo"}]})
     async with rig:
         await rig.sleep(600)
-        assert rig.open() == {"batch_typo"}
+        assert rig.open_batches() == {"batch_typo"}
     rig.configure()
     async with rig:
         await rig.sleep(30)
-        assert rig.open() == set()
+        assert rig.open_batches() == set()
         assert rig.ledger.lookup(["batch_typo"]) == {}
-        assert (await rig.asked(86400 + 7200))["batch_status"] == 0
+        assert (await rig.requests_during(86400 + 7200))["batch_status"] == 0
         assert rig.series(BATCHES) == rig.series(ABANDONED) == {}
 
 
@@ -292,7 +287,7 @@ async def test_a_configured_batch_that_leaves_the_configuration_before_it_was_fo
     rig.configure()
     async with rig:
         await rig.sleep(30)
-        assert rig.open() == set()
+        assert rig.open_batches() == set()
         await rig.sleep(4000)
         assert rig.counted() == rig.truth() == {(*FLOW, "success"): 3.0}
 
@@ -309,8 +304,8 @@ async def test_a_configured_batch_that_was_found_once_stays_when_it_is_not_confi
     async with rig:
         rig.faults.add(ApiFault(kind="status", operation="batch_status", value=404))
         await rig.sleep(3600)
-        assert rig.open() == {batch.id}
-        assert rig.account._workers.endings.missing == {batch.id}
+        assert rig.open_batches() == {batch.id}
+        assert rig.poller._workers.closer.missing == {batch.id}
 
 
 @pytest.mark.parametrize(("hours", "outcome"), [(23, "success"), (26, "lost")])
@@ -324,9 +319,9 @@ async def test_a_batch_that_is_listed_while_its_results_are_denied_is_lost_after
         await rig.sleep(hours * 3600)
         rig.faults.clear()
         await rig.sleep(5000)
-        assert rig.held(run.batch.id).outcome == outcome
+        assert rig.batch(run.batch.id).outcome == outcome
         assert rig.counted(ABANDONED) == (
-            {(rig.held(run.batch.id).labels): 3.0} if outcome == "lost" else {}
+            {(rig.batch(run.batch.id).labels): 3.0} if outcome == "lost" else {}
         )
 
 
@@ -349,7 +344,7 @@ async def test_a_status_filter_feeds_the_batchs_gauges_and_counts_nothing(tmp_pa
         assert rig.view(batch.id).open is False
         assert rig.counted() == {}
         assert rig.counted(BATCHES) == {}
-        assert rig.open() == set()
+        assert rig.open_batches() == set()
         assert all(
             "status=failed" in r.target
             for r in rig.app.state.requests.log

@@ -68,7 +68,7 @@ async def to_rest(rig: Rig) -> None:
 
 
 def test_a_closed_batch_that_counts_owes_its_cost_and_its_series_begins():
-    due, delta = costs.owing(replace(CLOSED, failures=3, retry_at=99.0), COUNTED)
+    due, delta = costs.with_cost_due(replace(CLOSED, failures=3, retry_at=99.0), COUNTED)
     assert due == replace(CLOSED, cost_due=True)
     assert delta.increments == {**COUNTED.increments, (COST, ("acme", "nightly", "f")): 0.0}
 
@@ -84,17 +84,17 @@ def test_a_closed_batch_that_counts_owes_its_cost_and_its_series_begins():
     ids=["nothing of it counted", "no labels", "a run's results", "lost"],
 )
 def test_other_batches_owe_none(closed, delta):
-    assert costs.owing(closed, delta) == (closed, delta)
+    assert costs.with_cost_due(closed, delta) == (closed, delta)
 
 
 def test_a_cost_that_is_not_due_cannot_be_counted():
     due = replace(CLOSED, cost_due=True, failures=2, retry_at=5.0)
-    told, delta = costs.paid(due, 1.25)
+    told, delta = costs.with_cost(due, 1.25)
     assert told == replace(CLOSED, cost=1.25)
     assert delta.increments == {(COST, ("acme", "nightly", "f")): 1.25}
     for batch in (told, replace(due, labels=None)):
         with pytest.raises(ValueError, match="once"):
-            costs.paid(batch, 1.25)
+            costs.with_cost(batch, 1.25)
 
 
 async def test_every_batchs_cost_is_asked_for_once_after_it_closed(tmp_path):
@@ -105,7 +105,7 @@ async def test_every_batchs_cost_is_asked_for_once_after_it_closed(tmp_path):
         closed = sum(rig.counted("runtype_batches_finished_total").values())
         assert rig.requests()["cost"] == closed > 20
         assert rig.ledger.costs_due("acme") == []
-        assert rig.heard.collectors["cost"] == (True, "")
+        assert rig.telemetry.collectors["cost"] == (True, "")
 
 
 async def test_a_batchs_gauge_shows_its_cost_after_a_restart_too(tmp_path):
@@ -116,7 +116,7 @@ async def test_a_batchs_gauge_shows_its_cost_after_a_restart_too(tmp_path):
         assert total > 0
         assert rig.view(run.batch.id).cost == total
         await rig.stop()
-        rig.shown.batches.clear()
+        rig.gauges.batches.clear()
         rig.start()
         await rig.sleep(1)
         assert rig.view(run.batch.id).cost == total
@@ -156,13 +156,13 @@ async def test_a_cost_that_cannot_be_had_yet_is_asked_for_ever_less_often_until_
         assert rig.series(COST) == {("nightly", "enrich"): 0.0}
         asked = rig.requests()["cost"] / (3 if code == 500 else 1)
         assert 8 <= asked <= 13
-        assert rig.heard.cycles[-1] == ""
-        assert rig.heard.collectors["cost"][0] is (code == 404)
+        assert rig.telemetry.cycles[-1] == ""
+        assert rig.telemetry.collectors["cost"][0] is (code == 404)
         rig.faults.clear()
         await rig.sleep(3700)
         assert rig.counted(COST) == cost_truth(rig)
         assert rig.view(run.batch.id).cost is not None
-        assert rig.heard.collectors["cost"] == (True, "")
+        assert rig.telemetry.collectors["cost"] == (True, "")
 
 
 async def test_a_cost_that_cannot_be_had_for_a_day_is_given_up(tmp_path, logs):
@@ -174,7 +174,7 @@ async def test_a_cost_that_cannot_be_had_for_a_day_is_given_up(tmp_path, logs):
         assert [entry["batch"] for entry in given_up] == [run.batch.id]
         assert rig.ledger.costs_due("acme") == []
         rig.faults.clear()
-        assert (await rig.asked(7200))["cost"] == 0
+        assert (await rig.requests_during(7200))["cost"] == 0
 
 
 @pytest.mark.parametrize("value", [-0.01, 1e7, "0.25", None, True])
@@ -184,8 +184,8 @@ async def test_a_cost_that_is_none_is_a_decode_error(tmp_path, value):
         rig.faults.add(ApiFault(kind="set", operation="cost", path="totalCostUsd", value=value))
         await rig.sleep(600)
         assert rig.counted(COST) == {}
-        assert rig.heard.collectors["cost"] == (False, "decode")
-        assert rig.heard.cycles[-1] == ""
+        assert rig.telemetry.collectors["cost"] == (False, "decode")
+        assert rig.telemetry.cycles[-1] == ""
 
 
 async def test_one_batch_whose_cost_fails_does_not_hold_up_the_others(tmp_path):
@@ -218,7 +218,7 @@ async def test_where_costs_are_forbidden_none_is_due_and_an_hour_later_they_are_
         rig.faults.add(ApiFault(kind="status", operation="cost", value=403, times=1))
         first = rig.world.add_batch(DONE, schedule="a", at=START + 5)
         await rig.sleep(300)
-        assert rig.heard.collectors["cost"] == (False, "forbidden")
+        assert rig.telemetry.collectors["cost"] == (False, "forbidden")
         rig.world.add_batch(DONE, schedule="a", at=rig.clock.now())
         await rig.sleep(300)
         assert [batch.ref.id for batch in rig.ledger.costs_due("acme")] == [first.batch.id]
@@ -226,14 +226,14 @@ async def test_where_costs_are_forbidden_none_is_due_and_an_hour_later_they_are_
         await rig.sleep(3600)
         assert rig.requests()["cost"] == 2
         assert rig.view(first.batch.id).cost is not None
-        assert rig.heard.cycles[-1] == ""
+        assert rig.telemetry.cycles[-1] == ""
 
 
 async def test_where_costs_are_switched_off_none_is_due(tmp_path):
     async with Rig(tmp_path, one(), account={"collectors": {"cost": False}}, sections=QUICK) as rig:
         run = rig.world.add_batch(DONE, schedule="a", at=START + 5)
         await rig.sleep(1200)
-        assert rig.held(run.batch.id).closed is not None
+        assert rig.batch(run.batch.id).closed is not None
         assert rig.requests()["cost"] == 0
         assert rig.series(COST) == {}
         assert rig.ledger.costs_due("acme") == []
@@ -248,11 +248,11 @@ async def test_a_late_change_that_is_seen_while_a_cost_is_being_read_is_counted_
                 break
             await rig.sleep(1)
         assert rig.requests()["cost"] == 1
-        assert rig.held(run.batch.id).cost_due
-        rig.faults.add(ApiFault(kind="set", operation="runs", path="data.*.failedRecords", value=2))
+        assert rig.batch(run.batch.id).cost_due
+        rig.faults.add(Fault(kind="set", operation="runs", path="data.*.failedRecords", value=2))
         await rig.sleep(600)
         assert rig.counted("runtype_batch_late_changes_total") == {("nightly", "enrich"): 1.0}
-        assert rig.held(run.batch.id).cost is not None
+        assert rig.batch(run.batch.id).cost is not None
 
 
 @pytest.mark.parametrize("code", [200, 404])
@@ -266,9 +266,9 @@ async def test_a_cost_that_is_no_longer_due_when_its_answer_comes_changes_nothin
             if rig.requests()["cost"]:
                 break
             await rig.sleep(1)
-        rig.ledger.save(given_up := replace(rig.held(run.batch.id), cost_due=False))
+        rig.ledger.save(given_up := replace(rig.batch(run.batch.id), cost_due=False))
         await rig.sleep(600)
-        assert rig.held(run.batch.id) == given_up
+        assert rig.batch(run.batch.id) == given_up
         assert rig.counted(COST) == {}
         assert rig.requests()["cost"] == 1
 
@@ -291,6 +291,6 @@ async def test_a_cost_is_asked_for_when_its_batch_closes_not_after_the_next_cycl
     async with Rig(tmp_path, one(), sections={"poll": {"interval": "1h"}}) as rig:
         batch = rig.world.add_batch(DONE, schedule="a", at=START + 1800).batch
         await rig.sleep(3660)
-        assert rig.held(batch.id).closed is not None
+        assert rig.batch(batch.id).closed is not None
         assert rig.requests()["cost"] == 1
-        assert rig.held(batch.id).cost is not None
+        assert rig.batch(batch.id).cost is not None

@@ -8,17 +8,20 @@ import pytest
 
 from runtype_exporter.model import Batch, BatchRef, Delta, Labels, Picture, Probe, Seen
 from runtype_exporter.polling.batches import lifecycle
-from runtype_exporter.polling.batches.lifecycle import Reading
-from runtype_exporter.polling.status_words import Statuses
+from runtype_exporter.polling.batches.lifecycle import ProbeReading
+from runtype_exporter.polling.status_words import StatusWords
 
-STATUSES = Statuses()
+STATUSES = StatusWords()
 RUNNING = Probe("running", 10, 3, 0)
 DONE = Probe("completed", 10, 10, 1)
 BATCH = Batch(ref=BatchRef("acme", "b1"), seen=0.0, labels=Labels("nightly", "flow"))
 
 
-def observed(batch: Batch, now: float = 100.0, **readings: Probe | Reading) -> Batch:
-    full = {source: r if isinstance(r, Reading) else Reading(r) for source, r in readings.items()}
+def observed(batch: Batch, now: float = 100.0, **readings: Probe | ProbeReading) -> Batch:
+    full = {
+        source: r if isinstance(r, ProbeReading) else ProbeReading(r)
+        for source, r in readings.items()
+    }
     return lifecycle.observe(batch, full, STATUSES, now)  # type: ignore[arg-type]
 
 
@@ -52,7 +55,7 @@ def test_a_batch_has_ended_only_when_every_source_of_the_cycle_says_so():
 )
 def test_a_guard_goes_once_the_batch_is_known_to_have_begun_after_it(created, started, guard):
     batch = replace(BATCH, guard=50.0, created=created)
-    assert observed(batch, status=Reading(RUNNING, started=started)).guard == guard
+    assert observed(batch, status=ProbeReading(RUNNING, started=started)).guard == guard
 
 
 def test_the_run_lists_word_for_the_end_goes_before_the_others():
@@ -65,17 +68,17 @@ def test_an_unknown_word_is_an_end_once_the_api_gives_its_time():
     strange = Probe("archived", 1, 1, 0)
     assert lifecycle.ending(observed(BATCH, run=strange), STATUSES) is None
     assert (
-        lifecycle.ending(observed(BATCH, run=Reading(strange, completed=50.0)), STATUSES)
+        lifecycle.ending(observed(BATCH, run=ProbeReading(strange, completed=50.0)), STATUSES)
         == "unknown"
     )
 
 
 def test_the_first_start_and_the_latest_completion_stand():
     batch = observed(
-        BATCH, run=Reading(RUNNING, started=10.0), summary=Reading(RUNNING, started=11.0)
+        BATCH, run=ProbeReading(RUNNING, started=10.0), summary=ProbeReading(RUNNING, started=11.0)
     )
-    batch = observed(batch, run=Reading(DONE, started=12.0, completed=90.0))
-    batch = observed(batch, run=Reading(DONE, started=12.0, completed=95.0))
+    batch = observed(batch, run=ProbeReading(DONE, started=12.0, completed=90.0))
+    batch = observed(batch, run=ProbeReading(DONE, started=12.0, completed=95.0))
     assert (batch.started, batch.completed) == (10.0, 95.0)
 
 
@@ -174,27 +177,27 @@ def test_a_batch_without_labels_cannot_close():
 def test_a_closed_batchs_change_counts_once_if_the_source_had_said_final():
     closed = replace(BATCH, probes={"run": DONE, "summary": RUNNING}, closed=1.0)
     settled, delta = lifecycle.changed_late(
-        closed, {"run": Reading(DONE), "summary": Reading(DONE)}, STATUSES
+        closed, {"run": ProbeReading(DONE), "summary": ProbeReading(DONE)}, STATUSES
     )
     assert delta.increments == {}
     changed, delta = lifecycle.changed_late(
-        settled, {"run": Reading(Probe("completed", 10, 10, 2))}, STATUSES
+        settled, {"run": ProbeReading(Probe("completed", 10, 10, 2))}, STATUSES
     )
     assert delta.increments == {
         ("runtype_batch_late_changes_total", ("acme", "nightly", "flow")): 1.0
     }
     again, delta = lifecycle.changed_late(
-        changed, {"run": Reading(Probe("completed", 10, 10, 2))}, STATUSES
+        changed, {"run": ProbeReading(Probe("completed", 10, 10, 2))}, STATUSES
     )
     assert changed is again
     assert delta.increments == {}
-    _, delta = lifecycle.changed_late(changed, {"status": Reading(RUNNING)}, STATUSES)
+    _, delta = lifecycle.changed_late(changed, {"status": ProbeReading(RUNNING)}, STATUSES)
     assert delta.increments == {}
 
 
 def test_a_batch_closed_uncounted_has_no_late_changes():
     ignored = replace(BATCH, labels=None, probes={"run": DONE}, closed=1.0)
-    _, delta = lifecycle.changed_late(ignored, {"run": Reading(RUNNING)}, STATUSES)
+    _, delta = lifecycle.changed_late(ignored, {"run": ProbeReading(RUNNING)}, STATUSES)
     assert delta.increments == {}
 
 

@@ -38,13 +38,13 @@ def world_of(api: Api | None = None, *, records: int = 30, **more) -> WorldSetti
 
 
 def test_only_a_run_that_ended_with_records_and_without_a_batch_owes_results():
-    (own,) = runs_without_batch.owed(OWN, RUN, ROW, 9.0).values()
+    (own,) = runs_without_batch.results_batch(OWN, RUN, ROW, 9.0).values()
     assert (own.run, own.schedule, own.ended, own.probes["run"].total) == ("run_1", "s1", 9.0, 3)
-    assert runs_without_batch.owed(OWN, replace(RUN, outcome=None), ROW, 9.0) == {}
-    assert runs_without_batch.owed(OWN, replace(RUN, batch="batch_1"), ROW, 9.0) == {}
+    assert runs_without_batch.results_batch(OWN, replace(RUN, outcome=None), ROW, 9.0) == {}
+    assert runs_without_batch.results_batch(OWN, replace(RUN, batch="batch_1"), ROW, 9.0) == {}
     for count in (None, 0):
         row = RunRow(id="run_1", schedule_id="s1", status="completed", total_records=count)
-        assert runs_without_batch.owed(OWN, RUN, row, 9.0) == {}
+        assert runs_without_batch.results_batch(OWN, RUN, row, 9.0) == {}
 
 
 def test_only_a_later_page_of_a_run_that_tells_nothing_new_comes_again():
@@ -61,11 +61,11 @@ def test_only_a_later_page_of_a_run_that_tells_nothing_new_comes_again():
         growing=True,
     )
     after = replace(OWN, run="run_1", sweep=replace(walk, offset=100))
-    assert runs_without_batch.comes_again(after, walk)
-    assert not runs_without_batch.comes_again(replace(after, run=""), walk)
-    assert not runs_without_batch.comes_again(replace(after, sweep=None), walk)
-    assert not runs_without_batch.comes_again(after, replace(walk, offset=0))
-    assert not runs_without_batch.comes_again(
+    assert runs_without_batch.repeats_first_page(after, walk)
+    assert not runs_without_batch.repeats_first_page(replace(after, run=""), walk)
+    assert not runs_without_batch.repeats_first_page(replace(after, sweep=None), walk)
+    assert not runs_without_batch.repeats_first_page(after, replace(walk, offset=0))
+    assert not runs_without_batch.repeats_first_page(
         replace(after, sweep=replace(walk, seen=Seen(distinct=51))), walk
     )
 
@@ -82,9 +82,9 @@ async def test_the_results_of_runs_without_a_batch_are_counted_as_other_results_
         assert len(rig.truth()) == 2
         assert rig.counted() == rig.truth()
         assert rig.counted("runtype_schedule_runs_finished_total") == rig.run_truth()
-        assert rig.open() == set()
+        assert rig.open_batches() == set()
         assert rig.series("runtype_batches_finished_total") == {}
-        assert rig.shown.batches == {}
+        assert rig.gauges.batches == {}
         now = rig.clock.now()
         rows = [
             run.batch.page(now, Api(), 0, 1, None)[1] for run in rig.world.runs(now) if run.batch
@@ -92,7 +92,7 @@ async def test_the_results_of_runs_without_a_batch_are_counted_as_other_results_
         assert len(rows) == 17
         assert rig.requests()["run_results"] == sum(-(-count // 100) for count in rows)
         assert rig.requests()["batch_status"] == 0
-        assert rig.heard.collectors["run_results"] == (True, "")
+        assert rig.telemetry.collectors["run_results"] == (True, "")
 
 
 async def test_their_results_are_asked_for_once_and_never_again(tmp_path):
@@ -101,7 +101,7 @@ async def test_their_results_are_asked_for_once_and_never_again(tmp_path):
         rig.world.stop(rig.clock.now())
         await rig.sleep(1800)
         assert rig.requests()["run_results"] == 5
-        assert await rig.asked(1200) == {"summary": 20, "runs": 20}
+        assert await rig.requests_during(1200) == {"summary": 20, "runs": 20}
 
 
 async def test_a_power_cut_at_any_time_neither_loses_nor_repeats_them(tmp_path):
@@ -113,7 +113,7 @@ async def test_a_power_cut_at_any_time_neither_loses_nor_repeats_them(tmp_path):
         rig.world.stop(rig.clock.now())
         await rig.sleep(1800)
         assert rig.counted() == rig.truth()
-        assert rig.open() == set()
+        assert rig.open_batches() == set()
 
 
 async def test_an_answer_that_ignores_both_parameters_but_holds_all_rows_is_all_there_is(tmp_path):
@@ -125,7 +125,7 @@ async def test_an_answer_that_ignores_both_parameters_but_holds_all_rows_is_all_
         rig.world.stop(rig.clock.now())
         await rig.sleep(600)
         assert rig.counted() == rig.truth()
-        assert rig.open() == set()
+        assert rig.open_batches() == set()
         assert rig.requests()["run_results"] == 5
 
 
@@ -153,7 +153,7 @@ async def test_an_answer_that_ignores_the_offset_neither_loops_nor_doubles_and_t
         await rig.sleep(1800)
         assert rig.counted() == {("inlined", "enrich", "success"): 100.0}
         assert rig.counted(ABANDONED) == {("inlined", "enrich"): 300.0}
-        assert rig.open() == set()
+        assert rig.open_batches() == set()
         assert rig.requests()["run_results"] <= 2 * 8
 
 
@@ -163,12 +163,12 @@ async def test_results_that_the_key_may_not_read_are_left_alone_for_an_hour_and_
     async with Rig(tmp_path, world_of(), sections={"poll": {"settle_time": "2h"}}) as rig:
         rig.faults.add(ApiFault(kind="status", operation="run_results", value=403, times=1))
         await rig.sleep(3600)
-        assert rig.heard.collectors["run_results"] == (False, "forbidden")
+        assert rig.telemetry.collectors["run_results"] == (False, "forbidden")
         assert rig.requests()["run_results"] == 1
         assert rig.counted() == {}
         rig.world.stop(rig.clock.now())
         await rig.sleep(3600)
-        assert rig.heard.collectors["run_results"] == (True, "")
+        assert rig.telemetry.collectors["run_results"] == (True, "")
         assert rig.counted() == rig.truth()
 
 
@@ -189,7 +189,7 @@ async def test_a_run_that_gets_its_batch_id_only_after_its_results_were_counted_
         await rig.sleep(5400)
         assert rig.counted() == rig.truth()
         assert rig.counted("runtype_batches_finished_total") == {}
-        assert rig.open() == set()
+        assert rig.open_batches() == set()
 
 
 async def test_the_results_of_an_excluded_schedules_runs_are_not_read(tmp_path):

@@ -42,8 +42,8 @@ async def test_an_excluded_schedule_counts_no_run_no_batch_and_nothing_by_way_of
         assert rig.counted() == {("weekly", "enrich", "success"): 3.0}
         assert rig.counted(RUNS) == {("weekly", "success"): 1.0}
         assert rig.counted(BATCHES) == {("weekly", "enrich", "success"): 1.0}
-        assert [view.labels.schedule for view in rig.shown.batches.values()] == ["weekly"]
-        assert rig.open() == set()
+        assert [view.labels.schedule for view in rig.gauges.batches.values()] == ["weekly"]
+        assert rig.open_batches() == set()
 
 
 async def test_a_schedule_that_a_page_of_runs_names_first_is_looked_up_before_it_is_judged(
@@ -82,7 +82,7 @@ async def test_a_new_schedules_run_waits_where_its_name_decides_and_cannot_be_re
         assert rig.counted() == {}
         await rig.sleep(600)
         assert rig.counted() == {("public", "enrich", "success"): 3.0}
-        assert rig.heard.collectors["runs"] == (True, "")
+        assert rig.telemetry.collectors["runs"] == (True, "")
 
 
 async def test_where_names_may_not_be_read_schedules_are_followed_by_their_ids(tmp_path):
@@ -110,8 +110,8 @@ async def test_where_names_decide_and_may_not_be_read_runs_wait_until_they_may(
             rig.world.add_batch(DONE, schedule=key, at=START + 2)
         await rig.sleep(3000)
         assert rig.counted() == rig.counted(RUNS) == {}
-        assert rig.heard.collectors["runs"] == (False, "server")
-        assert "let the key read schedules" in rig.account.status().last_error + str(logs)
+        assert rig.telemetry.collectors["runs"] == (False, "server")
+        assert "let the key read schedules" in rig.poller.status().last_error + str(logs)
         rig.faults.clear()
         await rig.sleep(1200)
         assert rig.counted() == {("nightly", "enrich", "success"): 3.0}
@@ -170,7 +170,7 @@ async def test_a_deleted_schedule_is_looked_up_once_not_in_every_cycle(tmp_path)
     rig.world.add_batch(DONE, schedule="b", at=START - 3600)
     async with rig:
         await rig.sleep(30)
-        assert await rig.asked(600) == {"summary": 10, "runs": 10}
+        assert await rig.requests_during(600) == {"summary": 10, "runs": 10}
 
 
 async def test_a_configured_batch_of_an_excluded_schedule_is_followed(tmp_path):
@@ -196,8 +196,8 @@ async def test_an_adhoc_batch_waits_for_two_reads_of_the_runs_over_a_restart_too
         batch = rig.world.add_adhoc(DONE, at=rig.clock.now())
         await rig.sleep(32)
         assert rig.requests()["batch_results"] == 0
-        assert rig.held(batch.id).unclaimed == 1
-        assert rig.shown.batches == {}
+        assert rig.batch(batch.id).unclaimed == 1
+        assert rig.gauges.batches == {}
         await rig.kill()
         await rig.sleep(100)
         rig.start()
@@ -212,9 +212,9 @@ async def test_where_runs_cannot_be_read_a_batch_of_the_summary_passes_for_ad_ho
         await rig.sleep(1)
         batch = rig.world.add_adhoc(DONE, at=START + 2)
         await rig.sleep(60)
-        assert rig.held(batch.id).unclaimed == 0
-        assert rig.heard.collectors["runs"] == (False, "forbidden")
-        assert rig.account.status().up is True
+        assert rig.batch(batch.id).unclaimed == 0
+        assert rig.telemetry.collectors["runs"] == (False, "forbidden")
+        assert rig.poller.status().up is True
 
 
 # --- the horizon ---
@@ -372,8 +372,8 @@ async def test_a_run_that_never_ends_costs_ordinary_cycles_nothing(tmp_path, ord
         rig.world.stop(START)
         await rig.sleep(30)
         assert rig.requests()["runs"] == 5
-        assert await rig.asked(3500) == {"summary": 58, "runs": 58}
-        assert (await rig.asked(120))["runs"] >= 2 + 2
+        assert await rig.requests_during(3500) == {"summary": 58, "runs": 58}
+        assert (await rig.requests_during(120))["runs"] >= 2 + 2
 
 
 @pytest.mark.parametrize("order", ["newest", "oldest"])
@@ -448,11 +448,11 @@ async def test_a_batch_that_the_lists_let_go_is_asked_about_alone_until_it_ends(
         )
         await rig.sleep(300)
         for part in ("batches", "recent"):
-            rig.faults.add(ApiFault(kind="set", operation="summary", path=part, value=[]))
-        assert (await rig.asked(300))["batch_status"] == 5
+            rig.faults.add(Fault(kind="set", operation="summary", path=part, value=[]))
+        assert (await rig.requests_during(300))["batch_status"] == 5
         await rig.sleep(600)
         assert rig.counted() == rig.truth()
-        assert rig.held(batch.id).outcome == "success"
+        assert rig.batch(batch.id).outcome == "success"
 
 
 async def test_batches_that_ended_and_wait_for_budget_to_be_swept_are_not_asked_about(tmp_path):
@@ -466,7 +466,7 @@ async def test_batches_that_ended_and_wait_for_budget_to_be_swept_are_not_asked_
                 schedule=NIGHTLY.key,
                 at=rig.clock.now() - 60 + number / 10,
             )
-        asked = await rig.asked(3600)
+        asked = await rig.requests_during(3600)
         assert rig.counted() == rig.truth()
         assert asked["batch_status"] == 0
         assert asked["summary"] >= 8  # and cycles go on
@@ -478,8 +478,8 @@ async def test_while_the_lists_fail_no_batch_is_asked_about(tmp_path):
         for _ in range(50):
             rig.world.add_batch([RecordPlan(finished=1e5)], schedule="a", at=START + 2)
         await rig.sleep(200)
-        rig.faults.add(ApiFault(kind="status", value=500))
-        asked = await rig.asked(600)
+        rig.faults.add(Fault(kind="status", value=500))
+        asked = await rig.requests_during(600)
         assert asked["summary"] == 10 * 3
         assert asked["batch_status"] == 0
 
@@ -492,12 +492,12 @@ async def test_one_batchs_status_that_fails_is_no_failure_of_the_cycle_and_backs
         batch = rig.world.add_adhoc([RecordPlan(finished=1e5)], at=START + 2)
         await rig.sleep(200)
         for part in ("batches", "recent"):
-            rig.faults.add(ApiFault(kind="set", operation="summary", path=part, value=[]))
-        rig.faults.add(ApiFault(kind="status", operation="batch_status", value=500))
-        assert (await rig.asked(3600))["batch_status"] == 3 * 6
-        assert set(rig.heard.cycles) == {""}
-        assert rig.heard.collectors["status"] == (True, "")
-        assert rig.held(batch.id).missing_since is None
+            rig.faults.add(Fault(kind="set", operation="summary", path=part, value=[]))
+        rig.faults.add(Fault(kind="status", operation="batch_status", value=500))
+        assert (await rig.requests_during(3600))["batch_status"] == 3 * 6
+        assert set(rig.telemetry.cycles) == {""}
+        assert rig.telemetry.collectors["status"] == (True, "")
+        assert rig.batch(batch.id).missing_since is None
 
 
 async def test_where_nothing_else_is_asked_a_failing_status_is_the_cycles_failure(tmp_path):
@@ -508,11 +508,11 @@ async def test_where_nothing_else_is_asked_a_failing_status_is_the_cycles_failur
     rig.faults.add(ApiFault(kind="status", operation="batch_status", value=500))
     async with rig:
         await rig.sleep(30)
-        assert rig.heard.cycles == ["server"]
-        assert rig.account.status().up is False
+        assert rig.telemetry.cycles == ["server"]
+        assert rig.poller.status().up is False
         rig.faults.clear()
         await rig.sleep(180)
-        assert rig.account.status().up is True
+        assert rig.poller.status().up is True
 
 
 @pytest.mark.parametrize(("code", "up"), [(401, False), (403, True), (429, True)])
@@ -527,8 +527,8 @@ async def test_a_status_read_that_is_refused_as_such_does_not_count_against_the_
             rig.faults.add(ApiFault(kind="set", operation="summary", path=part, value=[]))
         rig.faults.add(ApiFault(kind="status", operation="batch_status", value=code))
         await rig.sleep(50)
-        assert rig.held(batch.id).failures == 0
-        assert rig.account.status().up is up
+        assert rig.batch(batch.id).failures == 0
+        assert rig.poller.status().up is up
 
 
 async def test_a_batch_that_closes_while_its_status_is_read_stays_closed(tmp_path):
@@ -541,9 +541,9 @@ async def test_a_batch_that_closes_while_its_status_is_read_stays_closed(tmp_pat
         rig.faults.add(ApiFault(kind="status", operation="batch_status", value=404))
         while rig.requests()["batch_status"] == 0:
             await rig.sleep(0.5)
-        rig.ledger.save(replace(rig.held(batch.id), closed=rig.clock.now()))
+        rig.ledger.save(replace(rig.batch(batch.id), closed=rig.clock.now()))
         await rig.sleep(90)
-        assert rig.held(batch.id).failures == 0
+        assert rig.batch(batch.id).failures == 0
         assert rig.requests()["batch_status"] == 1
 
 
@@ -556,7 +556,7 @@ async def test_a_batch_that_two_accounts_see_is_counted_once_and_the_other_warns
         adhoc=(AdhocSpec(key="x", cron="*/15 * * * *"),),
     )
     first = Rig(tmp_path, settings, latency=0.1)
-    second = Rig(tmp_path, beside=first, account={"name": "second"}, latency=0.2)
+    second = Rig(tmp_path, ledger_of=first, account={"name": "second"}, latency=0.2)
     async with first, second:
         extra = first.world.add_adhoc(DONE, at=START + 1)
         await first.sleep(1800)
@@ -586,7 +586,7 @@ async def test_the_batch_of_another_accounts_run_stays_the_others(tmp_path, logs
     batch = first.world.add_batch(DONE, schedule="a", at=START + 100).batch
     off = {"runs": False, "summary": False, "schedules": False}
     first.configure({"batches": [{"id": batch.id}], "collectors": off})
-    second = Rig(tmp_path, beside=first, account={"name": "second"}, latency=1.0)
+    second = Rig(tmp_path, ledger_of=first, account={"name": "second"}, latency=1.0)
     async with first:
         await first.sleep(30)
         async with second:
@@ -643,4 +643,4 @@ async def test_names_that_cannot_be_read_are_done_without(tmp_path):
         rig.world.add_batch(DONE, schedule="a", at=START + 2)
         await rig.sleep(400)
         assert rig.counted() == {(rig.world.schedule_id("a"), "enrich", "success"): 3.0}
-        assert rig.heard.collectors["schedules"] == (False, "decode")
+        assert rig.telemetry.collectors["schedules"] == (False, "decode")

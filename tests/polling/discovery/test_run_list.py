@@ -10,11 +10,11 @@ from runtype_exporter.model import Delta
 from runtype_exporter.polling.discovery.run_list import (
     RunList,
     ended_run,
+    merge_deltas,
     order_of,
     run_of,
-    together,
 )
-from runtype_exporter.polling.status_words import Statuses
+from runtype_exporter.polling.status_words import StatusWords
 from runtype_exporter.runtype import CursorPagination, RunRow, RunsPage, ServerError
 
 PAGE = 2
@@ -62,7 +62,7 @@ class Reader:
         self.unfinished: list[float] = []
 
     async def pages(
-        self, *, whole: bool = False, horizon: float = 0.0, young: float = 0.0
+        self, *, full: bool = False, horizon: float = 0.0, young: float = 0.0
     ) -> list[str | None]:
         self.listed.asked.clear()
 
@@ -74,7 +74,7 @@ class Reader:
         def unfinished() -> list[float]:
             return [START + second for second in self.unfinished]
 
-        await self.list.read(take, unfinished, START + horizon, young=START + young, whole=whole)
+        await self.list.read(take, unfinished, START + horizon, young=START + young, full=full)
         return list(self.listed.asked)
 
 
@@ -102,15 +102,15 @@ async def test_new_first_is_read_until_a_page_is_known_and_older_than_every_unfi
     assert await reader.pages() == [None, "2"]
     reader.unfinished = [15.0]
     assert await reader.pages() == [None, "2", "4", "6", "8"]
-    assert await reader.pages(whole=True) == [None, "2", "4", "6", "8", "10", "12"]
+    assert await reader.pages(full=True) == [None, "2", "4", "6", "8", "10", "12"]
 
 
 async def test_a_whole_walk_of_a_list_that_is_newest_first_stops_below_the_horizon_and_every_unfinished_run():
     reader = Reader(Listed(*(row(second) for second in range(20, 8, -1))))
     await reader.pages()
-    assert await reader.pages(whole=True, horizon=15.0) == [None, "2", "4", "6"]
+    assert await reader.pages(full=True, horizon=15.0) == [None, "2", "4", "6"]
     reader.unfinished = [11.0]
-    assert await reader.pages(whole=True, horizon=15.0) == [None, "2", "4", "6", "8", "10"]
+    assert await reader.pages(full=True, horizon=15.0) == [None, "2", "4", "6", "8", "10"]
 
 
 async def test_old_first_is_read_on_from_where_the_oldest_unfinished_run_stands():
@@ -133,7 +133,7 @@ async def test_new_first_is_not_read_down_to_an_unfinished_run_that_is_left_to_w
     reader.unfinished = [11.0, 17.0]
     assert await reader.pages(young=16.0) == [None, "2", "4"]
     assert await reader.pages(young=18.0) == [None]
-    assert await reader.pages(young=18.0, horizon=15.0, whole=True) == [
+    assert await reader.pages(young=18.0, horizon=15.0, full=True) == [
         None,
         "2",
         "4",
@@ -150,7 +150,7 @@ async def test_old_first_is_not_read_on_from_an_unfinished_run_that_is_left_to_w
     assert await reader.pages(young=4.0) == ["4", "6"]
     assert await reader.pages(young=6.0) == ["4", "6"]
     assert await reader.pages(young=6.0) == ["6"]
-    assert await reader.pages(young=6.0, whole=True) == [None, "2", "4", "6"]
+    assert await reader.pages(young=6.0, full=True) == [None, "2", "4", "6"]
     assert await reader.pages(young=6.0) == ["6"]
 
 
@@ -176,7 +176,7 @@ async def test_an_order_that_no_longer_holds_is_given_up_at_once():
     reader.listed.rows.reverse()
     assert len(await reader.pages()) == 6
     assert reader.list.order == "none"
-    assert len(await reader.pages(whole=True)) == 6
+    assert len(await reader.pages(full=True)) == 6
     assert reader.list.order == "old-first"
 
 
@@ -199,14 +199,14 @@ async def test_pages_without_any_creation_are_read_on():
 
 def test_a_run_keeps_its_end_only_once_it_has_ended():
     ended = row(1, "failed", completed_at=at(5), batch_execution_id="b1")
-    run = run_of("acme", ended, Statuses())
+    run = run_of("acme", ended, StatusWords())
     assert (run.outcome, run.ended, run.batch, run.created) == (
         "failure",
         START + 5,
         "b1",
         START + 1,
     )
-    again = run_of("acme", row(1, "running", completed_at=at(5)), Statuses())
+    again = run_of("acme", row(1, "running", completed_at=at(5)), StatusWords())
     assert (again.outcome, again.ended, again.batch) == (None, None, "")
 
 
@@ -255,7 +255,7 @@ def test_several_additions_are_added():
     first = ended_run(
         "acme", "nightly", row(1, started_at=at(3), completed_at=at(9)), "success", 10.0
     )
-    both = together([first, first, ended_run("acme", "weekly", row(1), "success", 10.0)])
+    both = merge_deltas([first, first, ended_run("acme", "weekly", row(1), "success", 10.0)])
     assert both.increments[FINISHED, ("acme", "nightly", "success")] == 2.0
     assert both.increments[FINISHED, ("acme", "weekly", "success")] == 1.0
     assert values(both, DURATION) == [6.0, 6.0]

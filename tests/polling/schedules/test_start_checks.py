@@ -9,7 +9,7 @@ import pytest
 from runtype_exporter.model import Run, Schedule
 from runtype_exporter.polling.discovery.run_list import run_of
 from runtype_exporter.polling.schedules.start_checks import judge, match, verdict
-from runtype_exporter.polling.status_words import Statuses
+from runtype_exporter.polling.status_words import StatusWords
 from runtype_exporter.runtype import RunRow
 
 NOON = 1_780_315_200.0
@@ -159,4 +159,4 @@ T0, T1 = "2026-06-01T12:00:00Z", "2026-06-01T12:01:00Z"
 )
 def test_when_a_runs_work_began(fields, started):
     row = RunRow(id="r", schedule_id="s", created_at=T0, **fields)
-    assert started == run_of("acme", row, Statuses()).started
+    assert started == run_of("acme", row, StatusWords()).started

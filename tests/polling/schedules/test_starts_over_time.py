@@ -258,7 +258,7 @@ async def test_a_schedule_that_is_excluded_is_not_judged(tmp_path):
 async def test_a_schedule_that_two_accounts_see_is_judged_by_the_first(tmp_path, tmp_path_factory):
     async with rig_of(tmp_path) as rig:
         await until(rig, 1)
-        beside = Rig(tmp_path_factory.mktemp("beside"), beside=rig, account={"name": "second"})
+        beside = Rig(tmp_path_factory.mktemp("beside"), ledger_of=rig, account={"name": "second"})
         async with beside:
             await until(rig, 61.5)
             judged = {
@@ -275,7 +275,7 @@ async def test_a_schedule_whose_account_is_gone_is_taken_over_after_retention(
         await rig._cancel()
         beside = Rig(
             tmp_path_factory.mktemp("beside"),
-            beside=rig,
+            ledger_of=rig,
             account={"name": "second"},
             sections={"state": {"retention": "30m"}},
         )

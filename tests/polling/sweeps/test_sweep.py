@@ -263,10 +263,10 @@ async def test_results_that_promise_more_for_ever_end_in_an_error_after_few_page
             ApiFault(kind="set", operation="batch_results", path="pagination.hasMore", value=True),
         )
         run = rig.world.add_batch([RecordPlan(finished=1.0)] * 150, schedule="a", at=START + 2)
-        assert (await rig.asked(3600))["batch_results"] == 6 * 15
-        assert set(rig.heard.sweeps) == {"paging"}
+        assert (await rig.requests_during(3600))["batch_results"] == 6 * 15
+        assert set(rig.telemetry.sweeps) == {"paging"}
         assert rig.counted() == {("nightly", "enrich", "success"): 100.0}
-        assert rig.held(run.batch.id).sweep is None
+        assert rig.batch(run.batch.id).sweep is None
         rig.faults.clear()
         await rig.sleep(3600)
         assert rig.counted() == rig.truth()
