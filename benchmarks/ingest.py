@@ -34,7 +34,8 @@ from runtype_exporter.ledger.identities import Page, result_identity
 from runtype_exporter.metrics import OwnMetrics
 from runtype_exporter.model import Batch, BatchRef, Labels, Seen
 from runtype_exporter.polling import StatusWords
-from runtype_exporter.polling.sweeps.sweep import CHUNK, advance, begin
+from runtype_exporter.polling.sweeps.sweep import advance, begin
+from runtype_exporter.polling.sweeps.sweeper import CHUNK
 from runtype_exporter.runtype import Budget, Client
 from runtype_exporter.runtype.responses import RESULTS
 

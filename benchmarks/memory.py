@@ -19,7 +19,8 @@ from runtype_exporter.metrics import Gauges, OwnMetrics, Publisher
 from runtype_exporter.model import Batch, BatchRef, Labels, Probe, Seen
 from runtype_exporter.polling import StatusWords
 from runtype_exporter.polling.batches import lifecycle
-from runtype_exporter.polling.sweeps.sweep import CHUNK, advance, begin, finish
+from runtype_exporter.polling.sweeps.sweep import advance, begin, finish
+from runtype_exporter.polling.sweeps.sweeper import CHUNK
 from runtype_exporter.runtype import ResultRow
 
 RECORDS = 1_000_000

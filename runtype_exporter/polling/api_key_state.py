@@ -1,4 +1,4 @@
-"""Whether the API takes an account's key. Whoever sends anything waits here while it does not."""
+"""Whether the API accepts an account's key. Senders wait on `accepted` while it rejects the key."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True)
 class ApiKeyState:
-    """One account's. It is taken for granted until the API refuses the key."""
+    """Whether one account's key is accepted."""
 
     account: str
     accepted: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     def __post_init__(self) -> None:
-        """Begin with confidence."""
+        """Assume that the key works until the API says otherwise."""
         self.accepted.set()
 
     def refuse(self, error: Unauthorised) -> None:
-        """The API refused the key; said once, until it takes it again."""
+        """Record that the API refused the key. Log it once per streak of refusals."""
         if self.accepted.is_set():
             _log.error(
                 "the API refuses the key: polling drops to one request a minute",

@@ -1,9 +1,7 @@
-"""The reads of an account that can be missing without stopping the others.
+"""The state of each collector: enabled or off, forbidden by the key's scopes, or failing.
 
-Switched off, forbidden by the key's scopes, or failing.
-
-It decides what a failure of one read means for the rest of a cycle; it must not know what the reads
-are for.
+A collector that is missing does not stop the others. Here it is decided what a failure of one read
+means for the rest of a cycle.
 """
 
 from __future__ import annotations
@@ -19,14 +17,15 @@ from runtype_exporter.protocols import Telemetry
 from runtype_exporter.runtype import ApiError, Forbidden, NetworkError, Throttled, Unauthorised
 
 FORBIDDEN_RETRY = 3600.0
-"""A read that the key's scopes forbid is asked again after this long, seconds."""
+"""A collector that the key's scopes forbid is tried again after this time, in seconds."""
 FAILURES_TO_WITHDRAW = 3
+"""After so many failures in a row the gauges of a collector are withdrawn."""
 
 _log = structlog.get_logger()
 
 
-def _nothing(_: str) -> None:
-    """Hear and do nothing."""
+def _ignore_withdrawal(_: str) -> None:
+    """Do nothing: the default callback."""
 
 
 @dataclass(slots=True)
@@ -38,35 +37,38 @@ class _CollectorState:
 
 @dataclass(slots=True)
 class CollectorStates:
-    """One account's reads by name. `off` are those that the configuration switches off."""
+    """The collectors of one account by name.
+
+    `off` are those that the configuration switches off.
+    """
 
     account: str
     off: Collection[str]
     telemetry: Telemetry
     clock: Clock
-    withdraw: Callable[[str], None] = _nothing
-    """Hears of each read whose gauges are no longer to be trusted."""
+    withdraw: Callable[[str], None] = _ignore_withdrawal
+    """Called with each collector whose gauges are too old to be shown."""
     asked: bool = field(default=False, init=False)
-    """Whether this cycle asked for anything."""
+    """Whether this cycle sent any request."""
     reached: bool = field(default=False, init=False)
-    """Whether this cycle met an API that answers."""
+    """Whether the API answered in this cycle."""
     failure: str = field(default="", init=False)
-    """The reason of this cycle's first failure, "" for none."""
+    """The reason of the first failure in this cycle, "" for none."""
     _states: dict[str, _CollectorState] = field(default_factory=dict, init=False)
 
     def start_cycle(self) -> None:
-        """Forget what the cycle before met."""
+        """Reset what is known of the last cycle."""
         self.asked = self.reached = False
         self.failure = ""
 
     def is_enabled(self, name: str) -> bool:
-        """Whether the read may be asked now."""
+        """Return whether the collector may be read now."""
         return name not in self.off and self._state(name).forbidden.over(self.clock.now())
 
     def never_answered(self, name: str) -> bool:
-        """Whether the read may still tell what it has never told.
+        """Return whether it is worth waiting for the first answer of the collector.
 
-        It is asked, has not answered yet and has not failed too often.
+        True if it is enabled, has never answered and has failed fewer than 3 times in a row.
         """
         state = self._state(name)
         return (
@@ -74,11 +76,11 @@ class CollectorStates:
         )
 
     async def read(self, name: str, reader: Callable[[], Awaitable[None]]) -> bool:
-        """Ask, if that is open. Whether it answered.
+        """Run `reader` if the collector is enabled. Return whether it was answered.
 
         Raises:
-            ApiError: of the kinds that leave no sense in asking for anything else now:
-                unauthorised, throttled, unreachable.
+            ApiError: no other request makes sense now: the key is refused, the account is
+                throttled, or the API cannot be reached.
         """
         if not self.is_enabled(name):
             return False
@@ -97,9 +99,9 @@ class CollectorStates:
     async def read_in_background(
         self, name: str, reader: Callable[[], Awaitable[None]]
     ) -> ApiError | None:
-        """Ask beside the cycles, if that is open.
+        """Run `reader` outside of the cycles, if the collector is enabled.
 
-        A failure, which is handed back, is none of a cycle's.
+        A failure is returned and does not count as a failure of the cycle.
         """
         if not self.is_enabled(name):
             return None
@@ -112,14 +114,14 @@ class CollectorStates:
         return None
 
     def record_answer(self, name: str) -> None:
-        """The read works."""
+        """Record that the collector works."""
         state = self._state(name)
         state.failures = 0
         state.answered = True
         self.telemetry.collector(self.account, name, up=True, failure="")
 
     def forbid(self, name: str, error: ApiError) -> None:
-        """The key's scopes do not cover the read: leave it alone for an hour."""
+        """Disable the collector for an hour, because the key's scopes do not cover it."""
         now = self.clock.now()
         self._state(name).forbidden = WallClockTimer(now, now + FORBIDDEN_RETRY)
         self._report(name, error, up=False)
@@ -131,12 +133,11 @@ class CollectorStates:
         )
 
     def record_single_failure(self, name: str, error: ApiError) -> None:
-        """A read failed for one thing.
-
-        That is no failure of the cycle, unless nothing else has answered.
+        """Record a failure that concerns one item only.
 
         Raises:
-            ApiError: the very error, if this may be everybody's failure.
+            ApiError: the given error, if nothing was answered in this cycle, since the whole API
+                may be down then.
         """
         if not self.reached:
             raise error

@@ -25,7 +25,7 @@ from runtype_exporter.polling.collectors import CollectorStates
 from runtype_exporter.polling.discovery.cycle import Discovery
 from runtype_exporter.polling.discovery.status_probe import StatusProbe
 from runtype_exporter.polling.status_words import StatusWords
-from runtype_exporter.polling.sweeps.sweep import Sweeper
+from runtype_exporter.polling.sweeps.sweeper import Sweeper
 from runtype_exporter.polling.sweeps.workers import Workers
 from runtype_exporter.protocols import Pictures, Room, Telemetry
 from runtype_exporter.runtype import (

@@ -1,7 +1,4 @@
-"""From the API's rows to values: status words to outcomes, timestamps to latencies. Pure.
-
-It must not know what was read before, nor what a reading will be used for.
-"""
+"""Translate the API's words and rows: status words to outcomes, timestamps to seconds. Pure."""
 
 from __future__ import annotations
 
@@ -11,12 +8,11 @@ from runtype_exporter.model import Outcome, Result
 from runtype_exporter.runtype import ResultRow, Unparseable, parse_timestamp
 
 STATUS_LENGTH = 64
-"""Longer status words are cut: no real one comes near, and they are kept in the ledger and shown as
-labels."""
+"""Longer status words are cut at this many characters. They are stored in the ledger and used as
+label values, and no real one is that long."""
 
 EARLIEST = 1_420_070_400.0
-"""2015-01-01T00:00:00Z, years before there was anything to follow: an earlier time (the year 1, the
-epoch) is how programs write none."""
+"""2015-01-01T00:00:00Z. An earlier time (the year 1, the epoch) is how programs write "no time"."""
 _YEAR = "2015"
 
 _WORDS: Mapping[str, Outcome | None] = {
@@ -46,14 +42,14 @@ _STATES: Mapping[Outcome, str] = {
 
 
 def normalise(status: str) -> str:
-    """A status word as it is compared and kept."""
+    """Return a status word in the form in which it is compared and stored."""
     return status.strip().casefold()[:STATUS_LENGTH]
 
 
 class StatusWords:
-    """What status words mean.
+    """The meanings of status words.
 
-    The API documents no full set (its statuses are plain strings), so the configuration may add
+    The API documents no complete set (its statuses are plain strings), so the configuration may add
     words.
     """
 
@@ -62,15 +58,16 @@ class StatusWords:
             normalise(word): None if meaning == "unfinished" else meaning
             for word, meaning in (status_map or {}).items()
         }
-        self._words: Mapping[str, Outcome | None] = {**_WORDS, **added}  # type: ignore[dict-item]  # the config checked the meanings
+        # The configuration checked the meanings.
+        self._words: Mapping[str, Outcome | None] = {**_WORDS, **added}  # type: ignore[dict-item]
 
     @property
     def known(self) -> frozenset[str]:
-        """Every word with a meaning: those that may become a label value without a cap."""
+        """Return every word with a meaning. These may become label values without a cap."""
         return frozenset(self._words)
 
     def outcome(self, status: str, *, ended: bool) -> Outcome | None:
-        """The outcome of a folded word, None for unfinished.
+        """Return the outcome of a normalised word, None for unfinished.
 
         A word without a meaning is final if the API gave an end time.
         """
@@ -79,7 +76,7 @@ class StatusWords:
         return "unknown" if ended else None
 
     def state(self, status: str, *, ended: bool) -> str:
-        """A batch's state, one word of the catalogue's closed set."""
+        """Return a batch's state: one word of the catalogue's closed set."""
         outcome = self.outcome(status, ended=ended)
         if outcome is not None:
             return _STATES[outcome]
@@ -88,9 +85,9 @@ class StatusWords:
         return "running" if status in self._words else "unknown"
 
     def results(self, rows: Iterable[ResultRow]) -> list[Result]:
-        """One page's rows as results.
+        """Return the results that one page of rows describes.
 
-        A final one without both times, or with an end before its creation, has a `fault`.
+        A final result without both times, or that ends before its creation, has a `fault`.
         """
         return [self._result(row) for row in rows]
 
@@ -123,7 +120,10 @@ class StatusWords:
 
 
 def parse_time(text: object) -> float | None:
-    """A timestamp of the API as seconds since the Unix epoch, None where there is none to trust."""
+    """Return a timestamp of the API in seconds since the Unix epoch.
+
+    None if there is no timestamp, if it cannot be parsed, or if it lies before `EARLIEST`.
+    """
     try:
         moment = parse_timestamp(text)
     except Unparseable:
@@ -132,13 +132,14 @@ def parse_time(text: object) -> float | None:
 
 
 def has_timestamp(text: object) -> bool:
-    """Whether something stands in a timestamp's place, be it unreadable.
+    """Return whether a timestamp is given, even one that cannot be parsed.
 
-    A time before `EARLIEST` is none.
+    A time before `EARLIEST` counts as not given.
     """
     if text is None:
         return False
-    if isinstance(text, str) and text > _YEAR:  # nearly all, and a row has up to three
+    # A shortcut for nearly all timestamps: a row has up to three.
+    if isinstance(text, str) and text > _YEAR:
         return True
     try:
         moment = parse_timestamp(text)

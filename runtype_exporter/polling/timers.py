@@ -1,7 +1,7 @@
-"""Waits by the wall clock, which may be set back: none lasts longer than it was to last. Pure.
+"""Timers by the wall clock, which may be set back: none lasts longer than planned. Pure.
 
-The loop's own time would not do: it begins anew with each process, and the API's times and the
-ledger's go by the wall clock.
+The event loop's own time would not do: it starts at 0 in each process, and the times of the API and
+of the ledger are wall clock times.
 """
 
 from __future__ import annotations
@@ -11,23 +11,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class WallClockTimer:
-    """From one moment until another. By default it is over."""
+    """A wait from one moment until another. The default one is over."""
 
     since: float = 0.0
     until: float = 0.0
 
     def over(self, now: float) -> bool:
-        """Whether it has passed.
+        """Return whether the wait is over.
 
-        A wait that has not begun yet began before the clock was set back: nobody knows how much of
-        it is left.
+        If `since` is in the future, the clock was set back; the wait then counts as over.
         """
         return not self.since <= now < self.until
 
 
 def still_pending(until: float, now: float, longest: float) -> bool:
-    """Whether a wait that was stored still lasts.
+    """Return whether a wait whose end was stored still lasts.
 
-    One with more to go than the longest ever has is from before the clock was set back.
+    If more than `longest` seconds are left, the clock was set back; the wait then counts as over.
     """
     return now < until <= now + longest

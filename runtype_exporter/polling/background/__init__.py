@@ -1,1 +1,1 @@
-"""Reads that no cycle and no sweep waits for."""
+"""Reads that no cycle and no sweep waits for: usage, sparklines and costs."""

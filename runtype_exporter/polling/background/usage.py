@@ -1,4 +1,4 @@
-"""What the gauges say of a plan's usage. Pure."""
+"""Gauges of the usage of the account's plan. Pure."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from runtype_exporter.polling.status_words import parse_time
 from runtype_exporter.runtype import Usage, UsageBlock
 
 
-def gauges(account: str, usage: Usage) -> dict[Series, float]:
-    """The gauges of each period that the plan has.
+def usage_gauges(account: str, usage: Usage) -> dict[Series, float]:
+    """Return the gauges of each period that the plan has.
 
-    An unlimited one has no limit, whatever number stands in its place.
+    A period that is unlimited gets no limit, whatever number the API gives as its limit.
     """
     samples: dict[Series, float] = {}
     for period, block in (("daily", usage.daily), ("monthly", usage.monthly)):
@@ -33,6 +33,6 @@ def gauges(account: str, usage: Usage) -> dict[Series, float]:
 
 def _limit(block: UsageBlock) -> float | None:
     limit = block.execution_limit
-    return (
-        None if block.is_unlimited or limit is None or limit < 0 or not isfinite(limit) else limit
-    )
+    if block.is_unlimited or limit is None or limit < 0 or not isfinite(limit):
+        return None
+    return limit

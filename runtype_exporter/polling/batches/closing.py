@@ -1,7 +1,4 @@
-"""What becomes of a batch after a walk over its results, and after reads of it that failed.
-
-It stays open, closes, or is lost.
-"""
+"""Close batches: after a sweep, after a day of 404, or because they were never found."""
 
 from __future__ import annotations
 
@@ -23,9 +20,9 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True)
 class BatchCloser:
-    """One account's.
+    """What closes the batches of one account.
 
-    `configured` are the ids of batches that are followed whether the API knows them or not.
+    `configured` are the ids of batches that are followed even if the API does not know them.
     """
 
     account: str
@@ -36,36 +33,37 @@ class BatchCloser:
     status_words: StatusWords
     clock: Clock
     costs: Callable[[], bool]
-    """Whether the costs of batches can be asked for."""
+    """Whether the costs of batches can be read."""
     missing: set[str] = field(default_factory=set, init=False)
-    """Open batches that the API denied when last asked."""
+    """Open batches whose last read returned 404."""
 
-    def after_sweep(self, batch: Batch, walk: Sweep, *, count: bool) -> Batch:
-        """Commit a batch whose walk reached the end, closed where nothing more can come or is waited for.
+    def after_sweep(self, batch: Batch, sweep: Sweep, *, count: bool) -> Batch:
+        """Commit a batch whose sweep reached the end, and close it if it is done.
 
-        It closes when a walk over all its rows that began after its end met every record, each
-        final; or when `settle_time` had passed by then: what never became final or never appeared
-        is abandoned.
+        Only a sweep over all rows that began after the end of the batch can close it. It closes
+        the batch if every record was there and final, or if `settle_time` had passed when the
+        sweep began. In the second case the records that are missing or not final are abandoned.
+        With `count` False the batch closes without being counted.
 
         Raises:
-            LedgerError: nothing was committed; the walk stands where it stood.
+            LedgerError: nothing was committed; the sweep can go on where it stopped.
         """
         now = self.clock.now()
         self.missing.discard(batch.ref.id)
         outcome = lifecycle.ending(batch, self.status_words)
         if (
             outcome is not None
-            and walk.full
-            and lifecycle.ended_by(walk.before, batch, self.status_words)
+            and sweep.full
+            and lifecycle.ended_by(sweep.before, batch, self.status_words)
         ):
-            seen = walk.seen
+            seen = sweep.seen
             if not count:
-                batch = replace(batch, closed=now, outcome=outcome)
-            elif lifecycle.complete(batch, seen.distinct, seen.unfinished, walk.total):
+                batch = lifecycle.close_uncounted(batch, now, outcome)
+            elif lifecycle.complete(batch, seen.distinct, seen.unfinished, sweep.total):
                 return self._close(batch, outcome, 0)
-            elif lifecycle.settling(batch, self.settle_time, walk.began):
-                never_appeared = max(0, max(walk.total, lifecycle.expected(batch)) - seen.distinct)
-                picture = Picture(at=now, total=walk.total, seen=seen)
+            elif lifecycle.settling(batch, self.settle_time, sweep.began):
+                never_appeared = max(0, max(sweep.total, lifecycle.expected(batch)) - seen.distinct)
+                picture = Picture(at=now, total=sweep.total, seen=seen)
                 return self._close(
                     replace(batch, picture=picture), outcome, seen.unfinished + never_appeared
                 )
@@ -75,14 +73,13 @@ class BatchCloser:
     def record_failure(
         self, batch_id: str, reason: str, text: str, *, missing: bool
     ) -> Batch | None:
-        """A read of this batch failed: it backs off alone, and a day of 404 makes it lost.
+        """Let a batch back off after a read of it failed, or close it as lost after a day of 404.
 
-        The batch as it stands then, None if closed.
-
-        A configured batch that was never found is not lost: it may yet come.
+        A configured batch that was never found is not lost: it may still appear. Return the batch
+        as it stands then, None if it was closed before.
 
         Raises:
-            LedgerError: that could not be kept.
+            LedgerError: the change could not be stored.
         """
         now = self.clock.now()
         batch = self.ledger.lookup((batch_id,)).get(batch_id)
@@ -108,10 +105,10 @@ class BatchCloser:
         return batch
 
     def drop_never_found(self) -> None:
-        """Let go, uncounted, of batches that were configured once and never found, and are not configured any more.
+        """Drop batches that were never found and are no longer configured. Nothing is counted.
 
         Raises:
-            LedgerError: the rest are still held.
+            LedgerError: the remaining ones could not be dropped.
         """
         for batch in self.ledger.open_batches(self.account):
             if batch.ref.id not in self.configured and lifecycle.never_found(batch):

@@ -1,7 +1,7 @@
-"""What batches cost: asked for once each, after they closed, until the API tells it or that is given up.
+"""Read what each batch cost, once, after it closed.
 
-What is still due stands in the ledger, so a restart forgets none; the cost and the mark that it was
-counted are committed together.
+Which costs are due is stored in the ledger, so a restart forgets none. The cost and the mark that
+it was counted are committed together.
 """
 
 from __future__ import annotations
@@ -28,16 +28,19 @@ from runtype_exporter.runtype import (
 )
 
 GIVEN_UP_AFTER = 24 * 3600.0
-"""For how long a closed batch's cost is asked for, seconds."""
+"""A cost that could not be read this long after the close is given up, in seconds."""
 
-_EVERYBODYS = (Unauthorised, Throttled, NetworkError)
-"""Failures that say nothing about the batch that was asked for."""
+_ACCOUNT_FAILURES = (Unauthorised, Throttled, NetworkError)
+"""Failures of the whole account: they say nothing about the batch that was read."""
 
 _log = structlog.get_logger()
 
 
 def with_cost_due(closed: Batch, delta: Delta) -> tuple[Batch, Delta]:
-    """A batch whose closing adds `delta`, with its cost due, unless nothing of it is counted or the API cannot know its cost."""
+    """Mark the cost of a closed batch as due, and add its cost series to what closing it adds.
+
+    Change nothing if nothing of the batch is counted, or if the API cannot know its cost.
+    """
     if not delta.increments or closed.labels is None or closed.run or closed.outcome == "lost":
         return closed, delta
     series = (COST.name, (closed.ref.account, *closed.labels))
@@ -46,18 +49,22 @@ def with_cost_due(closed: Batch, delta: Delta) -> tuple[Batch, Delta]:
 
 
 def with_cost(batch: Batch, dollars: float) -> tuple[Batch, Delta]:
-    """A batch that owes its cost once that is known, and what that adds."""
+    """Return the batch with its cost, and what the cost adds to the totals.
+
+    Raises:
+        ValueError: the cost of this batch is not due.
+    """
     labels = batch.labels
     if not batch.cost_due or labels is None:
         message = "a batch's cost is counted once"
         raise ValueError(message)
-    has_timestamp = replace(batch, cost=dollars, cost_due=False, failures=0, retry_at=0.0)
-    return has_timestamp, Delta(increments={(COST.name, (batch.ref.account, *labels)): dollars})
+    settled = replace(batch, cost=dollars, cost_due=False, failures=0, retry_at=0.0)
+    return settled, Delta(increments={(COST.name, (batch.ref.account, *labels)): dollars})
 
 
 @dataclass(slots=True)
 class CostReads:
-    """One account's. `show` is given the batches whose cost was learned."""
+    """The cost reads of one account. `show` is called with each batch whose cost became known."""
 
     account: str
     client: Client
@@ -67,10 +74,10 @@ class CostReads:
     show: Callable[[Iterable[Batch]], None]
 
     async def read(self) -> None:
-        """Ask for every cost that is due and not backing off, until a failure that may be everybody's.
+        """Read every cost that is due and does not back off. Stop at a failure of the account.
 
         Raises:
-            LedgerError: what was told could not be kept; it stays due.
+            LedgerError: an answer could not be stored; that cost stays due.
         """
         for batch in self.ledger.costs_due(self.account):
             if backing_off(batch, self.clock.now()):
@@ -78,29 +85,27 @@ class CostReads:
             error = await self.collectors.read_in_background(
                 "cost", partial(self._read, batch.ref.id)
             )
-            if isinstance(error, _EVERYBODYS) or not self.collectors.is_enabled("cost"):
+            if isinstance(error, _ACCOUNT_FAILURES) or not self.collectors.is_enabled("cost"):
                 break
 
     async def _read(self, batch_id: str) -> None:
         try:
             answer = await self.client.cost(batch_id)
-        except _EVERYBODYS:
+        except _ACCOUNT_FAILURES:
             raise
         except ApiError as error:
-            self._failed(batch_id, error)
+            self._record_failure(batch_id, error)
             if isinstance(error, NotFound):
-                return  # an answer, about this batch alone
+                # The API answered: only the cost of this batch is missing.
+                return
             raise
         if (batch := self._due(batch_id)) is not None:
-            has_timestamp, delta = with_cost(batch, answer.total_cost_usd)
-            self.ledger.settle(delta, batches=(has_timestamp,))
-            self.show((has_timestamp,))
+            settled, delta = with_cost(batch, answer.total_cost_usd)
+            self.ledger.settle(delta, batches=(settled,))
+            self.show((settled,))
 
-    def _failed(self, batch_id: str, error: ApiError) -> None:
-        """The cost of this batch cannot be had.
-
-        It backs off alone, and after a day it is given up.
-        """
+    def _record_failure(self, batch_id: str, error: ApiError) -> None:
+        """Let the cost of this batch back off. Give it up a day after the close."""
         now = self.clock.now()
         if (batch := self._due(batch_id)) is None:
             return
@@ -111,6 +116,6 @@ class CostReads:
             self.ledger.save(failed(batch, now, missing=False))
 
     def _due(self, batch_id: str) -> Batch | None:
-        """The batch as it stands after a wait, None if its cost is not due any more."""
+        """Look the batch up again after an await. None if its cost is not due any more."""
         batch = self.ledger.lookup((batch_id,)).get(batch_id)
         return batch if batch is not None and batch.cost_due else None

@@ -1,7 +1,4 @@
-"""What of an account's batches is shown, and under which name.
-
-It must not know why a batch changed, nor how gauges look.
-"""
+"""Which batches of an account have gauges, and under which name."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ from runtype_exporter.protocols import Pictures
 
 @dataclass(frozen=True, slots=True)
 class BatchGauges:
-    """One account's."""
+    """The gauges of the batches of one account."""
 
     config: Account
     batches_per_schedule: int
@@ -31,12 +28,10 @@ class BatchGauges:
     pictures: Pictures
 
     def show_all(self) -> None:
-        """Show what the ledger holds.
-
-        The newest closed batches, the configured ones and the open ones.
+        """Set the gauges of the newest closed batches, the configured ones and the open ones.
 
         Raises:
-            LedgerError: it could not be read.
+            LedgerError: the ledger could not be read.
         """
         name = self.config.name
         configured = self.ledger.lookup(entry.id for entry in self.config.batches).values()
@@ -47,9 +42,10 @@ class BatchGauges:
         self.show(self.ledger.open_batches(name))
 
     def show(self, changed: Iterable[Batch]) -> None:
-        """Show these batches as they stand.
+        """Set the gauges of these batches.
 
-        Those that may still turn out to be a schedule's are not shown, nor are those never counted.
+        Left out are batches that a run may still claim, batches that are never counted, and those
+        of runs without a batch.
         """
         names = {entry.id: entry.name or entry.id for entry in self.config.batches}
         for batch in changed:
@@ -69,5 +65,5 @@ class BatchGauges:
             )
 
     def withdraw(self, collector: str) -> None:
-        """A collector's gauges are no longer to be trusted."""
+        """Remove all gauges of a collector, because they are too old to be shown."""
         self.pictures.family(self.config.name, collector, {})

@@ -1,8 +1,8 @@
-"""The `schedule` and `flow` labels: names where there are names, fixed in the ledger at first use.
+"""The `schedule` and `flow` labels: names if there are names, fixed in the ledger at first use.
 
-A label must never change under a running batch, since its series would restart; so a batch's labels
-freeze with its first rows. Where the exposition has no room for another label set, they freeze as
-the one that all such share: totals stay exact, at the price of the detail.
+The labels of a running batch must not change, since its series would restart. So the labels of a
+batch freeze with its first rows. If the series limit allows no other label set, they freeze as one
+label set that all such batches share: totals stay exact, only the detail is lost.
 """
 
 from __future__ import annotations
@@ -17,24 +17,25 @@ from runtype_exporter.protocols import Room
 from runtype_exporter.runtype import ResultRow
 
 MOST_REMEMBERED = 10_000
-"""Label sets that are remembered as counted among those without room; beyond, one may be counted
-again."""
+"""So many label sets beyond the series limit are remembered as counted. Further ones may be counted
+twice as pooled label sets."""
 
 
 class NoSeriesLimit:
-    """Room for every label set."""
+    """A series limit that is never reached: none is configured."""
 
-    def room(self, promised: int = 0) -> bool:  # noqa: ARG002  # as the protocol has it
-        """There is."""
+    # The protocol names the parameter.
+    def room(self, promised: int = 0) -> bool:  # noqa: ARG002
+        """Return True."""
         return True
 
     def overflowed(self) -> None:
-        """It never comes to that."""
+        """Do nothing: never called, because `room` is always true."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelTable:
-    """One account's names."""
+    """The labels of one account's schedules, flows and batches."""
 
     account: str
     ledger: Ledger
@@ -42,26 +43,23 @@ class LabelTable:
     _overflowed: set[LabelValues] = field(default_factory=set, init=False)
 
     def named(self, schedule_id: str) -> bool:
-        """Whether the schedule has a label already."""
+        """Return whether the schedule has a label already."""
         return self.ledger.known_label(self.account, "schedule", schedule_id) is not None
 
     def known_name(self, schedule_id: str) -> str | None:
-        """The name that the schedule last had, as far as its label tells.
-
-        An id in its place says nothing.
-        """
+        """Return the last known name of the schedule by its label, None if that is its id."""
         label = self.ledger.known_label(self.account, "schedule", schedule_id)
         return None if label == schedule_id else label
 
     def schedule(self, schedule_id: str, name: str | None = None) -> str:
-        """The label of a schedule ("" for none), fixed now if it was not.
+        """Return the label of a schedule, "" for no schedule. Fix it now if it has none.
 
         A new name is a rename.
         """
         return self.ledger.label(self.account, "schedule", schedule_id, name) if schedule_id else ""
 
     def listed(self, schedule_ids: Iterable[str]) -> set[str]:
-        """The labels of those of these schedules that have one."""
+        """Return the labels of these schedules, as far as they have one."""
         labels = (
             self.ledger.known_label(self.account, "schedule", schedule_id)
             for schedule_id in schedule_ids
@@ -69,12 +67,11 @@ class LabelTable:
         return {label for label in labels if label is not None}
 
     def run(self, schedule_id: str, name: str | None, promised: set[str]) -> str:
-        """The schedule label under which runs are counted.
+        """Return the schedule label under which runs are counted.
 
-        Its own or, without room for a new one, the shared one.
-
-        `promised` are the new labels handed out of which the ledger holds no series yet; this one
-        is added where it is new.
+        That is the label of the schedule or, if the series limit is reached, the shared one.
+        `promised` are new labels that were returned before and have no series in the ledger yet. A
+        new label is added to it.
         """
         label = self.schedule(schedule_id, name)
         if label in promised or self.ledger.has_series(
@@ -87,9 +84,9 @@ class LabelTable:
         return label
 
     def freeze(self, batch: Batch, rows: Iterable[ResultRow] = ()) -> Batch:
-        """The batch with its labels frozen.
+        """Return the batch with its labels frozen.
 
-        One batch has one flow: that of its run, else of its first row that names one.
+        A batch has one flow: the flow of its run, else of the first row that names one.
         """
         flow_id = batch.flow_id
         flow_name = batch.flow_name
@@ -109,9 +106,9 @@ class LabelTable:
         return replace(batch, labels=labels, flow_id=flow_id, flow_name=flow_name)
 
     def shown(self, batch: Batch) -> Labels:
-        """What the gauges call the batch.
+        """Return the labels for the gauges of the batch: the frozen ones, else what is known so far.
 
-        Its frozen labels, else what is known so far, which fixes nothing.
+        This fixes no label.
         """
         if batch.labels is not None:
             return batch.labels
@@ -131,7 +128,7 @@ class LabelTable:
         )
 
     def _admitted(self, labels: LabelValues, promised: int) -> bool:
-        """Whether a new label set may have series of its own. One that may not is told of once."""
+        """Return whether a new label set may have its own series. Report each one that may not, once."""
         if self.room.room(promised):
             return True
         if labels not in self._overflowed:

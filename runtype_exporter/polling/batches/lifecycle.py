@@ -1,9 +1,6 @@
-"""The rules of following one batch.
+"""The life of one batch: which probes change it, when it is swept, when it ends and closes. Pure.
 
-What its probes say, when it wants a sweep, when it ends, what is shown of it. Pure.
-
-It must not know where a probe came from beyond its source's name, nor that there is an API or a
-ledger.
+Only this module decides that a batch changes state.
 """
 
 from __future__ import annotations
@@ -36,18 +33,20 @@ from runtype_exporter.polling.timers import still_pending
 _T = TypeVar("_T")
 
 _PRECEDENCE: tuple[Source, ...] = ("run", "status", "summary")
-"""Whose word for a batch's end is taken where several have one: the run list and the status read
-also tell when."""
+"""The sources of a probe, the preferred one first. Only the run list and the status read also know
+when a batch ended."""
 
 LONGEST_BACK_OFF = 3600.0
+"""Longest pause between two reads of a batch that fail, in seconds."""
 SHORTEST_BACK_OFF = 60.0
+"""Pause after the first read that failed, in seconds; doubled after each further one."""
 LOST_AFTER = 24 * 3600.0
-"""A batch that the API has answered with 404 for this long is closed as lost, seconds."""
+"""A batch is closed as lost when the API has answered with 404 for this long, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeReading:
-    """One source's reading of one batch."""
+    """The probe of one batch from one source, and the times that the source gives."""
 
     probe: Probe
     started: float | None = None
@@ -57,9 +56,9 @@ class ProbeReading:
 def observe(
     batch: Batch, readings: Mapping[Source, ProbeReading], status_words: StatusWords, now: float
 ) -> Batch:
-    """The batch after a cycle that read this of it.
+    """Return the batch after a cycle with these readings.
 
-    Readings of earlier cycles are dropped, since a list may have let go of it.
+    The probes of earlier cycles are dropped, since a list may no longer show the batch.
     """
     if not readings:
         return batch
@@ -71,21 +70,21 @@ def observe(
         completed=_first(*(reading.completed for reading in read), batch.completed),
     )
     final = ending(seen, status_words) is not None
+    # The earlier moment counts, except where the clock has been set back.
+    ended = now if batch.ended is None else min(batch.ended, now)
     return replace(
         unguarded(seen),
-        ended=(
-            (now if batch.ended is None else min(batch.ended, now)) if final else None
-        ),  # the clock may have been set back
-        # A batch that is listed may be denied yet when its results are asked for, if they are to
-        # be.
+        ended=ended if final else None,
+        # A batch that is listed may still answer 404 when its results are read. So only a batch
+        # whose results need no reading is found again.
         missing_since=batch.missing_since if dirty(seen) else None,
     )
 
 
 def unguarded(batch: Batch) -> Batch:
-    """The batch without its guard where it began after that.
+    """Return the batch without its guard if it began after the guard.
 
-    No result of it can be older, whatever times the results lack.
+    None of its results can be older than the guard then, even those without times.
     """
     began = batch.started if batch.created is None else batch.created
     if batch.guard is None or began is None or began < batch.guard:
@@ -94,15 +93,15 @@ def unguarded(batch: Batch) -> Batch:
 
 
 def ending(batch: Batch, status_words: StatusWords) -> Outcome | None:
-    """How the batch ended, None while any source of the last cycle calls it unfinished.
+    """Return how the batch ended, None while any source of the last cycle calls it unfinished.
 
-    All must agree, since two lists read a moment apart may disagree about the same moment.
+    All sources must agree, because two lists that were read a moment apart may differ.
     """
     return _ending(batch.probes, status_words, ended=batch.completed is not None)
 
 
 def ended_by(probes: Mapping[Source, Probe], batch: Batch, status_words: StatusWords) -> bool:
-    """Whether these earlier probes of the batch told its end already."""
+    """Return whether these earlier probes of the batch already showed its end."""
     return _ending(probes, status_words, ended=batch.completed is not None) is not None
 
 
@@ -118,9 +117,9 @@ def _ending(
 
 
 def dirty(batch: Batch) -> bool:
-    """Whether its results may have changed since the last complete sweep.
+    """Return whether the results may have changed since the last complete sweep.
 
-    A source reads otherwise than before that, or none reads.
+    True if a source's probe differs from its probe at that sweep, or if there is no probe.
     """
     if batch.swept is None or not batch.probes:
         return True
@@ -128,36 +127,40 @@ def dirty(batch: Batch) -> bool:
 
 
 def settling(batch: Batch, settle_time: float, at: float) -> bool:
-    """Whether the batch ended so long before `at` that whatever is still missing is given up."""
+    """Return whether the settle time was over at a moment.
+
+    Results that are still missing then are given up.
+    """
     return batch.ended is not None and batch.ended + settle_time <= at
 
 
 def wants_sweep(batch: Batch, settle_time: float, now: float) -> bool:
-    """Whether the batch's results are to be paged now."""
+    """Return whether the results of the batch are to be read now."""
     if batch.closed is not None or batch.unclaimed > 0 or backing_off(batch, now):
         return False
     return batch.sweep is not None or dirty(batch) or settling(batch, settle_time, now)
 
 
 def backing_off(batch: Batch, now: float) -> bool:
-    """Whether reads of the batch that failed leave it alone for now."""
+    """Return whether the batch waits because its last read failed."""
     return still_pending(batch.retry_at, now, LONGEST_BACK_OFF)
 
 
 def expected(batch: Batch) -> int:
-    """How many records the batch has by its probes, 0 where none tells."""
+    """Return the largest record count of the probes, 0 if none has one."""
     return max((probe.total or 0 for probe in batch.probes.values()), default=0)
 
 
-def complete(batch: Batch, walked: int, unfinished: int, total: int) -> bool:
-    """Whether a walk that met this many rows accounts for every record."""
-    return unfinished == 0 and walked >= max(total, expected(batch))
+def complete(batch: Batch, distinct: int, unfinished: int, total: int) -> bool:
+    """Return whether a sweep that read so many distinct rows accounts for every record."""
+    return unfinished == 0 and distinct >= max(total, expected(batch))
 
 
 def failed(batch: Batch, now: float, *, missing: bool) -> Batch:
-    """The batch after a read of it failed.
+    """Return the batch after a read of it failed.
 
-    It backs off alone, doubling up to an hour, and a 404 starts the clock for `lost`.
+    Only this batch backs off: 1 min, doubling up to 1 h. A 404 also starts the 24 h after which the
+    batch is closed as lost.
     """
     wait = min(LONGEST_BACK_OFF, SHORTEST_BACK_OFF * 2.0 ** min(batch.failures, 10))
     since = (
@@ -167,26 +170,24 @@ def failed(batch: Batch, now: float, *, missing: bool) -> Batch:
 
 
 def never_found(batch: Batch) -> bool:
-    """Whether the API has only ever denied the batch.
-
-    Nothing tells of it, and no row of it was met.
-    """
-    has_timestamp = (
-        batch.probes or batch.swept is not None or batch.labels is not None or batch.schedule
-    )
-    return batch.missing_since is not None and not has_timestamp
+    """Return whether every read of the batch returned 404 so far."""
+    found = batch.probes or batch.swept is not None or batch.labels is not None or batch.schedule
+    return batch.missing_since is not None and not found
 
 
 def lost(batch: Batch, now: float) -> bool:
-    """Whether the API has denied the batch for long enough."""
+    """Return whether the API has answered with 404 for a day."""
     return batch.missing_since is not None and now - batch.missing_since >= LOST_AFTER
 
 
 def close(batch: Batch, outcome: BatchOutcome, abandoned: int, now: float) -> tuple[Batch, Delta]:
-    """The batch closed, and what that adds. Its labels must be frozen.
+    """Close a batch. Return it, and what closing it adds to the totals.
 
-    A batch that ended before its guard is remembered, not counted. One that stands for a run's
-    results is no batch to count.
+    A batch that ended before its guard is remembered, not counted. A batch that stands for the
+    results of a run is not counted as a batch.
+
+    Raises:
+        ValueError: the labels of the batch are not frozen yet.
     """
     labels = batch.labels
     if labels is None:
@@ -214,19 +215,23 @@ def close(batch: Batch, outcome: BatchOutcome, abandoned: int, now: float) -> tu
         and batch.completed is not None
         and batch.completed >= batch.started
     ):
-        took = Observation(batch.completed - batch.started, now, batch.ref.id)
-        observations[BATCH_DURATION.name, (*key, outcome)] = [took]
+        duration = Observation(batch.completed - batch.started, now, batch.ref.id)
+        observations[BATCH_DURATION.name, (*key, outcome)] = [duration]
     return closed, Delta(increments=increments, observations=observations)
+
+
+def close_uncounted(batch: Batch, now: float, outcome: BatchOutcome | None = None) -> Batch:
+    """Close a batch that adds nothing to the totals."""
+    return replace(batch, closed=now, outcome=outcome)
 
 
 def changed_late(
     batch: Batch, readings: Mapping[Source, ProbeReading], status_words: StatusWords
 ) -> tuple[Batch, Delta]:
-    """A closed batch after a cycle that read this of it.
+    """Return a closed batch after a cycle with these readings, and the late change they are.
 
-    A source that had said final before and now reads otherwise is a late change.
-
-    A source that had not yet said final, or was not read before, only settles.
+    A late change: a source that had called the batch final now shows another probe. A first probe,
+    or the first final status of a source, is no late change.
     """
     late = 0
     probes = dict(batch.probes)
@@ -251,9 +256,9 @@ def changed_late(
 def view(
     batch: Batch, status_words: StatusWords, *, name: str, configured: bool, labels: Labels
 ) -> BatchView:
-    """What the per-batch gauges show.
+    """Return what the per-batch gauges show.
 
-    Counts come from the source that takes precedence and tells them.
+    Each count comes from the first source in order of precedence that has it.
     """
     probes = [batch.probes[source] for source in _PRECEDENCE if source in batch.probes]
     status = probes[0].status if probes else ""

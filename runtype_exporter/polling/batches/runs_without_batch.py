@@ -1,9 +1,8 @@
 """Runs that work on records without a batch id.
 
-Their results are swept once, when the run has ended, as those of a batch of its own.
-
-Such a batch is the exporter's own: no list and no status read knows it, it has no gauges and is not
-counted among the batches.
+When such a run has ended, its results are swept once, as if they belonged to a batch. Only the
+exporter knows this batch: no list and no status read shows it, it has no gauges and is not counted
+as a batch.
 """
 
 from __future__ import annotations
@@ -20,22 +19,20 @@ _log = structlog.get_logger()
 
 
 def results_batch_id(run_id: str) -> str:
-    """The id under which the ledger keeps a run's results, as though it were a batch's."""
+    """Return the batch id under which the ledger stores the results of a run."""
     return f"run/{run_id}"
 
 
 def results_operation(batch: Batch) -> str:
-    """The read that tells a batch's results, in its fixed word."""
+    """Return the name of the operation that reads the results of a batch."""
     return "run_results" if batch.run else "results"
 
 
 def results_batch(own: Batch, run: Run, row: RunRow, now: float) -> dict[str, Batch]:
-    """A run's results to be swept, where it has ended with records that no batch tells of.
+    """Return the batch that stands for the results of a run, by its id.
 
-    `own`, a new batch, as it stands for them.
-
-    Nothing will ever be read of it but these results. An agent's run counts no records: absent is
-    not zero.
+    It is made from `own`, a new batch. The result is empty if the run has not ended, has a batch or
+    counts no records. The run of an agent counts none: absent is not zero.
     """
     if run.outcome is None or run.batch or not row.total_records:
         return {}
@@ -59,13 +56,13 @@ def results_batch(own: Batch, run: Run, row: RunRow, now: float) -> dict[str, Ba
 async def read_page(
     client: Client, batch: Batch, offset: int, *, priority: Priority, status: str | None
 ) -> ResultsPage:
-    """A page of the results of a batch, or of the run that it stands for.
+    """Read a page of results of a batch, or of the run that the batch stands for.
 
-    Whether the results of a run heed an offset is not documented. Where the answer is for another
-    one, there is no more to be had than the first page told: it passes for the end.
+    It is not documented whether the results of a run support an offset. If the answer is for
+    another offset, nothing beyond the first page can be read, so an empty last page is returned.
 
     Raises:
-        ApiError: it could not be had.
+        ApiError: the page could not be read.
     """
     if not batch.run:
         return await client.results(batch.ref.id, offset, priority=priority, status=status)
@@ -83,10 +80,10 @@ async def read_page(
 
 
 def repeats_first_page(batch: Batch, before: Sweep) -> bool:
-    """Whether the page that took a walk on from `before` was a run's first page once more.
+    """Return whether the last page of a run's results was its first page again.
 
-    Rows of an ended run do not move, so a page that tells nothing new is one that heeds no offset
-    without saying so.
+    `before` is the sweep before that page. Rows of an ended run do not move, so a later page
+    without any new row means that the API ignores the offset without saying so.
     """
     if not batch.run or batch.sweep is None or before.offset == 0:
         return False

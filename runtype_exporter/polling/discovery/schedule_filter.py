@@ -63,12 +63,12 @@ class ScheduleFilter:
         """
         strangers = {*schedule_ids} - self.names.keys() - self._looked_up
         asked = any(not self.labels.named(stranger) for stranger in strangers)
-        has_timestamp = (
+        told = (
             await self.collectors.read("schedules", read)
             if asked
             else self.collectors.is_enabled("schedules")
         )
-        if not has_timestamp and any(self._decided(stranger) is None for stranger in strangers):
+        if not told and any(self._decided(stranger) is None for stranger in strangers):
             raise ServerError(
                 "runs",
                 "which of them are followed goes by names of schedules that cannot be read; "

@@ -1,9 +1,4 @@
-"""When a schedule is due.
-
-What the API said of its next run, and what follows from its cron expression after that. Pure.
-
-It must not know which runs came of it.
-"""
+"""When a schedule is due: at the API's next run time, then by the cron expression. Pure."""
 
 from __future__ import annotations
 
@@ -21,22 +16,23 @@ from runtype_exporter.polling.status_words import parse_time
 from runtype_exporter.runtype import ScheduleRow
 
 EARLY = 30.0
-"""How long before its due time a start may be stamped, seconds: two clocks never agree."""
+"""A run may be created this long before its due time, in seconds: two clocks never agree."""
 SKEW = 60.0
-"""By how much the API's clock may be ahead of ours, seconds."""
+"""The clock of the API may be ahead of the local one by this time, in seconds."""
 MOST = 1500
-"""Due times of one schedule that wait to be judged at the most: five days of one every five
-minutes."""
+"""At most so many due times of one schedule wait to be judged: five days of one every five minutes.
+"""
 LONGEST_TEXT = 200
-"""Characters of a cron expression or a time zone that are kept."""
+"""Longer cron expressions and time zones are cut at this many characters."""
 
 
 def due_times(schedule: Schedule, until: float) -> list[float]:
-    """When the schedule fell due after `schedule.until` and up to a moment, as far as was known when it was last observed.
+    """Return the due times of the schedule after `schedule.until` and up to a moment.
 
-    The API's own nextRunAt comes first, and where it gives none, nothing is due. What follows by
-    the cron expression is left out where the expression does not account for nextRunAt, and in an
-    hour that the clocks repeat: the API does not document what happens then.
+    They follow from what was known when the schedule was last observed. The API's nextRunAt is the
+    first one; without it nothing is due. Later ones follow from the cron expression. They are left
+    out if the expression does not give nextRunAt, and in an hour that the clocks repeat: the API
+    does not document what happens then.
     """
     if not (schedule.listed and schedule.enabled):
         return []
@@ -55,11 +51,11 @@ def due_times(schedule: Schedule, until: float) -> list[float]:
 def observe(
     before: Schedule | None, account: str, row: ScheduleRow, *, began: float, now: float
 ) -> Schedule:
-    """The schedule as listed by a read between two moments, and with what fell due since the read before.
+    """Return the schedule after a read that listed it, with the due times since the read before.
 
-    What was due while it was paused, or while it was paused or edited, is void: nobody can tell on
-    which side of that it was. A one-time schedule may be disabled because it has run; then its due
-    time stands, but `vanished`.
+    The read lasted from `began` to `now`. Due times around a pause or an edit are void, because it
+    is unknown which of the two came first. A one-time schedule may be disabled because it has run:
+    its due time is kept then, but marked as `vanished`.
     """
     cron = (row.cron or "")[:LONGEST_TEXT]
     after = Schedule(
@@ -80,8 +76,8 @@ def observe(
     return _known(after, until, before, due, vanished=not row.enabled)
 
 
-def gone(before: Schedule, now: float) -> Schedule:
-    """The schedule after a read that did not list it."""
+def unlisted(before: Schedule, now: float) -> Schedule:
+    """Return the schedule after a read that did not list it."""
     after = Schedule(account=before.account, id=before.id, listed=False, run_at=before.run_at)
     return _known(after, now, before, [] if before.cron else due_times(before, now), vanished=True)
 
@@ -94,7 +90,7 @@ def _known(
     *,
     vanished: bool = False,
 ) -> Schedule:
-    """The schedule with what waits to be judged, known up to a moment."""
+    """Return the schedule with its due times to be judged, known up to a moment."""
     if before is None:
         return replace(after, until=until)
     return replace(
@@ -107,9 +103,9 @@ def _known(
 
 
 def _seen_until(next_run: float | None, *, began: float, now: float) -> float:
-    """Up to when a read tells what fell due.
+    """Return up to which moment a read shows what fell due.
 
-    Whatever was expected before the next run that it shows has had its time.
+    Everything that was expected before the next run that it shows was due.
     """
     if next_run is None or next_run <= began:
         return now
@@ -117,9 +113,9 @@ def _seen_until(next_run: float | None, *, began: float, now: float) -> float:
 
 
 def _cron(schedule: Schedule, after: float) -> Iterator[float]:
-    """The times of a schedule's cron expression, in order.
+    """Yield the times of the schedule's cron expression, in order.
 
-    None where it or the time zone cannot be read.
+    Yield nothing if the expression or the time zone cannot be parsed.
     """
     try:
         zone = ZoneInfo(schedule.timezone or "UTC")

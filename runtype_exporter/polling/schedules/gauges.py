@@ -1,9 +1,4 @@
-"""What the gauges say of schedules.
-
-As listed, and by the API's own counts of their last seven days. Pure.
-
-It must not know how the rows were had, nor which schedules are followed.
-"""
+"""Gauges of the schedules that the API lists. Pure."""
 
 from __future__ import annotations
 
@@ -14,21 +9,19 @@ from runtype_exporter.catalogue import (
     SCHEDULE_INFO,
     SCHEDULE_LAST_RUN,
     SCHEDULE_NEXT_RUN,
-    SCHEDULE_RECENT_FAILED_RUNS,
-    SCHEDULE_RECENT_RUNS,
 )
 from runtype_exporter.model import Series
 from runtype_exporter.polling.status_words import parse_time
-from runtype_exporter.runtype import ScheduleRow, Sparkline
+from runtype_exporter.runtype import ScheduleRow
 
 LONGEST_TEXT = 100
-"""Characters of a cron expression or a time zone that become a label: no real one comes near."""
+"""Longer cron expressions and time zones are cut at this many characters: no real one is so long."""
 
 
-def listed(
+def schedule_gauges(
     account: str, rows: Iterable[ScheduleRow], labels: Mapping[str, str]
 ) -> dict[Series, float]:
-    """The gauges of these schedules; `labels` has each one's label by its id."""
+    """Return the gauges of these schedules. `labels` has the label of each schedule by its id."""
     samples: dict[Series, float] = {}
     for row in rows:
         key = (account, labels[row.id])
@@ -42,21 +35,4 @@ def listed(
         ):
             if (at := parse_time(text)) is not None:
                 samples[metric.name, key] = at
-    return samples
-
-
-def recent(
-    account: str, lines: Iterable[Sparkline], labels: Mapping[str, str]
-) -> dict[Series, float]:
-    """The gauges of these schedules' last seven days. Those without a label were not asked for."""
-    samples: dict[Series, float] = {}
-    for line in lines:
-        if (label := labels.get(line.schedule_id)) is not None:
-            key = (account, label)
-            samples[SCHEDULE_RECENT_RUNS.name, key] = float(
-                sum(day.runs for day in line.last7_days)
-            )
-            samples[SCHEDULE_RECENT_FAILED_RUNS.name, key] = float(
-                sum(day.failed for day in line.last7_days)
-            )
     return samples

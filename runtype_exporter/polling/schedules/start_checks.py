@@ -1,10 +1,8 @@
 """Whether schedules start when they are due.
 
-Each due time is judged once, when its time is over and the runs were read after that.
-
-The rules at the top are pure; `Starts` at the bottom keeps what they need in the ledger, so that
-neither a restart nor a downtime loses a due time or judges it twice. It must not know how schedules
-and runs are read.
+Each due time is judged once: when its delay is over and the runs were read after that. The rules at
+the top are pure. `StartChecks` at the bottom stores what they need in the ledger, so that no due
+time is lost or judged twice after a restart or a downtime.
 """
 
 from __future__ import annotations
@@ -22,22 +20,22 @@ from runtype_exporter.catalogue import SCHEDULE_STARTS, START_RESULTS
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.model import Delta, Run, Schedule, Series
 from runtype_exporter.polling.batches.labels import LabelTable
-from runtype_exporter.polling.schedules.due_times import EARLY, SKEW, due_times, gone, observe
+from runtype_exporter.polling.schedules.due_times import EARLY, SKEW, due_times, observe, unlisted
 from runtype_exporter.runtype import ScheduleRow
 
 DEFAULT_DELAY = 900.0
-"""How late a start may be where no freshness objective holds its schedule, seconds."""
+"""How late a start may be without a freshness objective for its schedule, in seconds."""
 
 StartResult = Literal["on_time", "late", "missed", "failed"]
 
 _log = structlog.get_logger()
 
 
-def match(due: Sequence[float], runs: Sequence[Run], reach: float) -> dict[float, Run]:
-    """Which run came of which due time, both in order of time: one run each.
+def match_runs(due: Sequence[float], runs: Sequence[Run], reach: float) -> dict[float, Run]:
+    """Return the run of each due time. Both are in order of time.
 
-    A run goes to the newest due time before it that has none yet: so a start that was left out does
-    not take the run of the next one. What was created more than `reach` seconds after every such
+    A run goes to the newest due time before it that has no run yet. This way a missed start does not
+    shift every later run by one. A run that was created more than `reach` seconds after each such
     due time was started by somebody else.
     """
     matched: dict[float, Run] = {}
@@ -54,8 +52,8 @@ def match(due: Sequence[float], runs: Sequence[Run], reach: float) -> dict[float
     return matched
 
 
-def verdict(run: Run | None, latest: float) -> StartResult:
-    """How a start went that was to begin at a moment at the latest."""
+def start_result(run: Run | None, latest: float) -> StartResult:
+    """Return how a start went that had to begin at `latest` or before."""
     if run is None:
         return "missed"
     if run.started is None:
@@ -66,19 +64,20 @@ def verdict(run: Run | None, latest: float) -> StartResult:
 def judge(
     schedule: Schedule, runs: Sequence[Run], delay: float, *, read: float, now: float
 ) -> tuple[Schedule, Counter[StartResult]]:
-    """The schedule without the due times whose time was over when the runs were `read`, and how those went.
+    """Judge the due times whose delay was over when the runs were `read`.
 
-    `runs` are the schedule's, as of now, in order of creation. Due times that are only expected
-    take their runs like the others.
+    Return the schedule without these due times, and how they went. `runs` are the runs of the
+    schedule as of now, in order of creation. Due times that are only expected take their runs like
+    the others, but are not judged.
     """
     ready = sum(at + delay <= read for at in schedule.due)
     expected = [*schedule.due, *due_times(schedule, now + SKEW)]
     before = set(schedule.taken)
-    matched = match(expected, [run for run in runs if run.id not in before], reach=2 * delay)
+    matched = match_runs(expected, [run for run in runs if run.id not in before], reach=2 * delay)
     results: Counter[StartResult] = Counter()
     for at in schedule.due[:ready]:
         if at in matched or not schedule.vanished:
-            results[verdict(matched.get(at), at + delay)] += 1
+            results[start_result(matched.get(at), at + delay)] += 1
     left = schedule.due[ready:]
     taken = {*before, *(matched[at].id for at in schedule.due[:ready] if at in matched)}
     oldest = (left[0] if left else schedule.until) - EARLY
@@ -92,9 +91,9 @@ def judge(
 
 @dataclass(slots=True)
 class StartChecks:
-    """One account's.
+    """The start checks of one account.
 
-    A schedule that another account observed within `retention` seconds is judged there.
+    A schedule that another account observed within `retention` seconds is left to that account.
     """
 
     account: str
@@ -103,20 +102,20 @@ class StartChecks:
     labels: LabelTable
 
     async def observe(self, rows: Sequence[ScheduleRow], *, began: float, now: float) -> None:
-        """Take in a whole read of the schedules that are followed, which lasted from one moment to another.
+        """Store the schedules that are followed, from a full read that lasted from `began` to `now`.
 
-        It yields after each schedule: after a long downtime, what fell due meanwhile takes a while
-        to work out.
+        Yield to the event loop after each schedule: after a long downtime, finding what fell due
+        takes a while.
 
         Raises:
-            LedgerError: nothing was taken in.
+            LedgerError: nothing was stored.
         """
-        held = self.ledger.schedules
+        stored = self.ledger.schedules
         observed: list[Schedule] = []
         increments: dict[Series, float] = {}
         promised: set[str] = set()
         for row in rows:
-            before = held.get(row.id)
+            before = stored.get(row.id)
             if before is not None and before.account != self.account:
                 if now - before.until < self.retention:
                     continue
@@ -127,14 +126,14 @@ class StartChecks:
             if after.cron or after.run_at is not None:
                 increments |= self._increments(row.id, {}, promised)
         listed = {row.id for row in rows}
-        lost = [schedule for schedule in self._own(held) if schedule.id not in listed]
-        observed += [gone(schedule, now) for schedule in lost]
+        lost = [schedule for schedule in self._own(stored) if schedule.id not in listed]
+        observed += [unlisted(schedule, now) for schedule in lost]
         self.ledger.settle(Delta(increments=increments), observed=observed)
 
     async def judge(self, *, read: float, now: float) -> None:
-        """Judge what was to have started by the moment at which a read of the runs began.
+        """Judge each start that had to happen before `read`, when a read of the runs began.
 
-        It yields after each schedule.
+        Yield to the event loop after each schedule.
 
         Raises:
             LedgerError: nothing was judged.
@@ -159,9 +158,9 @@ class StartChecks:
             )
             judged.append(after)
             for series, step in self._increments(schedule.id, results, promised).items():
-                # Schedules without room share a label.
+                # Beyond the series limit, schedules share a label.
                 increments[series] = increments.get(series, 0.0) + step
-            self._tell(schedule.id, results)
+            self._log_failures(schedule.id, results)
             await asyncio.sleep(0)
         self.ledger.settle(Delta(increments=increments), observed=judged)
 
@@ -181,12 +180,13 @@ class StartChecks:
             SCHEDULE_STARTS.name, (self.account, label, START_RESULTS[0])
         ):
             label = self.labels.run(schedule_id, None, promised)
+        # The words of the catalogue are those of StartResult.
         return {
-            (SCHEDULE_STARTS.name, (self.account, label, result)): float(results.get(result, 0))  # type: ignore[call-overload]  # the catalogue's words are these
+            (SCHEDULE_STARTS.name, (self.account, label, result)): float(results.get(result, 0))  # type: ignore[call-overload]
             for result in START_RESULTS
         }
 
-    def _tell(self, schedule_id: str, results: Mapping[StartResult, int]) -> None:
+    def _log_failures(self, schedule_id: str, results: Mapping[StartResult, int]) -> None:
         bad = {result: count for result, count in results.items() if result != "on_time"}
         if bad:
             label = self.ledger.known_label(self.account, "schedule", schedule_id)

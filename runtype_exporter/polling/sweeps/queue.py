@@ -1,7 +1,4 @@
-"""The batches that wait to be swept, and those being swept.
-
-It must not know why a batch waits or what comes first.
-"""
+"""The batches that wait to be swept, and those that are being swept."""
 
 from __future__ import annotations
 
@@ -12,9 +9,9 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class SweepQueue:
-    """A set with a waiting time a batch; workers take the one that `urgency` puts first.
+    """A set of batches, each with the time since it waits.
 
-    No batch is swept by two workers.
+    Workers take the batch with the smallest `urgency` first. No two workers get the same batch.
     """
 
     urgency: Callable[[str], tuple[float, ...]]
@@ -24,16 +21,16 @@ class SweepQueue:
     _emptied: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     def __len__(self) -> int:
-        """How many batches wait, those being swept left out."""
+        """Return how many batches wait. Those that are being swept are not counted."""
         return len(self._since)
 
     @property
     def oldest(self) -> float | None:
-        """Since when the batch that waits longest waits."""
+        """Return since when the batch waits that waits longest, None if none waits."""
         return min(self._since.values(), default=None)
 
     def add(self, batch_id: str, now: float) -> bool:
-        """Let a batch wait. False if it waits or is being swept already."""
+        """Add a batch. Return False if it waits or is being swept already."""
         if batch_id in self._since or batch_id in self._busy:
             return False
         self._since[batch_id] = now
@@ -42,7 +39,7 @@ class SweepQueue:
         return True
 
     async def take(self) -> str:
-        """The most urgent batch, once there is one. `done` must follow."""
+        """Wait for a batch and take the most urgent one. Call `done` afterwards."""
         while not self._since:
             self._filled.clear()
             await self._filled.wait()
@@ -52,7 +49,7 @@ class SweepQueue:
         return batch_id
 
     def done(self, batch_id: str) -> None:
-        """The batch is not being swept any more."""
+        """Record that a batch is no longer being swept."""
         self._busy.discard(batch_id)
         if not self._since and not self._busy:
             self._emptied.set()

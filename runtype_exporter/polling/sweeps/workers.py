@@ -1,7 +1,4 @@
-"""The workers that sweep: which batch is next, and what each kind of failure means for it.
-
-They must not know how batches are found.
-"""
+"""The workers that sweep: which batch is next, and what each kind of failure means for it."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ from runtype_exporter.polling.batches.closing import BatchCloser
 from runtype_exporter.polling.batches.gauges import BatchGauges
 from runtype_exporter.polling.collectors import CollectorStates
 from runtype_exporter.polling.sweeps.queue import SweepQueue
-from runtype_exporter.polling.sweeps.sweep import Sweeper
+from runtype_exporter.polling.sweeps.sweeper import Sweeper
 from runtype_exporter.protocols import Telemetry
 from runtype_exporter.runtype import (
     ApiError,
@@ -35,18 +32,19 @@ from runtype_exporter.runtype import (
 )
 
 LEDGER_PAUSE = 5.0
-"""How long a worker pauses after the ledger failed, seconds; doubled up to `LONGEST_LEDGER_PAUSE`
-while it goes on failing."""
+"""A worker pauses for this time after the ledger failed, in seconds. The pause doubles up to
+`LONGEST_LEDGER_PAUSE` while the ledger keeps failing."""
 LONGEST_LEDGER_PAUSE = 60.0
+"""In seconds."""
 
 _log = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class Workers:
-    """One account's.
+    """The workers of one account.
 
-    `patient`: whether what a failing ledger or a refused key held up is tried again.
+    With `retry`, a sweep that a failing ledger or a refused key held up is tried again.
     """
 
     config: Account
@@ -60,20 +58,20 @@ class Workers:
     telemetry: Telemetry
     clock: Clock
     wake_background: Callable[[], None]
-    """Called where a batch closed whose cost is due."""
+    """Called when a batch closed whose cost is due."""
     retry: bool = True
     last_error: str = field(default="", init=False)
-    """The last error of a sweep, "" for none since the start."""
+    """The last error of a sweep, "" for none since the last successful cycle."""
     queue: SweepQueue = field(init=False)
     _ledger_pause: float = field(default=LEDGER_PAUSE, init=False)
     _warned: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
-        """Begin with nothing to do."""
+        """Start with an empty queue."""
         self.queue = SweepQueue(self._urgency)
 
     def enqueue(self) -> list[str]:
-        """Let every batch that wants a sweep wait for one. Those that were not waiting before."""
+        """Queue every batch that wants a sweep. Return the ids that were not queued before."""
         now = self.clock.now()
         added = []
         if self.key_state.accepted.is_set():
@@ -89,7 +87,7 @@ class Workers:
         return added
 
     async def work(self) -> NoReturn:
-        """Sweep one batch after another."""
+        """Sweep one batch after another, until cancelled."""
         while True:
             batch_id = await self.queue.take()
             try:
@@ -103,23 +101,24 @@ class Workers:
                 self.queue.add(batch_id, self.clock.now())
 
     def _urgency(self, batch_id: str) -> tuple[float, ...]:
-        """Closing batches first, then the stalest."""
+        """Return the sort key of the queue: ended batches first, then the oldest snapshot."""
         try:
             batch = self.ledger.lookup((batch_id,)).get(batch_id)
-        except LedgerError:  # it is met where the batch is swept
+        except LedgerError:
+            # The sweep of the batch will fail in the same way and handle it.
             batch = None
         if batch is None:
             return (0.0, 0.0)
         return (float(batch.ended is None), batch.picture.at if batch.picture is not None else 0.0)
 
     async def _sweep(self, batch_id: str) -> bool:
-        """Sweep one batch.
+        """Sweep one batch and pause if the ledger fails.
 
-        Whether it is to be tried again at once: then the budget's or the ledger's pause holds it
-        back.
+        Return whether to queue the batch again at once. The pause of the budget or of the ledger
+        then delays the next try.
         """
         try:
-            return await self._attempt(batch_id)
+            return await self._try_sweep(batch_id)
         except LedgerError as error:
             self.telemetry.sweep(self.config.name, "ledger")
             ledger_failures.warn("polling pauses: the ledger failed", self.config.name, error)
@@ -130,17 +129,19 @@ class Workers:
             self.last_error = str(error)
             await asyncio.sleep(pause if self.retry else 0.0)
             return self.retry
-        except Exception as error:  # noqa: BLE001 - a fault of ours in meeting a failure must not end the worker
+        # A bug in handling a failure must not end the worker.
+        except Exception as error:  # noqa: BLE001
             self.last_error = type(error).__name__
             _log.exception(
                 "a failed sweep could not be met", account=self.config.name, batch=batch_id
             )
             return False
 
-    async def _attempt(self, batch_id: str) -> bool:
+    async def _try_sweep(self, batch_id: str) -> bool:
+        """Sweep one batch and handle its failure. Return whether to queue it again at once."""
         name = self.config.name
         try:
-            if await self._walk(batch_id):
+            if await self._sweep_and_conclude(batch_id):
                 self.telemetry.sweep(name, "")
         except ApiError as error:
             self.telemetry.sweep(name, error.reason)
@@ -150,18 +151,16 @@ class Workers:
             self._handle_api_error(batch_id, error)
         except LedgerError:
             raise
-        except Exception as error:  # noqa: BLE001 - a fault of ours in one batch must not stop the others
+        # A bug in one batch must not stop the others.
+        except Exception as error:  # noqa: BLE001
             self.last_error = type(error).__name__
             self.telemetry.sweep(name, "internal")
             _log.exception("sweep failed", account=name, batch=batch_id)
             self.closer.record_failure(batch_id, "internal", type(error).__name__, missing=False)
         return False
 
-    async def _walk(self, batch_id: str) -> bool:
-        """Walk a batch's results to the end and draw the conclusion.
-
-        Whether there was anything to walk.
-        """
+    async def _sweep_and_conclude(self, batch_id: str) -> bool:
+        """Sweep a batch to the end, then commit it or close it. Return whether it was swept."""
         batch = self.ledger.lookup((batch_id,)).get(batch_id)
         if (
             batch is None
@@ -172,23 +171,23 @@ class Workers:
         ended = batch.ended is not None
         status = self._filter(batch)
         priority = Priority.CLOSING if ended else Priority.RUNNING
-        walked = await self.sweeper.walk(batch_id, priority, full=ended, status=status)
-        if walked is not None:
+        swept = await self.sweeper.sweep(batch_id, priority, full=ended, status=status)
+        if swept is not None:
             self.collectors.record_answer(runs_without_batch.results_operation(batch))
-            concluded = self.closer.after_sweep(*walked, count=status is None)
+            concluded = self.closer.after_sweep(*swept, count=status is None)
             self._ledger_pause = LEDGER_PAUSE
             self.gauges.show((concluded,))
             if concluded.cost_due:
                 self.wake_background()
-        return walked is not None
+        return swept is not None
 
     def _handle_api_error(self, batch_id: str, error: ApiError) -> None:
-        """Do what a failed page asks for."""
+        """Handle a failed page: the key, the collector or the batch is the cause."""
         if isinstance(error, Unauthorised):
             self.key_state.refuse(error)
         elif isinstance(error, Forbidden):
             self.collectors.forbid(error.operation, error)
-        # An API out of reach says nothing about this batch.
+        # An API that cannot be reached says nothing about this batch.
         elif not isinstance(error, NetworkError):
             batch = self.closer.record_failure(
                 batch_id, error.reason, str(error), missing=isinstance(error, NotFound)
@@ -196,9 +195,9 @@ class Workers:
             self.gauges.show(() if batch is None else (batch,))
 
     def _filter(self, batch: Batch) -> str | None:
-        """The configured status filter.
+        """Return the configured status filter of a batch, None for no filter.
 
-        A batch that is also discovered is swept whole, since its results count.
+        A batch that is also discovered is swept without a filter, since its results count.
         """
         status = next(
             (entry.status for entry in self.config.batches if entry.id == batch.ref.id), None

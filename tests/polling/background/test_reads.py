@@ -10,7 +10,6 @@ import sqlite3
 import pytest
 
 from runtype_exporter.ledger import LedgerFailed
-from runtype_exporter.polling.background.reads import portions
 from runtype_exporter.simulator.faults import Fault
 from runtype_exporter.simulator.values import ScheduleSpec, WorldSettings
 from tests.support.rig import START, Rig
@@ -227,14 +226,3 @@ async def test_a_ledger_that_fails_and_a_fault_of_ours_stop_no_reading(tmp_path,
             "reading usage, sparklines or costs failed",
         } <= events
         assert (await rig.requests_during(600))["usage"] == 1
-
-
-def test_ids_go_in_portions_of_a_hundred_and_of_what_a_url_carries():
-    assert [
-        len(portion) for portion in portions([f"schedule_{number:026}" for number in range(250)])
-    ] == [100, 100, 50]
-    assert [
-        len(portion) for portion in portions(["x" * 500 + str(number) for number in range(30)])
-    ] == [11, 11, 8]
-    assert list(portions(["a", "b,c", "d"])) == [["a", "d"]]
-    assert list(portions([])) == []

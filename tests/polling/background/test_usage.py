@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 
-from runtype_exporter.polling.background.usage import gauges
+from runtype_exporter.polling.background.usage import usage_gauges
 from runtype_exporter.runtype import Usage, UsageBlock
 
 DAILY = UsageBlock(
@@ -20,7 +20,7 @@ DAILY = UsageBlock(
 
 def test_each_period_of_the_plan_has_its_gauges():
     monthly = UsageBlock(executions_used=900.0, execution_limit=15_000.0, in_slow_mode=False)
-    assert gauges("acme", Usage(daily=DAILY, monthly=monthly)) == {
+    assert usage_gauges("acme", Usage(daily=DAILY, monthly=monthly)) == {
         ("runtype_usage_executions", ("acme", "daily")): 40.0,
         ("runtype_usage_execution_limit", ("acme", "daily")): 50.0,
         ("runtype_usage_slow_mode", ("acme", "daily")): 1.0,
@@ -32,8 +32,8 @@ def test_each_period_of_the_plan_has_its_gauges():
 
 
 def test_a_plan_without_a_block_has_no_gauges():
-    assert gauges("acme", Usage()) == {}
-    assert gauges("acme", Usage(daily=UsageBlock())) == {}
+    assert usage_gauges("acme", Usage()) == {}
+    assert usage_gauges("acme", Usage(daily=UsageBlock())) == {}
 
 
 @pytest.mark.parametrize(
@@ -46,4 +46,4 @@ def test_a_plan_without_a_block_has_no_gauges():
     ],
 )
 def test_an_unlimited_period_has_no_limit(block):
-    assert gauges("acme", Usage(monthly=block)) == {}
+    assert usage_gauges("acme", Usage(monthly=block)) == {}

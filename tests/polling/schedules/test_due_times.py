@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from runtype_exporter.model import Schedule
-from runtype_exporter.polling.schedules.due_times import MOST, due_times, gone, observe
+from runtype_exporter.polling.schedules.due_times import MOST, due_times, observe, unlisted
 from runtype_exporter.runtype import ScheduleRow
 
 
@@ -194,9 +194,9 @@ def test_what_was_due_while_a_schedule_was_paused_is_void():
 
 
 def test_a_schedule_that_is_no_longer_listed_has_nothing_due_any_more():
-    lost = gone(a_schedule(due=(at("11:55"),)), at("12:12"))
+    lost = unlisted(a_schedule(due=(at("11:55"),)), at("12:12"))
     assert (["11:55"], False) == (due(lost), lost.over)
-    assert gone(a_schedule(), at("12:12")).over
+    assert unlisted(a_schedule(), at("12:12")).over
     back = seen(lost, a_row("12:30"), "12:27")
     assert ["11:55"] == due(back)
     assert ["11:55", "12:30"] == due(seen(back, a_row("12:35"), "12:32"))
@@ -211,10 +211,10 @@ def test_a_one_time_schedule_that_is_disabled_or_gone_may_have_run_first(disable
     after = (
         seen(before, a_row(None, enabled=False, **ONCE), "12:12")
         if disabled
-        else gone(before, at("12:12"))
+        else unlisted(before, at("12:12"))
     )
     assert (["12:05"], True) == (due(after), after.vanished)
-    later = gone(after, at("12:22"))
+    later = unlisted(after, at("12:22"))
     assert (["12:05"], True) == (due(later), later.vanished)
 
 

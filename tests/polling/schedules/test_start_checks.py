@@ -8,7 +8,7 @@ import pytest
 
 from runtype_exporter.model import Run, Schedule
 from runtype_exporter.polling.discovery.run_list import run_of
-from runtype_exporter.polling.schedules.start_checks import judge, match, verdict
+from runtype_exporter.polling.schedules.start_checks import judge, match_runs, start_result
 from runtype_exporter.polling.status_words import StatusWords
 from runtype_exporter.runtype import RunRow
 
@@ -35,7 +35,8 @@ def a_run(created: float, started: float | None = None, **fields) -> Run:
 def matched(due: tuple[float, ...], *runs: Run) -> dict[float, str]:
     """Minutes after noon, and the run that came of them."""
     return {
-        (at - NOON) / 60: run.id for at, run in match(minutes(*due), runs, reach=2 * DELAY).items()
+        (at - NOON) / 60: run.id
+        for at, run in match_runs(minutes(*due), runs, reach=2 * DELAY).items()
     }
 
 
@@ -81,7 +82,7 @@ def test_a_run_of_unknown_creation_came_of_none():
     ],
 )
 def test_how_a_start_went(run, expected):
-    assert expected == verdict(run, NOON + DELAY)
+    assert expected == start_result(run, NOON + DELAY)
 
 
 def a_schedule(*due: float, **fields) -> Schedule:
