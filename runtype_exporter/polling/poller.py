@@ -1,7 +1,4 @@
-"""One account's polling.
-
-Its parts put together, and the cycle that discovers, whatever fails in it.
-"""
+"""Poll one account: put its parts together and run its cycles, whatever fails in them."""
 
 from __future__ import annotations
 
@@ -36,16 +33,16 @@ from runtype_exporter.runtype import (
 )
 
 UNAUTHORISED_INTERVAL = 60.0
-"""A key that is refused is tried once in this time, seconds."""
+"""A key that is refused is tried once in this time, in seconds."""
 
 _log = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class AccountPoller:
-    """One account's polling.
+    """The polling of one account.
 
-    `run` polls until cancelled, `catch_up` until nothing is left to do.
+    `run` polls until cancelled, `catch_up` until nothing is left to do. `retention` is in seconds.
     """
 
     config: Account
@@ -67,11 +64,11 @@ class AccountPoller:
     _discovery: Discovery = field(init=False)
     _workers: Workers = field(init=False)
     _gauges_restored: bool = field(default=False, init=False)
-    """Whether what the ledger holds was shown."""
+    """Whether the gauges of the batches in the ledger were set since the start."""
     _up: bool | None = field(default=None, init=False)
     _last_poll: float | None = field(default=None, init=False)
     _last_error: str = field(default="", init=False)
-    """Of the last cycle, "" for none."""
+    """The error of the last cycle, "" for none."""
 
     def __post_init__(self) -> None:
         """Put the parts together."""
@@ -127,7 +124,7 @@ class AccountPoller:
                 name, self.client, self.ledger, self._collectors, closer, self.clock
             ),
             clock=self.clock,
-            listed=self._background.set_schedules,
+            on_schedules=self._background.set_schedules,
         )
         self._workers = Workers(
             config=self.config,
@@ -144,7 +141,7 @@ class AccountPoller:
         )
 
     def status(self) -> AccountStatus:
-        """How the account is doing."""
+        """Return how the account is doing."""
         return AccountStatus(
             name=self.config.name,
             up=self._up,
@@ -155,7 +152,7 @@ class AccountPoller:
         )
 
     async def run(self) -> None:
-        """Poll until cancelled. Every failure but a programming error of the start is met here."""
+        """Poll until cancelled. Only a bug in the start itself can end it."""
         self.pictures.forget(self.config.name)
         async with asyncio.TaskGroup() as tasks:
             for _ in range(self.poll.max_concurrency):
@@ -166,7 +163,7 @@ class AccountPoller:
     async def catch_up(self) -> bool:
         """Poll until a cycle adds nothing that was not swept already, and nothing waits.
 
-        Whether all went well; nothing is tried twice.
+        Nothing is tried twice. Return whether there was no failure.
         """
         self._workers.retry = False
         tasks = [
@@ -175,17 +172,17 @@ class AccountPoller:
         swept: set[str] = set()
         try:
             while True:
-                well = await self._cycle()
+                succeeded = await self._cycle()
                 added = {*self._workers.enqueue()} - swept
                 swept |= added
                 await self._workers.queue.drained()
                 unclaimed = any(
                     batch.unclaimed for batch in self.ledger.open_batches(self.config.name)
                 )
-                well = well and not self._workers.last_error
-                if not well or not (unclaimed or added):
+                succeeded = succeeded and not self._workers.last_error
+                if not succeeded or not (unclaimed or added):
                     await self._background.read()
-                    return well
+                    return succeeded
         finally:
             for task in tasks:
                 task.cancel()
@@ -204,7 +201,7 @@ class AccountPoller:
             await asyncio.sleep(max(0.0, started + interval - loop.time()))
 
     async def _cycle(self) -> bool:
-        """One cycle. Whether it met no failure."""
+        """Run one cycle. Return whether it had no failure."""
         name = self.config.name
         began = self.clock.now()
         self._collectors.start_cycle()
@@ -215,7 +212,8 @@ class AccountPoller:
                 self._gauges_restored = True
             try:
                 await self._discovery.cycle()
-            finally:  # what a cycle changed before it failed may never change again
+            finally:
+                # What a cycle changed before it failed may never change again.
                 self._gauges.show(self._discovery.changed.values())
             failure = self._collectors.failure
             if self._last_error and not failure:
@@ -226,11 +224,13 @@ class AccountPoller:
                 self._key_state.refuse(error)
         except LedgerError as error:
             failure, error_text = "ledger", str(error)
-            ledger_failures.warn("polling pauses: the ledger failed", name, error)
-        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the other accounts' polling
+            _log.warning("polling pauses: the ledger failed", account=name, error=str(error))
+        # A bug must not end the polling of the other accounts.
+        except Exception as error:  # noqa: BLE001
             failure, error_text = "internal", type(error).__name__
             _log.exception("cycle failed", account=name)
-        if self._collectors.asked:  # else nothing was to be asked, and it is as it was
+        # Without any request in this cycle the state stays as it was.
+        if self._collectors.asked:
             self._up = self._collectors.reached and failure != "unauthorised"
             if self._up:
                 self._key_state.accepted.set()
@@ -245,12 +245,13 @@ class AccountPoller:
         return not failure
 
     def _withdraw(self, collector: str) -> None:
+        """Remove the gauges of a collector. The gauges are built after the collectors."""
         self._gauges.withdraw(collector)
 
     def _recover(self) -> None:
-        """The API is well again.
+        """Let the batches that back off be read at once, because the API works again.
 
-        What backed off for a failure that may have been everybody's need not wait out its hour.
+        Their failures may have been failures of the whole account.
         """
         now = self.clock.now()
         waiting = [

@@ -80,7 +80,7 @@ class Watched:
     def levels(self) -> dict[str, int]:
         """How much of everything there is."""
         rig, gate, renderer = self.rig, self.publisher._gate, self.publisher._renderer
-        account = rig.poller
+        poller = rig.poller
         with rig.ledger._database.reading() as connection:
             tables = [
                 name
@@ -108,9 +108,9 @@ class Watched:
             "durable series": len(self.held),
             "lines": self.publisher.current.lines,
             "lines of the ledger": rig.ledger.lines(),
-            "missing": len(account._discovery.closer.missing),
-            "warned of": len(account._workers._warned) + len(account._discovery._warned),
-            "waiting": len(account._workers.queue),
+            "missing": len(poller._discovery.closer.missing),
+            "warned of": len(poller._workers._warned) + len(poller._discovery._batches._warned),
+            "waiting": len(poller._workers.queue),
         }
 
 

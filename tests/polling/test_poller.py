@@ -94,7 +94,7 @@ async def test_a_running_batch_of_a_thousand_records_costs_few_pages_a_cycle(tmp
 
 async def test_closing_batches_come_first_then_the_stalest(tmp_path):
     rig = Rig(tmp_path, world_of())
-    account = rig.build()
+    poller = rig.build()
     fresh = Batch(
         ref=BatchRef("acme", "fresh"), seen=START, picture=Picture(at=9.0, total=0, seen=Seen())
     )
@@ -104,7 +104,7 @@ async def test_closing_batches_come_first_then_the_stalest(tmp_path):
     unseen = Batch(ref=BatchRef("acme", "unseen"), seen=START)
     closing = replace(fresh, ref=BatchRef("acme", "closing"), ended=START)
     rig.ledger.save(fresh, stale, unseen, closing)
-    assert sorted(["fresh", "stale", "unseen", "closing"], key=account._workers._urgency) == [
+    assert sorted(["fresh", "stale", "unseen", "closing"], key=poller._workers._urgency) == [
         "closing",
         "unseen",
         "stale",
@@ -115,9 +115,9 @@ async def test_closing_batches_come_first_then_the_stalest(tmp_path):
 
 async def test_what_waits_is_ordered_also_while_the_ledger_cannot_be_read(tmp_path):
     rig = Rig(tmp_path, world_of())
-    account = rig.build()
+    poller = rig.build()
     await rig.stop()
-    assert account._workers._urgency("closed meanwhile") == (0.0, 0.0)
+    assert poller._workers._urgency("closed meanwhile") == (0.0, 0.0)
 
 
 async def test_a_scarce_budget_goes_to_closing_batches_first(tmp_path):
@@ -544,9 +544,9 @@ async def test_catching_up_waits_out_a_pause_that_the_api_asks_for(tmp_path):
 async def test_catching_up_does_not_wait_for_a_ledger_that_fails(tmp_path):
     rig = Rig(tmp_path, world_of(start=START - 7200), sections={"poll": {"lookback": "1d"}})
     rig.world.add_batch(250, schedule="a", at=START - 3600)
-    account = rig.build()
+    poller = rig.build()
     with failing(rig, "results"):
-        assert not await asyncio.wait_for(account.catch_up(), 600)
+        assert not await asyncio.wait_for(poller.catch_up(), 600)
     await rig.stop()
 
 

@@ -106,7 +106,7 @@ class LabelTable:
         return replace(batch, labels=labels, flow_id=flow_id, flow_name=flow_name)
 
     def shown(self, batch: Batch) -> Labels:
-        """Return the labels for the gauges of the batch: the frozen ones, else what is known so far.
+        """Return the labels for the gauges of a batch: the frozen ones, else what is known so far.
 
         This fixes no label.
         """
@@ -128,7 +128,7 @@ class LabelTable:
         )
 
     def _admitted(self, labels: LabelValues, promised: int) -> bool:
-        """Return whether a new label set may have its own series. Report each one that may not, once."""
+        """Return whether a new label set may have its own series. Report each refused one once."""
         if self.room.room(promised):
             return True
         if labels not in self._overflowed:

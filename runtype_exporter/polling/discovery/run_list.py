@@ -1,7 +1,7 @@
-"""The list of all runs: which of its pages must be read to miss nothing, and what a run's end adds.
+"""The list of all runs: which pages must be read to miss nothing, and what the end of a run adds.
 
-The API documents no order for it, so the order is learned from a whole walk and checked by another
-one now and then. It must not know what is done with the rows.
+The API documents no order for the list. The order is learned from a full walk, and checked by
+another one from time to time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Order = Literal["unknown", "new-first", "old-first", "none"]
 
 
 def order_of(times: Sequence[float]) -> Order:
-    """The order in which a whole walk met its runs, by createdAt."""
+    """Return the order in which a walk read its runs, by their creation times."""
     pairs = list(pairwise(times))
     if not any(earlier != later for earlier, later in pairs):
         return "unknown"
@@ -35,18 +35,19 @@ def order_of(times: Sequence[float]) -> Order:
 
 
 PageHandler = Callable[[Sequence[RunRow]], Awaitable[bool]]
-"""What is done with a page; its answer: whether the page told nothing new."""
+"""Handles a page of the list. Returns whether the page showed nothing new."""
 CreationTimes = Callable[[], Sequence[float]]
-"""When the runs were created that have not ended yet, as far as is known by now."""
+"""Returns the creation times of the runs that have not ended yet, as far as they are known."""
 
 
 @dataclass(slots=True)
 class RunList:
-    """One account's run list and what was learned of it. Asking it costs one request a page."""
+    """The run list of one account, and its learned order. Each page costs one request."""
 
     client: Client
     order: Order = "unknown"
     pages: int = 0
+    """Pages of the last read."""
     _cursor: str | None = field(default=None, init=False)
 
     async def read(
@@ -58,23 +59,22 @@ class RunList:
         young: float,
         full: bool,
     ) -> None:
-        """Hand every page that may hold something new to `take`.
+        """Call `handle` with each page that may show something new.
 
-        A walk that is `whole` leaves nothing out that matters.
-
-        Runs created before `horizon` matter only as long as one of them is unfinished, even to a
-        whole walk. Unfinished ones created before `young` are left to whole walks: what never ends
-        must not be read down to each time.
+        A `full` walk reads every page that matters. A page matters down to `horizon` and to the
+        oldest unfinished run. Other reads stop at the oldest unfinished run created after `young`:
+        a run that never ends must not make each read long.
 
         Raises:
-            ApiError: a page could not be had; the pages before were taken.
+            ApiError: a page could not be read; the pages before it were handled.
         """
         self.pages = 0
         full = full or self.order in ("unknown", "none")
         try:
             await self._read(handle, unfinished, horizon, young=young, full=full)
         except ApiError:
-            self._cursor = None  # it may have gone stale: the next read starts at the first page
+            # The cursor may have expired: the next read starts at the first page.
+            self._cursor = None
             raise
 
     async def _read(
@@ -87,33 +87,39 @@ class RunList:
         full: bool,
     ) -> None:
         cursor = restart = None if full else self._cursor
-        met: list[float] = []
-        young_met = False
+        walked: list[float] = []
+        young_reached = False
         async for page in cursor_walk(self.client.runs, cursor):
             self.pages += 1
             known = await handle(page.data)
             created = [at for row in page.data if (at := parse_time(row.created_at)) is not None]
-            met += created
+            walked += created
             waiting = unfinished()
             oldest_young = min((at for at in waiting if at >= young), default=inf)
             oldest = min(waiting, default=inf) if full else oldest_young
-            if not young_met:
-                restart = cursor  # of the reads after this one, which are not whole
-                young_met = any(at >= oldest_young for at in created)
+            if not young_reached:
+                # Where the next read that is not full begins, in a list that is oldest first.
+                restart = cursor
+                young_reached = any(at >= oldest_young for at in created)
             cursor = page.pagination.next_cursor
-            if self.order == "new-first" and created and order_of(met) in ("unknown", "new-first"):
+            if (
+                self.order == "new-first"
+                and created
+                and order_of(walked) in ("unknown", "new-first")
+            ):
+                # All further pages are older than this one.
                 newest = max(created)
                 if newest < oldest and (newest < horizon if full else known):
                     break
         if full:
-            self.order = order_of(met)
-        elif order_of(met) not in ("unknown", self.order):
+            self.order = order_of(walked)
+        elif order_of(walked) not in ("unknown", self.order):
             self.order = "none"
         self._cursor = restart if self.order == "old-first" else None
 
 
 def run_of(account: str, row: RunRow, status_words: StatusWords) -> Run:
-    """A row as the run that the ledger remembers."""
+    """Return the run that the ledger stores for a row of the list."""
     completed = parse_time(row.completed_at)
     outcome = status_words.outcome(normalise(row.status), ended=completed is not None)
     return Run(
@@ -129,10 +135,10 @@ def run_of(account: str, row: RunRow, status_words: StatusWords) -> Run:
 
 
 def _started(row: RunRow, status_words: StatusWords, outcome: Outcome | None) -> float | None:
-    """When a run's work began.
+    """Return when the work of a run began, None if it did not begin.
 
-    One that failed without a batch, an agent or any record never came to that, whatever startedAt
-    says.
+    The work of a run that failed without a batch, an agent or any record never began, whatever
+    startedAt says.
     """
     started = parse_time(row.started_at)
     if (
@@ -150,7 +156,10 @@ def _started(row: RunRow, status_words: StatusWords, outcome: Outcome | None) ->
 
 
 def ended_run(account: str, label: str, row: RunRow, outcome: Outcome | None, now: float) -> Delta:
-    """What a run adds: at its first sight (outcome None) the series at 0, at its end the count and its times."""
+    """Return what a run adds to the totals.
+
+    With outcome None, its series at 0. Else the end of the run and its times.
+    """
     key = (account, label)
     increments: dict[Series, float] = {
         (SCHEDULE_RUNS_FINISHED.name, (*key, "success")): 0.0,
@@ -177,7 +186,7 @@ def ended_run(account: str, label: str, row: RunRow, outcome: Outcome | None, no
 
 
 def merge_deltas(deltas: Sequence[Delta]) -> Delta:
-    """Several additions as one."""
+    """Return the sum of several additions."""
     increments: dict[Series, float] = {}
     observations: dict[Series, list[Observation]] = {}
     for delta in deltas:

@@ -1,10 +1,7 @@
-"""Which schedules are followed.
+"""Which schedules are followed, by the globs of the configuration.
 
-The configuration's globs go by name or id, and names come late, or never.
-
-A batch that is taken for an excluded schedule's is lost for good. So where an id alone does not
-tell and the name cannot be had, nothing is decided. It must not know what is done with the runs of
-either kind.
+A glob matches a name or an id, and names come late, or never. Excluding a batch cannot be undone.
+So if the id does not match and the name is unknown, nothing is decided yet.
 """
 
 from __future__ import annotations
@@ -20,9 +17,9 @@ from runtype_exporter.runtype import ScheduleRow, ServerError
 
 @dataclass(slots=True)
 class ScheduleFilter:
-    """One account's.
+    """The schedule filter of one account.
 
-    `names` are those of the schedules last listed, by id, None for a schedule without one.
+    `names` are the names of the schedules in the last list, by id, None for a schedule without one.
     """
 
     globs: Globs
@@ -30,15 +27,15 @@ class ScheduleFilter:
     collectors: CollectorStates
     names: dict[str, str | None] = field(default_factory=dict, init=False)
     _listed_once: bool = field(default=False, init=False)
-    """Whether all schedules were read once."""
+    """Whether the list of schedules was read once since the start."""
     _looked_up: set[str] = field(default_factory=set, init=False)
-    """Schedules that runs named before any list of schedules did: deleted ones stay strangers, and
-    are looked up once."""
+    """Schedules that a run named and that no list shows. Deleted ones are never listed again, so
+    each one is looked up once."""
 
     def update(self, rows: Collection[ScheduleRow]) -> Sequence[ScheduleRow]:
-        """Take in a whole read of the schedules.
+        """Store the names of a full list of schedules. Return the schedules that are followed.
 
-        Those that are followed, which have their labels now.
+        Their labels are fixed then.
         """
         self.names = {row.id: row.name or None for row in rows}
         self._listed_once = True
@@ -48,7 +45,7 @@ class ScheduleFilter:
         return followed
 
     def waits_for_names(self) -> bool:
-        """Whether names decide that no read has told since the start, and one that is not forbidden may still tell."""
+        """Return whether names decide that were not read since the start but may still be read."""
         return (
             not self._listed_once and self.globs.by_name and self.collectors.is_enabled("schedules")
         )
@@ -56,39 +53,40 @@ class ScheduleFilter:
     async def resolve_names(
         self, schedule_ids: Collection[str], read: Callable[[], Awaitable[None]]
     ) -> None:
-        """Learn by `read` of schedules that no list told of, so that `follows` is sure of each.
+        """Read the list of schedules if it is needed to decide about these schedules.
 
         Raises:
-            ServerError: names decide which of them are followed, and cannot be read.
+            ServerError: names decide whether they are followed, and the names cannot be read.
         """
-        strangers = {*schedule_ids} - self.names.keys() - self._looked_up
-        asked = any(not self.labels.named(stranger) for stranger in strangers)
-        told = (
+        unlisted = {*schedule_ids} - self.names.keys() - self._looked_up
+        needs_list = any(not self.labels.named(schedule_id) for schedule_id in unlisted)
+        answered = (
             await self.collectors.read("schedules", read)
-            if asked
+            if needs_list
             else self.collectors.is_enabled("schedules")
         )
-        if not told and any(self._decided(stranger) is None for stranger in strangers):
+        if not answered and any(self._decided(schedule_id) is None for schedule_id in unlisted):
             raise ServerError(
                 "runs",
                 "which of them are followed goes by names of schedules that cannot be read; "
                 "let the key read schedules, or write ids in full under accounts[].schedules",
                 code="names",
             )
-        self._looked_up |= strangers
+        self._looked_up |= unlisted
 
     def includes(self, schedule_id: str) -> bool:
-        """Whether a schedule is followed.
+        """Return whether a schedule is followed.
 
-        One that a whole list left out and whose name nobody knows is judged by its id.
+        If a full list does not show it and its name is unknown, its id decides.
         """
         decided = self._decided(schedule_id)
         return self.globs.matches(None, schedule_id) if decided is None else decided
 
     def _decided(self, schedule_id: str) -> bool | None:
+        """Return whether a schedule is followed, None if that cannot be decided yet."""
         if schedule_id in self.names:
             return self.globs.matches(self.names[schedule_id], schedule_id)
-        # Of a schedule deleted since, or one that may not be read any more.
+        # The schedule was deleted since, or the list may no longer be read.
         name = self.labels.known_name(schedule_id)
         return (
             self.globs.by_id(schedule_id) if name is None else self.globs.matches(name, schedule_id)

@@ -1,7 +1,4 @@
-"""The status read of single batches.
-
-Those that are followed although no list of the cycle showed them.
-"""
+"""The status reads of single batches: those that no list of the cycle showed."""
 
 from __future__ import annotations
 
@@ -10,10 +7,11 @@ from functools import partial
 
 from runtype_exporter.clock import Clock
 from runtype_exporter.ledger import Ledger
-from runtype_exporter.model import Batch, Probe, Source
+from runtype_exporter.model import Probe
 from runtype_exporter.polling.batches.closing import BatchCloser
 from runtype_exporter.polling.batches.lifecycle import ProbeReading, backing_off, wants_sweep
 from runtype_exporter.polling.collectors import CollectorStates
+from runtype_exporter.polling.discovery.findings import CycleFindings
 from runtype_exporter.polling.status_words import normalise, parse_time
 from runtype_exporter.runtype import (
     ApiError,
@@ -25,13 +23,10 @@ from runtype_exporter.runtype import (
     Unauthorised,
 )
 
-ProbeReadings = dict[str, dict[Source, ProbeReading]]
-"""What a cycle read of each batch, by source."""
-
 
 @dataclass(frozen=True, slots=True)
 class StatusProbe:
-    """One account's."""
+    """The status reads of one account."""
 
     account: str
     client: Client
@@ -40,34 +35,31 @@ class StatusProbe:
     closer: BatchCloser
     clock: Clock
 
-    async def read(self, readings: ProbeReadings, changed: dict[str, Batch]) -> int:
-        """Probe each open batch that has no reading yet and does not wait for its closing sweep.
+    async def read(self, findings: CycleFindings) -> int:
+        """Read the status of each open batch that has no reading in this cycle.
 
-        How many requests that took.
-
-        What was read then stands in `readings`, or what became of the batch in `touched`.
+        Left out are batches that back off or wait for their closing sweep. The readings, and the
+        batches whose read failed, are added to the findings. Return the number of requests.
 
         Raises:
-            ApiError: nothing else can be asked for now.
-            LedgerError: what was read could not be kept.
+            ApiError: no other request makes sense now.
+            LedgerError: a change could not be stored.
         """
         requests = 0
         for batch in self.ledger.open_batches(self.account):
             now = self.clock.now()
-            # Of one that ended, what comes next is its closing sweep: while that waits for budget,
-            # a probe would only take some of it.
+            # The closing sweep of a batch that ended comes next. While it waits for budget, a
+            # status read would only take some of that.
             closing = batch.ended is not None and wants_sweep(batch, self.closer.settle_time, now)
-            waits = batch.run or batch.ref.id in readings or backing_off(batch, now) or closing
+            waits = (
+                batch.run or batch.ref.id in findings.readings or backing_off(batch, now) or closing
+            )
             if not waits:
                 requests += self.collectors.is_enabled("status")
-                await self.collectors.read(
-                    "status", partial(self._probe, batch.ref.id, readings, changed)
-                )
+                await self.collectors.read("status", partial(self._probe, batch.ref.id, findings))
         return requests
 
-    async def _probe(
-        self, batch_id: str, readings: ProbeReadings, changed: dict[str, Batch]
-    ) -> None:
+    async def _probe(self, batch_id: str, findings: CycleFindings) -> None:
         try:
             status = await self.client.status(batch_id)
         except (Unauthorised, Forbidden, Throttled, NetworkError):
@@ -79,7 +71,7 @@ class StatusProbe:
                     batch_id, error.reason, str(error), missing=missing
                 )
             ) is not None:
-                changed[batch_id] = batch
+                findings.changed[batch_id] = batch
             if not missing:
                 self.collectors.record_single_failure("status", error)
             return
@@ -89,11 +81,12 @@ class StatusProbe:
             status.processed_records,
             status.failed_records,
         )
-        readings[batch_id] = {
+        findings.readings[batch_id] = {
             "status": ProbeReading(
                 probe, parse_time(status.started_at), parse_time(status.completed_at)
             )
         }
+        # Looked up after the await above.
         batch = self.ledger.lookup((batch_id,))[batch_id]
         if status.flow_id and not batch.flow_id:
             self.ledger.save(replace(batch, flow_id=status.flow_id))

@@ -1,9 +1,4 @@
-"""An account's runs that have not ended.
-
-How far back the run list is read for them, and when one is given up.
-
-It must not know how the list is paged, nor what is done with runs that end.
-"""
+"""The runs of an account that have not ended: how old they are, and when one is given up."""
 
 from __future__ import annotations
 
@@ -21,17 +16,21 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True)
 class UnfinishedRuns:
-    """One account's. A whole walk tells its beginning and its rows; after it, `give_up`."""
+    """The unfinished runs of one account.
+
+    A full walk over the run list calls `start_full_walk`, then `mark_seen` for each page, and
+    `expire` at its end.
+    """
 
     account: str
     ledger: Ledger
     _unseen: set[str] = field(default_factory=set, init=False)
-    """Those that the walk has not met."""
+    """Runs that the present full walk has not seen yet."""
     _unseen_before: set[str] = field(default_factory=set, init=False)
-    """Those that the whole walk before did not meet."""
+    """Runs that the full walk before it did not see."""
 
     def creation_times(self) -> list[float]:
-        """When they were created, those left out of which nobody knows."""
+        """Return the creation times of the unfinished runs, as far as they are known."""
         return [
             run.created
             for run in self.ledger.unfinished_runs(self.account)
@@ -39,19 +38,19 @@ class UnfinishedRuns:
         ]
 
     def start_full_walk(self) -> None:
-        """A whole walk begins."""
+        """Begin a full walk: no unfinished run was seen yet."""
         self._unseen = {run.id for run in self.ledger.unfinished_runs(self.account)}
 
     def mark_seen(self, rows: Sequence[RunRow]) -> None:
-        """The walk met these."""
+        """Record that the walk saw these rows."""
         self._unseen -= {row.id for row in rows}
 
     def expire(self, horizon: float) -> None:
-        """Let go, uncounted, of those created before the horizon that two whole walks in a row did not meet: they were deleted.
+        """Give up runs from before the horizon that two full walks in a row did not see.
 
-        One that is listed again after all is met like anything else from before the horizon: taken
-        up if its batch is held, else ignored. None of it was counted, so either way it is not
-        counted twice. A single walk may miss a run, where rows moved meanwhile.
+        They were deleted, and nothing of them is counted. One walk alone may miss a run, because
+        rows move while they are paged. If such a run is listed again, it is treated as new: it is
+        followed if its batch is in the ledger, and ignored otherwise.
 
         Raises:
             LedgerError: none was given up.
@@ -63,7 +62,7 @@ class UnfinishedRuns:
             if run.id in deleted and run.created is not None and run.created < horizon
         ]
         if gone:
-            # Ended so long ago, they are forgotten with the others.
+            # With an end so long ago they are forgotten together with the others.
             self.ledger.settle(Delta(), runs=gone)
             _log.warning(
                 "unfinished runs that are no longer listed were given up",

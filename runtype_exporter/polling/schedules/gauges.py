@@ -15,7 +15,7 @@ from runtype_exporter.polling.status_words import parse_time
 from runtype_exporter.runtype import ScheduleRow
 
 LONGEST_TEXT = 100
-"""Longer cron expressions and time zones are cut at this many characters: no real one is so long."""
+"""Longer cron expressions and time zones are cut at this many characters. Real ones are shorter."""
 
 
 def schedule_gauges(

@@ -34,9 +34,9 @@ _log = structlog.get_logger()
 def match_runs(due: Sequence[float], runs: Sequence[Run], reach: float) -> dict[float, Run]:
     """Return the run of each due time. Both are in order of time.
 
-    A run goes to the newest due time before it that has no run yet. This way a missed start does not
-    shift every later run by one. A run that was created more than `reach` seconds after each such
-    due time was started by somebody else.
+    A run goes to the newest due time before it that has no run yet. This way a missed start does
+    not shift every later run by one. A run that was created more than `reach` seconds after each
+    such due time was started by somebody else.
     """
     matched: dict[float, Run] = {}
     for run in runs:
@@ -102,7 +102,7 @@ class StartChecks:
     labels: LabelTable
 
     async def observe(self, rows: Sequence[ScheduleRow], *, began: float, now: float) -> None:
-        """Store the schedules that are followed, from a full read that lasted from `began` to `now`.
+        """Store the schedules that are followed, from a full read between `began` and `now`.
 
         Yield to the event loop after each schedule: after a long downtime, finding what fell due
         takes a while.

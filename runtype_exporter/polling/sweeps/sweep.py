@@ -13,7 +13,7 @@ from dataclasses import replace
 from runtype_exporter.model import Batch, Picture, Prefix, Result, Seen, Sweep
 
 MOST_WORDS = 40
-"""So many different status words are tallied per batch: hostile answers must not grow the ledger."""
+"""Most status words tallied per batch: hostile answers must not grow the ledger."""
 OTHER = "other"
 """The word under which all further status words are tallied."""
 

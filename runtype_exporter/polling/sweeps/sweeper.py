@@ -22,7 +22,7 @@ from runtype_exporter.polling.sweeps.sweep import (
 from runtype_exporter.runtype import Client, PagingError, Priority, next_offset
 
 CHUNK = 200
-"""Rows applied between two yields to the event loop: no scrape waits longer than one chunk takes."""
+"""Rows applied between two yields to the event loop: a scrape waits for one chunk at most."""
 
 
 @dataclass(frozen=True, slots=True)

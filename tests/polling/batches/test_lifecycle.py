@@ -109,14 +109,14 @@ def test_when_a_batch_wants_a_sweep(change, wanted):
     assert wanted == lifecycle.wants_sweep(replace(clean, **change), settle_time=60.0, now=100.0)
 
 
-def test_a_walk_is_complete_when_it_met_as_many_rows_as_anyone_counts_and_all_are_final():
+def test_a_sweep_is_complete_when_it_read_as_many_rows_as_any_count_and_all_are_final():
     batch = observed(
         BATCH, run=Probe("completed", 10, 10, 0), summary=Probe("completed", None, None, None)
     )
-    assert lifecycle.complete(batch, walked=10, unfinished=0, total=10)
-    assert not lifecycle.complete(batch, walked=9, unfinished=0, total=9)
-    assert not lifecycle.complete(batch, walked=10, unfinished=1, total=10)
-    assert not lifecycle.complete(batch, walked=10, unfinished=0, total=11)
+    assert lifecycle.complete(batch, distinct=10, unfinished=0, total=10)
+    assert not lifecycle.complete(batch, distinct=9, unfinished=0, total=9)
+    assert not lifecycle.complete(batch, distinct=10, unfinished=1, total=10)
+    assert not lifecycle.complete(batch, distinct=10, unfinished=0, total=11)
 
 
 def test_failures_back_off_doubling_up_to_an_hour():
