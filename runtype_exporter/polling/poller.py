@@ -12,6 +12,7 @@ from runtype_exporter.clock import Clock
 from runtype_exporter.config import Account, Poll
 from runtype_exporter.ledger import Ledger, LedgerError
 from runtype_exporter.model import AccountStatus
+from runtype_exporter.polling import ledger_failures
 from runtype_exporter.polling.api_key_state import ApiKeyState
 from runtype_exporter.polling.background.reads import BackgroundReads
 from runtype_exporter.polling.batches.closing import BatchCloser
@@ -224,7 +225,7 @@ class AccountPoller:
                 self._key_state.refuse(error)
         except LedgerError as error:
             failure, error_text = "ledger", str(error)
-            _log.warning("polling pauses: the ledger failed", account=name, error=str(error))
+            ledger_failures.warn("polling pauses: the ledger failed", name, error)
         # A bug must not end the polling of the other accounts.
         except Exception as error:  # noqa: BLE001
             failure, error_text = "internal", type(error).__name__

@@ -15,8 +15,14 @@ from runtype_exporter.model import OVERFLOW
 from runtype_exporter.polling import StatusWords
 from runtype_exporter.polling.status_words import STATUS_LENGTH
 from runtype_exporter.polling.sweeps.sweep import MOST_WORDS
-from runtype_exporter.simulator.faults import Fault
-from runtype_exporter.simulator.values import Api, RecordPlan, ScheduleSpec, Traffic, WorldSettings
+from runtype_exporter.simulator.faults import ApiFault
+from runtype_exporter.simulator.settings import (
+    Api,
+    RecordPlan,
+    ScheduleSpec,
+    Traffic,
+    WorldSettings,
+)
 from tests.support.rig import START, Rig
 
 FORMATS = ("text", "openmetrics")

@@ -243,7 +243,7 @@ async def test_a_batch_that_is_denied_waits_out_its_back_off_whatever_else_recov
         rig.world.add_batch(DONE, schedule="a", at=START)
         rig.faults.add(ApiFault(kind="status", operation="batch_results", value=404))
         await rig.sleep(4000)
-        rig.faults.add(Fault(kind="status", operation="summary", value=500, times=3))
+        rig.faults.add(ApiFault(kind="status", operation="summary", value=500, times=3))
         assert (await rig.requests_during(600))["batch_results"] == 0
         assert "server" in rig.telemetry.cycles
 
@@ -394,7 +394,7 @@ async def test_a_fault_of_ours_where_a_failed_sweep_is_met_does_not_stop_the_wor
 ):
     async with Rig(tmp_path, world_of()) as rig:
         await rig.sleep(1)
-        rig.faults.add(Fault(kind="status", operation="batch_results", value=410, times=20))
+        rig.faults.add(ApiFault(kind="status", operation="batch_results", value=410, times=20))
         monkeypatch.setattr(rig.poller._workers.closer, "clock", None)
         rig.world.add_batch(DONE, schedule="a", at=START + 2)
         await rig.sleep(300)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from runtype_exporter.polling.timers import WallClockTimer, still_pending
-from runtype_exporter.simulator.faults import Fault
-from runtype_exporter.simulator.values import RecordPlan, ScheduleSpec, WorldSettings
+from runtype_exporter.simulator.faults import ApiFault
+from runtype_exporter.simulator.settings import RecordPlan, ScheduleSpec, WorldSettings
 from tests.support.rig import START, Rig
 
 DONE = [RecordPlan(finished=1.0)] * 3

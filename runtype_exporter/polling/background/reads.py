@@ -15,6 +15,7 @@ import structlog
 from runtype_exporter.clock import Clock
 from runtype_exporter.ledger import LedgerError
 from runtype_exporter.model import Series
+from runtype_exporter.polling import ledger_failures
 from runtype_exporter.polling.background.sparklines import portions, recent_run_gauges
 from runtype_exporter.polling.background.usage import usage_gauges
 from runtype_exporter.polling.batches.costs import CostReads
@@ -72,9 +73,7 @@ class BackgroundReads:
             try:
                 await self.read()
             except LedgerError as error:
-                _log.warning(
-                    "costs wait: the ledger failed", account=self.account, error=str(error)
-                )
+                ledger_failures.warn("costs wait: the ledger failed", self.account, error)
             # A bug here must not stop the account.
             except Exception:  # noqa: BLE001
                 _log.exception("reading usage, sparklines or costs failed", account=self.account)

@@ -13,6 +13,7 @@ from runtype_exporter.clock import Clock
 from runtype_exporter.config import Account
 from runtype_exporter.ledger import Ledger, LedgerError
 from runtype_exporter.model import Batch
+from runtype_exporter.polling import ledger_failures
 from runtype_exporter.polling.api_key_state import ApiKeyState
 from runtype_exporter.polling.batches import lifecycle, runs_without_batch
 from runtype_exporter.polling.batches.closing import BatchCloser

@@ -10,8 +10,8 @@ import sqlite3
 import pytest
 
 from runtype_exporter.ledger import LedgerFailed
-from runtype_exporter.simulator.faults import Fault
-from runtype_exporter.simulator.values import ScheduleSpec, WorldSettings
+from runtype_exporter.simulator.faults import ApiFault
+from runtype_exporter.simulator.settings import ScheduleSpec, WorldSettings
 from tests.support.rig import START, Rig
 
 NIGHTLY = ScheduleSpec(
@@ -129,7 +129,7 @@ async def test_what_the_key_may_not_read_is_withdrawn_and_tried_again_hourly_and
     async with Rig(tmp_path, world_of()) as rig:
         await rig.sleep(300)
         assert rig.gauges.families[collector]
-        rig.faults.add(Fault(kind="status", operation=collector, value=403))
+        rig.faults.add(ApiFault(kind="status", operation=collector, value=403))
         await rig.sleep(600)
         assert rig.gauges.families[collector] == {}
         assert rig.telemetry.collectors[collector] == (False, "forbidden")
@@ -164,7 +164,7 @@ async def test_a_page_of_sparklines_that_fails_leaves_the_picture_as_it_was(tmp_
     async with Rig(tmp_path, world_of(*schedules)) as rig:
         await rig.sleep(120)
         before = rig.gauges.families["sparklines"]
-        rig.faults.add(Fault(kind="status", operation="sparklines", value=400, nth=(2,)))
+        rig.faults.add(ApiFault(kind="status", operation="sparklines", value=400, nth=(2,)))
         await rig.sleep(600)
         assert rig.faults.fired()
         assert rig.gauges.families["sparklines"] is before

@@ -10,9 +10,14 @@ from dataclasses import replace
 import pytest
 
 from runtype_exporter.model import Batch, BatchRef, Probe, Seen, Sweep
-from runtype_exporter.simulator.faults import Fault
-from runtype_exporter.simulator.values import Api, RecordPlan, ScheduleSpec, WorldSettings
-from runtype_exporter.simulator.values import Attempt as Try
+from runtype_exporter.simulator.faults import ApiFault
+from runtype_exporter.simulator.settings import (
+    Api,
+    RecordAttempt,
+    RecordPlan,
+    ScheduleSpec,
+    WorldSettings,
+)
 from tests.support.rig import START, RecordingGauges, Rig
 
 NIGHTLY = ScheduleSpec(key="a", name="nightly")
@@ -119,7 +124,7 @@ async def test_a_change_after_the_close_is_counted_not_swept(tmp_path):
     async with Rig(tmp_path, WORLD) as rig:
         rig.world.add_batch(DONE, schedule="a", at=START)
         await rig.sleep(90)
-        rig.faults.add(Fault(kind="set", operation="runs", path="data.*.failedRecords", value=1))
+        rig.faults.add(ApiFault(kind="set", operation="runs", path="data.*.failedRecords", value=1))
         assert (await rig.requests_during(600))["batch_results"] == 0
         assert rig.counted(LATE) == {FLOW: 1.0}
         assert rig.counted() == rig.truth()
@@ -245,7 +250,7 @@ async def test_a_configured_batch_that_was_found_once_is_lost_after_a_day(tmp_pa
     async with rig:
         await rig.sleep(3600)
         assert rig.gauges.finds == {"backfill": True}
-        rig.faults.add(Fault(kind="status", operation="batch_status", value=404))
+        rig.faults.add(ApiFault(kind="status", operation="batch_status", value=404))
         await rig.sleep(3600)
         assert rig.gauges.finds == {"backfill": False}
         await rig.sleep(86400)

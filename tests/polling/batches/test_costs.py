@@ -8,8 +8,8 @@ import pytest
 
 from runtype_exporter.model import Batch, BatchRef, Delta, Labels
 from runtype_exporter.polling.batches import costs
-from runtype_exporter.simulator.faults import Fault
-from runtype_exporter.simulator.values import (
+from runtype_exporter.simulator.faults import ApiFault
+from runtype_exporter.simulator.settings import (
     AdhocSpec,
     RecordPlan,
     ScheduleSpec,
@@ -249,7 +249,7 @@ async def test_a_late_change_that_is_seen_while_a_cost_is_being_read_is_counted_
             await rig.sleep(1)
         assert rig.requests()["cost"] == 1
         assert rig.batch(run.batch.id).cost_due
-        rig.faults.add(Fault(kind="set", operation="runs", path="data.*.failedRecords", value=2))
+        rig.faults.add(ApiFault(kind="set", operation="runs", path="data.*.failedRecords", value=2))
         await rig.sleep(600)
         assert rig.counted("runtype_batch_late_changes_total") == {("nightly", "enrich"): 1.0}
         assert rig.batch(run.batch.id).cost is not None

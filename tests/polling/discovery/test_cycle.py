@@ -448,7 +448,7 @@ async def test_a_batch_that_the_lists_let_go_is_asked_about_alone_until_it_ends(
         )
         await rig.sleep(300)
         for part in ("batches", "recent"):
-            rig.faults.add(Fault(kind="set", operation="summary", path=part, value=[]))
+            rig.faults.add(ApiFault(kind="set", operation="summary", path=part, value=[]))
         assert (await rig.requests_during(300))["batch_status"] == 5
         await rig.sleep(600)
         assert rig.counted() == rig.truth()
@@ -478,7 +478,7 @@ async def test_while_the_lists_fail_no_batch_is_asked_about(tmp_path):
         for _ in range(50):
             rig.world.add_batch([RecordPlan(finished=1e5)], schedule="a", at=START + 2)
         await rig.sleep(200)
-        rig.faults.add(Fault(kind="status", value=500))
+        rig.faults.add(ApiFault(kind="status", value=500))
         asked = await rig.requests_during(600)
         assert asked["summary"] == 10 * 3
         assert asked["batch_status"] == 0
@@ -492,8 +492,8 @@ async def test_one_batchs_status_that_fails_is_no_failure_of_the_cycle_and_backs
         batch = rig.world.add_adhoc([RecordPlan(finished=1e5)], at=START + 2)
         await rig.sleep(200)
         for part in ("batches", "recent"):
-            rig.faults.add(Fault(kind="set", operation="summary", path=part, value=[]))
-        rig.faults.add(Fault(kind="status", operation="batch_status", value=500))
+            rig.faults.add(ApiFault(kind="set", operation="summary", path=part, value=[]))
+        rig.faults.add(ApiFault(kind="status", operation="batch_status", value=500))
         assert (await rig.requests_during(3600))["batch_status"] == 3 * 6
         assert set(rig.telemetry.cycles) == {""}
         assert rig.telemetry.collectors["status"] == (True, "")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from runtype_exporter.simulator.faults import Fault
-from runtype_exporter.simulator.values import Api, RecordPlan, ScheduleSpec, WorldSettings
+from runtype_exporter.simulator.faults import ApiFault
+from runtype_exporter.simulator.settings import Api, RecordPlan, ScheduleSpec, WorldSettings
 from tests.support.rig import START, Rig
 
 NIGHTLY = ScheduleSpec(key="a", name="nightly")
@@ -40,7 +40,7 @@ async def test_a_changed_prefix_is_swept_from_the_first_row_and_the_change_is_co
         rig.world.add_batch(GROWING, schedule="a", at=START + 2)
         await rig.sleep(60)
         rig.faults.add(
-            Fault(
+            ApiFault(
                 kind="set",
                 operation="batch_results",
                 match="offset=200",
@@ -66,7 +66,7 @@ async def test_a_change_within_the_skipped_part_is_counted_by_the_last_sweep(tmp
         )
         await rig.sleep(70)
         rig.faults.add(
-            Fault(
+            ApiFault(
                 kind="set",
                 operation="batch_results",
                 match="offset=100",
@@ -101,8 +101,8 @@ async def test_results_that_always_promise_more_end_in_an_error_and_the_batch_ba
     async with Rig(tmp_path, WORLD) as rig:
         await rig.sleep(1)
         rig.faults.add(
-            Fault(kind="stuck", operation="batch_results"),
-            Fault(kind="set", operation="batch_results", path="pagination.hasMore", value=True),
+            ApiFault(kind="stuck", operation="batch_results"),
+            ApiFault(kind="set", operation="batch_results", path="pagination.hasMore", value=True),
         )
         run = rig.world.add_batch([RecordPlan(finished=1.0)] * 150, schedule="a", at=START + 2)
         assert (await rig.requests_during(3600))["batch_results"] == 6 * 15
@@ -118,7 +118,7 @@ async def test_pages_that_overlap_by_a_row_or_more_are_each_counted_once(tmp_pat
     async with Rig(
         tmp_path, WorldSettings(start=START, schedules=(NIGHTLY,), api=Api(page_cap=10))
     ) as rig:
-        rig.faults.add(Fault(kind="shift", operation="batch_results", value=3))
+        rig.faults.add(ApiFault(kind="shift", operation="batch_results", value=3))
         run = rig.world.add_batch([RecordPlan(finished=1.0)] * 95, schedule="a", at=START)
         await rig.sleep(90)
         assert rig.counted() == {("nightly", "enrich", "success"): 95.0}
