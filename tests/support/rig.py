@@ -1,9 +1,7 @@
-"""One account's polling against the simulator in virtual time.
+"""Poll one account against the simulator in virtual time. Only network and clock are not real.
 
-Everything real but the network and the clock.
-
-`Rig` starts, stops and kills it, waits, and compares what the ledger counted with what the
-simulator knows to be true.
+`Rig` starts, stops and kills the polling, lets time pass, and compares what the ledger counted with
+what the simulator knows to be true.
 """
 
 from __future__ import annotations
@@ -46,7 +44,7 @@ KEY = "rt_test_rig"
 
 
 class RecordingTelemetry:
-    """Telemetry that remembers."""
+    """Telemetry that keeps what it is called with."""
 
     def __init__(self) -> None:
         self.attempts: list[Attempt] = []
@@ -89,7 +87,7 @@ class RecordingTelemetry:
 
 
 class RecordingGauges:
-    """Pictures that remember."""
+    """Gauges that keep what they were last set to."""
 
     def __init__(self) -> None:
         self.batches: dict[BatchRef, BatchView] = {}
@@ -110,15 +108,12 @@ class RecordingGauges:
         self.families.clear()
 
 
-def _nothing(_: float) -> None:
-    """Hear and do nothing."""
+def _ignore_commit(_: float) -> None:
+    """Do nothing: the default callback."""
 
 
 class DelayedTransport(httpx.AsyncBaseTransport):
-    """The API at a distance.
-
-    An answer is made `latency` seconds after it was asked for and arrives as long after that.
-    """
+    """A transport with a latency of so many seconds in each direction."""
 
     def __init__(self, app: Any, latency: float) -> None:
         self._near = httpx.ASGITransport(app=app)
@@ -134,9 +129,9 @@ class DelayedTransport(httpx.AsyncBaseTransport):
 class Rig:
     """One account whose API is a simulated world.
 
-    `account` and `sections` are what its configuration says otherwise than the default, `scopes`
-    are its key's. `latency` is in seconds, each way: without it no time passes within a cycle. A rig with `ledger_of`
-    shares the ledger and clock of that rig and, without settings of its own, its
+    `account` and `sections` override the default configuration. `scopes` are those of the key.
+    `latency` is in seconds, in each direction; without it no time passes within a cycle. A rig with
+    `ledger_of` uses the ledger and the clock of that rig and, without settings of its own, its
     world.
     """
 
@@ -174,7 +169,7 @@ class Rig:
         self.ledger: Ledger
         self.poller: AccountPoller
         self._task: asyncio.Task[None] | None = None
-        self._committed: Callable[[float], None] = _nothing
+        self._committed: Callable[[float], None] = _ignore_commit
 
     async def __aenter__(self) -> Self:
         self.start()
@@ -186,11 +181,11 @@ class Rig:
     def configure(
         self, account: Mapping[str, Any] | None = None, sections: Mapping[str, Any] | None = None
     ) -> None:
-        """What the next start is to go by."""
+        """Set the configuration of the next start."""
         self.config = configured(self.path.parent, account or {}, sections or {})
 
     def build(self) -> AccountPoller:
-        """Open the ledger and put an account together, not yet polling."""
+        """Open the ledger and build the poller, without polling yet."""
         config = self.config.accounts[0]
         if self.ledger_of is None:
             self._samples: dict[str, dict[LabelValues, Any]] = {}
@@ -234,21 +229,21 @@ class Rig:
         return self.poller
 
     def start(self) -> None:
-        """Start polling, in the very ledger where a rig before left off."""
+        """Start polling, in the same ledger as before."""
         self.build()
         self._task = asyncio.create_task(self.poller.run())
 
     async def stop(self) -> None:
-        """Stop in an orderly way. Stopping twice does no harm."""
+        """Stop in an orderly way. A second call does nothing."""
         await self._cancel()
         self.budget.close()
         if self.ledger_of is None:
             self.ledger.close()
 
     async def kill(self, commits: int = 0) -> None:
-        """Stop as a power cut would, once the ledger has committed so many transactions more.
+        """Stop as in a power cut, after so many more commits of the ledger.
 
-        What its files hold at that instant is all that is left.
+        Only what the files of the ledger contain at that moment is left.
         """
         if commits:
             cut = asyncio.Event()
@@ -262,7 +257,7 @@ class Rig:
             self._commits = 0
             self._committed = committed
             await cut.wait()
-            self._committed = _nothing
+            self._committed = _ignore_commit
         else:
             self._copy()
         await self.stop()
@@ -288,17 +283,17 @@ class Rig:
         await self.client.aclose()
 
     async def sleep(self, seconds: float) -> None:
-        """Let time pass; a polling task that died says so."""
+        """Let time pass. Raise what ended the polling task, if it ended."""
         await asyncio.sleep(seconds)
         if self._task is not None and self._task.done():
             self._task.result()
 
     def counted(self, metric: str = "runtype_records_finished_total") -> dict[LabelValues, float]:
-        """A counter's series that are not 0, the account's label left out."""
+        """Return the series of a counter that are not 0, without the account label."""
         return {labels: value for labels, value in self.series(metric).items() if value}
 
     def series(self, metric: str) -> dict[LabelValues, float]:
-        """A counter's series, or a histogram's counts, the account's label left out and accounts pooled."""
+        """Return a counter's series, or a histogram's counts, summed over the accounts."""
         for name, changed in self.ledger.snapshot().families.items():
             held = self._samples.setdefault(name, {})
             for labels, sample in changed.items():
@@ -316,7 +311,7 @@ class Rig:
         return dict(pooled)
 
     def truth(self) -> dict[LabelValues, float]:
-        """What the world knows of final results, in the shape of `counted`."""
+        """Return the final results that the simulator knows, in the shape of `counted`."""
         return {
             tuple(key): float(count)
             for key, count in self.world.truth(self.clock.now()).items()
@@ -324,37 +319,37 @@ class Rig:
         }
 
     def run_truth(self) -> dict[LabelValues, float]:
-        """What the world knows of runs that ended, in the shape of `counted`."""
+        """Return the ended runs that the simulator knows, in the shape of `counted`."""
         return {
             tuple(key): float(count)
             for key, count in self.world.truth_runs(self.clock.now()).items()
         }
 
     def batch(self, batch_id: str) -> Batch:
-        """A batch as the ledger holds it."""
+        """Return a batch as it is in the ledger."""
         return self.ledger.lookup((batch_id,))[batch_id]
 
     def view(self, batch_id: str) -> BatchView:
-        """A batch as its gauges show it."""
+        """Return a batch as its gauges show it."""
         return self.gauges.batches[BatchRef(self.config.accounts[0].name, batch_id)]
 
     def open_batches(self) -> set[str]:
-        """The batches that are followed."""
+        """Return the ids of the open batches."""
         return {batch.ref.id for batch in self.ledger.open_batches(self.config.accounts[0].name)}
 
     def requests(self) -> Counter[str]:
-        """Requests by operation that the simulator has been asked so far."""
+        """Return how many requests the simulator has received so far, by operation."""
         return Counter(self.app.state.requests.counts)
 
     async def requests_during(self, seconds: float) -> Counter[str]:
-        """Let time pass. The requests of that time by operation."""
+        """Let time pass. Return the number of requests in that time, by operation."""
         before = self.requests()
         await self.sleep(seconds)
         return self.requests() - before
 
 
 def configured(folder: Path, account: Mapping[str, Any], sections: Mapping[str, Any]) -> Config:
-    """A configuration of one account on loopback, loaded the way the exporter loads it."""
+    """Return the configuration of one account on loopback, loaded as the exporter loads it."""
     usual = {
         "name": "acme",
         "base_url": "http://127.0.0.1:1",
