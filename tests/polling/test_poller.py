@@ -393,6 +393,7 @@ async def test_a_fault_of_ours_where_a_failed_sweep_is_met_does_not_stop_the_wor
     tmp_path, monkeypatch, logs
 ):
     async with Rig(tmp_path, world_of()) as rig:
+        rig.expect_internal()
         await rig.sleep(1)
         rig.faults.add(ApiFault(kind="status", operation="batch_results", value=410, times=20))
         monkeypatch.setattr(rig.poller._workers.closer, "clock", None)
@@ -410,6 +411,7 @@ async def test_a_fault_of_ours_in_one_batch_is_internal_and_does_not_stop_the_ot
     tmp_path, monkeypatch, logs
 ):
     async with Rig(tmp_path, world_of()) as rig:
+        rig.expect_internal()
         await rig.sleep(1)
         bad = rig.world.add_batch(DONE, schedule="a", at=START + 2).batch.id
         good = rig.world.add_batch(DONE, schedule="a", at=START + 2).batch.id
@@ -435,6 +437,7 @@ async def test_a_fault_of_ours_in_a_cycle_is_internal_and_the_next_cycle_is_trie
     tmp_path, monkeypatch
 ):
     async with Rig(tmp_path, world_of()) as rig:
+        rig.expect_internal()
         await rig.sleep(1)
         monkeypatch.setattr(rig.client, "summary", lambda: 1 / 0)
         await rig.sleep(120)

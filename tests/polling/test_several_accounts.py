@@ -119,6 +119,7 @@ async def test_an_account_that_fails_does_not_touch_the_other(tmp_path, failure)
 
 async def test_a_fault_of_ours_in_one_account_does_not_touch_the_other(tmp_path, monkeypatch):
     async with live(tmp_path) as first, sandbox(tmp_path, first) as second:
+        second.expect_internal()
 
         def broken(_: object) -> None:
             raise KeyError("ours")

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
+import structlog
 import yaml
 
 from runtype_exporter import catalogue
@@ -54,6 +56,8 @@ class RecordingTelemetry:
         self.collectors: dict[str, tuple[bool, str]] = {}
         self.waiting: list[int] = []
         self.throttles: list[float] = []
+        # Cycles and sweeps that `take_internal_failures` has looked at.
+        self._checked = 0, 0
 
     def attempt(self, attempt: Attempt) -> None:
         self.attempts.append(attempt)
@@ -85,6 +89,17 @@ class RecordingTelemetry:
     def forget(self, account: str) -> None:
         pass
 
+    def take_internal_failures(self) -> list[str]:
+        """Return which parts failed with the reason `internal` since the last call."""
+        reasons = {
+            "a cycle": self.cycles[self._checked[0] :],
+            "a sweep": self.sweeps[self._checked[1] :],
+        }
+        for name, (_, reason) in self.collectors.items():
+            reasons[f"the collector {name}"] = [reason]
+        self._checked = len(self.cycles), len(self.sweeps)
+        return [part for part, found in reasons.items() if "internal" in found]
+
 
 class RecordingGauges:
     """Gauges that keep what they were last set to."""
@@ -106,6 +121,31 @@ class RecordingGauges:
     def forget(self, account: str) -> None:
         self.batches.clear()
         self.families.clear()
+
+
+class LoggedExceptions:
+    """A processor of structlog that keeps the exceptions which one account logs."""
+
+    def __init__(self, account: str) -> None:
+        self.account = account
+        self.found: list[tuple[str, BaseException | None]] = []
+
+    def __call__(
+        self, logger: Any, method: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        if event.get("exc_info") and event.get("account") == self.account:
+            self.found.append((event["event"], sys.exception()))
+        return event
+
+    def install(self) -> None:
+        """Put the processor before those that end the chain."""
+        structlog.get_config()["processors"].insert(0, self)
+
+    def remove(self) -> None:
+        """Take the processor out, if nothing else did."""
+        processors = structlog.get_config()["processors"]
+        if self in processors:
+            processors.remove(self)
 
 
 def _ignore_commit(_: float) -> None:
@@ -133,6 +173,10 @@ class Rig:
     `latency` is in seconds, in each direction; without it no time passes within a cycle. A rig with
     `ledger_of` uses the ledger and the clock of that rig and, without settings of its own, its
     world.
+
+    A bug in a cycle or a sweep does not stop the polling: it is logged, and the reason of the
+    failure is `internal`. Tests must not miss that, so `stop` and the end of the `async with` raise
+    AssertionError after such a failure, unless the test calls `expect_internal` first.
     """
 
     def __init__(
@@ -168,6 +212,8 @@ class Rig:
         self.series_limit: Room = NoSeriesLimit()
         self.ledger: Ledger
         self.poller: AccountPoller
+        self._expects_internal = False
+        self._exceptions: LoggedExceptions | None = None
         self._task: asyncio.Task[None] | None = None
         self._committed: Callable[[float], None] = _ignore_commit
 
@@ -187,6 +233,9 @@ class Rig:
     def build(self) -> AccountPoller:
         """Open the ledger and build the poller, without polling yet."""
         config = self.config.accounts[0]
+        if self._exceptions is None:
+            self._exceptions = LoggedExceptions(config.name)
+            self._exceptions.install()
         if self.ledger_of is None:
             self._samples: dict[str, dict[LabelValues, Any]] = {}
             self.ledger = Ledger.open(
@@ -234,11 +283,36 @@ class Rig:
         self._task = asyncio.create_task(self.poller.run())
 
     async def stop(self) -> None:
-        """Stop in an orderly way. A second call does nothing."""
+        """Stop in an orderly way. A second call does nothing.
+
+        Raises:
+            AssertionError: a cycle, a sweep or a collector failed with the reason `internal`.
+        """
         await self._cancel()
         self.budget.close()
         if self.ledger_of is None:
             self.ledger.close()
+        self._check_internal_failures()
+
+    def expect_internal(self) -> None:
+        """Let the test pass although a bug is injected that ends cycles or sweeps."""
+        self._expects_internal = True
+
+    def _check_internal_failures(self) -> None:
+        """Raise after a failure that nobody expected, once."""
+        logged: list[tuple[str, BaseException | None]] = []
+        if self._exceptions is not None:
+            self._exceptions.remove()
+            logged = self._exceptions.found
+            self._exceptions = None
+        failed = self.telemetry.take_internal_failures()
+        if self._expects_internal or not (logged or failed):
+            return
+        parts = ", ".join(failed) or "a background task or the handling of a failure"
+        causes = [f"{event}: {type(error).__name__}: {error}" for event, error in logged]
+        unknown = [] if causes else ["its exception was not logged"]
+        message = [f"failed with the reason internal: {parts}", *dict.fromkeys(causes), *unknown]
+        raise AssertionError("\n".join(message)) from (logged[0][1] if logged else None)
 
     async def kill(self, commits: int = 0) -> None:
         """Stop as in a power cut, after so many more commits of the ledger.

@@ -208,6 +208,7 @@ async def test_usage_that_hangs_holds_up_neither_cycles_nor_sweeps(tmp_path):
 
 async def test_a_ledger_that_fails_and_a_fault_of_ours_stop_no_reading(tmp_path, logs, monkeypatch):
     async with Rig(tmp_path, world_of()) as rig:
+        rig.expect_internal()
         await rig.sleep(30)
         failures = iter(
             [LedgerFailed(rig.path, sqlite3.OperationalError("full")), KeyError("ours")]
