@@ -1,4 +1,4 @@
-"""Whatever the API shows, what is exported and remembered of it stays within its bounds, and totals stay exact."""
+"""Whatever the API shows, the number of series stays limited and totals stay exact."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ QUICK = {"poll": {"interval": "1m", "settle_time": "2m"}}
 
 
 class Exposed:
-    """A rig and the exposition of it, with so many lines at the most."""
+    """A rig and its exposition with a series limit."""
 
     def __init__(self, rig: Rig, limit: int = LIMIT) -> None:
         self.rig = rig
@@ -60,7 +60,7 @@ class Exposed:
         return b"".join(body.chunks).decode()
 
     def lines(self):
-        """How many lines a scrape has at the most."""
+        """Return the number of lines of the larger format."""
         return max(
             sum(not line.startswith("#") for line in self.scrape(format_).splitlines())
             for format_ in FORMATS
@@ -77,7 +77,7 @@ class Exposed:
         return {outcome: count for outcome, count in total.items() if count}
 
     async def watch(self, seconds):
-        """Let time pass, and look at each scrape."""
+        """Let time pass and check each scrape."""
         for _ in range(int(seconds / 20)):
             await self.rig.sleep(20)
             assert self.lines() <= self.bounds.limit
@@ -90,7 +90,7 @@ def truth(rig):
     return total
 
 
-async def test_more_label_sets_than_there_is_room_for_are_pooled_and_their_totals_are_exact(
+async def test_label_sets_beyond_the_limit_are_pooled_and_their_totals_are_exact(
     tmp_path,
 ):
     traffic = Traffic(failure_share=0.3, cancelled_share=0.1)
@@ -131,7 +131,7 @@ async def test_more_label_sets_than_there_is_room_for_are_pooled_and_their_total
         assert ended == sum(rig.run_truth().values())
 
 
-async def test_a_label_set_keeps_its_own_series_over_a_restart_without_room(tmp_path):
+async def test_a_label_set_keeps_its_own_series_over_a_restart_at_the_limit(tmp_path):
     rig = Rig(
         tmp_path,
         WorldSettings(start=START, schedules=(ScheduleSpec(key="a", name="nightly"),)),
@@ -180,7 +180,7 @@ async def test_a_backlog_of_hundreds_of_open_batches_fits_and_is_counted_whole(t
 
 
 @pytest.mark.parametrize("kind", ["words", "hostile"])
-async def test_status_words_of_which_there_is_no_end_make_few_series(tmp_path, kind):
+async def test_endless_status_words_make_few_series(tmp_path, kind):
     settings = WorldSettings(start=START, schedules=(ScheduleSpec(key="a", name="nightly"),))
     rig = Rig(tmp_path, settings, account={"page_size": 10}, sections=QUICK)
     exposed = Exposed(rig, limit=50_000)

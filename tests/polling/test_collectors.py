@@ -1,4 +1,4 @@
-"""Reads that may be missing, each for a reason of its own, without stopping the others."""
+"""Collectors that are off, forbidden or failing do not stop the others."""
 
 from __future__ import annotations
 

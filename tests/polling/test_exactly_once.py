@@ -1,7 +1,4 @@
-"""Whatever order, words and counting the API has, whatever fails and whenever the process dies.
-
-Each result is counted once.
-"""
+"""Each result is counted once, whatever the API chooses and whatever fails or dies."""
 
 from __future__ import annotations
 
@@ -83,7 +80,7 @@ def account_of(api: Api, traffic: Traffic) -> WorldSettings:
 
 
 async def to_rest(rig: Rig, seconds: float = 1200) -> None:
-    """Let what is under way end and be counted, which must not take longer than this, and then some cycles more."""
+    """Let what runs end and be counted within so many seconds, and wait for some more cycles."""
     rig.world.stop(rig.clock.now())
     while not rig.world.quiet(rig.clock.now()):
         await rig.sleep(60)
@@ -212,7 +209,7 @@ PAGING = [
 @pytest.mark.parametrize(
     "fault", PAGING, ids=lambda fault: f"{fault.kind} {fault.path or fault.value} {fault.operation}"
 )
-async def test_no_fault_of_the_api_makes_a_count_too_high_or_a_picture_partial_and_afterwards_all_is_counted(
+async def test_after_any_fault_of_the_api_all_is_counted_once_and_no_snapshot_is_partial(
     tmp_path, fault
 ):
     # The summary must show what ended while the fault was on, and no batch may be given up

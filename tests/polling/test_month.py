@@ -1,7 +1,4 @@
-"""A month of batches that come and go while the API lists old ones for ever.
-
-Nothing grows, and nothing is counted twice or lost.
-"""
+"""A month of batches, all of which stay listed: nothing grows, is counted twice or is lost."""
 
 from __future__ import annotations
 
@@ -33,10 +30,7 @@ SECTIONS = {
 
 
 class Watched:
-    """What the process holds beside the polling.
-
-    Counters as published, gauges, the gate and the text.
-    """
+    """Everything of the process except polling: published counters, gauges, gate and text."""
 
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
@@ -69,7 +63,7 @@ class Watched:
             await asyncio.sleep(3600)
 
     def total(self, metric: str) -> dict[tuple[str, ...], float]:
-        """A counter of all time, series that ended included, the account's label left out."""
+        """Return a counter with its ended series, without the account label."""
         total: Counter[tuple[str, ...]] = Counter()
         for series in (self.held, self.ended):
             for (name, labels), value in series.items():
@@ -78,7 +72,7 @@ class Watched:
         return dict(total)
 
     def levels(self) -> dict[str, int]:
-        """How much of everything there is."""
+        """Return the size of everything that may grow."""
         rig, gate, renderer = self.rig, self.publisher._gate, self.publisher._renderer
         poller = rig.poller
         with rig.ledger._database.reading() as connection:
@@ -115,10 +109,7 @@ class Watched:
 
 
 async def a_month(rig: Rig, watched: Watched) -> dict[int, dict[str, int]]:
-    """Each day somebody makes a schedule, runs it twice and deletes it the day after.
-
-    The levels at the end of each week.
-    """
+    """Make a schedule each day, run it twice and delete it. Return the levels after each week."""
     levels = {}
     for day in range(28):
         made = ScheduleSpec(

@@ -1,7 +1,4 @@
-"""One account as a whole.
-
-What its polling costs, what each kind of failure does to it, and what it shows meanwhile.
-"""
+"""One account: what its polling costs, what each kind of failure does, and what it shows."""
 
 from __future__ import annotations
 
@@ -284,7 +281,7 @@ async def test_a_batch_that_left_the_ledger_while_it_waited_is_not_asked_for(tmp
 
 
 @pytest.mark.parametrize("moment", range(1, 7))
-async def test_a_batch_that_is_closed_while_it_is_walked_stays_closed(tmp_path, moment):
+async def test_a_batch_that_is_closed_while_it_is_swept_stays_closed(tmp_path, moment):
     api = Api(page_cap=1000)
     async with Rig(tmp_path, world_of(api=api), account={"page_size": 300}, latency=0.5) as rig:
         await rig.sleep(10)
@@ -336,7 +333,7 @@ async def test_a_429_in_a_sweep_pauses_it_and_it_goes_on_where_it_stood(tmp_path
 
 @contextmanager
 def failing(rig: Rig, table: str):
-    """The disk is full for one of the ledger's tables."""
+    """Let the writes to one table of the ledger fail, as on a full disk."""
     connection = rig.ledger._database._connection
     for change in ("INSERT", "UPDATE", "DELETE"):
         connection.execute(

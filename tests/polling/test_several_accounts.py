@@ -1,7 +1,4 @@
-"""Several accounts in one process, one ledger.
-
-Each with its own API, budget and failures; none counts what another counts.
-"""
+"""Several accounts with one ledger: own budgets, own failures, and nothing is counted twice."""
 
 from __future__ import annotations
 
@@ -158,7 +155,7 @@ async def test_a_batch_that_two_accounts_see_is_counted_and_paid_by_the_first_al
 @pytest.mark.parametrize(
     ("offset", "latency"), [(0.1, 0.2), (0.3, 3.0), (1.0, 3.0), (2.0, 3.0), (59.0, 3.0)]
 )
-async def test_a_batch_that_one_account_met_in_the_summary_keeps_its_schedules_label_when_the_other_meets_its_run_first(
+async def test_a_batch_of_one_account_gets_its_schedule_label_though_another_counts_the_run(
     tmp_path, offset, latency
 ):
     async with Rig(tmp_path, world_of("live"), sections=QUICK, latency=latency) as first:
@@ -224,7 +221,7 @@ async def test_counters_of_a_schedule_that_is_gone_end_in_its_own_account_alone(
         assert ("acme", "nightly", "success") in first._samples[RUNS]
 
 
-async def test_a_schedule_that_no_list_has_told_of_yet_keeps_its_counters_however_short_the_retention(
+async def test_a_schedule_not_listed_yet_keeps_its_counters_however_short_the_retention(
     tmp_path,
 ):
     settings = WorldSettings(start=START, schedules=(ScheduleSpec(key="a", name="nightly"),))
@@ -242,7 +239,7 @@ async def test_a_schedule_that_no_list_has_told_of_yet_keeps_its_counters_howeve
         assert rig.counted(RUNS) == {("b", "success"): 1.0, (label, "success"): 1.0}
 
 
-async def test_counters_of_a_schedule_that_is_gone_end_though_reading_takes_longer_than_the_discovery_interval(
+async def test_counters_of_a_deleted_schedule_end_though_a_read_outlasts_the_discovery_interval(
     tmp_path,
 ):
     settings = WorldSettings(start=START, schedules=(ScheduleSpec(key="a", name="nightly"),))

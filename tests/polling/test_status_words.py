@@ -1,4 +1,4 @@
-"""From rows to values."""
+"""Status words, timestamps and rows as values."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_a_time_from_before_there_was_anything_to_follow_is_no_time(text):
 @pytest.mark.parametrize(
     "text", ["soon", "", "2014", 17, "2015-01-01T00:00:00Z", "2015-01-01 00:00:00", T0]
 )
-def test_whatever_else_stands_in_a_times_place_is_told(text):
+def test_any_other_text_counts_as_a_given_timestamp(text):
     assert has_timestamp(text)
 
 

@@ -1,4 +1,4 @@
-"""Waits by a wall clock that may be set back."""
+"""Timers by a wall clock that may be set back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_a_wait_is_over_at_its_end_and_where_the_clock_stands_before_its_beginni
     assert over is WallClockTimer(100.0, 160.0).over(now)
 
 
-def test_a_wait_that_nobody_set_is_over():
+def test_a_timer_that_was_not_set_is_over():
     assert WallClockTimer().over(0.0)
 
 

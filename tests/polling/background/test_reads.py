@@ -1,7 +1,4 @@
-"""Schedules, sparklines and usage.
-
-Read beside the cycles, shown whole or not at all, off where they cannot be read.
-"""
+"""Schedules, sparklines and usage: shown complete or not at all, and withdrawn after failures."""
 
 from __future__ import annotations
 
@@ -63,7 +60,7 @@ async def test_schedules_are_shown_as_listed_and_follow_what_changes(tmp_path):
         assert gauge(rig, "schedules", "runtype_schedule_enabled") == {("nightly",): 0.0}
 
 
-async def test_only_followed_schedules_are_shown_and_asked_for(tmp_path):
+async def test_only_followed_schedules_are_shown_and_read(tmp_path):
     async with Rig(tmp_path, world_of(), account={"schedules": {"exclude": ["help*"]}}) as rig:
         await rig.sleep(120)
         assert gauge(rig, "schedules", "runtype_schedule_enabled") == {("nightly",): 1.0}
@@ -92,7 +89,7 @@ async def test_the_plans_usage_is_shown(tmp_path):
         assert set(gauge(rig, "usage", "runtype_usage_resets_timestamp_seconds")) == {("monthly",)}
 
 
-async def test_a_fleet_at_rest_costs_two_requests_a_cycle_besides_those_of_each_discovery_interval(
+async def test_idle_accounts_cost_two_requests_a_cycle_and_some_per_discovery_interval(
     tmp_path,
 ):
     schedules = [ScheduleSpec(key=f"s{number}", name=f"schedule {number}") for number in range(250)]
@@ -143,7 +140,7 @@ async def test_what_the_key_may_not_read_is_withdrawn_and_tried_again_hourly_and
 
 
 @pytest.mark.parametrize("collector", ["sparklines", "usage"])
-async def test_what_failed_three_times_is_withdrawn_and_a_failure_beside_the_cycles_is_none_of_theirs(
+async def test_three_failures_withdraw_the_gauges_and_are_no_failures_of_a_cycle(
     tmp_path, collector
 ):
     async with Rig(tmp_path, world_of()) as rig:
@@ -159,7 +156,7 @@ async def test_what_failed_three_times_is_withdrawn_and_a_failure_beside_the_cyc
         assert set(rig.telemetry.ups) == {True}
 
 
-async def test_a_page_of_sparklines_that_fails_leaves_the_picture_as_it_was(tmp_path):
+async def test_a_page_of_sparklines_that_fails_leaves_the_gauges_as_they_were(tmp_path):
     schedules = [ScheduleSpec(key=f"s{number}", name=f"schedule {number}") for number in range(150)]
     async with Rig(tmp_path, world_of(*schedules)) as rig:
         await rig.sleep(120)
@@ -184,7 +181,7 @@ async def test_usage_that_lacks_something_shows_the_rest(tmp_path, path, value):
         ] or path.endswith("At")
 
 
-async def test_while_the_key_is_refused_nothing_is_asked_beside_the_cycles(tmp_path):
+async def test_while_the_key_is_refused_nothing_is_read_in_the_background(tmp_path):
     async with Rig(tmp_path, world_of()) as rig:
         await rig.sleep(120)
         rig.faults.add(ApiFault(kind="status", value=401))

@@ -1,4 +1,4 @@
-"""What the gauges say of a plan's usage."""
+"""Gauges of the usage of a plan."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What becomes of a batch.
-
-It closes, is given up, or is lost; and what is said of it afterwards.
-"""
+"""The end of a batch: it closes, is lost or is dropped, and what changes after that."""
 
 from __future__ import annotations
 
@@ -170,7 +167,7 @@ WALK = Sweep(
         ({"seen": Seen(distinct=3, unfinished=1), "began": START + 3600}, True),
     ],
 )
-async def test_only_a_walk_over_all_rows_that_began_after_the_end_or_the_settle_time_closes_a_batch(
+async def test_only_a_full_sweep_begun_after_the_end_or_the_settle_time_closes_a_batch(
     tmp_path, changes, closed
 ):
     rig = Rig(tmp_path, WORLD, sections={"poll": {"settle_time": "1h"}})
@@ -265,7 +262,7 @@ async def test_a_configured_batch_that_was_found_once_is_lost_after_a_day(tmp_pa
         assert rig.view(batch.id).open is False
 
 
-async def test_a_configured_batch_that_was_never_found_leaves_uncounted_once_it_is_not_configured_any_more(
+async def test_a_batch_that_was_never_found_is_dropped_when_no_longer_configured(
     tmp_path,
 ):
     rig = Rig(tmp_path, WORLD, account={"batches": [{"id": "batch_typo"}]})
@@ -281,7 +278,7 @@ async def test_a_configured_batch_that_was_never_found_leaves_uncounted_once_it_
         assert rig.series(BATCHES) == rig.series(ABANDONED) == {}
 
 
-async def test_a_configured_batch_that_leaves_the_configuration_before_it_was_found_counts_where_it_is_listed_later(
+async def test_a_batch_that_was_dropped_before_it_was_found_counts_if_it_is_listed_later(
     tmp_path,
 ):
     rig = Rig(tmp_path, WORLD)
@@ -373,7 +370,7 @@ async def test_a_filtered_batch_that_is_also_discovered_counts_whole_with_one_wa
         ]
 
 
-async def test_results_final_before_the_first_start_are_remembered_also_where_a_page_lacks_their_times(
+async def test_results_final_before_the_first_start_are_remembered_even_without_times(
     tmp_path,
 ):
     settings = WorldSettings(start=START - 7200, schedules=(NIGHTLY,), api=Api(result_ids="never"))

@@ -1,4 +1,4 @@
-"""Which labels a batch and a run are counted under, and what becomes of those for which there is no room."""
+"""The labels of batches and runs within and beyond the series limit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runtype_exporter.polling.batches.labels import LabelTable
 
 
 class Few:
-    """Room for so many label sets more."""
+    """A series limit that allows so many more label sets."""
 
     def __init__(self, left: int) -> None:
         self.left = left
@@ -47,13 +47,13 @@ def ran(ledger, label) -> None:
     )
 
 
-def test_a_label_set_for_which_there_is_room_is_its_own(ledger):
+def test_a_label_set_within_the_limit_is_its_own(ledger):
     room = Few(1)
     assert LabelTable("acme", ledger, room).freeze(a_batch()).labels == Labels("s1", "f1")
     assert room.overflows == 0
 
 
-def test_without_room_a_new_label_set_freezes_as_the_shared_one(ledger):
+def test_beyond_the_limit_a_new_label_set_freezes_as_the_shared_one(ledger):
     frozen = LabelTable("acme", ledger, Few(0)).freeze(a_batch())
     assert frozen.labels == Labels(OVERFLOW, OVERFLOW)
     assert (frozen.schedule, frozen.flow_id) == ("s1", "f1")
@@ -66,7 +66,7 @@ def test_a_label_set_that_is_counted_already_keeps_its_own(ledger):
     assert table.freeze(a_batch(flow="f2")).labels == Labels(OVERFLOW, OVERFLOW)
 
 
-def test_each_label_set_without_room_is_told_of_once(ledger):
+def test_each_label_set_beyond_the_limit_is_reported_once(ledger):
     room = Few(0)
     table = LabelTable("acme", ledger, room)
     for number, flow in enumerate(("f1", "f1", "f2", "f1")):
@@ -74,7 +74,7 @@ def test_each_label_set_without_room_is_told_of_once(ledger):
     assert room.overflows == 2
 
 
-def test_how_many_are_remembered_as_told_of_is_bounded(ledger, monkeypatch):
+def test_how_many_are_remembered_as_reported_is_bounded(ledger, monkeypatch):
     monkeypatch.setattr(labels_module, "MOST_REMEMBERED", 2)
     room = Few(0)
     table = LabelTable("acme", ledger, room)
@@ -84,7 +84,7 @@ def test_how_many_are_remembered_as_told_of_is_bounded(ledger, monkeypatch):
     assert len(table._overflowed) == 2
 
 
-def test_runs_of_one_page_share_the_room_that_there_is(ledger):
+def test_runs_of_one_page_share_what_is_left_of_the_limit(ledger):
     table = LabelTable("acme", ledger, Few(2))
     promised: set[str] = set()
     labels = [
@@ -102,7 +102,7 @@ def test_runs_of_a_schedule_that_is_counted_already_keep_its_label(ledger):
     assert room.overflows == 1
 
 
-def test_without_a_limit_there_is_room_for_all(ledger):
+def test_without_a_limit_every_label_set_is_its_own(ledger):
     table = LabelTable("acme", ledger)
     assert table.freeze(a_batch()).labels == Labels("s1", "f1")
     assert table.room.room(1000)

@@ -1,4 +1,4 @@
-"""What schedules and flows are called."""
+"""The labels of schedules and flows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of following one batch."""
+"""The rules of the life of one batch."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Runs that work on records without a batch id.
 
-Their results are counted once, whatever the API makes of an offset.
+Their results are counted once, whether the API supports an offset or not.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def test_only_a_later_page_of_a_run_that_tells_nothing_new_comes_again():
     )
 
 
-async def test_the_results_of_runs_without_a_batch_are_counted_as_other_results_are_and_no_batches_are(
+async def test_results_of_runs_without_a_batch_are_counted_but_no_batches_are(
     tmp_path,
 ):
     async with Rig(
@@ -142,7 +142,7 @@ SAME_PAGE = [
 @pytest.mark.parametrize(
     ("api", "fault"), SAME_PAGE, ids=["told by its offset", "lying", "silent about its offset"]
 )
-async def test_an_answer_that_ignores_the_offset_neither_loops_nor_doubles_and_the_rest_is_abandoned(
+async def test_an_ignored_offset_neither_loops_nor_doubles_and_the_rest_is_abandoned(
     tmp_path, api, fault
 ):
     async with Rig(tmp_path, world_of(api, records=200, failure_share=0.0), sections=QUICK) as rig:
@@ -172,7 +172,7 @@ async def test_results_that_the_key_may_not_read_are_left_alone_for_an_hour_and_
         assert rig.counted() == rig.truth()
 
 
-async def test_a_run_that_gets_its_batch_id_only_after_its_results_were_counted_is_not_counted_by_both(
+async def test_a_batch_id_that_comes_after_the_results_were_counted_adds_nothing(
     tmp_path,
 ):
     settings = WorldSettings(

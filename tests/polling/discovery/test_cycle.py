@@ -1,4 +1,4 @@
-"""What is followed and what is not, and that nothing listed can be counted twice."""
+"""What is followed and what is not. Nothing that is listed is counted twice."""
 
 from __future__ import annotations
 
@@ -241,7 +241,7 @@ async def test_what_ended_before_the_first_start_is_not_counted_and_what_ends_af
 
 
 @pytest.mark.parametrize("listed", [True, False])
-async def test_a_configured_batch_begun_after_the_first_start_counts_results_that_lack_their_times_too(
+async def test_a_configured_batch_that_began_after_the_first_start_counts_results_without_times(
     tmp_path, listed
 ):
     rig = Rig(tmp_path, world_of())
@@ -294,7 +294,7 @@ async def test_what_ended_during_a_downtime_is_counted_when_polling_goes_on(tmp_
 
 
 @pytest.mark.parametrize("order", ["newest", "oldest", "shuffled"])
-async def test_a_month_of_batches_that_the_api_lists_for_ever_is_counted_once_and_the_ledger_stays_small(
+async def test_a_month_of_batches_that_stay_listed_counts_once_and_the_ledger_stays_small(
     tmp_path, order
 ):
     traffic = Traffic(latency=1.0, slow_share=0.0)
@@ -377,7 +377,7 @@ async def test_a_run_that_never_ends_costs_ordinary_cycles_nothing(tmp_path, ord
 
 
 @pytest.mark.parametrize("order", ["newest", "oldest"])
-async def test_a_run_that_ends_after_days_is_counted_at_the_next_whole_walk(tmp_path, order):
+async def test_a_run_that_ends_after_days_is_counted_at_the_next_full_walk(tmp_path, order):
     hourly = ScheduleSpec(key="b", name="often", cron="*/10 * * * *", records=1)
     settings = world_of(NIGHTLY, hourly, start=START - 3 * 86400, api=Api(runs_order=order))
     async with Rig(tmp_path, settings) as rig:
@@ -392,7 +392,7 @@ async def test_a_run_that_ends_after_days_is_counted_at_the_next_whole_walk(tmp_
         assert rig.counted()["nightly", "enrich", "success"] == 1.0
 
 
-async def test_a_run_deleted_unfinished_is_given_up_once_two_whole_walks_missed_it_and_counted_once_if_it_comes_back(
+async def test_a_run_missed_by_two_full_walks_is_given_up_and_counts_once_if_listed_again(
     tmp_path, logs
 ):
     sections = {
@@ -421,7 +421,7 @@ async def test_a_run_deleted_unfinished_is_given_up_once_two_whole_walks_missed_
         assert rig.counted() == {("nightly", "enrich", "success"): 15.0}
 
 
-async def test_an_unfinished_run_that_one_whole_walk_misses_is_kept(tmp_path):
+async def test_an_unfinished_run_that_one_full_walk_misses_is_kept(tmp_path):
     sections = {
         "poll": {"interval": "20m", "discovery_interval": "1h"},
         "state": {"retention": "1d"},

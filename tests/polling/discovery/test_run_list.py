@@ -32,7 +32,7 @@ def row(second: float | None, status: str = "completed", **fields) -> RunRow:
 
 
 class Listed:
-    """A run list that pages its rows by place, and what was asked of it."""
+    """A run list with offsets as cursors. It keeps the cursors that were asked for."""
 
     def __init__(self, *rows: RunRow) -> None:
         self.rows = list(rows)
@@ -53,7 +53,7 @@ class Listed:
 
 
 class Reader:
-    """Reads the list, and remembers which runs it met and which of them are unfinished."""
+    """A reader of the list that keeps which runs it saw and which of them are unfinished."""
 
     def __init__(self, listed: Listed) -> None:
         self.listed = listed
@@ -105,7 +105,7 @@ async def test_new_first_is_read_until_a_page_is_known_and_older_than_every_unfi
     assert await reader.pages(full=True) == [None, "2", "4", "6", "8", "10", "12"]
 
 
-async def test_a_whole_walk_of_a_list_that_is_newest_first_stops_below_the_horizon_and_every_unfinished_run():
+async def test_a_full_walk_newest_first_stops_below_the_horizon_and_every_unfinished_run():
     reader = Reader(Listed(*(row(second) for second in range(20, 8, -1))))
     await reader.pages()
     assert await reader.pages(full=True, horizon=15.0) == [None, "2", "4", "6"]
@@ -127,7 +127,7 @@ async def test_old_first_is_read_on_from_where_the_oldest_unfinished_run_stands(
     assert await reader.pages() == ["8"]
 
 
-async def test_new_first_is_not_read_down_to_an_unfinished_run_that_is_left_to_whole_walks():
+async def test_new_first_list_does_not_read_down_to_old_unfinished_runs():
     reader = Reader(Listed(*(row(second) for second in range(20, 8, -1))))
     await reader.pages()
     reader.unfinished = [11.0, 17.0]
@@ -143,7 +143,7 @@ async def test_new_first_is_not_read_down_to_an_unfinished_run_that_is_left_to_w
     ]
 
 
-async def test_old_first_is_not_read_on_from_an_unfinished_run_that_is_left_to_whole_walks():
+async def test_old_first_list_skips_old_unfinished_runs():
     reader = Reader(Listed(*(row(second) for second in range(1, 8))))
     reader.unfinished = [1.0, 5.0]
     assert len(await reader.pages(young=4.0)) == 4

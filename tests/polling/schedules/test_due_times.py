@@ -1,7 +1,4 @@
-"""When schedules fall due.
-
-NextRunAt first, then the cron expression, and nothing where a pause or an edit leaves it open.
-"""
+"""When schedules are due: nextRunAt, the cron expression, and nothing around a pause or an edit."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from runtype_exporter.runtype import ScheduleRow
 
 
 def at(text: str) -> float:
-    """A moment of the first of June 2026, UTC, or of another day."""
+    """Return a moment of the first of June 2026, or of another day, in UTC."""
     return (
         datetime.fromisoformat(text if "T" in text else f"2026-06-01T{text}")
         .replace(tzinfo=UTC)
@@ -158,7 +155,7 @@ def due(schedule: Schedule) -> list[str]:
     return [datetime.fromtimestamp(moment, UTC).strftime("%H:%M") for moment in schedule.due]
 
 
-def test_what_was_due_before_a_schedule_was_first_seen_is_nobodys():
+def test_what_was_due_before_a_schedule_was_first_seen_is_not_judged():
     first = seen(None, a_row("12:05"), "12:04:40")
     assert [] == due(first)
     # Its run may have been made before anybody looked.
@@ -166,7 +163,7 @@ def test_what_was_due_before_a_schedule_was_first_seen_is_nobodys():
     assert ["12:10"] == due(seen(first, a_row("12:15"), "12:11"))
 
 
-def test_what_fell_due_between_two_reads_waits_for_judgement_beside_what_waited():
+def test_what_fell_due_between_two_reads_is_added_to_what_waits():
     before = a_schedule(due=(at("11:55"),), taken=("r1",))
     after = seen(before, a_row("12:15"), "12:12")
     assert (["11:55", "12:05", "12:10"], ("r1",)) == (due(after), after.taken)

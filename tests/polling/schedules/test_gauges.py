@@ -1,4 +1,4 @@
-"""What the gauges say of schedules."""
+"""Gauges of the listed schedules."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def minutes(*values: float) -> tuple[float, ...]:
 
 
 def a_run(created: float, started: float | None = None, **fields) -> Run:
-    """A run made so many minutes after noon, which starts at once unless another minute is named."""
+    """Return a run created so many minutes after noon, started at once or at a minute."""
     start = created if started is None else started
     values = {
         "id": f"run at {created:g}",
@@ -33,7 +33,7 @@ def a_run(created: float, started: float | None = None, **fields) -> Run:
 
 
 def matched(due: tuple[float, ...], *runs: Run) -> dict[float, str]:
-    """Minutes after noon, and the run that came of them."""
+    """Return due times in minutes after noon, and the run of each."""
     return {
         (at - NOON) / 60: run.id
         for at, run in match_runs(minutes(*due), runs, reach=2 * DELAY).items()

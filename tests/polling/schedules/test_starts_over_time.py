@@ -1,7 +1,4 @@
-"""Starts over time, against the simulator.
-
-Whatever befalls a schedule or the exporter, each due time is judged once and rightly.
-"""
+"""Starts over time, against the simulator: each due time is judged once and correctly."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ def rig_of(folder: Path, *schedules: ScheduleSpec, start: float = START, **optio
 
 
 def starts(rig: Rig, schedule: str = "often") -> dict[str, float]:
-    """What was judged of a schedule, zeros left out."""
+    """Return the counted starts of a schedule, without zeros."""
     return {
         result: count for (name, result), count in rig.counted(STARTS).items() if name == schedule
     }
@@ -62,16 +59,14 @@ async def test_starts_on_time_are_judged_once_their_time_is_over(tmp_path):
         ("late", 3000.0, {"on_time": 8, "missed": 1}),
     ],
 )
-async def test_a_start_that_goes_wrong_is_told_from_those_beside_it(
-    tmp_path, start_fault, delay, expected
-):
+async def test_only_the_start_that_goes_wrong_is_reported(tmp_path, start_fault, delay, expected):
     async with rig_of(tmp_path, latency=0.1) as rig:
         rig.world.set_start_fault(rig.world.schedule_id("often"), minute(20), start_fault, delay)
         await until(rig, 61.5)
         assert expected == starts(rig)
 
 
-async def test_schedules_beside_each_other_are_judged_by_their_own_runs_and_one_that_is_never_due_is_not(
+async def test_schedules_are_judged_by_their_own_runs_and_one_that_is_never_due_is_not(
     tmp_path,
 ):
     twin = ScheduleSpec(key="twin", name="twin", cron="*/5 * * * *", records=3)
@@ -129,7 +124,7 @@ async def test_a_schedule_that_is_deleted_misses_nothing(tmp_path):
         assert {} == rig.ledger.schedules
 
 
-async def test_runs_started_by_hand_are_nobodys(tmp_path):
+async def test_runs_started_by_hand_belong_to_no_due_time(tmp_path):
     hourly = ScheduleSpec(key="often", name="often", cron="0 * * * *", records=3)
     async with rig_of(tmp_path, hourly) as rig:
         id_ = rig.world.schedule_id("often")
@@ -243,7 +238,7 @@ async def test_a_one_time_schedule_is_judged_though_it_is_gone_once_it_has_run(t
         assert {"on_time": 1} == starts(rig)
 
 
-async def test_without_the_list_of_runs_nobody_can_tell_what_started(tmp_path):
+async def test_without_the_list_of_runs_no_start_is_judged(tmp_path):
     async with rig_of(tmp_path, account={"collectors": {"runs": False}}) as rig:
         await until(rig, 61.5)
         assert ({}, {}) == (rig.series(STARTS), rig.ledger.schedules)
