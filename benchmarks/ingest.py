@@ -118,10 +118,10 @@ def batch() -> Batch:
 
 
 def in_memory(pages: Iterable[bytes]) -> None:
-    """Decode, read and count; every identity is new."""
-    statuses, walked = StatusWords(), batch()
+    """Decode, read and count pages. Every identity is new."""
+    status_words, swept = StatusWords(), batch()
     for text in pages:
-        results = statuses.results(RESULTS.decode(text).data)
+        results = status_words.results(RESULTS.decode(text).data)
         page = Page([result_identity(result.key or "") for result in results], {}, {})
         count_page(swept, results, page, 1_790_000_000.0)
 
@@ -132,9 +132,9 @@ def new_ledger(folder: str) -> Ledger:
     return Ledger.open(path, clock=SystemClock(), boundaries=catalogue.boundaries())
 
 
-def commit(ledger: Ledger, walked: Batch, text_or_page: Any, statuses: StatusWords) -> Batch:
-    """One page into the ledger, in the portions in which polling does it."""
-    results = statuses.results(text_or_page.data)
+def commit(ledger: Ledger, swept: Batch, text_or_page: Any, status_words: StatusWords) -> Batch:
+    """Write one page into the ledger, in the same chunks as polling does."""
+    results = status_words.results(text_or_page.data)
     total = text_or_page.pagination.total
     for start in range(0, len(results), CHUNK):
         chunk = results[start : start + CHUNK]
@@ -147,10 +147,10 @@ def commit(ledger: Ledger, walked: Batch, text_or_page: Any, statuses: StatusWor
 
 
 def with_ledger(pages: Iterable[bytes], folder: str) -> None:
-    """Decode, read, look up, count and commit."""
-    ledger, statuses, walked = opened(folder), StatusWords(), batch()
+    """Decode, read, look up, count and commit pages."""
+    ledger, status_words, swept = new_ledger(folder), StatusWords(), batch()
     for text in pages:
-        swept = commit(ledger, swept, RESULTS.decode(text), statuses)
+        swept = commit(ledger, swept, RESULTS.decode(text), status_words)
     ledger.close()
 
 
@@ -175,8 +175,8 @@ def serve(port: int, size: int, total: int) -> None:
 
 
 async def over_http(port: int, size: int, folder: str) -> None:
-    """The real client, read and committed."""
-    ledger, statuses, walked = opened(folder), StatusWords(), batch()
+    """Read all pages with the real client, and commit them."""
+    ledger, status_words, swept = new_ledger(folder), StatusWords(), batch()
     own, clock = OwnMetrics(), SystemClock()
     budget = Budget("acme", 1_000_000, ledger, clock, own)
     url = f"http://127.0.0.1:{port}"
@@ -187,7 +187,7 @@ async def over_http(port: int, size: int, folder: str) -> None:
         offset = 0
         while more:
             page = await client.results("batch_01jv8k", offset)
-            swept = commit(ledger, replace(swept), page, statuses)
+            swept = commit(ledger, replace(swept), page, status_words)
             offset += len(page.data)
             more = page.pagination.has_more
     budget.close()

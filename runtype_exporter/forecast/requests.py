@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from runtype_exporter.config import Account, Collectors, Poll
-from runtype_exporter.forecast.holding import Holding
+from runtype_exporter.forecast.inventory import AccountInventory
 from runtype_exporter.polling.discovery.cycle import FULL_WALK_SHARE
 from runtype_exporter.runtype import MAX_SPARKLINES
 from runtype_exporter.runtype.budget import CAPACITY_SHARE, DISCOVERY_SHARE, GUARANTEE, HOUR
@@ -122,7 +122,7 @@ def forecast_requests(account: Account, poll: Poll, inventory: AccountInventory)
         lists["schedules"] = schedule_pages * rounds
     if on.runs:
         walks = HOUR / max(
-            poll.discovery_interval, holding.run_pages * HOUR / (FULL_WALK_SHARE * limit)
+            poll.discovery_interval, inventory.run_pages * HOUR / (FULL_WALK_SHARE * limit)
         )
         lists["runs"] += walks * (inventory.run_pages - 1)
 

@@ -161,7 +161,7 @@ def _inventory(
     unseen = {row.id for row in found.schedules if not row.agent_id and followed(row.id)} - {
         flow[0] for flow in flows
     }
-    hours = _span(
+    hours = _hours(
         [at for run in found.runs if (at := parse_time(run.created_at)) is not None],
         now,
         more=found.more_runs,
@@ -189,7 +189,7 @@ def _inventory(
         ended=tuple(run.total_records or 0 for run in with_records if followed(run.schedule_id)),
         hours=hours,
         adhoc_ended=tuple(row.total_records or 0 for row in imports),
-        adhoc_hours=_pace(
+        adhoc_hours=_adhoc_hours(
             sorted(at for row in imports if (at := parse_time(row.started_at)) is not None)
         ),
         run_pages=pages(in_retention, min(account.page_size, MAX_LIST_PAGE)),

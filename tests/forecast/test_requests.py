@@ -231,7 +231,7 @@ async def test_an_account_at_rest_sends_the_forecast_requests(tmp_path, limit):
     async with Rig(
         tmp_path, settings, account={"requests_per_hour": limit, "collectors": on}
     ) as rig:
-        await rig.sleep(SETTLED)
+        await rig.sleep(SETTLE_TIME)
         asked = await rig.requests_during(5 * 3600)
         config = rig.config
     inventory = replace(DEFAULT_INVENTORY, listed=120, schedules=120)
@@ -253,10 +253,10 @@ async def test_an_active_account_stays_between_recent_and_worst(
         await rig.sleep(2 * 3600 + 20)
         account = rig.config.accounts[0]
         transport = httpx.ASGITransport(app=rig.app)
-        held = await survey(
+        inventory = await survey(
             account, rig.config.state, clock=rig.clock, telemetry=rig.telemetry, transport=transport
         )
         asked = sum((await rig.requests_during(3600)).values())
-    taken = requests(account, rig.config.poll, held)
-    assert taken.usual <= asked <= taken.worst
-    assert asked <= 2 * taken.usual
+    forecast = forecast_requests(account, rig.config.poll, inventory)
+    assert forecast.recent <= asked <= forecast.worst
+    assert asked <= 2 * forecast.recent

@@ -7,7 +7,7 @@ from runtype_exporter.ledger import LedgerFailed
 from runtype_exporter.ledger.database import Database
 
 
-class RecordingTelemetry:
+class Heard:
     def __init__(self) -> None:
         self.commits: list[float] = []
         self.failures = 0
@@ -17,12 +17,12 @@ class RecordingTelemetry:
 
 
 @pytest.fixture
-def heard() -> RecordingTelemetry:
-    return RecordingTelemetry()
+def heard() -> Heard:
+    return Heard()
 
 
 @pytest.fixture
-def database(path: Path, heard: RecordingTelemetry):
+def database(path: Path, heard: Heard):
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("CREATE TABLE t (a UNIQUE)")
     database = Database(connection, path, heard.commits.append, heard.fail)
@@ -35,7 +35,7 @@ def held(database: Database) -> list[int]:
         return [a for (a,) in connection.execute("SELECT a FROM t ORDER BY a")]
 
 
-def test_a_transaction_is_kept_and_timed(database: Database, heard: RecordingTelemetry):
+def test_a_transaction_is_kept_and_timed(database: Database, heard: Heard):
     with database.transaction() as connection:
         connection.execute("INSERT INTO t VALUES (1)")
     assert held(database) == [1]
@@ -44,9 +44,7 @@ def test_a_transaction_is_kept_and_timed(database: Database, heard: RecordingTel
     assert heard.failures == 0
 
 
-def test_an_error_of_sqlite_undoes_everything_and_is_reported(
-    database: Database, heard: RecordingTelemetry
-):
+def test_an_error_of_sqlite_undoes_everything_and_is_reported(database: Database, heard: Heard):
     with (
         pytest.raises(LedgerFailed, match="SQLITE_CONSTRAINT_UNIQUE"),
         database.transaction() as connection,
@@ -57,7 +55,7 @@ def test_an_error_of_sqlite_undoes_everything_and_is_reported(
 
 
 def test_an_error_of_the_callers_undoes_everything_and_is_no_failure_of_the_ledger(
-    database: Database, heard: RecordingTelemetry
+    database: Database, heard: Heard
 ):
     with pytest.raises(KeyError), database.transaction() as connection:
         connection.executemany(
@@ -69,7 +67,7 @@ def test_an_error_of_the_callers_undoes_everything_and_is_no_failure_of_the_ledg
 
 
 def test_an_error_after_which_sqlite_undid_the_transaction_itself_is_reported_as_it_is(
-    database: Database, heard: RecordingTelemetry
+    database: Database, heard: Heard
 ):
     with database.reading() as connection:
         connection.execute(
@@ -93,7 +91,7 @@ def test_a_transaction_that_could_not_be_undone_is_undone_before_the_next(databa
     assert held(database) == [2]
 
 
-def test_a_failed_reading_is_reported(database: Database, heard: RecordingTelemetry):
+def test_a_failed_reading_is_reported(database: Database, heard: Heard):
     with pytest.raises(LedgerFailed, match="could not be read"), database.reading() as connection:
         connection.execute("SELECT * FROM missing")
     assert heard.failures == 1
