@@ -33,8 +33,9 @@ from runtype_exporter.ledger.counting import count_page
 from runtype_exporter.ledger.identities import Page, result_identity
 from runtype_exporter.metrics import ProcessMetrics
 from runtype_exporter.model import Batch, BatchRef, Labels, Seen
-from runtype_exporter.polling import Statuses
-from runtype_exporter.polling.sweep import CHUNK, advance, begin
+from runtype_exporter.polling import StatusWords
+from runtype_exporter.polling.sweeps.sweep import advance, begin
+from runtype_exporter.polling.sweeps.sweeper import CHUNK
 from runtype_exporter.runtype import Budget, Client
 from runtype_exporter.runtype.responses import RESULTS
 
@@ -118,9 +119,9 @@ def batch() -> Batch:
 
 def in_memory(pages: Iterable[bytes]) -> None:
     """Decode, read and count pages. Every identity is new."""
-    statuses, swept = Statuses(), batch()
+    status_words, swept = StatusWords(), batch()
     for text in pages:
-        results = statuses.results(RESULTS.decode(text).data)
+        results = status_words.results(RESULTS.decode(text).data)
         page = Page([result_identity(result.key or "") for result in results], {}, {})
         count_page(swept, results, page, 1_790_000_000.0)
 
@@ -131,9 +132,9 @@ def new_ledger(folder: str) -> Ledger:
     return Ledger.open(path, clock=SystemClock(), boundaries=catalogue.boundaries())
 
 
-def commit(ledger: Ledger, swept: Batch, text_or_page: Any, statuses: Statuses) -> Batch:
+def commit(ledger: Ledger, swept: Batch, text_or_page: Any, status_words: StatusWords) -> Batch:
     """Write one page into the ledger, in the same chunks as polling does."""
-    results = statuses.results(text_or_page.data)
+    results = status_words.results(text_or_page.data)
     total = text_or_page.pagination.total
     for start in range(0, len(results), CHUNK):
         chunk = results[start : start + CHUNK]
@@ -147,9 +148,9 @@ def commit(ledger: Ledger, swept: Batch, text_or_page: Any, statuses: Statuses) 
 
 def with_ledger(pages: Iterable[bytes], folder: str) -> None:
     """Decode, read, look up, count and commit pages."""
-    ledger, statuses, swept = new_ledger(folder), Statuses(), batch()
+    ledger, status_words, swept = new_ledger(folder), StatusWords(), batch()
     for text in pages:
-        swept = commit(ledger, swept, RESULTS.decode(text), statuses)
+        swept = commit(ledger, swept, RESULTS.decode(text), status_words)
     ledger.close()
 
 
@@ -175,7 +176,7 @@ def serve(port: int, size: int, total: int) -> None:
 
 async def over_http(port: int, size: int, folder: str) -> None:
     """Read all pages with the real client, and commit them."""
-    ledger, statuses, swept = new_ledger(folder), Statuses(), batch()
+    ledger, status_words, swept = new_ledger(folder), StatusWords(), batch()
     process, clock = ProcessMetrics(), SystemClock()
     budget = Budget("acme", 1_000_000, ledger, clock, process)
     url = f"http://127.0.0.1:{port}"
@@ -186,7 +187,7 @@ async def over_http(port: int, size: int, folder: str) -> None:
         offset = 0
         while more:
             page = await client.results("batch_01jv8k", offset)
-            swept = commit(ledger, replace(swept), page, statuses)
+            swept = commit(ledger, replace(swept), page, status_words)
             offset += len(page.data)
             more = page.pagination.has_more
     budget.close()

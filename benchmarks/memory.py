@@ -17,8 +17,10 @@ from runtype_exporter.clock import SystemClock
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.metrics import Gauges, ProcessMetrics, Publisher
 from runtype_exporter.model import Batch, BatchRef, Labels, Probe, Seen
-from runtype_exporter.polling import Statuses, batches
-from runtype_exporter.polling.sweep import CHUNK, advance, begin, finish
+from runtype_exporter.polling import StatusWords
+from runtype_exporter.polling.batches.lifecycle import view
+from runtype_exporter.polling.sweeps.sweep import advance, begin, finish
+from runtype_exporter.polling.sweeps.sweeper import CHUNK
 from runtype_exporter.runtype import ResultRow
 
 RECORDS = 1_000_000
@@ -60,12 +62,12 @@ def swept_batch(number: int, size: int, now: float) -> Batch:
 def main() -> None:
     """Measure, and print the figures."""
     records = int(sys.argv[1]) if len(sys.argv) > 1 else RECORDS
-    clock, statuses = SystemClock(), Statuses()
+    clock, status_words = SystemClock(), StatusWords()
     size = records // BATCHES
     print(f"{USER_AGENT}: {records} open records in {BATCHES} batches")
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger.open(Path(folder) / "ledger.db", clock=clock, boundaries={})
-        gauges = Gauges(batches_per_schedule=1, known_words=statuses.known)
+        gauges = Gauges(batches_per_schedule=1, known_words=status_words.known)
         publisher = Publisher(
             ledger=ledger.snapshot, gauges=gauges.snapshot, process=ProcessMetrics(), clock=clock
         )
@@ -75,7 +77,7 @@ def main() -> None:
         began = time.perf_counter()
         for start in range(0, size, CHUNK):
             for number, batch in enumerate(open_):
-                results = statuses.results(rows(number, start))
+                results = status_words.results(rows(number, start))
 
                 def after(seen: Seen, batch: Batch = batch, results: list = results) -> Batch:
                     return advance(batch, seen, results, size)
@@ -89,9 +91,7 @@ def main() -> None:
             ended = finish(batch, clock.now())
             ledger.save(ended)
             gauges.set_batch(
-                batches.view(
-                    ended, statuses, name=ended.ref.id, configured=False, labels=ended.labels
-                )
+                view(ended, status_words, name=ended.ref.id, configured=False, labels=ended.labels)
             )
         publisher.publish_now()
         assert ledger.rows() == size * BATCHES

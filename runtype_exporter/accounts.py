@@ -9,12 +9,11 @@ from functools import partial
 import structlog
 
 from runtype_exporter.clock import Clock
-from runtype_exporter.config import Account as AccountConfig
-from runtype_exporter.config import Config, SecretError
+from runtype_exporter.config import Account, Config, SecretError
 from runtype_exporter.ledger import Ledger, LedgerError
 from runtype_exporter.metrics import Gauges, MaxSeries, ProcessMetrics
 from runtype_exporter.model import AccountStatus
-from runtype_exporter.polling import Account, Statuses
+from runtype_exporter.polling import AccountPoller, StatusWords
 from runtype_exporter.runtype import Budget, Client
 
 _log = structlog.get_logger()
@@ -24,7 +23,7 @@ _log = structlog.get_logger()
 class _Running:
     """One account that is polled, and what must be closed after it."""
 
-    account: Account
+    poller: AccountPoller
     client: Client
     budget: Budget
     task: asyncio.Task[None] | None = None
@@ -55,8 +54,8 @@ class Accounts:
     _running: list[_Running] = field(default_factory=list, init=False)
 
     def statuses(self) -> tuple[AccountStatus, ...]:
-        """Return the state of each account."""
-        return tuple(running.account.status() for running in self._running)
+        """How they are doing."""
+        return tuple(running.poller.status() for running in self._running)
 
     def start(self, config: Config, tasks: asyncio.TaskGroup) -> None:
         """Poll every account of a configuration, each in a task of the group.
@@ -66,8 +65,8 @@ class Accounts:
         """
         self._build(config)
         for running in self._running:
-            name = running.account.config.name
-            running.task = tasks.create_task(running.account.run(), name=f"account {name}")
+            name = running.poller.config.name
+            running.task = tasks.create_task(running.poller.run(), name=f"account {name}")
 
     async def catch_up(self, config: Config) -> bool:
         """Poll every account of a configuration until nothing is left to do.
@@ -78,7 +77,7 @@ class Accounts:
             LedgerError: a budget cannot be read.
         """
         self._build(config)
-        return all(await asyncio.gather(*(running.account.catch_up() for running in self._running)))
+        return all(await asyncio.gather(*(running.poller.catch_up() for running in self._running)))
 
     async def stop(self) -> None:
         """Stop all accounts, also while the API hangs."""
@@ -86,11 +85,11 @@ class Accounts:
         await asyncio.gather(*(account.stop() for account in running))
 
     def _build(self, config: Config) -> None:
-        statuses = Statuses(config.metrics.status_map)
+        status_words = StatusWords(config.metrics.status_map)
         for account in config.accounts:
-            self._running.append(self._one(account, config, statuses))
+            self._running.append(self._one(account, config, status_words))
 
-    def _one(self, account: AccountConfig, config: Config, statuses: Statuses) -> _Running:
+    def _one(self, account: Account, config: Config, status_words: StatusWords) -> _Running:
         self.process_metrics.account(account.name)
         budget = Budget(
             account.name, account.requests_per_hour, self.ledger, self.clock, self.process_metrics
@@ -106,7 +105,7 @@ class Accounts:
             page_size=account.page_size,
             user_agent=self.user_agent,
         )
-        polled = Account(
+        poller = AccountPoller(
             config=account,
             poll=config.poll,
             retention=config.state.retention,
@@ -114,17 +113,17 @@ class Accounts:
             client=client,
             budget=budget,
             ledger=self.ledger,
-            statuses=statuses,
+            status_words=status_words,
             telemetry=self.process_metrics,
             gauges=self.gauges,
             clock=self.clock,
             series_limit=self.series_limit,
         )
-        return _Running(polled, client, budget)
+        return _Running(poller, client, budget)
 
 
-def _key(account: AccountConfig) -> str:
-    """Return the account's API key as it is stored now.
+def _key(account: Account) -> str:
+    """The account's key as it lies there now.
 
     If it cannot be read, return "", which the client refuses to send.
     """

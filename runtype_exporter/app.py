@@ -20,7 +20,7 @@ from runtype_exporter.ledger_watch import LedgerWatch
 from runtype_exporter.metrics import Gauges, MaxSeries, ProcessMetrics, Publisher, label_set_lines
 from runtype_exporter.model import Snapshot, Status
 from runtype_exporter.objectives import Objective, Objectives
-from runtype_exporter.polling import Statuses
+from runtype_exporter.polling import StatusWords
 from runtype_exporter.signals import Signals
 from runtype_exporter.web import Server, create_app, listen
 
@@ -86,7 +86,7 @@ class Exporter:
         )
         self._gauges = Gauges(
             batches_per_schedule=metrics.batches_per_schedule,
-            known_words=Statuses(metrics.status_map).known,
+            known_words=StatusWords(metrics.status_map).known,
             series_limit=self._series_limit,
         )
         self._accounts = Accounts(
@@ -253,7 +253,7 @@ class Exporter:
         self._process_metrics.series_limit(metrics.max_series)
         self._gauges.configure(
             batches_per_schedule=metrics.batches_per_schedule,
-            known_words=Statuses(metrics.status_map).known,
+            known_words=StatusWords(metrics.status_map).known,
         )
         self._ledger.set_objectives(_objectives(config))
         self._accounts.start(config, self._tasks)

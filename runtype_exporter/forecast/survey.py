@@ -14,8 +14,8 @@ from runtype_exporter.forecast.inventory import AccountInventory
 from runtype_exporter.forecast.requests import pages
 from runtype_exporter.limits import HOUR
 from runtype_exporter.model import BudgetState
-from runtype_exporter.polling.reading import time
-from runtype_exporter.polling.runs import order_of
+from runtype_exporter.polling.discovery.run_list import order_of
+from runtype_exporter.polling.status_words import parse_time
 from runtype_exporter.protocols import Telemetry
 from runtype_exporter.runtype import Budget, Client, Forbidden, RunRow, ScheduleRow, Summary
 from runtype_exporter.runtype.client import MAX_LIST_PAGE
@@ -162,7 +162,7 @@ def _inventory(
         flow[0] for flow in flows
     }
     hours = _hours(
-        [at for run in found.runs if (at := time(run.created_at)) is not None],
+        [at for run in found.runs if (at := parse_time(run.created_at)) is not None],
         now,
         more=found.more_runs,
     )
@@ -190,7 +190,7 @@ def _inventory(
         hours=hours,
         adhoc_ended=tuple(row.total_records or 0 for row in imports),
         adhoc_hours=_adhoc_hours(
-            sorted(at for row in imports if (at := time(row.started_at)) is not None)
+            sorted(at for row in imports if (at := parse_time(row.started_at)) is not None)
         ),
         run_pages=pages(in_retention, min(account.page_size, MAX_LIST_PAGE)),
         ordered=not found.more_runs or _in_order(found.runs),
@@ -200,7 +200,9 @@ def _inventory(
 
 
 def _in_order(runs: Sequence[RunRow]) -> bool:
-    return order_of([at for run in runs if (at := time(run.created_at)) is not None]) != "none"
+    return (
+        order_of([at for run in runs if (at := parse_time(run.created_at)) is not None]) != "none"
+    )
 
 
 def _hours(created: Sequence[float], now: float, *, more: bool) -> float:

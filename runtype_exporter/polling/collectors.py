@@ -1,9 +1,7 @@
-"""The reads of an account that can be missing without stopping the others.
+"""The state of each collector: enabled or off, forbidden by the key's scopes, or failing.
 
-Switched off, forbidden by the key's scopes, or failing.
-
-It decides what a failure of one read means for the rest of a cycle; it must not know what the reads
-are for.
+A collector that is missing does not stop the others. Here it is decided what a failure of one read
+means for the rest of a cycle.
 """
 
 from __future__ import annotations
@@ -14,67 +12,73 @@ from dataclasses import dataclass, field
 import structlog
 
 from runtype_exporter.clock import Clock
-from runtype_exporter.polling.waits import Wait
+from runtype_exporter.polling.timers import WallClockTimer
 from runtype_exporter.protocols import Telemetry, ignore
 from runtype_exporter.runtype import ApiError, Forbidden, NetworkError, Throttled, Unauthorised
 
 FORBIDDEN_RETRY = 3600.0
-"""A read that the key's scopes forbid is asked again after this long, seconds."""
+"""A collector that the key's scopes forbid is tried again after this time, in seconds."""
 FAILURES_TO_WITHDRAW = 3
+"""After so many failures in a row the gauges of a collector are withdrawn."""
 
 _log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class _State:
+class _CollectorState:
     failures: int = 0
-    forbidden: Wait = field(default_factory=Wait)
+    forbidden: WallClockTimer = field(default_factory=WallClockTimer)
     answered: bool = False
 
 
 @dataclass(slots=True)
-class Collectors:
-    """One account's reads by name. `off` are those that the configuration switches off."""
+class CollectorStates:
+    """The collectors of one account by name.
+
+    `off` are those that the configuration switches off.
+    """
 
     account: str
     off: Collection[str]
     telemetry: Telemetry
     clock: Clock
     withdraw: Callable[[str], None] = ignore
-    """Hears of each read whose gauges are no longer to be trusted."""
+    """Called with each collector whose gauges are too old to be shown."""
     asked: bool = field(default=False, init=False)
-    """Whether this cycle asked for anything."""
+    """Whether this cycle sent any request."""
     reached: bool = field(default=False, init=False)
-    """Whether this cycle met an API that answers."""
+    """Whether the API answered in this cycle."""
     failure: str = field(default="", init=False)
-    """The reason of this cycle's first failure, "" for none."""
-    _states: dict[str, _State] = field(default_factory=dict, init=False)
+    """The reason of the first failure in this cycle, "" for none."""
+    _states: dict[str, _CollectorState] = field(default_factory=dict, init=False)
 
     def start_cycle(self) -> None:
-        """Forget what the cycle before met."""
+        """Reset what is known of the last cycle."""
         self.asked = self.reached = False
         self.failure = ""
 
-    def open(self, name: str) -> bool:
-        """Whether the read may be asked now."""
+    def is_enabled(self, name: str) -> bool:
+        """Return whether the collector may be read now."""
         return name not in self.off and self._state(name).forbidden.over(self.clock.now())
 
-    def pending(self, name: str) -> bool:
-        """Whether the read may still tell what it has never told.
+    def never_answered(self, name: str) -> bool:
+        """Return whether it is worth waiting for the first answer of the collector.
 
-        It is asked, has not answered yet and has not failed too often.
+        True if it is enabled, has never answered and has failed fewer than 3 times in a row.
         """
         state = self._state(name)
-        return self.open(name) and not state.answered and state.failures < FAILURES_TO_WITHDRAW
+        return (
+            self.is_enabled(name) and not state.answered and state.failures < FAILURES_TO_WITHDRAW
+        )
 
     async def read(self, name: str, reader: Callable[[], Awaitable[None]]) -> bool:
-        """Ask, if that is open. Whether it answered.
+        """Run `reader` if the collector is enabled. Return whether it was answered.
 
         Raises:
-            ApiError: of the kinds that leave no sense in asking for anything else now:
-                unauthorised, throttled, unreachable.
+            ApiError: no other request makes sense now: the key is refused, the account is
+                throttled, or the API cannot be reached.
         """
-        if not self.open(name):
+        if not self.is_enabled(name):
             return False
         self.asked = True
         try:
@@ -85,36 +89,38 @@ class Collectors:
                 raise
             return False
         self.reached = True
-        self.answered(name)
+        self.record_answer(name)
         return True
 
-    async def aside(self, name: str, reader: Callable[[], Awaitable[None]]) -> ApiError | None:
-        """Ask beside the cycles, if that is open.
+    async def read_in_background(
+        self, name: str, reader: Callable[[], Awaitable[None]]
+    ) -> ApiError | None:
+        """Run `reader` outside of the cycles, if the collector is enabled.
 
-        A failure, which is handed back, is none of a cycle's.
+        A failure is returned and does not count as a failure of the cycle.
         """
-        if not self.open(name):
+        if not self.is_enabled(name):
             return None
         try:
             await reader()
         except ApiError as error:
             self._count(name, error)
             return error
-        self.answered(name)
+        self.record_answer(name)
         return None
 
-    def answered(self, name: str) -> None:
-        """The read works."""
+    def record_answer(self, name: str) -> None:
+        """Record that the collector works."""
         state = self._state(name)
         state.failures = 0
         state.answered = True
         self.telemetry.collector(self.account, name, up=True, failure="")
 
     def forbid(self, name: str, error: ApiError) -> None:
-        """The key's scopes do not cover the read: leave it alone for an hour."""
+        """Disable the collector for an hour, because the key's scopes do not cover it."""
         now = self.clock.now()
-        self._state(name).forbidden = Wait(now, now + FORBIDDEN_RETRY)
-        self._tell(name, error, up=False)
+        self._state(name).forbidden = WallClockTimer(now, now + FORBIDDEN_RETRY)
+        self._report(name, error, up=False)
         _log.warning(
             "collector forbidden, asked again in an hour",
             account=self.account,
@@ -122,13 +128,12 @@ class Collectors:
             error=str(error),
         )
 
-    def failed_alone(self, name: str, error: ApiError) -> None:
-        """A read failed for one thing.
-
-        That is no failure of the cycle, unless nothing else has answered.
+    def record_single_failure(self, name: str, error: ApiError) -> None:
+        """Record a failure that concerns one item only.
 
         Raises:
-            ApiError: the very error, if this may be everybody's failure.
+            ApiError: the given error, if nothing was answered in this cycle, since the whole API
+                may be down then.
         """
         if not self.reached:
             raise error
@@ -152,12 +157,12 @@ class Collectors:
                 reason=error.reason,
                 error=str(error),
             )
-            self._tell(name, error, up=state.failures < FAILURES_TO_WITHDRAW)
+            self._report(name, error, up=state.failures < FAILURES_TO_WITHDRAW)
 
-    def _tell(self, name: str, error: ApiError, *, up: bool) -> None:
+    def _report(self, name: str, error: ApiError, *, up: bool) -> None:
         self.telemetry.collector(self.account, name, up=up, failure=error.reason)
         if not up:
             self.withdraw(name)
 
-    def _state(self, name: str) -> _State:
-        return self._states.setdefault(name, _State())
+    def _state(self, name: str) -> _CollectorState:
+        return self._states.setdefault(name, _CollectorState())

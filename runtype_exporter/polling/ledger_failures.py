@@ -1,4 +1,4 @@
-"""What polling logs of a ledger that fails. It must not know what polling does about it."""
+"""Log failures of the ledger, in one way for all of polling."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _log = structlog.get_logger()
 
 
 def warn(event: str, account: str, error: LedgerError) -> None:
-    """Log a failure, unless the ledger's files are gone.
+    """Log a failure of the ledger, unless the files of the ledger are gone.
 
-    The process logs that once, and not every cycle and sweep again.
+    The process itself logs once that they are gone.
     """
     if not isinstance(error, LedgerReplaced):
         _log.warning(event, account=account, error=str(error))

@@ -232,7 +232,7 @@ async def test_an_account_at_rest_sends_the_forecast_requests(tmp_path, limit):
         tmp_path, settings, account={"requests_per_hour": limit, "collectors": on}
     ) as rig:
         await rig.sleep(SETTLE_TIME)
-        asked = await rig.asked(5 * 3600)
+        asked = await rig.requests_during(5 * 3600)
         config = rig.config
     inventory = replace(DEFAULT_INVENTORY, listed=120, schedules=120)
     forecast = forecast_requests(config.accounts[0], config.poll, inventory)
@@ -254,9 +254,9 @@ async def test_an_active_account_stays_between_recent_and_worst(
         account = rig.config.accounts[0]
         transport = httpx.ASGITransport(app=rig.app)
         inventory = await survey(
-            account, rig.config.state, clock=rig.clock, telemetry=rig.heard, transport=transport
+            account, rig.config.state, clock=rig.clock, telemetry=rig.telemetry, transport=transport
         )
-        asked = sum((await rig.asked(3600)).values())
+        asked = sum((await rig.requests_during(3600)).values())
     forecast = forecast_requests(account, rig.config.poll, inventory)
     assert forecast.recent <= asked <= forecast.worst
     assert asked <= 2 * forecast.recent

@@ -1,8 +1,6 @@
-"""Polling is tested in virtual time.
+"""Test polling in virtual time: a loop that never sleeps, and logs that are captured.
 
-A loop that advances instead of sleeping, and logs that are kept instead of printed.
-
-Ledgers lie in memory where the system has a place for that, since thousands of virtual cycles would
+Ledgers are stored in memory if the system has a folder for that: thousands of virtual cycles would
 wait for the disk in real time.
 """
 
@@ -36,6 +34,6 @@ def tmp_path(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def logs() -> Iterator[list[MutableMapping[str, Any]]]:
-    """What was logged so far."""
+    """Return what was logged so far."""
     with structlog.testing.capture_logs() as captured:
         yield captured

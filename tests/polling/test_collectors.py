@@ -1,10 +1,10 @@
-"""Reads that may be missing, each for a reason of its own, without stopping the others."""
+"""Collectors that are off, forbidden or failing do not stop the others."""
 
 from __future__ import annotations
 
 import pytest
 
-from runtype_exporter.polling.collectors import FORBIDDEN_RETRY, Collectors
+from runtype_exporter.polling.collectors import FORBIDDEN_RETRY, CollectorStates
 from runtype_exporter.runtype import (
     DecodeError,
     Forbidden,
@@ -13,7 +13,7 @@ from runtype_exporter.runtype import (
     Throttled,
     Unauthorised,
 )
-from tests.support.rig import Heard
+from tests.support.rig import RecordingTelemetry
 
 
 class Hand:
@@ -30,13 +30,13 @@ def clock() -> Hand:
 
 
 @pytest.fixture
-def heard() -> Heard:
-    return Heard()
+def telemetry() -> RecordingTelemetry:
+    return RecordingTelemetry()
 
 
 @pytest.fixture
-def collectors(clock, heard) -> Collectors:
-    return Collectors("acme", ["schedules"], heard, clock)
+def collectors(clock, telemetry) -> CollectorStates:
+    return CollectorStates("acme", ["schedules"], telemetry, clock)
 
 
 def raising(error: Exception):
@@ -50,39 +50,39 @@ async def answering() -> None:
     pass
 
 
-async def test_a_read_that_is_switched_off_is_never_asked_nor_waited_for(collectors, heard):
+async def test_a_read_that_is_switched_off_is_never_asked_nor_waited_for(collectors, telemetry):
     assert not await collectors.read("schedules", raising(AssertionError("asked")))
-    assert not collectors.pending("schedules")
+    assert not collectors.never_answered("schedules")
     assert not collectors.asked
-    assert heard.collectors == {}
+    assert telemetry.collectors == {}
 
 
-async def test_a_read_that_answers_has_reached_the_api(collectors, heard):
-    assert collectors.pending("runs")
+async def test_a_read_that_answers_has_reached_the_api(collectors, telemetry):
+    assert collectors.never_answered("runs")
     assert await collectors.read("runs", answering)
     assert (collectors.asked, collectors.reached, collectors.failure) == (True, True, "")
-    assert not collectors.pending("runs")
-    assert heard.collectors == {"runs": (True, "")}
+    assert not collectors.never_answered("runs")
+    assert telemetry.collectors == {"runs": (True, "")}
     collectors.start_cycle()
     assert (collectors.asked, collectors.reached) == (False, False)
 
 
 async def test_a_forbidden_read_rests_for_an_hour_and_says_that_the_api_is_there(
-    collectors, heard, clock
+    collectors, telemetry, clock
 ):
     assert not await collectors.read("runs", raising(Forbidden("runs", "no scope", code="403")))
     assert (collectors.reached, collectors.failure) == (True, "forbidden")
-    assert heard.collectors == {"runs": (False, "forbidden")}
+    assert telemetry.collectors == {"runs": (False, "forbidden")}
     collectors.start_cycle()
     clock.at += FORBIDDEN_RETRY - 1
     assert not await collectors.read("runs", raising(AssertionError("asked")))
     assert not collectors.asked
     clock.at += 1
     assert await collectors.read("runs", answering)
-    assert heard.collectors == {"runs": (True, "")}
+    assert telemetry.collectors == {"runs": (True, "")}
 
 
-async def test_a_failing_read_is_withdrawn_at_its_third_failure_in_a_row(collectors, heard):
+async def test_a_failing_read_is_withdrawn_at_its_third_failure_in_a_row(collectors, telemetry):
     ups = []
     for reader in (
         [raising(DecodeError("runs", "no JSON"))] * 2
@@ -90,7 +90,7 @@ async def test_a_failing_read_is_withdrawn_at_its_third_failure_in_a_row(collect
         + [raising(ServerError("runs", "500", code="500"))] * 3
     ):
         await collectors.read("runs", reader)
-        ups.append(heard.collectors["runs"])
+        ups.append(telemetry.collectors["runs"])
     assert ups == [
         (True, "decode"),
         (True, "decode"),
@@ -99,15 +99,15 @@ async def test_a_failing_read_is_withdrawn_at_its_third_failure_in_a_row(collect
         (True, "server"),
         (False, "server"),
     ]
-    assert not collectors.pending("runs")
+    assert not collectors.never_answered("runs")
 
 
 async def test_a_read_that_never_answered_is_waited_for_until_it_has_failed_three_times(collectors):
     waited = []
     for _ in range(3):
-        waited.append(collectors.pending("runs"))
+        waited.append(collectors.never_answered("runs"))
         await collectors.read("runs", raising(ServerError("runs", "500", code="500")))
-    assert [*waited, collectors.pending("runs")] == [True, True, True, False]
+    assert [*waited, collectors.never_answered("runs")] == [True, True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -119,12 +119,12 @@ async def test_a_read_that_never_answered_is_waited_for_until_it_has_failed_thre
     ],
 )
 async def test_where_nothing_else_makes_sense_the_error_ends_the_cycle(
-    collectors, heard, error, reached
+    collectors, telemetry, error, reached
 ):
     with pytest.raises(type(error)):
         await collectors.read("runs", raising(error))
     assert (collectors.reached, collectors.failure) == (reached, error.reason)
-    assert heard.collectors == {"runs": (True, error.reason)}
+    assert telemetry.collectors == {"runs": (True, error.reason)}
 
 
 async def test_the_first_failure_names_the_cycles(collectors):
@@ -134,12 +134,12 @@ async def test_the_first_failure_names_the_cycles(collectors):
 
 
 async def test_a_failure_for_one_thing_is_the_cycles_only_where_nothing_else_answered(
-    collectors, heard
+    collectors, telemetry
 ):
     error = ServerError("status", "500", code="500")
     with pytest.raises(ServerError):
-        collectors.failed_alone("status", error)
+        collectors.record_single_failure("status", error)
     await collectors.read("runs", answering)
-    collectors.failed_alone("status", error)
+    collectors.record_single_failure("status", error)
     assert collectors.failure == ""
-    assert heard.collectors["status"] == (True, "server")
+    assert telemetry.collectors["status"] == (True, "server")

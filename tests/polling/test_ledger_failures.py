@@ -1,3 +1,5 @@
+"""What is logged when the ledger fails."""
+
 import sqlite3
 from pathlib import Path
 

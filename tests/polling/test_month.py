@@ -1,7 +1,4 @@
-"""A month of batches that come and go while the API lists old ones for ever.
-
-Nothing grows, and nothing is counted twice or lost.
-"""
+"""A month of batches, all of which stay listed: nothing grows, is counted twice or is lost."""
 
 from __future__ import annotations
 
@@ -33,16 +30,13 @@ SECTIONS = {
 
 
 class Watched:
-    """What the process holds beside the polling.
-
-    Counters as published, gauges, the gate and the text.
-    """
+    """Everything of the process except polling: published counters, gauges, gate and text."""
 
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
         self.held: dict[tuple[str, tuple[str, ...]], float] = {}
         self.ended: Counter[tuple[str, tuple[str, ...]]] = Counter()
-        self.gauges = rig.shown = Gauges(batches_per_schedule=1, known_words=frozenset())
+        self.gauges = rig.gauges = Gauges(batches_per_schedule=1, known_words=frozenset())
         self.publisher = Publisher(
             ledger=self.snapshot,
             gauges=self.gauges.snapshot,
@@ -72,7 +66,7 @@ class Watched:
             await asyncio.sleep(3600)
 
     def total(self, metric: str) -> dict[tuple[str, ...], float]:
-        """A counter of all time, series that ended included, the account's label left out."""
+        """Return a counter with its ended series, without the account label."""
         total: Counter[tuple[str, ...]] = Counter()
         for series in (self.held, self.ended):
             for (name, labels), value in series.items():
@@ -81,9 +75,9 @@ class Watched:
         return dict(total)
 
     def levels(self) -> dict[str, int]:
-        """How much of everything there is."""
+        """Return the size of everything that may grow."""
         rig, gate, renderer = self.rig, self.publisher._gate, self.publisher._renderer
-        account = rig.account
+        poller = rig.poller
         with rig.ledger._database.reading() as connection:
             tables = [
                 name
@@ -99,7 +93,7 @@ class Watched:
         return rows | {
             "identities": rig.ledger.rows(),
             "bytes": rig.ledger.size(),
-            "open batches": len(rig.open()),
+            "open batches": len(rig.open_batches()),
             "groups of gauges": len(self.gauges._groups),
             "batches with gauges": len(self.gauges._group_of),
             "series at the gate": len(gate._began),
@@ -111,17 +105,14 @@ class Watched:
             "durable series": len(self.held),
             "lines": self.publisher.current.lines,
             "lines of the ledger": rig.ledger.lines(),
-            "missing": len(account._discovery.endings.missing),
-            "warned of": len(account._workers._warned) + len(account._discovery._warned),
-            "waiting": len(account._workers.queue),
+            "missing": len(poller._discovery.closer.missing),
+            "warned of": len(poller._workers._warned) + len(poller._discovery._batches._warned),
+            "waiting": len(poller._workers.queue),
         }
 
 
 async def a_month(rig: Rig, watched: Watched) -> dict[int, dict[str, int]]:
-    """Each day somebody makes a schedule, runs it twice and deletes it the day after.
-
-    The levels at the end of each week.
-    """
+    """Make a schedule each day, run it twice and delete it. Return the levels after each week."""
     levels = {}
     for day in range(28):
         made = ScheduleSpec(
@@ -152,7 +143,7 @@ async def test_over_a_month_nothing_grows_and_every_total_is_the_truth(tmp_path)
         rig.world.stop(rig.clock.now())
         await rig.sleep(2 * DAY)
         scraping.cancel()
-        assert rig.open() == set()
+        assert rig.open_batches() == set()
         assert rig.truth() == watched.total("runtype_records_finished_total")
         assert rig.run_truth() == watched.total("runtype_schedule_runs_finished_total")
         assert sum(watched.ended.values()), "schedules that are gone have ended"
@@ -169,4 +160,4 @@ async def test_over_a_month_nothing_grows_and_every_total_is_the_truth(tmp_path)
         if level > levels[2][name] * 1.05 + slack[name]
     }
     assert grown == {}
-    assert set(rig.heard.cycles) == {""}
+    assert set(rig.telemetry.cycles) == {""}

@@ -1,21 +1,21 @@
-"""One account's polling against the simulator in virtual time.
+"""Poll one account against the simulator in virtual time. Only network and clock are not real.
 
-Everything real but the network and the clock.
-
-`Rig` starts, stops and kills it, waits, and compares what the ledger counted with what the
-simulator knows to be true.
+`Rig` starts, stops and kills the polling, lets time pass, and compares what the ledger counted with
+what the simulator knows to be true.
 """
 
 from __future__ import annotations
 
 import asyncio
 import shutil
+import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
+import structlog
 import yaml
 
 from runtype_exporter import catalogue
@@ -30,8 +30,8 @@ from runtype_exporter.model import (
     LabelValues,
     Series,
 )
-from runtype_exporter.polling import Account, Statuses
-from runtype_exporter.polling.labels import Unlimited
+from runtype_exporter.polling import AccountPoller, StatusWords
+from runtype_exporter.polling.batches.labels import NoSeriesLimit
 from runtype_exporter.protocols import SeriesLimit
 from runtype_exporter.runtype import Budget, Client
 from runtype_exporter.simulator.account import World
@@ -45,8 +45,8 @@ START = 1_780_272_000.0
 KEY = "rt_test_rig"
 
 
-class Heard:
-    """Telemetry that remembers."""
+class RecordingTelemetry:
+    """Telemetry that keeps what it is called with."""
 
     def __init__(self) -> None:
         self.attempts: list[Attempt] = []
@@ -56,6 +56,8 @@ class Heard:
         self.collectors: dict[str, tuple[bool, str]] = {}
         self.waiting: list[int] = []
         self.throttles: list[float] = []
+        # Cycles and sweeps that `take_internal_failures` has looked at.
+        self._checked = 0, 0
 
     def attempt(self, attempt: Attempt) -> None:
         self.attempts.append(attempt)
@@ -87,9 +89,20 @@ class Heard:
     def forget(self, account: str) -> None:
         pass
 
+    def take_internal_failures(self) -> list[str]:
+        """Return which parts failed with the reason `internal` since the last call."""
+        reasons = {
+            "a cycle": self.cycles[self._checked[0] :],
+            "a sweep": self.sweeps[self._checked[1] :],
+        }
+        for name, (_, reason) in self.collectors.items():
+            reasons[f"the collector {name}"] = [reason]
+        self._checked = len(self.cycles), len(self.sweeps)
+        return [part for part, found in reasons.items() if "internal" in found]
 
-class Shown:
-    """A `GaugeSink` that remembers."""
+
+class RecordingGauges:
+    """Gauges that keep what they were last set to."""
 
     def __init__(self) -> None:
         self.batches: dict[BatchRef, BatchView] = {}
@@ -110,15 +123,37 @@ class Shown:
         self.families.clear()
 
 
-def _nothing(_: float) -> None:
-    """Hear and do nothing."""
+class LoggedExceptions:
+    """A processor of structlog that keeps the exceptions which one account logs."""
+
+    def __init__(self, account: str) -> None:
+        self.account = account
+        self.found: list[tuple[str, BaseException | None]] = []
+
+    def __call__(
+        self, logger: Any, method: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        if event.get("exc_info") and event.get("account") == self.account:
+            self.found.append((event["event"], sys.exception()))
+        return event
+
+    def install(self) -> None:
+        """Put the processor before those that end the chain."""
+        structlog.get_config()["processors"].insert(0, self)
+
+    def remove(self) -> None:
+        """Take the processor out, if nothing else did."""
+        processors = structlog.get_config()["processors"]
+        if self in processors:
+            processors.remove(self)
 
 
-class Distant(httpx.AsyncBaseTransport):
-    """The API at a distance.
+def _ignore_commit(_: float) -> None:
+    """Do nothing: the default callback."""
 
-    An answer is made `latency` seconds after it was asked for and arrives as long after that.
-    """
+
+class DelayedTransport(httpx.AsyncBaseTransport):
+    """A transport with a latency of so many seconds in each direction."""
 
     def __init__(self, app: Any, latency: float) -> None:
         self._near = httpx.ASGITransport(app=app)
@@ -134,10 +169,14 @@ class Distant(httpx.AsyncBaseTransport):
 class Rig:
     """One account whose API is a simulated world.
 
-    `account` and `sections` are what its configuration says otherwise than the default, `scopes`
-    are its key's. `latency` is in seconds, each way: without it no time passes within a cycle. An
-    account `beside` another shares its ledger and clock and, without settings of its own, its
+    `account` and `sections` override the default configuration. `scopes` are those of the key.
+    `latency` is in seconds, in each direction; without it no time passes within a cycle. A rig with
+    `ledger_of` uses the ledger and the clock of that rig and, without settings of its own, its
     world.
+
+    A bug in a cycle or a sweep does not stop the polling: it is logged, and the reason of the
+    failure is `internal`. Tests must not miss that, so `stop` and the end of the `async with` raise
+    AssertionError after such a failure, unless the test calls `expect_internal` first.
     """
 
     def __init__(
@@ -150,29 +189,33 @@ class Rig:
         scopes: tuple[str, ...] = ("*",),
         seed: int = 1,
         latency: float = 0.0,
-        beside: Rig | None = None,
+        ledger_of: Rig | None = None,
     ) -> None:
-        self.beside = beside
+        self.ledger_of = ledger_of
         self.clock = (
-            VirtualClock(asyncio.get_running_loop(), START) if beside is None else beside.clock
+            VirtualClock(asyncio.get_running_loop(), START)
+            if ledger_of is None
+            else ledger_of.clock
         )
-        if beside is None or settings is not None:
+        if ledger_of is None or settings is not None:
             self.world = World(settings or WorldSettings(start=START), seed, self.clock)
             self.faults = Faults()
             self.app = simulator_app(self.world, keys=[Key(KEY, scopes)], faults=self.faults)
         else:
-            self.world, self.faults, self.app = beside.world, beside.faults, beside.app
+            self.world, self.faults, self.app = ledger_of.world, ledger_of.faults, ledger_of.app
         self.key = KEY
         self.path = folder / "ledger.db"
         self.latency = latency
         self.configure(account, sections)
-        self.heard = Heard()
-        self.shown: Any = Shown()
-        self.series_limit: SeriesLimit = Unlimited()
+        self.telemetry = RecordingTelemetry()
+        self.gauges: Any = RecordingGauges()
+        self.series_limit: SeriesLimit = NoSeriesLimit()
         self.ledger: Ledger
-        self.account: Account
+        self.poller: AccountPoller
+        self._expects_internal = False
+        self._exceptions: LoggedExceptions | None = None
         self._task: asyncio.Task[None] | None = None
-        self._committed: Callable[[float], None] = _nothing
+        self._committed: Callable[[float], None] = _ignore_commit
 
     async def __aenter__(self) -> Self:
         self.start()
@@ -184,14 +227,17 @@ class Rig:
     def configure(
         self, account: Mapping[str, Any] | None = None, sections: Mapping[str, Any] | None = None
     ) -> None:
-        """What the next start is to go by."""
+        """Set the configuration of the next start."""
         self.config = configured(self.path.parent, account or {}, sections or {})
 
-    def build(self) -> Account:
-        """Open the ledger and put an account together, not yet polling."""
+    def build(self) -> AccountPoller:
+        """Open the ledger and build the poller, without polling yet."""
         config = self.config.accounts[0]
-        if self.beside is None:
-            self._held: dict[str, dict[LabelValues, Any]] = {}
+        if self._exceptions is None:
+            self._exceptions = LoggedExceptions(config.name)
+            self._exceptions.install()
+        if self.ledger_of is None:
+            self._samples: dict[str, dict[LabelValues, Any]] = {}
             self.ledger = Ledger.open(
                 self.path,
                 clock=self.clock,
@@ -199,23 +245,23 @@ class Rig:
                 on_commit=self._on_commit,
             )
         else:
-            self._held, self.ledger = self.beside._held, self.beside.ledger
+            self._samples, self.ledger = self.ledger_of._samples, self.ledger_of.ledger
         self.budget = Budget(
-            config.name, config.requests_per_hour, self.ledger, self.clock, self.heard
+            config.name, config.requests_per_hour, self.ledger, self.clock, self.telemetry
         )
         self.client = Client(
             config.name,
             config.base_url,
             lambda: self.key,
             budget=self.budget,
-            telemetry=self.heard,
+            telemetry=self.telemetry,
             clock=self.clock,
             timeout=config.timeout,
             page_size=config.page_size,
-            transport=Distant(self.app, self.latency),
+            transport=DelayedTransport(self.app, self.latency),
             jitter=lambda: 0.5,
         )
-        self.account = Account(
+        self.poller = AccountPoller(
             config=config,
             poll=self.config.poll,
             retention=self.config.state.retention,
@@ -223,30 +269,55 @@ class Rig:
             client=self.client,
             budget=self.budget,
             ledger=self.ledger,
-            statuses=Statuses(self.config.metrics.status_map),
-            telemetry=self.heard,
-            gauges=self.shown,
+            status_words=StatusWords(self.config.metrics.status_map),
+            telemetry=self.telemetry,
+            gauges=self.gauges,
             clock=self.clock,
             series_limit=self.series_limit,
         )
-        return self.account
+        return self.poller
 
     def start(self) -> None:
-        """Start polling, in the very ledger where a rig before left off."""
+        """Start polling, in the same ledger as before."""
         self.build()
-        self._task = asyncio.create_task(self.account.run())
+        self._task = asyncio.create_task(self.poller.run())
 
     async def stop(self) -> None:
-        """Stop in an orderly way. Stopping twice does no harm."""
+        """Stop in an orderly way. A second call does nothing.
+
+        Raises:
+            AssertionError: a cycle, a sweep or a collector failed with the reason `internal`.
+        """
         await self._cancel()
         self.budget.close()
-        if self.beside is None:
+        if self.ledger_of is None:
             self.ledger.close()
+        self._check_internal_failures()
+
+    def expect_internal(self) -> None:
+        """Let the test pass although a bug is injected that ends cycles or sweeps."""
+        self._expects_internal = True
+
+    def _check_internal_failures(self) -> None:
+        """Raise after a failure that nobody expected, once."""
+        logged: list[tuple[str, BaseException | None]] = []
+        if self._exceptions is not None:
+            self._exceptions.remove()
+            logged = self._exceptions.found
+            self._exceptions = None
+        failed = self.telemetry.take_internal_failures()
+        if self._expects_internal or not (logged or failed):
+            return
+        parts = ", ".join(failed) or "a background task or the handling of a failure"
+        causes = [f"{event}: {type(error).__name__}: {error}" for event, error in logged]
+        unknown = [] if causes else ["its exception was not logged"]
+        message = [f"failed with the reason internal: {parts}", *dict.fromkeys(causes), *unknown]
+        raise AssertionError("\n".join(message)) from (logged[0][1] if logged else None)
 
     async def kill(self, commits: int = 0) -> None:
-        """Stop as a power cut would, once the ledger has committed so many transactions more.
+        """Stop as in a power cut, after so many more commits of the ledger.
 
-        What its files hold at that instant is all that is left.
+        Only what the files of the ledger contain at that moment is left.
         """
         if commits:
             cut = asyncio.Event()
@@ -260,7 +331,7 @@ class Rig:
             self._commits = 0
             self._committed = committed
             await cut.wait()
-            self._committed = _nothing
+            self._committed = _ignore_commit
         else:
             self._copy()
         await self.stop()
@@ -286,19 +357,19 @@ class Rig:
         await self.client.aclose()
 
     async def sleep(self, seconds: float) -> None:
-        """Let time pass; a polling task that died says so."""
+        """Let time pass. Raise what ended the polling task, if it ended."""
         await asyncio.sleep(seconds)
         if self._task is not None and self._task.done():
             self._task.result()
 
     def counted(self, metric: str = "runtype_records_finished_total") -> dict[LabelValues, float]:
-        """A counter's series that are not 0, the account's label left out."""
+        """Return the series of a counter that are not 0, without the account label."""
         return {labels: value for labels, value in self.series(metric).items() if value}
 
     def series(self, metric: str) -> dict[LabelValues, float]:
-        """A counter's series, or a histogram's counts, the account's label left out and accounts pooled."""
+        """Return a counter's series, or a histogram's counts, summed over the accounts."""
         for name, changed in self.ledger.snapshot().families.items():
-            held = self._held.setdefault(name, {})
+            held = self._samples.setdefault(name, {})
             for labels, sample in changed.items():
                 if sample is None:
                     del held[labels]
@@ -309,12 +380,12 @@ class Rig:
                     else sample.value
                 )
         pooled: Counter[LabelValues] = Counter()
-        for labels, value in self._held.get(metric, {}).items():
+        for labels, value in self._samples.get(metric, {}).items():
             pooled[labels[1:]] += value
         return dict(pooled)
 
     def truth(self) -> dict[LabelValues, float]:
-        """What the world knows of final results, in the shape of `counted`."""
+        """Return the final results that the simulator knows, in the shape of `counted`."""
         return {
             tuple(key): float(count)
             for key, count in self.world.truth(self.clock.now()).items()
@@ -322,37 +393,37 @@ class Rig:
         }
 
     def run_truth(self) -> dict[LabelValues, float]:
-        """What the world knows of runs that ended, in the shape of `counted`."""
+        """Return the ended runs that the simulator knows, in the shape of `counted`."""
         return {
             tuple(key): float(count)
             for key, count in self.world.truth_runs(self.clock.now()).items()
         }
 
-    def held(self, batch_id: str) -> Batch:
-        """A batch as the ledger holds it."""
+    def batch(self, batch_id: str) -> Batch:
+        """Return a batch as it is in the ledger."""
         return self.ledger.lookup((batch_id,))[batch_id]
 
     def view(self, batch_id: str) -> BatchView:
-        """A batch as its gauges show it."""
-        return self.shown.batches[BatchRef(self.config.accounts[0].name, batch_id)]
+        """Return a batch as its gauges show it."""
+        return self.gauges.batches[BatchRef(self.config.accounts[0].name, batch_id)]
 
-    def open(self) -> set[str]:
-        """The batches that are followed."""
+    def open_batches(self) -> set[str]:
+        """Return the ids of the open batches."""
         return {batch.ref.id for batch in self.ledger.open_batches(self.config.accounts[0].name)}
 
     def requests(self) -> Counter[str]:
-        """Requests by operation that the simulator has been asked so far."""
+        """Return how many requests the simulator has received so far, by operation."""
         return Counter(self.app.state.requests.counts)
 
-    async def asked(self, seconds: float) -> Counter[str]:
-        """Let time pass. The requests of that time by operation."""
+    async def requests_during(self, seconds: float) -> Counter[str]:
+        """Let time pass. Return the number of requests in that time, by operation."""
         before = self.requests()
         await self.sleep(seconds)
         return self.requests() - before
 
 
 def configured(folder: Path, account: Mapping[str, Any], sections: Mapping[str, Any]) -> Config:
-    """A configuration of one account on loopback, loaded the way the exporter loads it."""
+    """Return the configuration of one account on loopback, loaded as the exporter loads it."""
     usual = {
         "name": "acme",
         "base_url": "http://127.0.0.1:1",

@@ -1,8 +1,8 @@
-"""Virtual time: an event loop whose time jumps to the next timer, and a wall clock with it.
+"""Virtual time: an event loop that never sleeps, and a wall clock that runs with it.
 
-The loop's selector never sleeps: if nothing is ready, it moves the loop's time to the next timer,
-so that a month takes seconds. Sockets still work, but real time does not pass while they are waited
-for, so a test over real sockets needs an ordinary loop.
+If nothing is ready, the selector of the loop moves the time of the loop to the next timer. Sockets
+work, but real time does not pass while the loop waits for them. So a test over real sockets needs
+an ordinary loop.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 STUCK_AFTER = 5.0
-"""Real seconds that a loop without any timer waits for a thread or a socket before it is declared
+"""A loop without any timer waits this long for a thread or a socket, in real seconds; then it is
 stuck."""
 
 
-class _Selector(selectors.DefaultSelector):  # type: ignore[valid-type,misc]  # the platform chooses the class
-    """Reports what is ready at once, and otherwise lets the loop's time jump."""
+# The platform chooses the base class.
+class _Selector(selectors.DefaultSelector):  # type: ignore[valid-type,misc]
+    """A selector that returns what is ready, and else moves the time of the loop."""
 
     loop: VirtualLoop
 
@@ -40,7 +41,7 @@ class _Selector(selectors.DefaultSelector):  # type: ignore[valid-type,misc]  # 
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop that starts at second 0 and whose sleeps cost nothing."""
+    """An event loop that starts at second 0 and whose sleeps take no real time."""
 
     def __init__(self) -> None:
         selector = _Selector()
@@ -51,7 +52,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._clock_resolution = 1e-6
 
     def time(self) -> float:
-        """Seconds since the loop was made."""
+        """Return the seconds since the loop was made."""
         return self._virtual_now
 
     def advance(self, seconds: float) -> None:
@@ -60,9 +61,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class VirtualClock:
-    """Wall time that runs with a loop's time.
+    """A wall clock that runs with the time of a loop.
 
-    `jump` sets it wrong, as an administrator or a time server would.
+    `jump` changes it, as an administrator or a time server would.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, start: float) -> None:
@@ -70,11 +71,11 @@ class VirtualClock:
         self._offset = start - loop.time()
 
     def now(self) -> float:
-        """Seconds since the Unix epoch."""
+        """Return the seconds since the Unix epoch."""
         return self._loop.time() + self._offset
 
     def jump(self, seconds: float) -> None:
-        """Move the wall clock alone."""
+        """Move the wall clock, but not the time of the loop."""
         self._offset += seconds
 
 

@@ -1,0 +1,1 @@
+"""Reads that no cycle and no sweep waits for: usage, sparklines and costs."""

@@ -1,0 +1,138 @@
+"""The `schedule` and `flow` labels: names if there are names, fixed in the ledger at first use.
+
+The labels of a running batch must not change, since its series would restart. So the labels of a
+batch freeze with its first rows. If the series limit allows no other label set, they freeze as one
+label set that all such batches share: totals stay exact, only the detail is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from runtype_exporter.catalogue import RECORDS_ABANDONED, SCHEDULE_RUNS_FINISHED
+from runtype_exporter.ledger import Ledger
+from runtype_exporter.model import OVERFLOW, Batch, Labels, LabelValues
+from runtype_exporter.protocols import SeriesLimit
+from runtype_exporter.runtype import ResultRow
+
+MOST_REMEMBERED = 10_000
+"""So many label sets beyond the series limit are remembered as counted. Further ones may be counted
+twice as pooled label sets."""
+
+
+class NoSeriesLimit:
+    """A series limit that is never reached: none is configured."""
+
+    # The protocol names the parameter.
+    def has_room(self, promised: int = 0) -> bool:  # noqa: ARG002
+        """Return True."""
+        return True
+
+    def overflowed(self) -> None:
+        """Do nothing: never called, because `room` is always true."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelTable:
+    """The labels of one account's schedules, flows and batches."""
+
+    account: str
+    ledger: Ledger
+    series_limit: SeriesLimit = field(default_factory=NoSeriesLimit)
+    _overflowed: set[LabelValues] = field(default_factory=set, init=False)
+
+    def named(self, schedule_id: str) -> bool:
+        """Return whether the schedule has a label already."""
+        return self.ledger.known_label(self.account, "schedule", schedule_id) is not None
+
+    def known_name(self, schedule_id: str) -> str | None:
+        """Return the last known name of the schedule by its label, None if that is its id."""
+        label = self.ledger.known_label(self.account, "schedule", schedule_id)
+        return None if label == schedule_id else label
+
+    def schedule(self, schedule_id: str, name: str | None = None) -> str:
+        """Return the label of a schedule, "" for no schedule. Fix it now if it has none.
+
+        A new name is a rename.
+        """
+        return self.ledger.label(self.account, "schedule", schedule_id, name) if schedule_id else ""
+
+    def listed(self, schedule_ids: Iterable[str]) -> set[str]:
+        """Return the labels of these schedules, as far as they have one."""
+        labels = (
+            self.ledger.known_label(self.account, "schedule", schedule_id)
+            for schedule_id in schedule_ids
+        )
+        return {label for label in labels if label is not None}
+
+    def run(self, schedule_id: str, name: str | None, promised: set[str]) -> str:
+        """Return the schedule label under which runs are counted.
+
+        That is the label of the schedule or, if the series limit is reached, the shared one.
+        `promised` are new labels that were returned before and have no series in the ledger yet. A
+        new label is added to it.
+        """
+        label = self.schedule(schedule_id, name)
+        if label in promised or self.ledger.has_series(
+            SCHEDULE_RUNS_FINISHED.name, (self.account, label, "success")
+        ):
+            return label
+        if not self._admitted((label,), len(promised)):
+            return OVERFLOW
+        promised.add(label)
+        return label
+
+    def freeze(self, batch: Batch, rows: Iterable[ResultRow] = ()) -> Batch:
+        """Return the batch with its labels frozen.
+
+        A batch has one flow: the flow of its run, else of the first row that names one.
+        """
+        flow_id = batch.flow_id
+        flow_name = batch.flow_name
+        for row in rows:
+            if row.flow_id and flow_id in ("", row.flow_id):
+                flow_id, flow_name = row.flow_id, row.flow_name or flow_name
+                break
+        flow = (
+            self.ledger.label(self.account, "flow", flow_id, flow_name or None)
+            if flow_id
+            else flow_name
+        )
+        labels = Labels(self.schedule(batch.schedule), flow)
+        counted = self.ledger.has_series(RECORDS_ABANDONED.name, (self.account, *labels))
+        if not (counted or self._admitted(labels, 0)):
+            labels = Labels(OVERFLOW, OVERFLOW)
+        return replace(batch, labels=labels, flow_id=flow_id, flow_name=flow_name)
+
+    def shown(self, batch: Batch) -> Labels:
+        """Return the labels for the gauges of a batch: the frozen ones, else what is known so far.
+
+        This fixes no label.
+        """
+        if batch.labels is not None:
+            return batch.labels
+        schedule = (
+            self.ledger.known_label(self.account, "schedule", batch.schedule)
+            if batch.schedule
+            else ""
+        )
+        flow = (
+            self.ledger.known_label(self.account, "flow", batch.flow_id)
+            if batch.flow_id
+            else batch.flow_name
+        )
+        return Labels(
+            batch.schedule if schedule is None else schedule,
+            batch.flow_id if flow is None else flow,
+        )
+
+    def _admitted(self, labels: LabelValues, promised: int) -> bool:
+        """Return whether a new label set may have its own series. Report each refused one once."""
+        if self.series_limit.has_room(promised):
+            return True
+        if labels not in self._overflowed:
+            if len(self._overflowed) < MOST_REMEMBERED:
+                self._overflowed.add(labels)
+            self.series_limit.overflowed()
+        return False

@@ -1,0 +1,90 @@
+"""Runs that work on records without a batch id.
+
+When such a run has ended, its results are swept once, as if they belonged to a batch. Only the
+exporter knows this batch: no list and no status read shows it, it has no gauges and is not counted
+as a batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import structlog
+
+from runtype_exporter.model import Batch, Probe, Run, Sweep
+from runtype_exporter.polling.status_words import normalise, parse_time
+from runtype_exporter.runtype import Client, OffsetPagination, Priority, ResultsPage, RunRow
+
+_log = structlog.get_logger()
+
+
+def results_batch_id(run_id: str) -> str:
+    """Return the batch id under which the ledger stores the results of a run."""
+    return f"run/{run_id}"
+
+
+def results_operation(batch: Batch) -> str:
+    """Return the name of the operation that reads the results of a batch."""
+    return "run_results" if batch.run else "results"
+
+
+def results_batch(own: Batch, run: Run, row: RunRow, now: float) -> dict[str, Batch]:
+    """Return the batch that stands for the results of a run, by its id.
+
+    It is made from `own`, a new batch. The result is empty if the run has not ended, has a batch or
+    counts no records. The run of an agent counts none: absent is not zero.
+    """
+    if run.outcome is None or run.batch or not row.total_records:
+        return {}
+    batch = replace(
+        own,
+        run=run.id,
+        schedule=run.schedule,
+        flow_id=row.flow_id or "",
+        started=parse_time(row.started_at),
+        completed=parse_time(row.completed_at),
+        probes={
+            "run": Probe(
+                normalise(row.status), row.total_records, row.processed_records, row.failed_records
+            )
+        },
+        ended=now,
+    )
+    return {batch.ref.id: batch}
+
+
+async def read_page(
+    client: Client, batch: Batch, offset: int, *, priority: Priority, status: str | None
+) -> ResultsPage:
+    """Read a page of results of a batch, or of the run that the batch stands for.
+
+    It is not documented whether the results of a run support an offset. If the answer is for
+    another offset, nothing beyond the first page can be read, so an empty last page is returned.
+
+    Raises:
+        ApiError: the page could not be read.
+    """
+    if not batch.run:
+        return await client.results(batch.ref.id, offset, priority=priority, status=status)
+    page = await client.run_results(batch.run, offset, priority=priority)
+    where = page.pagination
+    if where.offset in (None, offset):
+        return page
+    _log.info(
+        "a run's results heed no offset",
+        account=batch.ref.account,
+        run=batch.run,
+        total=where.total,
+    )
+    return ResultsPage([], OffsetPagination(total=where.total, has_more=False, offset=offset))
+
+
+def repeats_first_page(batch: Batch, before: Sweep) -> bool:
+    """Return whether the last page of a run's results was its first page again.
+
+    `before` is the sweep before that page. Rows of an ended run do not move, so a later page
+    without any new row means that the API ignores the offset without saying so.
+    """
+    if not batch.run or batch.sweep is None or before.offset == 0:
+        return False
+    return batch.sweep.seen.distinct == before.seen.distinct

@@ -1,0 +1,56 @@
+"""New batches of an account, its horizon, and warnings of what another account counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import structlog
+
+from runtype_exporter.clock import Clock
+from runtype_exporter.ledger import Ledger
+from runtype_exporter.model import Batch, BatchRef, Horizon
+
+MOST_WARNED = 10_000
+"""At most so many batches and runs of other accounts are warned of."""
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class AccountBatches:
+    """Makes the batches of one account. `lookback` is in seconds."""
+
+    account: str
+    lookback: float
+    ledger: Ledger
+    clock: Clock
+    _warned: set[str] = field(default_factory=set, init=False)
+
+    def horizon(self) -> Horizon:
+        """Return the horizon of the account. The first call ever fixes it.
+
+        Raises:
+            LedgerError: it could not be stored.
+        """
+        return self.ledger.horizon(self.account, lookback=self.lookback)
+
+    def new(self, batch_id: str, horizon: Horizon, *, created: float | None) -> Batch:
+        """Return a new batch, not stored yet, with a guard if it may be older than the horizon."""
+        guard = horizon.at if created is None or created < horizon.at else None
+        return Batch(
+            ref=BatchRef(self.account, batch_id),
+            seen=self.clock.now(),
+            created=created,
+            guard=guard,
+        )
+
+    def warn_other_owner(self, owner: str, what: str, key: str) -> None:
+        """Log once that another account counts this batch or run."""
+        if key not in self._warned and len(self._warned) < MOST_WARNED:
+            self._warned.add(key)
+            _log.warning(
+                f"{what} is counted by another account already",
+                account=self.account,
+                owner=owner,
+                **{what: key},
+            )

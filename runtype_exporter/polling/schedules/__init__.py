@@ -1,0 +1,1 @@
+"""When schedules are due, whether they start on time, and the gauges of schedules."""

@@ -1,0 +1,193 @@
+"""Whether schedules start when they are due.
+
+Each due time is judged once: when its delay is over and the runs were read after that. The rules at
+the top are pure. `StartChecks` at the bottom stores what they need in the ledger, so that no due
+time is lost or judged twice after a restart or a downtime.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import structlog
+
+from runtype_exporter.catalogue import SCHEDULE_STARTS, START_RESULTS
+from runtype_exporter.ledger import Ledger
+from runtype_exporter.model import Delta, Run, Schedule, Series
+from runtype_exporter.polling.batches.labels import LabelTable
+from runtype_exporter.polling.schedules.due_times import EARLY, SKEW, due_times, observe, unlisted
+from runtype_exporter.runtype import ScheduleRow
+
+DEFAULT_DELAY = 900.0
+"""How late a start may be without a freshness objective for its schedule, in seconds."""
+
+StartResult = Literal["on_time", "late", "missed", "failed"]
+
+_log = structlog.get_logger()
+
+
+def match_runs(due: Sequence[float], runs: Sequence[Run], reach: float) -> dict[float, Run]:
+    """Return the run of each due time. Both are in order of time.
+
+    A run goes to the newest due time before it that has no run yet. This way a missed start does
+    not shift every later run by one. A run that was created more than `reach` seconds after each
+    such due time was started by somebody else.
+    """
+    matched: dict[float, Run] = {}
+    for run in runs:
+        if run.created is None:
+            continue
+        for index in range(bisect_right(due, run.created + EARLY) - 1, -1, -1):
+            at = due[index]
+            if run.created > at + reach:
+                break
+            if at not in matched:
+                matched[at] = run
+                break
+    return matched
+
+
+def start_result(run: Run | None, latest: float) -> StartResult:
+    """Return how a start went that had to begin at `latest` or before."""
+    if run is None:
+        return "missed"
+    if run.started is None:
+        return "failed" if run.outcome == "failure" else "late"
+    return "on_time" if run.started <= latest else "late"
+
+
+def judge(
+    schedule: Schedule, runs: Sequence[Run], delay: float, *, read: float, now: float
+) -> tuple[Schedule, Counter[StartResult]]:
+    """Judge the due times whose delay was over when the runs were `read`.
+
+    Return the schedule without these due times, and how they went. `runs` are the runs of the
+    schedule as of now, in order of creation. Due times that are only expected take their runs like
+    the others, but are not judged.
+    """
+    ready = sum(at + delay <= read for at in schedule.due)
+    expected = [*schedule.due, *due_times(schedule, now + SKEW)]
+    before = set(schedule.taken)
+    matched = match_runs(expected, [run for run in runs if run.id not in before], reach=2 * delay)
+    results: Counter[StartResult] = Counter()
+    for at in schedule.due[:ready]:
+        if at in matched or not schedule.vanished:
+            results[start_result(matched.get(at), at + delay)] += 1
+    left = schedule.due[ready:]
+    taken = {*before, *(matched[at].id for at in schedule.due[:ready] if at in matched)}
+    oldest = (left[0] if left else schedule.until) - EARLY
+    still = tuple(
+        run.id
+        for run in runs
+        if run.id in taken and run.created is not None and run.created >= oldest
+    )
+    return replace(schedule, due=left, taken=still), results
+
+
+@dataclass(slots=True)
+class StartChecks:
+    """The start checks of one account.
+
+    A schedule that another account observed within `retention` seconds is left to that account.
+    """
+
+    account: str
+    retention: float
+    ledger: Ledger
+    labels: LabelTable
+
+    async def observe(self, rows: Sequence[ScheduleRow], *, began: float, now: float) -> None:
+        """Store the schedules that are followed, from a full read between `began` and `now`.
+
+        Yield to the event loop after each schedule: after a long downtime, finding what fell due
+        takes a while.
+
+        Raises:
+            LedgerError: nothing was stored.
+        """
+        stored = self.ledger.schedules
+        observed: list[Schedule] = []
+        increments: dict[Series, float] = {}
+        promised: set[str] = set()
+        for row in rows:
+            before = stored.get(row.id)
+            if before is not None and before.account != self.account:
+                if now - before.until < self.retention:
+                    continue
+                before = None
+            after = observe(before, self.account, row, began=began, now=now)
+            observed.append(after)
+            await asyncio.sleep(0)
+            if after.cron or after.run_at is not None:
+                increments |= self._increments(row.id, {}, promised)
+        listed = {row.id for row in rows}
+        lost = [schedule for schedule in self._own(stored) if schedule.id not in listed]
+        observed += [unlisted(schedule, now) for schedule in lost]
+        self.ledger.settle(Delta(increments=increments), observed=observed)
+
+    async def judge(self, *, read: float, now: float) -> None:
+        """Judge each start that had to happen before `read`, when a read of the runs began.
+
+        Yield to the event loop after each schedule.
+
+        Raises:
+            LedgerError: nothing was judged.
+        """
+        unjudged = [schedule for schedule in self._own(self.ledger.schedules) if schedule.due]
+        delays = {schedule.id: self._delay(schedule.id) for schedule in unjudged}
+        waiting = [
+            schedule for schedule in unjudged if schedule.due[0] + delays[schedule.id] <= read
+        ]
+        if not waiting:
+            return
+        runs: dict[str, list[Run]] = {schedule.id: [] for schedule in waiting}
+        for run in self.ledger.runs_since(min(schedule.due[0] for schedule in waiting) - EARLY):
+            if run.schedule in runs:
+                runs[run.schedule].append(run)
+        judged: list[Schedule] = []
+        increments: dict[Series, float] = {}
+        promised: set[str] = set()
+        for schedule in waiting:
+            after, results = judge(
+                schedule, runs[schedule.id], delays[schedule.id], read=read, now=now
+            )
+            judged.append(after)
+            for series, step in self._increments(schedule.id, results, promised).items():
+                # Beyond the series limit, schedules share a label.
+                increments[series] = increments.get(series, 0.0) + step
+            self._log_failures(schedule.id, results)
+            await asyncio.sleep(0)
+        self.ledger.settle(Delta(increments=increments), observed=judged)
+
+    def _own(self, schedules: Mapping[str, Schedule]) -> list[Schedule]:
+        return [schedule for schedule in schedules.values() if schedule.account == self.account]
+
+    def _delay(self, schedule_id: str) -> float:
+        label = self.ledger.known_label(self.account, "schedule", schedule_id) or schedule_id
+        delay = self.ledger.objectives.max_delay(label)
+        return DEFAULT_DELAY if delay is None else delay
+
+    def _increments(
+        self, schedule_id: str, results: Mapping[StartResult, int], promised: set[str]
+    ) -> dict[Series, float]:
+        label = self.labels.schedule(schedule_id)
+        if not self.ledger.has_series(
+            SCHEDULE_STARTS.name, (self.account, label, START_RESULTS[0])
+        ):
+            label = self.labels.run(schedule_id, None, promised)
+        # The words of the catalogue are those of StartResult.
+        return {
+            (SCHEDULE_STARTS.name, (self.account, label, result)): float(results.get(result, 0))  # type: ignore[call-overload]
+            for result in START_RESULTS
+        }
+
+    def _log_failures(self, schedule_id: str, results: Mapping[StartResult, int]) -> None:
+        bad = {result: count for result, count in results.items() if result != "on_time"}
+        if bad:
+            label = self.ledger.known_label(self.account, "schedule", schedule_id)
+            _log.warning("starts not on time", account=self.account, schedule=label, **bad)

@@ -1,0 +1,148 @@
+"""Translate the API's words and rows: status words to outcomes, timestamps to seconds. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from runtype_exporter.model import Outcome, Result
+from runtype_exporter.runtype import ResultRow, Unparseable, parse_timestamp
+
+STATUS_LENGTH = 64
+"""Longer status words are cut at this many characters. They are stored in the ledger and used as
+label values, and no real one is that long."""
+
+EARLIEST = 1_420_070_400.0
+"""2015-01-01T00:00:00Z. An earlier time (the year 1, the epoch) is how programs write "no time"."""
+_YEAR = "2015"
+
+_WORDS: Mapping[str, Outcome | None] = {
+    **dict.fromkeys(("completed", "success", "succeeded"), "success"),
+    **dict.fromkeys(("failed", "error", "errored", "timeout", "timed_out"), "failure"),
+    **dict.fromkeys(("cancelled", "canceled", "skipped"), "cancelled"),
+    **dict.fromkeys(
+        (
+            "pending",
+            "queued",
+            "scheduled",
+            "created",
+            "running",
+            "processing",
+            "in_progress",
+            "started",
+        )
+    ),
+}
+_QUEUED = frozenset({"pending", "queued", "scheduled", "created"})
+_STATES: Mapping[Outcome, str] = {
+    "success": "completed",
+    "failure": "failed",
+    "cancelled": "cancelled",
+    "unknown": "unknown",
+}
+
+
+def normalise(status: str) -> str:
+    """Return a status word in the form in which it is compared and stored."""
+    return status.strip().casefold()[:STATUS_LENGTH]
+
+
+class StatusWords:
+    """The meanings of status words.
+
+    The API documents no complete set (its statuses are plain strings), so the configuration may add
+    words.
+    """
+
+    def __init__(self, status_map: Mapping[str, str] | None = None) -> None:
+        added = {
+            normalise(word): None if meaning == "unfinished" else meaning
+            for word, meaning in (status_map or {}).items()
+        }
+        # The configuration checked the meanings.
+        self._words: Mapping[str, Outcome | None] = {**_WORDS, **added}  # type: ignore[dict-item]
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Return every word with a meaning. These may become label values without a cap."""
+        return frozenset(self._words)
+
+    def outcome(self, status: str, *, ended: bool) -> Outcome | None:
+        """Return the outcome of a normalised word, None for unfinished.
+
+        A word without a meaning is final if the API gave an end time.
+        """
+        if status in self._words:
+            return self._words[status]
+        return "unknown" if ended else None
+
+    def state(self, status: str, *, ended: bool) -> str:
+        """Return a batch's state: one word of the catalogue's closed set."""
+        outcome = self.outcome(status, ended=ended)
+        if outcome is not None:
+            return _STATES[outcome]
+        if status in _QUEUED:
+            return "queued"
+        return "running" if status in self._words else "unknown"
+
+    def results(self, rows: Iterable[ResultRow]) -> list[Result]:
+        """Return the results that one page of rows describes.
+
+        A final result without both times, or that ends before its creation, has a `fault`.
+        """
+        return [self._result(row) for row in rows]
+
+    def _result(self, row: ResultRow) -> Result:
+        status = row.status if row.status in self._words else normalise(row.status)
+        executed = row.executed_at if has_timestamp(row.executed_at) else None
+        failed = row.failed_at if has_timestamp(row.failed_at) else None
+        outcome = self.outcome(status, ended=executed is not None or failed is not None)
+        if outcome is None:
+            return Result(
+                row.record_result_id,
+                row.record_id,
+                status,
+                None,
+                parse_time(row.created_at),
+                None,
+                "",
+            )
+        first, second = (failed, executed) if outcome == "failure" else (executed, failed)
+        end = second if first is None else first
+        created, finished = parse_time(row.created_at), parse_time(end)
+        fault = ""
+        if created is None or finished is None:
+            fault = "missing" if end is None or not has_timestamp(row.created_at) else "unparseable"
+        elif finished < created:
+            fault = "negative"
+        return Result(
+            row.record_result_id, row.record_id, status, outcome, created, finished, fault
+        )
+
+
+def parse_time(text: object) -> float | None:
+    """Return a timestamp of the API in seconds since the Unix epoch.
+
+    None if there is no timestamp, if it cannot be parsed, or if it lies before `EARLIEST`.
+    """
+    try:
+        moment = parse_timestamp(text)
+    except Unparseable:
+        return None
+    return None if moment is None or moment < EARLIEST else moment
+
+
+def has_timestamp(text: object) -> bool:
+    """Return whether a timestamp is given, even one that cannot be parsed.
+
+    A time before `EARLIEST` counts as not given.
+    """
+    if text is None:
+        return False
+    # A shortcut for nearly all timestamps: a row has up to three.
+    if isinstance(text, str) and text > _YEAR:
+        return True
+    try:
+        moment = parse_timestamp(text)
+    except Unparseable:
+        return True
+    return moment is not None and moment >= EARLIEST

@@ -1,0 +1,1 @@
+"""Read all result pages of a batch."""

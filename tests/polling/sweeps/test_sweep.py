@@ -1,0 +1,155 @@
+"""The rules of a sweep: its prefix, its tally, its end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from runtype_exporter.model import Batch, BatchRef, Labels, Picture, Probe, Result, Seen
+from runtype_exporter.polling.batches.lifecycle import dirty
+from runtype_exporter.polling.sweeps import sweep
+
+BATCH = Batch(
+    ref=BatchRef("acme", "b1"),
+    seen=0.0,
+    labels=Labels("", "flow"),
+    probes={"run": Probe("running", 9, 1, 0)},
+)
+
+
+def result(key: str, outcome: str | None = "success") -> Result:
+    return Result(
+        key,
+        f"record {key}",
+        "completed" if outcome else "running",
+        outcome,
+        1.0,
+        2.0 if outcome else None,
+        "",
+    )
+
+
+def results(word: str, outcome: str | None = "success") -> list[Result]:
+    return [result(letter, outcome) for letter in word]
+
+
+def seen_of(rows: list[Result]) -> Seen:
+    return Seen(distinct=len(rows), unfinished=sum(row.outcome is None for row in rows))
+
+
+def advanced(batch: Batch, *pages: list[Result], total: int) -> Batch:
+    for page in pages:
+        batch = sweep.advance(batch, seen_of(page), page, total)
+    return batch
+
+
+def test_the_final_prefix_grows_until_the_first_row_that_is_not_final():
+    batch = advanced(
+        sweep.begin(BATCH, 5.0, full=False),
+        results("ab"),
+        results("cd"),
+        [*results("e"), result("f", None)],
+        total=8,
+    )
+    assert (batch.prefix.offset, batch.prefix.end, batch.prefix.seen.distinct) == (2, 4, 4)
+    batch = advanced(batch, results("gh"), total=8)
+    assert batch.prefix.end == 4
+    assert (batch.sweep.offset, batch.sweep.seen.distinct, batch.sweep.growing) == (8, 8, False)
+
+
+def test_an_empty_page_leaves_the_prefix_as_it_is():
+    batch = advanced(sweep.begin(BATCH, 5.0, full=False), results("ab"), [], total=2)
+    assert (batch.prefix.offset, batch.prefix.end) == (0, 2)
+
+
+def test_the_next_sweep_begins_at_the_prefixs_last_page_and_a_full_one_at_the_first_row():
+    batch = advanced(sweep.begin(BATCH, 5.0, full=False), results("ab"), results("cd"), total=4)
+    ended = sweep.finish(batch, 6.0)
+    following = sweep.begin(ended, 8.0, full=False).sweep
+    assert (following.full, following.offset, following.number, following.before) == (
+        False,
+        2,
+        2,
+        BATCH.probes,
+    )
+    full = sweep.begin(ended, 8.0, full=True)
+    assert (full.sweep.full, full.sweep.offset, full.prefix) == (True, 0, None)
+
+
+def test_a_prefix_stands_while_its_last_page_begins_with_the_same_final_rows():
+    prefix = advanced(sweep.begin(BATCH, 5.0, full=False), results("ab"), total=2).prefix
+    assert sweep.prefix_unchanged(prefix, [*results("ab"), result("c", None)])
+    assert not sweep.prefix_unchanged(prefix, results("ba"))
+    assert not sweep.prefix_unchanged(prefix, results("a"))
+    assert not sweep.prefix_unchanged(prefix, [result("a"), result("b", "failure")])
+    assert not sweep.prefix_unchanged(prefix, [result("a"), result("b", None)])
+
+
+def test_status_words_beyond_the_cap_are_pooled():
+    many = Seen(statuses={f"word {number}": 1 for number in range(sweep.MOST_WORDS)})
+    merged = sweep.merge_tallies(many, Seen(statuses={"word 0": 2, "new": 3, "newer": 4}))
+    assert len(merged.statuses) == sweep.MOST_WORDS + 1
+    assert (merged.statuses["word 0"], merged.statuses[sweep.OTHER]) == (3, 7)
+
+
+def test_what_two_pages_showed_adds_up():
+    first = Seen(2, 1, {"a": 2}, last_finished=5.0, oldest_unfinished=None)
+    second = Seen(3, 2, {"a": 1, "b": 2}, last_finished=4.0, oldest_unfinished=3.0)
+    assert sweep.merge_tallies(first, second) == Seen(5, 3, {"a": 3, "b": 2}, 5.0, 3.0)
+    assert sweep.merge_tallies(Seen(), Seen()) == Seen()
+    assert sweep.merge_tallies(second, Seen(oldest_unfinished=2.0)).oldest_unfinished == 2.0
+
+
+def test_a_sweep_that_lacks_rows_is_repeated_once_and_keeps_the_old_snapshot():
+    old = Picture(at=1.0, total=2, seen=Seen(distinct=2))
+    batch = Batch(
+        ref=BATCH.ref,
+        seen=0.0,
+        picture=old,
+        drift=7,
+        probes=BATCH.probes,
+        failures=3,
+        retry_at=9.0,
+        missing_since=8.0,
+    )
+    again = sweep.finish(advanced(sweep.begin(batch, 5.0, full=False), results("ab"), total=3), 6.0)
+    assert (again.sweep.full, again.sweep.again, again.sweep.began, again.drift, again.prefix) == (
+        True,
+        True,
+        6.0,
+        7,
+        None,
+    )
+    ended = sweep.finish(advanced(again, results("ab"), total=3), 7.0)
+    assert (ended.sweep, ended.picture, ended.drift, ended.swept) == (None, old, 1, BATCH.probes)
+    assert (ended.failures, ended.retry_at, ended.missing_since) == (0, 0.0, None)
+
+
+def test_a_complete_sweep_is_the_new_snapshot():
+    batch = sweep.begin(
+        Batch(
+            ref=BATCH.ref,
+            seen=0.0,
+            swept={"summary": Probe("running", 1, 1, 0)},
+            probes=BATCH.probes,
+        ),
+        5.0,
+        full=True,
+    )
+    ended = sweep.finish(advanced(batch, results("abc"), total=2), 6.0)
+    assert (ended.picture, ended.drift) == (Picture(at=6.0, total=2, seen=Seen(distinct=3)), 1)
+    assert ended.swept == {"summary": Probe("running", 1, 1, 0), **BATCH.probes}
+
+
+def test_what_a_cycle_reads_during_a_sweep_is_not_taken_for_swept():
+    batch = sweep.begin(BATCH, 5.0, full=True)
+    read_since = replace(batch, probes={"run": Probe("running", 9, 5, 0)})
+    ended = sweep.finish(advanced(read_since, results("abc"), total=3), 6.0)
+    assert ended.swept == BATCH.probes
+    assert dirty(ended)
+
+
+def test_only_a_batch_with_a_sweep_can_finish_one():
+    with pytest.raises(ValueError, match="no sweep of this batch is under way"):
+        sweep.finish(BATCH, 1.0)
