@@ -66,7 +66,7 @@ class LedgerNewer(LedgerRefused):
             path,
             f"this ledger has format {found}, this exporter knows formats up to {known}",
             "Run the newer exporter again, or set state.path to another file. "
-            f"To go back, set it to the copy {path.name}.v{known}, if the upgrade made one; "
+            f"To go back, set it to the copy {path.resolve().name}.v{known}, if the upgrade made one; "
             "what was counted since then is not in it.",
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import traceback
 from dataclasses import dataclass
 
 from runtype_exporter.ledger import names, rows, schedules, series
@@ -51,9 +52,14 @@ def check(connection: sqlite3.Connection) -> None:
         NewerContent: a newer version wrote some of it.
         ValueError, TypeError, LookupError, AttributeError: a row is not what was written.
     """
-    rows.all_batches(connection)
-    rows.all_runs(connection)
-    read(connection)
+    try:
+        rows.all_batches(connection)
+        rows.all_runs(connection)
+        read(connection)
+    except Exception as error:
+        # A cursor in a frame would keep the connection open, and so the lock on the file.
+        traceback.clear_frames(error.__traceback__)
+        raise
 
 
 def _count_results(connection: sqlite3.Connection) -> int:
@@ -68,6 +74,11 @@ def _count_results(connection: sqlite3.Connection) -> int:
     ).fetchone()
     if unknown:
         raise NewerContent("an unknown state of a result")
+    (unknown,) = connection.execute(
+        f"SELECT count(*) FROM adoptions WHERE outcome NOT IN ({codes})"  # noqa: S608
+    ).fetchone()
+    if unknown:
+        raise NewerContent("an unknown outcome of an adopted result")
     if lost:
         raise LookupError("an adopted record has no adopter")
     return int(count)

@@ -1,13 +1,14 @@
 """Ledgers of earlier formats are brought to the present one, after a copy of them was made.
 
-Each step is the SQL and the code of its time: it must keep working when the present format moves on,
-so it takes nothing from `schema` or `codec`.
+Each step is the SQL and the code of its time: it must keep working when the present format moves
+on, so it takes nothing from `schema` or `codec`.
 """
 
 from __future__ import annotations
 
 import filecmp
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -16,41 +17,101 @@ from pathlib import Path
 
 import structlog
 
-from runtype_exporter.ledger.errors import LedgerUnusable
+from runtype_exporter.ledger.errors import LedgerDamaged, LedgerUnusable, name_of
+from runtype_exporter.ledger.files import companion, file_size
 
 _log = structlog.get_logger()
 
-SPACE_NEEDED = 2
-"""Free space that a migration needs, in sizes of the file: the copy, and SQLite's journal."""
+SPACE_NEEDED = 4
+"""Free space that a migration needs, in sizes of the ledger: for the copy, SQLite's journal and the
+new tables, which are filled before the old ones are dropped. Measured: 3.0 to 3.4."""
 SPARE = 1 << 20
-"""And bytes beyond that."""
+"""Free bytes that a migration needs beyond that."""
 
 
-def back_up(connection: sqlite3.Connection, path: Path, version: int) -> Path:
-    """Copy the ledger to `FILE.vVERSION` before it is migrated. Return the copy.
+def upgrade(
+    connection: sqlite3.Connection, path: Path, version: int, check: Callable[[], str]
+) -> None:
+    """Bring a ledger of an older format to the present one: a copy first, then all or nothing.
 
-    A copy that is there already is kept, and used where it is the same. The ledger must be locked and
-    in rollback-journal mode, so that all of it is in the one file.
+    The connection must hold the lock. It is left in rollback-journal mode, so that the new version
+    is in the file's header, where an exporter of the older version reads it. `check` returns what
+    is wrong with the migrated rows, "" if nothing.
 
     Raises:
-        LedgerUnusable: there is not enough free space for the copy and the migration.
-        sqlite3.Error, OSError: the copy could not be written.
+        LedgerRefused, sqlite3.Error: the ledger still has the older format.
     """
+    if version not in _STEPS:
+        raise LedgerDamaged(path, f"there is no format {version}")
     real = path.resolve()
-    size = real.stat().st_size
-    needed, free = size * SPACE_NEEDED + SPARE, shutil.disk_usage(real.parent).free
+    try:
+        expect_space(path, file_size(real) + file_size(companion(real, "-wal")))
+        connection.execute("PRAGMA journal_mode = DELETE")
+        copy = back_up(connection, real, version)
+    except OSError as error:
+        finding = f"it could not be copied before an upgrade of its format: {_reason(error)}"
+        raise LedgerUnusable(path, finding) from None
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        new = migrate(connection, version)
+        if finding := check():
+            raise LedgerDamaged(path, finding)
+        connection.execute("COMMIT")
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise LedgerDamaged(path, f"a row cannot be read: {type(error).__name__}") from None
+    except sqlite3.OperationalError as error:
+        # The statement does not fit the tables or, without a code, a text is no UTF-8. All other
+        # errors may be the disk's.
+        if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) != sqlite3.SQLITE_ERROR:
+            raise
+        raise LedgerDamaged(path, name_of(error)) from None
+    finally:
+        # After some errors, as of a full disk, SQLite has rolled back by itself.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    _log.info("ledger migrated", path=str(path), old=version, new=new, copy=str(copy))
+
+
+def expect_space(path: Path, size: int) -> None:
+    """Refuse to migrate a ledger of this size where there is too little free space.
+
+    Raises:
+        LedgerUnusable: there is too little.
+        OSError: the file system cannot be asked.
+    """
+    needed, free = size * SPACE_NEEDED + SPARE, shutil.disk_usage(path.resolve().parent).free
     if free < needed:
         finding = f"an upgrade of its format needs {needed} bytes of free space, there are {free}"
         raise LedgerUnusable(path, finding)
+
+
+def back_up(connection: sqlite3.Connection, real: Path, version: int) -> Path:
+    """Copy the ledger to `FILE.vVERSION` before it is migrated. Return the path of the copy.
+
+    Never replace another file: use one with the same content, else take the next free name. The
+    ledger must be locked and in rollback-journal mode, so that all of it is in the one file. `real`
+    is not a link. The copy is on disk when this returns.
+
+    Raises:
+        sqlite3.Error, OSError: the copy could not be written; nothing of it is left.
+    """
     unfinished = real.with_name(f"{real.name}.v{version}.unfinished")
-    unfinished.unlink(missing_ok=True)
-    # SQLite makes the copy over its own connection. Opening and closing the file here would give up
-    # the lock of this process on it (POSIX).
-    with closing(sqlite3.connect(unfinished, isolation_level=None)) as copy:
-        connection.backup(copy)
-    unfinished.chmod(real.stat().st_mode & 0o777)
-    copy_path = _copy_path(real, version, unfinished)
-    unfinished.replace(copy_path)
+    _remove(unfinished)
+    try:
+        # Users who may not read the ledger must not read its copy, not even while it is written.
+        unfinished.touch(mode=0o600, exist_ok=False)
+        # SQLite makes the copy over its own connection. Opening and closing the file here would end
+        # the lock of this process on it (POSIX).
+        with closing(sqlite3.connect(unfinished, isolation_level=None)) as copy:
+            connection.backup(copy)
+        unfinished.chmod(real.stat().st_mode & 0o777)
+        _sync(unfinished)
+        copy_path = _copy_path(real, version, unfinished)
+        if not copy_path.exists():
+            unfinished.replace(copy_path)
+        _sync(real.parent)
+    finally:
+        _remove(unfinished)
     return copy_path
 
 
@@ -72,9 +133,37 @@ def _copy_path(real: Path, version: int, content: Path) -> Path:
     while True:
         suffix = f".v{version}" if number == 1 else f".v{version}.{number}"
         candidate = real.with_name(real.name + suffix)
-        if not candidate.exists() or filecmp.cmp(candidate, content, shallow=False):
+        if not os.path.lexists(candidate) or _is_copy(candidate, real, content):
             return candidate
         number += 1
+
+
+def _is_copy(candidate: Path, real: Path, content: Path) -> bool:
+    """Return whether a file has this content, and is not the ledger itself by another name."""
+    return (
+        candidate.is_file()
+        and not candidate.samefile(real)
+        and filecmp.cmp(candidate, content, shallow=False)
+    )
+
+
+def _remove(unfinished: Path) -> None:
+    """Remove an unfinished copy and SQLite's journal of it: a killed process may have left both."""
+    unfinished.unlink(missing_ok=True)
+    unfinished.with_name(f"{unfinished.name}-journal").unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the list of names of a folder, is on disk and survives a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__
 
 
 # --- from format 1 to 2 ---
@@ -131,9 +220,9 @@ INSERT INTO results
     word, walk
   FROM results_1 ORDER BY batch, id;
 INSERT INTO adoptions
-  SELECT r.batch, r.id, a.state, NULL, r.adopter
+  SELECT r.batch, r.id, coalesce(a.state, 0), NULL, r.adopter
   FROM results_1 AS r
-  JOIN results AS a ON a.batch = r.batch AND a.id = r.adopter
+  LEFT JOIN results AS a ON a.batch = r.batch AND a.id = r.adopter
   WHERE r.adopter IS NOT NULL;
 DROP TABLE results_1;
 """
@@ -142,9 +231,15 @@ DROP TABLE results_1;
 def _from_1(connection: sqlite3.Connection) -> None:
     """Space the state codes, give adoptions a table, and keep `cost_due` in a column.
 
-    Codes 5 to 8 (remembered) become 65 to 68, and 9 (adopted) becomes 255. Format 1 did not keep how
-    an adopted record had ended: its adopter's present state stands in.
+    Codes 5 to 8 (remembered) become 65 to 68, and 9 (adopted) becomes 255. Format 1 did not keep
+    how an adopted record had ended: take its adopter's present state, or 0 where the adopter is
+    gone, because format 1 deleted the identities of a closed batch in portions.
     """
+    (unknown,) = connection.execute(
+        "SELECT count(*) FROM results WHERE state NOT BETWEEN 0 AND 9"
+    ).fetchone()
+    if unknown:
+        raise ValueError("format 1 has no such state")
     for statement in _FROM_1.split(";"):
         connection.execute(statement)
     due = connection.execute(
@@ -152,7 +247,7 @@ def _from_1(connection: sqlite3.Connection) -> None:
     ).fetchall()
     for num, text in due:
         body = json.loads(text)
-        cost_due = body.pop("cost_due", False)
+        cost_due = bool(body.pop("cost_due", False))
         connection.execute(
             "UPDATE batches SET cost_due = ?, body = ? WHERE num = ?",
             (cost_due, json.dumps(body, separators=(",", ":"), ensure_ascii=False), num),

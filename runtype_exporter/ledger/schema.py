@@ -9,14 +9,10 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-import structlog
-
 from runtype_exporter.ledger import examination, migrations
-from runtype_exporter.ledger.errors import LedgerDamaged, LedgerUnusable, refusal
+from runtype_exporter.ledger.errors import LedgerUnusable, refusal
 from runtype_exporter.ledger.examination import Check
 from runtype_exporter.ledger.files import companion, file_size
-
-_log = structlog.get_logger()
 
 APPLICATION_ID = 0x52544C47
 """In the file's header: "RTLG"."""
@@ -146,7 +142,12 @@ def _lock(path: Path, now: float, try_reading: Check) -> sqlite3.Connection:
         connection.execute("COMMIT")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version < VERSION:
-            _upgrade(connection, path, version, try_reading)
+            migrations.upgrade(
+                connection,
+                path,
+                version,
+                lambda: examination.check_rows(path, connection, try_reading),
+            )
         connection.execute("PRAGMA journal_mode = WAL")
         # SQLite makes the log at the first read. It has to be there, so that its loss can be seen.
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
@@ -154,29 +155,6 @@ def _lock(path: Path, now: float, try_reading: Check) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-def _upgrade(connection: sqlite3.Connection, path: Path, version: int, try_reading: Check) -> None:
-    """Bring an older format to the present one: a copy first, then all or nothing.
-
-    In rollback-journal mode, so that the version stands in the file's header once it is committed,
-    where an exporter of the older version reads it.
-    """
-    connection.execute("PRAGMA journal_mode = DELETE")
-    copy = migrations.back_up(connection, path, version)
-    connection.execute("BEGIN EXCLUSIVE")
-    try:
-        migrations.migrate(connection, version)
-        finding = examination.check_rows(path, connection, try_reading)
-        connection.execute("ROLLBACK" if finding else "COMMIT")
-    except BaseException:
-        # SQLite rolls back by itself after some errors.
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    if finding:
-        raise LedgerDamaged(path, finding)
-    _log.info("ledger migrated", path=str(path), old=version, new=VERSION, copy=str(copy))
 
 
 def _create(connection: sqlite3.Connection, now: float) -> None:

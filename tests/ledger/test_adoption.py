@@ -2,7 +2,8 @@
 
 import pytest
 
-from runtype_exporter.ledger.identities import record_identity, result_identity
+from runtype_exporter.ledger.identities import Adoption, record_identity, result_identity
+from runtype_exporter.ledger.states import ADOPTED
 
 
 def test_a_record_without_a_result_id_goes_by_its_own(table, a_batch, a_result):
@@ -83,3 +84,11 @@ def test_a_stale_row_stands_for_its_adopter_in_the_walk(table, a_batch, a_result
         for key in (None, "k1", None)
     ]
     assert seen == [1, 0, 0]
+
+
+def test_an_adopted_record_without_its_adopter_is_an_error(table, a_batch, a_result):
+    record = record_identity("r1")
+    table.rows[record] = (ADOPTED, 0, 0)
+    table.adoptions[record] = Adoption(1, None, None)
+    with pytest.raises(LookupError):
+        table.count(a_batch(), a_result(None, "r1"))

@@ -91,6 +91,7 @@ FROM_THE_FUTURE = [
     (with_body('{"seen":1,"sweep":{"novel":1}}'), "field of a sweep"),
     (with_body('{"seen":1,"picture":[1,2,{"novel":3}]}'), "field of a tally"),
     ("UPDATE results SET state = 5", "state of a result"),
+    ("UPDATE adoptions SET outcome = 5", "outcome of an adopted result"),
     ("INSERT INTO runs VALUES ('r', 'a', 's', '', 1.0, 1.0, 'skipped', 2.0)", "outcome of a run"),
     ("INSERT INTO schedules VALUES ('s', 'a', '{\"novel\":1}')", "field of a schedule"),
     (with_series("runtype_new_total", '["acme"]'), UNKNOWN_SERIES),
@@ -119,6 +120,14 @@ def test_an_adopted_record_without_its_adopter_is_damage(filled: Path, open_ledg
     edit(filled, "UPDATE results SET state = 255 WHERE id IN (SELECT record FROM adoptions)")
     with pytest.raises(LedgerDamaged):
         open_ledger()
+
+
+def test_a_refused_ledger_is_not_kept_locked(filled: Path, open_ledger):
+    edit(filled, "INSERT INTO schedules VALUES ('s', 'a', '[1]')")
+    with pytest.raises(LedgerDamaged) as refused:
+        open_ledger()
+    edit(filled, "BEGIN EXCLUSIVE")
+    assert refused.value
 
 
 RETIRED = ("runtype_old_total", '["acme"]')

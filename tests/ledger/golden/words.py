@@ -1,0 +1,222 @@
+"""The words of the golden files for what the ledger keeps. No renaming in the package changes them.
+
+Each table gives, for a word, the attribute that holds its value today.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+from runtype_exporter.ledger.states import StoredState
+from runtype_exporter.model import (
+    Batch,
+    BudgetState,
+    HistogramValue,
+    Picture,
+    Prefix,
+    Probe,
+    Result,
+    Run,
+    Schedule,
+    Seen,
+    Sweep,
+)
+from runtype_exporter.objectives import Objective
+
+Words = Mapping[str, str]
+
+TALLY: Words = {
+    "distinct": "distinct",
+    "unfinished": "unfinished",
+    "statuses": "statuses",
+    "last_finished_at": "last_finished",
+    "oldest_unfinished_at": "oldest_unfinished",
+}
+PROBE: Words = {
+    "status": "status",
+    "total": "total",
+    "processed": "processed",
+    "failed": "failed",
+}
+SWEEP: Words = {
+    "walk": "number",
+    "from_first_row": "full",
+    "second_try": "again",
+    "offset": "offset",
+    "figures": "seen",
+    "total": "total",
+    "pages": "pages",
+    "probes_before": "before",
+    "began_at": "began",
+    "prefix_grows": "growing",
+}
+PREFIX: Words = {
+    "last_page_offset": "offset",
+    "end": "end",
+    "last_page_digest": "digest",
+    "figures": "seen",
+}
+PICTURE: Words = {"at": "at", "total": "total", "figures": "seen"}
+BATCH: Words = {
+    "id": "ref.id",
+    "account": "ref.account",
+    "schedule_id": "schedule",
+    "run_id": "run",
+    "flow_id": "flow_id",
+    "flow_name": "flow_name",
+    "label_schedule": "labels.schedule",
+    "label_flow": "labels.flow",
+    "taken_up_at": "seen",
+    "created_at": "created",
+    "started_at": "started",
+    "completed_at": "completed",
+    "status_final_since": "ended",
+    "closed_at": "closed",
+    "outcome": "outcome",
+    "guard_at": "guard",
+    "unclaimed_reads_left": "unclaimed",
+    "probes": "probes",
+    "probes_before_last_sweep": "swept",
+    "last_walk_number": "sweeps",
+    "running_sweep": "sweep",
+    "final_prefix": "prefix",
+    "picture": "picture",
+    "drift": "drift",
+    "missing_since": "missing_since",
+    "failures": "failures",
+    "retry_at": "retry_at",
+    "cost_dollars": "cost",
+    "cost_due": "cost_due",
+}
+RUN: Words = {
+    "id": "id",
+    "account": "account",
+    "schedule_id": "schedule",
+    "batch_id": "batch",
+    "created_at": "created",
+    "started_at": "started",
+    "outcome": "outcome",
+    "ended_at": "ended",
+}
+SCHEDULE: Words = {
+    "id": "id",
+    "account": "account",
+    "known_until": "until",
+    "listed": "listed",
+    "enabled": "enabled",
+    "cron": "cron",
+    "timezone": "timezone",
+    "run_at": "run_at",
+    "next_run_at": "next_run",
+    "due_times": "due",
+    "taken_run_ids": "taken",
+    "vanished": "vanished",
+}
+BUDGET: Words = {"tokens": "tokens", "at": "at", "paused_until": "paused_until"}
+HORIZON: Words = {"horizon_at": "at", "opened": "opened", "forgotten_at": "forgotten"}
+HISTOGRAM: Words = {"counts": "counts", "sum": "sum"}
+ROW: Words = {
+    "result_id": "key",
+    "record_id": "record_key",
+    "status": "status",
+    "outcome": "outcome",
+    "created_at": "created",
+    "finished_at": "finished",
+    "time_fault": "fault",
+}
+OBJECTIVE: Words = {
+    "name": "name",
+    "type": "type",
+    "schedule_glob": "schedule",
+    "threshold_seconds": "threshold",
+    "max_delay_seconds": "max_delay",
+}
+_TABLES: Mapping[type, Words] = {
+    Seen: TALLY,
+    Probe: PROBE,
+    Sweep: SWEEP,
+    Prefix: PREFIX,
+    Picture: PICTURE,
+    Batch: BATCH,
+    Run: RUN,
+    Schedule: SCHEDULE,
+    BudgetState: BUDGET,
+    HistogramValue: HISTOGRAM,
+}
+
+
+def in_words(value: Any) -> Any:
+    """Return a value as JSON would hold it, the attributes of the model under their words."""
+    if table := _TABLES.get(type(value)):
+        return told(value, table)
+    if isinstance(value, Mapping):
+        return {key: in_words(content) for key, content in value.items()}
+    if isinstance(value, list | tuple):
+        return [in_words(content) for content in value]
+    return value
+
+
+def told(value: object, table: Words) -> dict[str, Any]:
+    """Return the words of a table with their values; None where an attribute on the way is None."""
+    return {word: in_words(_attribute(value, path)) for word, path in table.items()}
+
+
+def _attribute(value: Any, path: str) -> Any:
+    for name in path.split("."):
+        value = None if value is None else attrgetter(name)(value)
+    return value
+
+
+def result(row: Mapping[str, Any]) -> Result:
+    """Return the result that one row of a page shows."""
+    return Result(**{name: row[word] for word, name in ROW.items()})
+
+
+def objective(content: Mapping[str, Any]) -> Objective:
+    return Objective(**{name: content[word] for word, name in OBJECTIVE.items()})
+
+
+# --- The rules of what is stored, written down a second time without the code of the package. ---
+
+
+def identity(kind: str, key: str) -> bytes:
+    """Return the bytes under which a result id ("result") or a record id ("record") is stored."""
+    letter = {"result": b"k", "record": b"r"}[kind]
+    return hashlib.blake2b(letter + key.encode(), digest_size=16).digest()
+
+
+def word_number(word: str) -> int:
+    """Return the number under which a status word is stored."""
+    return zlib.crc32(word.encode()) & 0x7FFFFF
+
+
+def state_words(code: int) -> tuple[str, str | None]:
+    """Return what a state code says: the kind of the state, and the outcome that it has."""
+    kind, _, outcome = StoredState(code).name.lower().partition("_")
+    return kind, outcome or None
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The ids and status words of a golden file in clear, by what the ledger stores of them."""
+
+    keys: Mapping[bytes, tuple[str, str]]
+    statuses: Mapping[int, str | None]
+
+    @classmethod
+    def of(cls, keys: Iterable[tuple[str, str]], statuses: Iterable[str]) -> Vocabulary:
+        """Return the vocabulary of these ids, each with its kind, and of these words.
+
+        Raises:
+            ValueError: two words share a number.
+        """
+        numbers: dict[int, str | None] = {0: None}
+        for word in statuses:
+            if numbers.setdefault(word_number(word), word) != word:
+                raise ValueError(f"another word has the number of {word}")
+        return cls({identity(kind, key): (kind, key) for kind, key in keys}, numbers)
