@@ -32,7 +32,7 @@ from runtype_exporter.ledger import Ledger
 from runtype_exporter.ledger.counting import count_page
 from runtype_exporter.ledger.identities import Page, result_identity
 from runtype_exporter.metrics import ProcessMetrics
-from runtype_exporter.model import Batch, BatchRef, Labels, Seen
+from runtype_exporter.model import Batch, BatchRef, Labels, SweepTally
 from runtype_exporter.polling import StatusWords
 from runtype_exporter.polling.sweeps.sweep import advance, begin
 from runtype_exporter.polling.sweeps.sweeper import CHUNK
@@ -90,15 +90,15 @@ class SimpleScript:
         self.latency = Histogram(
             "record_latency_seconds", "Latency.", names, registry=registry, buckets=BOUNDS
         )
-        self.seen: set[str] = set()
+        self.tally: set[str] = set()
 
     def count(self, text: bytes) -> dict[str, Any]:
         """Count one page. Return its pagination."""
         document = json.loads(text)
         for row in document["data"]:
-            if row["recordResultId"] in self.seen or row["status"] not in ("completed", "failed"):
+            if row["recordResultId"] in self.tally or row["status"] not in ("completed", "failed"):
                 continue
-            self.seen.add(row["recordResultId"])
+            self.tally.add(row["recordResultId"])
             outcome = "success" if row["status"] == "completed" else "failure"
             labels = ("acme", "nightly", row["flowName"], outcome)
             created = datetime.fromisoformat(row["createdAt"])
@@ -112,7 +112,9 @@ class SimpleScript:
 def batch() -> Batch:
     """Return an open batch whose sweep has begun."""
     fresh = Batch(
-        ref=BatchRef("acme", "batch_01jv8k"), seen=0.0, labels=Labels("nightly", "enrich company")
+        ref=BatchRef("acme", "batch_01jv8k"),
+        first_seen=0.0,
+        labels=Labels("nightly", "enrich company"),
     )
     return begin(fresh, 0.0, full=True)
 
@@ -139,7 +141,7 @@ def commit(ledger: Ledger, swept: Batch, text_or_page: Any, status_words: Status
     for start in range(0, len(results), CHUNK):
         chunk = results[start : start + CHUNK]
 
-        def after(seen: Seen, swept: Batch = swept, chunk: Any = chunk) -> Batch:
+        def after(seen: SweepTally, swept: Batch = swept, chunk: Any = chunk) -> Batch:
             return advance(swept, seen, chunk, total)
 
         swept = ledger.apply(swept, chunk, after)

@@ -64,7 +64,7 @@ def fill(path: Path) -> None:
             (catalogue.RECORDS_FINISHED.name, (*labels, outcome)): 7.0
             for outcome in catalogue.OUTCOMES
         }
-        ledger.settle(
+        ledger.commit(
             Delta(
                 increments=increments,
                 observations={(catalogue.RECORD_LATENCY.name, (*labels, "success")): latency},

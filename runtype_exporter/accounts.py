@@ -12,8 +12,8 @@ from runtype_exporter.clock import Clock
 from runtype_exporter.config import Account, Config, SecretError
 from runtype_exporter.ledger import Ledger, LedgerError
 from runtype_exporter.metrics import Gauges, MaxSeries, ProcessMetrics
-from runtype_exporter.model import AccountStatus
 from runtype_exporter.polling import AccountPoller, StatusWords
+from runtype_exporter.protocols import AccountStatus
 from runtype_exporter.runtype import Budget, Client
 
 _log = structlog.get_logger()

@@ -18,9 +18,10 @@ from runtype_exporter.config import Config, ConfigError, SecretError
 from runtype_exporter.ledger import Ledger, LedgerError
 from runtype_exporter.ledger_watch import LedgerWatch
 from runtype_exporter.metrics import Gauges, MaxSeries, ProcessMetrics, Publisher, label_set_lines
-from runtype_exporter.model import Snapshot, Status
+from runtype_exporter.model import Snapshot
 from runtype_exporter.objectives import Objective, Objectives
 from runtype_exporter.polling import StatusWords
+from runtype_exporter.protocols import Status
 from runtype_exporter.signals import Signals
 from runtype_exporter.web import Server, create_app, listen
 

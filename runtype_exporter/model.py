@@ -1,7 +1,7 @@
-"""The values that pass between rooms.
+"""The values that pass between packages.
 
-Every value is frozen: a room that wants another one makes another one. Times are seconds since the
-Unix epoch, durations are seconds. It knows no other module of ours.
+Every value is frozen. Times are seconds since the Unix epoch, durations are seconds. The ledger's
+file does not depend on the names here: `ledger.codec` says under which key each is stored.
 """
 
 from __future__ import annotations
@@ -20,12 +20,23 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 BatchOutcome = Literal["success", "failure", "cancelled", "lost", "unknown"]
 BATCH_OUTCOMES: tuple[BatchOutcome, ...] = get_args(BatchOutcome)
+
+StartResult = Literal["on_time", "late", "missed", "failed"]
+"""How a due start of a schedule went."""
+START_RESULTS: tuple[StartResult, ...] = get_args(StartResult)
+
 Source = Literal["run", "summary", "status"]
-"""Where a probe was read: the words and the counting may differ between them, so each is compared
-with itself alone."""
+"""Where a probe was read. Words and counts may differ between sources, so a probe is compared only
+with an earlier one of the same source."""
 
 LabelValues = tuple[str, ...]
-"""A series' label values, in the order in which the catalogue names the metric's labels."""
+"""The label values of a series, in the order in which the catalogue names the metric's labels."""
+
+Series = tuple[str, LabelValues]
+"""A metric's name in the catalogue and one set of its label values."""
+
+OVERFLOW = "__overflow__"
+"""The `schedule` and `flow` labels of everything that is beyond `metrics.max_series`."""
 
 
 class BatchRef(NamedTuple):
@@ -36,19 +47,16 @@ class BatchRef(NamedTuple):
 
 
 class Labels(NamedTuple):
-    """The two labels of a batch that freeze at its first count.
-
-    `schedule` is empty for ad-hoc batches.
-    """
+    """The two labels of a batch that freeze at its first count; `schedule` is "" if it is ad hoc."""
 
     schedule: str
     flow: str
 
 
 class Probe(NamedTuple):
-    """What one cheap read tells of a batch.
+    """The status (in folded case) and the counts of a batch, as one cheap read shows them.
 
-    Status in folded case; counts are None where the API leaves them out.
+    A count is None where the API leaves it out.
     """
 
     status: str
@@ -60,8 +68,8 @@ class Probe(NamedTuple):
 class Result(NamedTuple):
     """One record's result as one page showed it, without any customer data.
 
-    `key` is the API's recordResultId, `record_key` its recordId. `fault` tells why there is no
-    trustworthy latency: "missing", "unparseable" or "negative"; it is empty where `created` and
+    `key` is the API's recordResultId, `record_key` its recordId. `fault` says why there is no
+    trustworthy latency: "missing", "unparseable" or "negative"; it is "" where `created` and
     `finished` are both good or the result is unfinished.
     """
 
@@ -83,17 +91,12 @@ class Observation(NamedTuple):
     record: str = ""
 
 
-Series = tuple[str, LabelValues]
-"""A metric's name in the catalogue and one set of its label values."""
-
-OVERFLOW = "__overflow__"
-"""The `schedule` and `flow` of whatever came when the exposition had no room for another label set.
-"""
-
-
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What one page showed of a walk over a batch's results, rows that this walk met before left out."""
+class SweepTally:
+    """The figures of the rows that one page, or all pages so far, added to a sweep.
+
+    A row that the sweep has read before is not counted again.
+    """
 
     distinct: int = 0
     unfinished: int = 0
@@ -104,110 +107,108 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What is to be added to the totals. An increment of 0 makes the series exist."""
+    """What is added to the totals. An increment of 0 makes the series exist."""
 
-    seen: Seen = field(default_factory=Seen)
+    tally: SweepTally = field(default_factory=SweepTally)
     increments: Mapping[Series, float] = field(default_factory=dict)
     observations: Mapping[Series, list[Observation]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Prefix:
-    """The contiguous run of pages from offset 0 whose rows were all final when last read.
+class FinalPrefix:
+    """The pages from row 0 on whose rows were all final when they were last read.
 
-    `offset` and `digest` are the last of those pages' own; the other figures speak of all rows
-    before `end`.
+    `offset` and `digest` belong to the last of these pages, `tally` to all rows before `end`.
     """
 
     offset: int
     end: int
     digest: str
-    seen: Seen
+    tally: SweepTally
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """A walk over a batch's result pages that is under way: enough to resume it after a crash.
-
-    `before` are the probes as they stood when it began. `again` marks the second walk after one
-    that met fewer rows than the API counts.
-    """
+    """A running read of a batch's result pages: enough to resume it after a crash."""
 
     number: int
     full: bool
-    again: bool
+    """Whether it reads every row; else it began at the final prefix."""
+    is_retry: bool
+    """Whether it is the second one in a row, after one that found fewer rows than the API counts."""
     offset: int
-    seen: Seen
+    tally: SweepTally
     total: int
     pages: int
-    before: Mapping[Source, Probe]
+    probes_at_start: Mapping[Source, Probe]
     began: float
-    growing: bool
-    """Whether `prefix` still grows: every page so far was final throughout."""
+    prefix_grows: bool
+    """Whether every row so far was final, so that the final prefix still grows."""
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """What the last complete walk over a batch's results showed."""
+class SweepSnapshot:
+    """The figures of the last sweep of a batch that lacked nothing."""
 
     at: float
     total: int
-    seen: Seen
+    tally: SweepTally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Where a followed batch stands: all that must survive a restart.
-
-    `schedule` is the schedule's id, "" for an ad-hoc batch. `guard`: results final before it are
-    remembered, not counted (None: none are). `unclaimed`: how many more reads of the run list must
-    not claim a batch of the summary before it passes for ad hoc. `probes` are the readings of the
-    last cycle that read any; `swept` what each source read before the last complete sweep. `labels`
-    is None until they freeze. `drift` is |total - distinct rows| of the last walk that reached the
-    end, `picture` changes only when that walk lacked nothing. `ended` is when the status was first
-    seen final, `closed` when following stopped. `run` is the run whose records these are where the
-    API gives no batch id: such a batch is the exporter's own, and no read but that of the run's
-    results knows it. `cost` in dollars; while `cost_due` it is still to be had, and `failures` and
-    `retry_at` speak of that.
-    """
+    """The state of a batch that is or was followed: all that must survive a restart."""
 
     ref: BatchRef
-    seen: float
+    first_seen: float
     schedule: str = ""
+    """The schedule's id, "" for an ad-hoc batch."""
     run: str = ""
-    unclaimed: int = 0
+    """The run whose records these are, where the API gives it no batch id. Such a batch exists in the
+    exporter only: only the results of that run can be read."""
+    claims_left: int = 0
+    """How many more reads of the run list must not claim a batch of the summary, before it counts as
+    ad hoc."""
     flow_id: str = ""
     flow_name: str = ""
     labels: Labels | None = None
+    """None until they freeze."""
     created: float | None = None
     started: float | None = None
     completed: float | None = None
-    guard: float | None = None
+    count_from: float | None = None
+    """The guard: results that were final before it are remembered, not counted. None: all count."""
     probes: Mapping[Source, Probe] = field(default_factory=dict)
-    swept: Mapping[Source, Probe] | None = None
+    """The probes of the last cycle that read any."""
+    probes_at_last_sweep: Mapping[Source, Probe] | None = None
+    """Each source's probe before the last complete sweep; None before the first one."""
     sweeps: int = 0
     sweep: Sweep | None = None
-    prefix: Prefix | None = None
-    picture: Picture | None = None
+    prefix: FinalPrefix | None = None
+    snapshot: SweepSnapshot | None = None
     drift: int = 0
+    """The difference between total and distinct rows of the last sweep that reached the end."""
     ended: float | None = None
+    """When every source first called the status final."""
     closed: float | None = None
     outcome: BatchOutcome | None = None
     missing_since: float | None = None
+    """Since when the API has answered 404, None if it does not."""
     failures: int = 0
+    """Failed reads in a row: of the batch or, once it is closed, of its cost."""
     retry_at: float = 0.0
     cost: float | None = None
+    """In dollars, None until it is known."""
     cost_due: bool = False
+    """Whether the cost is still to be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A schedule's run as last seen: remembered so that its end is counted once.
+    """A run of a schedule as last read, kept so that its end is counted once.
 
-    `outcome` is None while unfinished.
-
-    `started` is when its work began (its creation, where the API does not tell), None where it has
-    not or never did.
+    `outcome` is None while it is unfinished. `started` is when its work began (its creation, where
+    the API does not say), None where it has not begun or never did.
     """
 
     account: str
@@ -222,13 +223,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """A schedule as last observed, and which of its starts are still to be judged.
+    """A schedule as last read, and its due times that are not judged yet.
 
-    All that must survive a restart.
-
-    Its due times up to `until` are known: those not judged yet are `due`, in order. `taken` are the
-    runs that judged ones took. A one-time schedule has `run_at` alone; `vanished` means that it is
-    gone or disabled since it fell due, as it may be once it has run.
+    All due times up to `until` are known; `due` are those not judged, in order. `taken` are the runs
+    that belong to judged ones. A one-time schedule has `run_at` alone; `vanished` means that it was
+    deleted or disabled after it fell due, as it may be once it has run.
     """
 
     account: str
@@ -246,20 +245,19 @@ class Schedule:
 
     @property
     def over(self) -> bool:
-        """Whether nothing of it is left to be remembered."""
+        """Whether nothing of it must be kept."""
         return not self.listed and not self.due
 
 
 @dataclass(frozen=True, slots=True)
 class Horizon:
-    """Runs and batches created before `at` that the ledger does not hold are ignored.
+    """The moment before which runs and batches that the ledger does not hold are ignored.
 
-    Until `opened`, that is until the account's first whole discovery ended, those still unfinished
-    are taken up all the same.
+    Until the account's first complete discovery has ended, unfinished ones are followed all the same.
     """
 
     at: float
-    opened: bool
+    first_discovery_done: bool
     forgotten: float | None = 0.0
     """The greatest creation time of any row that the ledger has forgotten, in seconds.
 
@@ -268,20 +266,8 @@ class Horizon:
 
 
 @dataclass(frozen=True, slots=True)
-class BudgetState:
-    """What of an account's request budget must survive a restart.
-
-    Tokens left at a moment, and a pause that the API asked for.
-    """
-
-    tokens: float
-    at: float
-    paused_until: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class Exemplar:
-    """One observation that a histogram's bucket points at."""
+    """One observation that a histogram's bucket refers to."""
 
     labels: Mapping[str, str]
     value: float
@@ -290,9 +276,9 @@ class Exemplar:
 
 @dataclass(frozen=True, slots=True)
 class HistogramValue:
-    """A histogram's state.
+    """The state of a histogram.
 
-    `counts` holds one figure a bucket, not cumulative, the last one above every bound.
+    `counts` has one number a bucket, not cumulative, the last one for values above every bound.
     """
 
     bounds: tuple[float, ...]
@@ -303,7 +289,7 @@ class HistogramValue:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One series' value, and when a counter or histogram series began (None for gauges)."""
+    """The value of one series, and when a counter or histogram began (None for gauges)."""
 
     value: float | HistogramValue
     created: float | None = None
@@ -318,63 +304,3 @@ class Snapshot:
 
     version: int
     families: Mapping[str, Mapping[LabelValues, Sample | None]]
-
-
-@dataclass(frozen=True, slots=True)
-class BatchView:
-    """What the per-batch gauges show of one batch. `name` is the configured name, else the id."""
-
-    ref: BatchRef
-    name: str
-    labels: Labels
-    configured: bool
-    open: bool
-    state: str
-    total: int | None
-    processed: int | None
-    failed: int | None
-    started: float | None
-    completed: float | None
-    closed: float | None
-    picture: Picture | None
-    drift: int
-    cost: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One request that was sent.
-
-    `code` is the HTTP status, or a word for what failed before there was one.
-    """
-
-    account: str
-    operation: str
-    code: str
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class AccountStatus:
-    """One account as the status page and readiness see it.
-
-    `up` is None before the first cycle ended.
-    """
-
-    name: str
-    up: bool | None
-    open: int
-    waiting: int
-    last_poll: float | None
-    last_error: str
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What the process is about, for pages.
-
-    `ready`: the ledger is open and every account's first cycle has ended.
-    """
-
-    ready: bool
-    accounts: tuple[AccountStatus, ...] = ()

@@ -1,11 +1,84 @@
-"""Interfaces between packages that must not import each other; `app` connects the two sides."""
+"""Interfaces between packages that must not import each other, and the values of their calls.
+
+`app` connects the two sides.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
-from runtype_exporter.model import Attempt, BatchView, BudgetState, Series, Status
+from runtype_exporter.model import BatchRef, Labels, Series, SweepSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetState:
+    """The part of a request budget that must survive a restart.
+
+    The tokens that were left at a moment, and the end of a pause that the API asked for.
+    """
+
+    tokens: float
+    at: float
+    paused_until: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class BatchView:
+    """What the per-batch gauges show of one batch. `name` is the configured name, else the id."""
+
+    ref: BatchRef
+    name: str
+    labels: Labels
+    configured: bool
+    open: bool
+    state: str
+    total: int | None
+    processed: int | None
+    failed: int | None
+    started: float | None
+    completed: float | None
+    closed: float | None
+    snapshot: SweepSnapshot | None
+    drift: int
+    cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request that was sent.
+
+    `code` is the HTTP status, or a word for what failed before there was one.
+    """
+
+    account: str
+    operation: str
+    code: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStatus:
+    """The state of one account, for pages and readiness. `up` is None before the first cycle ended."""
+
+    name: str
+    up: bool | None
+    open: int
+    waiting: int
+    last_poll: float | None
+    last_error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of the process, for pages.
+
+    `ready`: the ledger is open and every account's first cycle has ended.
+    """
+
+    ready: bool
+    accounts: tuple[AccountStatus, ...] = ()
 
 
 class BudgetStore(Protocol):

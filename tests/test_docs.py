@@ -13,7 +13,8 @@ from runtype_exporter.catalogue import BY_NAME, CATALOGUE
 from runtype_exporter.cli import main as commands
 from runtype_exporter.clock import SystemClock
 from runtype_exporter.metrics import ProcessMetrics, Publisher
-from runtype_exporter.model import Snapshot, Status
+from runtype_exporter.model import Snapshot
+from runtype_exporter.protocols import Status
 from runtype_exporter.web import create_app
 from tools.configuration_page import flags, keys
 

@@ -7,12 +7,11 @@ from runtype_exporter.catalogue.metric import (
     FLOW_LABELS,
     LAG_BUCKETS,
     LATENCY_BUCKETS,
-    START_RESULTS,
     TIMESTAMP_FAULTS,
     Metric,
     Values,
 )
-from runtype_exporter.model import BATCH_OUTCOMES, OUTCOMES
+from runtype_exporter.model import BATCH_OUTCOMES, OUTCOMES, START_RESULTS
 
 
 def _counter(name: str, help_: str, labels: tuple[str, ...], values: Values = ()) -> Metric:

@@ -13,10 +13,9 @@ from runtype_exporter.config import Account, State
 from runtype_exporter.forecast.inventory import AccountInventory
 from runtype_exporter.forecast.requests import pages
 from runtype_exporter.limits import HOUR
-from runtype_exporter.model import BudgetState
 from runtype_exporter.polling.discovery.run_list import order_of
 from runtype_exporter.polling.status_words import parse_time
-from runtype_exporter.protocols import Telemetry
+from runtype_exporter.protocols import BudgetState, Telemetry
 from runtype_exporter.runtype import Budget, Client, Forbidden, RunRow, ScheduleRow, Summary
 from runtype_exporter.runtype.client import MAX_LIST_PAGE
 

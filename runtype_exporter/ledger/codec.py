@@ -16,14 +16,14 @@ from runtype_exporter.model import (
     Batch,
     BatchOutcome,
     BatchRef,
+    FinalPrefix,
     Labels,
-    Picture,
-    Prefix,
     Probe,
     Schedule,
-    Seen,
     Source,
     Sweep,
+    SweepSnapshot,
+    SweepTally,
 )
 
 JsonObject = dict[str, Any]
@@ -31,15 +31,15 @@ Keys = Mapping[str, str]
 """The key on disk of each attribute."""
 
 BATCH: Final[Keys] = {
-    "seen": "seen",
+    "first_seen": "seen",
     "schedule": "schedule",
     "run": "run",
-    "unclaimed": "unclaimed",
+    "claims_left": "unclaimed",
     "flow_id": "flow_id",
     "flow_name": "flow_name",
     "started": "started",
     "completed": "completed",
-    "guard": "guard",
+    "count_from": "guard",
     "sweeps": "sweeps",
     "drift": "drift",
     "ended": "ended",
@@ -53,24 +53,24 @@ BATCH: Final[Keys] = {
 BATCH_NESTED: Final[Keys] = {
     "labels": "labels",
     "probes": "probes",
-    "swept": "swept",
+    "probes_at_last_sweep": "swept",
     "sweep": "sweep",
     "prefix": "prefix",
-    "picture": "picture",
+    "snapshot": "picture",
 }
 BATCH_COLUMNS = ("ref", "created", "closed", "cost_due")
 """Attributes of a batch that have columns of their own."""
 SWEEP: Final[Keys] = {
     "number": "number",
     "full": "full",
-    "again": "again",
+    "is_retry": "again",
     "offset": "offset",
-    "seen": "seen",
+    "tally": "seen",
     "total": "total",
     "pages": "pages",
-    "before": "before",
+    "probes_at_start": "before",
     "began": "began",
-    "growing": "growing",
+    "prefix_grows": "growing",
 }
 TALLY: Final[Keys] = {
     "distinct": "distinct",
@@ -81,7 +81,7 @@ TALLY: Final[Keys] = {
 }
 PREFIX = ("offset", "end", "digest", "seen")
 """The parts of a list, in order. So are the next ones."""
-PICTURE = ("at", "total", "seen")
+SNAPSHOT = ("at", "total", "seen")
 LABELS = ("schedule", "flow")
 PROBE = ("status", "total", "processed", "failed")
 SCHEDULE: Final[Keys] = {
@@ -99,7 +99,7 @@ SCHEDULE: Final[Keys] = {
 SCHEDULE_COLUMNS = ("account", "id")
 
 _BATCH_DEFAULTS = {field.name: field.default for field in fields(Batch)}
-_TALLY_DEFAULTS = {field.name: field.default for field in fields(Seen)}
+_TALLY_DEFAULTS = {field.name: field.default for field in fields(SweepTally)}
 _SCHEDULE_DEFAULTS = {field.name: field.default for field in fields(Schedule)}
 
 
@@ -117,8 +117,8 @@ def encode(batch: Batch) -> str:
         body[BATCH_NESTED["labels"]] = batch.labels
     if batch.probes:
         body[BATCH_NESTED["probes"]] = dict(batch.probes)
-    if batch.swept is not None:
-        body[BATCH_NESTED["swept"]] = dict(batch.swept)
+    if batch.probes_at_last_sweep is not None:
+        body[BATCH_NESTED["probes_at_last_sweep"]] = dict(batch.probes_at_last_sweep)
     if batch.sweep is not None:
         body[BATCH_NESTED["sweep"]] = _encode_sweep(batch.sweep)
     if batch.prefix is not None:
@@ -127,11 +127,11 @@ def encode(batch: Batch) -> str:
             prefix.offset,
             prefix.end,
             prefix.digest,
-            _encode_tally(prefix.seen),
+            _encode_tally(prefix.tally),
         ]
-    if batch.picture is not None:
-        picture = batch.picture
-        body[BATCH_NESTED["picture"]] = [picture.at, picture.total, _encode_tally(picture.seen)]
+    if batch.snapshot is not None:
+        picture = batch.snapshot
+        body[BATCH_NESTED["snapshot"]] = [picture.at, picture.total, _encode_tally(picture.tally)]
     return _text(body)
 
 
@@ -149,8 +149,8 @@ def decode(
     values = _attributes(body, BATCH, "a batch")
     if values.get("outcome") not in {None, *get_args(BatchOutcome)}:
         raise NewerContent("an unknown outcome of a batch")
-    labels, probes, swept = nested["labels"], nested["probes"], nested["swept"]
-    sweep, prefix, picture = nested["sweep"], nested["prefix"], nested["picture"]
+    labels, probes, swept = nested["labels"], nested["probes"], nested["probes_at_last_sweep"]
+    sweep, prefix, picture = nested["sweep"], nested["prefix"], nested["snapshot"]
     return Batch(
         ref=ref,
         created=created,
@@ -158,10 +158,10 @@ def decode(
         cost_due=cost_due,
         labels=None if labels is None else Labels(*_parts(labels, LABELS, "labels")),
         probes={} if probes is None else _decode_probes(probes),
-        swept=None if swept is None else _decode_probes(swept),
+        probes_at_last_sweep=None if swept is None else _decode_probes(swept),
         sweep=None if sweep is None else _decode_sweep(sweep),
         prefix=None if prefix is None else _decode_prefix(prefix),
-        picture=None if picture is None else _decode_picture(picture),
+        snapshot=None if picture is None else _decode_snapshot(picture),
         **values,
     )
 
@@ -211,25 +211,28 @@ def _parts(values: Sequence[Any], names: Sequence[str], what: str) -> Sequence[A
 
 def _encode_sweep(sweep: Sweep) -> JsonObject:
     body = {key: getattr(sweep, name) for name, key in SWEEP.items()}
-    body[SWEEP["seen"]] = _encode_tally(sweep.seen)
-    body[SWEEP["before"]] = dict(sweep.before)
+    body[SWEEP["tally"]] = _encode_tally(sweep.tally)
+    body[SWEEP["probes_at_start"]] = dict(sweep.probes_at_start)
     return body
 
 
 def _decode_sweep(body: JsonObject) -> Sweep:
     values = _attributes(body, SWEEP, "a sweep")
-    tally, before = _decode_tally(values.pop("seen")), _decode_probes(values.pop("before"))
-    return Sweep(seen=tally, before=before, **values)
+    tally, before = (
+        _decode_tally(values.pop("tally")),
+        _decode_probes(values.pop("probes_at_start")),
+    )
+    return Sweep(tally=tally, probes_at_start=before, **values)
 
 
-def _decode_prefix(values: Sequence[Any]) -> Prefix:
+def _decode_prefix(values: Sequence[Any]) -> FinalPrefix:
     offset, end, digest, tally = _parts(values, PREFIX, "a prefix")
-    return Prefix(offset=offset, end=end, digest=digest, seen=_decode_tally(tally))
+    return FinalPrefix(offset=offset, end=end, digest=digest, tally=_decode_tally(tally))
 
 
-def _decode_picture(values: Sequence[Any]) -> Picture:
-    at, total, tally = _parts(values, PICTURE, "a snapshot")
-    return Picture(at=at, total=total, seen=_decode_tally(tally))
+def _decode_snapshot(values: Sequence[Any]) -> SweepSnapshot:
+    at, total, tally = _parts(values, SNAPSHOT, "a snapshot")
+    return SweepSnapshot(at=at, total=total, tally=_decode_tally(tally))
 
 
 def _decode_probes(body: Mapping[Source, Any]) -> dict[Source, Probe]:
@@ -238,12 +241,12 @@ def _decode_probes(body: Mapping[Source, Any]) -> dict[Source, Probe]:
     return {source: Probe(*_parts(values, PROBE, "a probe")) for source, values in body.items()}
 
 
-def _encode_tally(tally: Seen) -> JsonObject:
+def _encode_tally(tally: SweepTally) -> JsonObject:
     body = _without_defaults(tally, TALLY, {**_TALLY_DEFAULTS, "statuses": {}})
     if tally.statuses:
         body[TALLY["statuses"]] = dict(tally.statuses)
     return body
 
 
-def _decode_tally(body: JsonObject) -> Seen:
-    return Seen(**_attributes(body, TALLY, "a tally"))
+def _decode_tally(body: JsonObject) -> SweepTally:
+    return SweepTally(**_attributes(body, TALLY, "a tally"))

@@ -41,9 +41,9 @@ from runtype_exporter.model import (
     Observation,
     Outcome,
     Result,
-    Seen,
     Series,
     Sweep,
+    SweepTally,
 )
 
 _NEW: IdentityRow = (UNFINISHED, 0, -1)
@@ -77,7 +77,7 @@ def required(batch: Batch) -> tuple[Labels, Sweep]:
 def count_page(
     batch: Batch, results: Sequence[Result], page: Page, now: float, *, count: bool = True
 ) -> tuple[Delta, Changes]:
-    """What a page's results add to the totals, to the walk (`Delta.seen`) and to what is remembered.
+    """What a page's results add to the totals, to the walk (`Delta.tally`) and to what is remembered.
 
     With `count` false nothing is counted, and what was never counted stays to be counted later.
 
@@ -120,7 +120,9 @@ def count_page(
     last_finished = max(
         (row.finished for row in results if row.outcome and row.finished is not None), default=None
     )
-    seen = Seen(sum(statuses.values()), unfinished, statuses, last_finished, oldest_unfinished)
+    seen = SweepTally(
+        sum(statuses.values()), unfinished, statuses, last_finished, oldest_unfinished
+    )
     increments, observations = tally.totals(labels) if results and count else ({}, {})
     return Delta(seen, increments, observations), state_of_page.changes()
 
@@ -219,14 +221,14 @@ class _Tally:
 
     def _counts(self, result: Result, state: int, outcome: Outcome, *, known: bool) -> bool:
         """Return whether a result that was never counted is to be counted now."""
-        guard, finished = self.batch.guard, result.finished
+        guard, finished = self.batch.count_from, result.finished
         if state == REMEMBERED[outcome]:
             return False
         if guard is None:
             return True
         if finished is not None:
             return finished >= guard
-        return (known and state == UNFINISHED) or self.batch.swept is not None
+        return (known and state == UNFINISHED) or self.batch.probes_at_last_sweep is not None
 
     def _count(self, result: Result, outcome: Outcome) -> None:
         self.counted[outcome] = self.counted.get(outcome, 0) + 1

@@ -26,7 +26,7 @@ class Fixed(NamedTuple):
 class Names:
     """Every label that was fixed."""
 
-    def __init__(self, fixed: list[Fixed]) -> None:
+    def __init__(self, fixed: Iterable[Fixed]) -> None:
         self._labels: dict[tuple[str, str, str], str] = {}
         self._holders: dict[tuple[str, str, str], str] = {}
         for name in fixed:

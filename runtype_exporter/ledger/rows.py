@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from runtype_exporter.ledger.codec import NewerContent, decode, encode
 from runtype_exporter.ledger.identities import chunks
-from runtype_exporter.model import OUTCOMES, Batch, BatchRef, BudgetState, Horizon, Run
+from runtype_exporter.model import OUTCOMES, Batch, BatchRef, Horizon, Run
+from runtype_exporter.protocols import BudgetState
 
 _BATCH = "SELECT num, id, account, created, closed, cost_due, body FROM batches"
 _RUN = "SELECT account, id, schedule, batch, created, started, outcome, ended FROM runs"
@@ -195,7 +196,7 @@ def horizons(connection: sqlite3.Connection) -> dict[str, Horizon]:
     """Return every account's horizon."""
     rows = connection.execute("SELECT name, horizon, discovered, forgotten FROM accounts")
     return {
-        name: Horizon(at, opened=bool(discovered), forgotten=forgotten)
+        name: Horizon(at, first_discovery_done=bool(discovered), forgotten=forgotten)
         for name, at, discovered, forgotten in rows
     }
 
@@ -205,7 +206,7 @@ def write_horizon(connection: sqlite3.Connection, account: str, horizon: Horizon
     connection.execute(
         "INSERT OR REPLACE INTO accounts (name, horizon, discovered, forgotten) "
         "VALUES (?, ?, ?, ?)",
-        (account, horizon.at, horizon.opened, horizon.forgotten),
+        (account, horizon.at, horizon.first_discovery_done, horizon.forgotten),
     )
 
 

@@ -1,7 +1,7 @@
 """The ledger: what must survive a restart, so that each result is counted exactly once.
 
-Every method that changes something is one transaction: on disk when it returns, and memory follows
-only then. It must not know the API, nor when and why anything is polled or published.
+Every method that changes something is one transaction: it is on disk when the method returns, and
+memory follows only then.
 """
 
 from __future__ import annotations
@@ -25,21 +25,20 @@ from runtype_exporter.ledger import (
     series,
     series_expiry,
 )
+from runtype_exporter.ledger.account_records import AccountRecords
 from runtype_exporter.ledger.counting import count_page, required
 from runtype_exporter.ledger.database import Database
 from runtype_exporter.ledger.retention import MAX_ROWS, RetentionRule, forget
 from runtype_exporter.ledger.totals import Totals
 from runtype_exporter.model import (
     Batch,
-    BudgetState,
     Delta,
-    Horizon,
-    LabelValues,
     Result,
     Run,
     Schedule,
-    Seen,
+    Series,
     Snapshot,
+    SweepTally,
 )
 from runtype_exporter.objectives import Objectives
 from runtype_exporter.protocols import ignore
@@ -47,22 +46,24 @@ from runtype_exporter.protocols import ignore
 _log = structlog.get_logger()
 
 
-class Ledger:
+Change = Callable[[Batch], Batch | tuple[Batch, Delta]]
+"""A change of one batch, and what it adds to the totals. It must not read or write the ledger."""
+
+
+class Ledger(AccountRecords):
     """One open ledger file. Not for use from several threads.
 
-    Every method raises LedgerFailed where SQLite fails; then neither the file nor memory has
-    changed.
+    Every method raises LedgerFailed where SQLite fails; then neither the file nor memory changed.
+    Several parts of polling write the same batch. A batch that was looked up before an await may
+    have changed after it: use `update`, or look it up again.
     """
 
     def __init__(self, database: Database, clock: Clock, contents: load.Contents) -> None:
-        """Use `open`."""
+        """Keep what `open` has read."""
+        super().__init__(database, clock, contents.horizons, contents.names)
         self.path = database.path
         self.created = contents.created
-        self._database = database
-        self._clock = clock
         self._open = {batch.ref.id: (num, batch) for num, batch in contents.open.items()}
-        self._horizons = contents.horizons
-        self._names = names.Names(contents.names)
         self._totals = Totals(contents.series.samples, contents.boundaries, contents.series.changed)
         self._schedules = contents.schedules
         self._results = contents.results
@@ -78,12 +79,11 @@ class Ledger:
         on_commit: Callable[[float], None] = ignore,
         on_failure: Callable[[], None] = ignore,
     ) -> Ledger:
-        """Open the ledger, creating it where there is none, and keep every other process out until it is closed.
+        """Open the ledger, or create it, and keep other processes out until it is closed.
 
-        `boundaries` are the bounds of histograms by metric, in seconds; where one is left out, the
-        catalogue's own. `objectives` judge what is counted, in the very transaction that counts it.
-        `on_commit` hears how many seconds each transaction took, `on_failure` of each operation
-        that failed.
+        `boundaries` are the bounds of histograms by metric, in seconds; others have the catalogue's.
+        `objectives` judge what is counted, in the same transaction. `on_commit` is called with the
+        seconds that each transaction took, `on_failure` after each operation that failed.
 
         Raises:
             LedgerRefused: LedgerLocked, LedgerForeign, LedgerNewer, LedgerDamaged or
@@ -110,22 +110,17 @@ class Ledger:
         return ledger
 
     def close(self) -> None:
-        """Close the file and let others in.
-
-        Closing twice does no harm; any other method fails afterwards.
-        """
+        """Close the file and give up its lock. Closing twice is allowed."""
         self._database.close()
 
     def size(self) -> int:
-        """Bytes on disk, the write-ahead log included."""
+        """Return the bytes on disk, with those of the write-ahead log."""
         return schema.size(self.path)
 
     def check_files(self) -> bool:
-        """Check that the file and its log are still those that were opened.
+        """Check, in some microseconds, that the file and its log are still those that were opened.
 
-        Whether nothing has failed since the last commit.
-
-        It costs some microseconds.
+        Return whether nothing has failed since the last commit.
 
         Raises:
             LedgerReplaced: they are not. Nothing is written until they are back.
@@ -133,41 +128,15 @@ class Ledger:
         return self._database.check()
 
     def rows(self) -> int:
-        """How many identities of results are held."""
+        """Return the number of stored identities of results."""
         return self._results
 
-    def horizon(self, account: str, *, lookback: float) -> Horizon:
-        """An account's horizon. The first call for an account fixes it `lookback` seconds ago."""
-        if account not in self._horizons:
-            self._set_horizon(account, Horizon(self._clock.now() - lookback, opened=False))
-        return self._horizons[account]
-
-    def opened(self, account: str) -> None:
-        """Remember that an account's first whole discovery ended.
-
-        Raises:
-            KeyError: the account has no horizon yet.
-        """
-        held = self._horizons[account]
-        if not held.opened:
-            self._set_horizon(account, replace(held, opened=True))
-
-    def advance(self, account: str, at: float) -> None:
-        """Raise an account's horizon; a lower moment changes nothing.
-
-        Raises:
-            KeyError: the account has no horizon yet.
-        """
-        held = self._horizons[account]
-        if at > held.at:
-            self._set_horizon(account, replace(held, at=at))
-
     def open_batches(self, account: str) -> list[Batch]:
-        """An account's batches that are followed, in the order in which they were taken up."""
+        """Return an account's batches that are not closed, in the order of their addition."""
         return [batch for _, batch in self._open.values() if batch.ref.account == account]
 
-    def lookup(self, ids: Iterable[str]) -> dict[str, Batch]:
-        """Those batches that are held, open or closed, whichever account owns them."""
+    def batches(self, ids: Iterable[str]) -> dict[str, Batch]:
+        """Return those of these batches that are stored, open or closed, of any account."""
         wanted = set(ids)
         found = {id_: self._open[id_][1] for id_ in wanted & self._open.keys()}
         if closed := wanted - found.keys():
@@ -176,28 +145,40 @@ class Ledger:
         return found
 
     def recently_closed(self, account: str, per_label: int) -> list[Batch]:
-        """The newest `per_label` closed batches of each schedule label, oldest first.
-
-        Those without labels left out.
-        """
+        """Return the newest `per_label` closed batches of each schedule label, oldest first."""
         with self._database.reading() as connection:
             return rows.recently_closed(connection, account, per_label)
 
     def costs_due(self, account: str) -> list[Batch]:
-        """An account's batches whose cost is still to be had, the longest closed first."""
+        """Return an account's batches whose cost is still to be read, the longest closed first."""
         with self._database.reading() as connection:
             return rows.costs_due(connection, account)
 
+    def update(self, batch_id: str, change: Change) -> Batch | None:
+        """Change a batch as it is stored now. Return it after the change, None if it is not stored.
+
+        `change` returns the batch, or the batch and what is added to the totals with it. Where it
+        changes nothing, nothing is written.
+        """
+        before = self.batches((batch_id,)).get(batch_id)
+        if before is None:
+            return None
+        changed = change(before)
+        after, delta = changed if isinstance(changed, tuple) else (changed, Delta())
+        if after != before:
+            self.commit(delta, batches=(after,))
+        return after
+
     def save(self, *batches: Batch) -> None:
-        """Keep batches as they stand.
+        """Store batches as they are.
 
         Raises:
             ValueError: another account owns one of them; none is kept.
         """
-        self.settle(Delta(), batches=batches)
+        self.commit(Delta(), batches=batches)
 
     def drop(self, batch_id: str) -> None:
-        """Let go of a batch of which no result is held. Should it come again, it is new."""
+        """Delete a batch without stored results. If it is listed again, it is new."""
         with self._database.transaction() as connection:
             rows.delete_batch(connection, batch_id)
         self._open.pop(batch_id, None)
@@ -206,18 +187,18 @@ class Ledger:
         self,
         batch: Batch,
         results: Sequence[Result],
-        advance: Callable[[Seen], Batch],
+        advance: Callable[[SweepTally], Batch],
         *,
         count: bool = True,
     ) -> Batch:
-        """Take in one page of a batch's results, and the batch as `advance` makes it of what the page showed.
+        """Count one page of a batch's results, and store what `advance` makes of its tally.
 
         Identities, increments and the batch are committed together: a crash at any moment neither
         loses nor repeats a result. With `count` false (a page that shows only some of the rows)
-        nothing is counted yet, and a later whole page counts it.
+        nothing is counted yet, and a later complete page counts it.
 
         Raises:
-            ValueError: the batch has no labels or is not being walked, or another account owns it.
+            ValueError: the batch has no labels or no sweep, or another account owns it.
         """
         required(batch)
         now = self._clock.now()
@@ -226,7 +207,7 @@ class Ledger:
             number = rows.batch_number(connection, batch.ref.id) if held is None else held[0]
             page = identities.look_up(connection, number, results)
         delta, changes = count_page(batch, results, page, now, count=count)
-        after = advance(delta.seen)
+        after = advance(delta.tally)
         planned = self._totals.plan(delta, now)
         with self._database.transaction() as connection:
             number = rows.write_batch(connection, after)
@@ -237,7 +218,7 @@ class Ledger:
         self._results += changes.added
         return after
 
-    def settle(
+    def commit(
         self,
         delta: Delta,
         *,
@@ -245,9 +226,9 @@ class Ledger:
         runs: Sequence[Run] = (),
         observed: Sequence[Schedule] = (),
     ) -> None:
-        """Add a delta to the totals and keep these batches, runs and schedules, all or nothing.
+        """Add a delta to the totals and store these batches, runs and schedules, all or nothing.
 
-        `delta.seen` is not looked at.
+        `delta.tally` is not used.
 
         Raises:
             ValueError: another account owns one of them, a series is none of the ledger's, or a
@@ -268,44 +249,23 @@ class Ledger:
 
     @property
     def schedules(self) -> Mapping[str, Schedule]:
-        """Every schedule that is held, by id, whichever account owns it."""
+        """Every stored schedule, by id, of any account."""
         return self._schedules
 
     def runs(self, ids: Iterable[str]) -> dict[str, Run]:
-        """Those runs that are held, whichever account owns them."""
+        """Return those of these runs that are stored, of any account."""
         with self._database.reading() as connection:
             return rows.runs(connection, ids)
 
     def runs_since(self, at: float) -> list[Run]:
-        """Every account's runs that were created at a moment or later, in that order.
-
-        Those of unknown creation left out.
-        """
+        """Return all accounts' runs that were created at a moment or later, in that order."""
         with self._database.reading() as connection:
             return rows.runs_since(connection, at)
 
     def unfinished_runs(self, account: str) -> list[Run]:
-        """An account's runs that have no outcome yet."""
+        """Return an account's runs that have no outcome yet."""
         with self._database.reading() as connection:
             return rows.unfinished_runs(connection, account)
-
-    def label(self, account: str, kind: names.NameKind, id: str, name: str | None) -> str:  # noqa: A002  # the API's own word
-        """The label of a schedule or flow, fixed at its first use.
-
-        Its name, or its id without one or while another id has that name.
-
-        Another name later is a rename: the label becomes the new name, unless another id has it.
-        """
-        fixed = self._names.choose(account, kind, id, name)
-        if fixed.label != self._names.known(account, kind, id):
-            with self._database.transaction() as connection:
-                names.write(connection, fixed)
-            self._names.adopt(fixed)
-        return fixed.label
-
-    def known_label(self, account: str, kind: names.NameKind, id: str) -> str | None:  # noqa: A002  # the API's own word
-        """The label of a schedule or flow, None before its first use."""
-        return self._names.known(account, kind, id)
 
     def forget(
         self,
@@ -337,7 +297,10 @@ class Ledger:
         return gone.identities + gone.others
 
     def end_series(self, account: str, schedules: Collection[str], *, before: float) -> int:
-        """End an account's series of schedules that are gone, as `series_expiry` has it, all or nothing; how many ended."""
+        """End an account's series of schedules that are gone (see `series_expiry`), all or nothing.
+
+        Return how many ended.
+        """
         batches = self.open_batches(account)
         gone = series_expiry.gone(
             self._totals, self._names, account, batches=batches, schedules=schedules, before=before
@@ -350,26 +313,16 @@ class Ledger:
             self._names.drop(gone.names)
         return len(gone.series)
 
-    def has_series(self, metric: str, labels: LabelValues) -> bool:
-        """Whether a durable series exists."""
-        return (metric, labels) in self._totals
+    def has_series(self, wanted: Series) -> bool:
+        """Return whether a durable series exists."""
+        return wanted in self._totals
 
     def lines(self) -> int:
-        """How many lines all durable series take in OpenMetrics, the longer of the two formats."""
+        """Return the lines of all durable series in OpenMetrics, the longer of the two formats."""
         return self._totals.lines
 
-    def load_budget(self, account: str) -> BudgetState | None:
-        """An account's request budget as last saved, None for an account never seen."""
-        with self._database.reading() as connection:
-            return rows.budget(connection, account)
-
-    def save_budget(self, account: str, state: BudgetState) -> None:
-        """Keep an account's request budget, durably, before this returns."""
-        with self._database.transaction() as connection:
-            rows.write_budget(connection, account, state)
-
     def snapshot(self) -> Snapshot:
-        """The durable series that changed since the last snapshot, the first time all of them."""
+        """Return the durable series that changed since the last snapshot; the first time all."""
         return self._totals.snapshot()
 
     @property
@@ -378,14 +331,11 @@ class Ledger:
         return self._totals.objectives
 
     def set_objectives(self, objectives: Objectives) -> None:
-        """Judge by these from now on. What was judged before stays as it is."""
+        """Use these objectives from now on. What was judged before stays as it is."""
         self._totals.objectives = objectives
 
     def set_boundaries(self, boundaries: Mapping[str, tuple[float, ...]]) -> None:
-        """Use these bounds, by metric, in seconds.
-
-        A histogram whose bounds differ starts again at zero, as created now.
-        """
+        """Use these bounds, by metric, in seconds. Histograms with other ones start again."""
         if boundaries.items() <= self._totals.boundaries.items():
             return
         now = self._clock.now()
@@ -400,8 +350,3 @@ class Ledger:
             self._open[batch.ref.id] = (number, batch)
         else:
             self._open.pop(batch.ref.id, None)
-
-    def _set_horizon(self, account: str, horizon: Horizon) -> None:
-        with self._database.transaction() as connection:
-            rows.write_horizon(connection, account, horizon)
-        self._horizons[account] = horizon

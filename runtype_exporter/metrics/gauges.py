@@ -13,10 +13,11 @@ from heapq import nlargest
 from math import inf
 
 from runtype_exporter import catalogue
-from runtype_exporter.catalogue import Metric
+from runtype_exporter.catalogue import Metric, series
 from runtype_exporter.metrics.series_limit import MaxSeries, choose
 from runtype_exporter.metrics.status_labels import StatusLabels
-from runtype_exporter.model import BatchRef, BatchView, LabelValues, Sample, Series, Snapshot
+from runtype_exporter.model import BatchRef, LabelValues, Sample, Series, Snapshot
+from runtype_exporter.protocols import BatchView
 
 ScheduleKey = tuple[str, str]
 """An account and a schedule's label: `batches_per_schedule` counts batches by it."""
@@ -242,43 +243,45 @@ def _totals(batches: Iterable[_Shown], group: ScheduleKey) -> dict[Series, float
     for shown in batches:
         open_by_flow[shown.view.labels.flow] += shown.view.open
         drift += shown.view.drift
-    totals: dict[Series, float] = {
-        (catalogue.BATCHES_OPEN.name, (*group, flow)): float(count)
+    account, schedule = group
+    totals = {
+        series(catalogue.BATCHES_OPEN, account=account, schedule=schedule, flow=flow): float(count)
         for flow, count in open_by_flow.items()
     }
     if open_by_flow:
-        totals[catalogue.RECONCILIATION_DRIFT.name, group] = float(drift)
+        total = series(catalogue.RECONCILIATION_DRIFT, account=account, schedule=schedule)
+        totals[total] = float(drift)
     return totals
 
 
 def _samples(view: BatchView, status_labels: StatusLabels) -> Iterator[tuple[Series, float]]:
     """Yield the gauges of one batch."""
-    labels = (view.ref.account, *view.labels, view.name)
-    seen = view.picture.seen if view.picture else None
+    labels = {"account": view.ref.account, **view.labels._asdict(), "batch": view.name}
+    tally = view.snapshot.tally if view.snapshot else None
     figures: tuple[tuple[Metric, float | None], ...] = (
         (catalogue.BATCH_TOTAL, view.total),
         (catalogue.BATCH_PROCESSED, view.processed),
         (catalogue.BATCH_FAILED, view.failed),
         (catalogue.BATCH_STARTED, view.started),
         (catalogue.BATCH_COMPLETED, view.completed),
-        (catalogue.BATCH_LAST_RESULT, seen.last_finished if seen else None),
-        (catalogue.BATCH_OLDEST_UNFINISHED, seen.oldest_unfinished if seen else None),
-        (catalogue.BATCH_LAST_SWEEP, view.picture.at if view.picture else None),
+        (catalogue.BATCH_LAST_RESULT, tally.last_finished if tally else None),
+        (catalogue.BATCH_OLDEST_UNFINISHED, tally.oldest_unfinished if tally else None),
+        (catalogue.BATCH_LAST_SWEEP, view.snapshot.at if view.snapshot else None),
         (catalogue.BATCH_COST, view.cost),
     )
     for metric, figure in figures:
         if figure is not None:
-            yield (metric.name, labels), float(figure)
+            yield series(metric, **labels), float(figure)
     if view.open or view.configured:
         state = view.state if view.state in catalogue.BATCH_STATES else "unknown"
         for word in catalogue.BATCH_STATES:
-            yield (catalogue.BATCH_STATE.name, (*labels, word)), float(word == state)
-    if seen:
+            yield series(catalogue.BATCH_STATE, **labels, state=word), float(word == state)
+    if tally:
         pooled: Counter[str] = Counter()
-        for word, count in seen.statuses.items():
+        for word, count in tally.statuses.items():
             pooled[status_labels.label(word)] += count
         for word, count in pooled.items():
-            yield (catalogue.BATCH_RECORDS.name, (*labels, word)), float(count)
+            yield series(catalogue.BATCH_RECORDS, **labels, status=word), float(count)
 
 
 def _changes(
@@ -287,8 +290,8 @@ def _changes(
     families: dict[str, dict[LabelValues, Sample | None]],
 ) -> None:
     """Add to `families` what differs."""
-    for series, value in now.items():
-        if before.get(series) != value:
-            families.setdefault(series[0], {})[series[1]] = Sample(value)
+    for (name, labels), value in now.items():
+        if before.get((name, labels)) != value:
+            families.setdefault(name, {})[labels] = Sample(value)
     for name, labels in before.keys() - now.keys():
         families.setdefault(name, {})[labels] = None

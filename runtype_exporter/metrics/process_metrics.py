@@ -21,7 +21,8 @@ from prometheus_client.registry import Collector
 from runtype_exporter import catalogue
 from runtype_exporter.catalogue import CATALOGUE, SERIES, Metric
 from runtype_exporter.metrics.text import ExpositionFormat
-from runtype_exporter.model import Attempt, LabelValues
+from runtype_exporter.model import LabelValues
+from runtype_exporter.protocols import Attempt
 
 Instrument = Counter | Gauge | Histogram
 

@@ -11,7 +11,6 @@ import structlog
 from runtype_exporter.clock import Clock
 from runtype_exporter.config import Account, Poll
 from runtype_exporter.ledger import Ledger, LedgerError
-from runtype_exporter.model import AccountStatus
 from runtype_exporter.polling import ledger_failures
 from runtype_exporter.polling.api_key_state import ApiKeyState
 from runtype_exporter.polling.background.reads import BackgroundReads
@@ -25,7 +24,7 @@ from runtype_exporter.polling.discovery.status_probe import StatusProbe
 from runtype_exporter.polling.status_words import StatusWords
 from runtype_exporter.polling.sweeps.sweeper import Sweeper
 from runtype_exporter.polling.sweeps.workers import Workers
-from runtype_exporter.protocols import GaugeSink, SeriesLimit, Telemetry
+from runtype_exporter.protocols import AccountStatus, GaugeSink, SeriesLimit, Telemetry
 from runtype_exporter.runtype import (
     ApiError,
     Budget,
@@ -177,11 +176,11 @@ class AccountPoller:
                 added = {*self._workers.enqueue()} - swept
                 swept |= added
                 await self._workers.queue.drained()
-                unclaimed = any(
-                    batch.unclaimed for batch in self.ledger.open_batches(self.config.name)
+                claims_left = any(
+                    batch.claims_left for batch in self.ledger.open_batches(self.config.name)
                 )
                 succeeded = succeeded and not self._workers.last_error
-                if not succeeded or not (unclaimed or added):
+                if not succeeded or not (claims_left or added):
                     await self._background.read()
                     return succeeded
         finally:

@@ -22,8 +22,7 @@ import structlog
 
 from runtype_exporter.clock import Clock
 from runtype_exporter.limits import DISCOVERY_SHARE, HOUR
-from runtype_exporter.model import BudgetState
-from runtype_exporter.protocols import BudgetStore, Telemetry
+from runtype_exporter.protocols import BudgetState, BudgetStore, Telemetry
 
 MAX_PAUSE: Final = HOUR
 """The longest pause that is believed, seconds. A broken header must not stop polling for a day."""

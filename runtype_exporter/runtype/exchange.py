@@ -14,8 +14,7 @@ from typing import Final
 import httpx
 
 from runtype_exporter.clock import Clock
-from runtype_exporter.model import Attempt
-from runtype_exporter.protocols import Telemetry
+from runtype_exporter.protocols import Attempt, Telemetry
 from runtype_exporter.runtype.body import ACCEPTED, read_body
 from runtype_exporter.runtype.budget import Budget, Priority
 from runtype_exporter.runtype.errors import (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from html import escape
 
-from runtype_exporter.model import AccountStatus, Status
+from runtype_exporter.protocols import AccountStatus, Status
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">

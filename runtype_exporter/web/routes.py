@@ -15,8 +15,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from runtype_exporter.metrics import Publisher, ResponseBody
-from runtype_exporter.model import Status
-from runtype_exporter.protocols import StatusSource
+from runtype_exporter.protocols import Status, StatusSource
 from runtype_exporter.web.landing import landing_page
 from runtype_exporter.web.negotiation import CONTENT_TYPES, choose_encoding, choose_format
 

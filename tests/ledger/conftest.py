@@ -11,7 +11,7 @@ from runtype_exporter import catalogue
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.ledger.counting import count_page
 from runtype_exporter.ledger.identities import Page, record_identity, result_identity
-from runtype_exporter.model import Batch, BatchRef, Labels, Result, Seen, Series, Sweep
+from runtype_exporter.model import Batch, BatchRef, Labels, Result, Series, Sweep, SweepTally
 
 
 @dataclass
@@ -60,17 +60,17 @@ def a_batch() -> Callable[..., Batch]:
         sweep = Sweep(
             number=walk,
             full=True,
-            again=False,
+            is_retry=False,
             offset=0,
-            seen=Seen(),
+            tally=SweepTally(),
             total=0,
             pages=0,
-            before={},
+            probes_at_start={},
             began=900.0,
-            growing=True,
+            prefix_grows=True,
         )
         values = {
-            "seen": 900.0,
+            "first_seen": 900.0,
             "labels": Labels("nightly", "enrich"),
             "sweep": sweep,
             "sweeps": walk,

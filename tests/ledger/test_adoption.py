@@ -70,7 +70,7 @@ def test_a_record_that_waits_is_adopted_and_waits_again_within_one_page(table, a
 @pytest.mark.parametrize("outcome", [None, "success"])
 def test_a_record_and_its_adopter_are_one_row_of_a_walk(outcome, table, a_batch, a_result):
     seen = [
-        table.count(a_batch(walk=walk), a_result(key, "r1", outcome=outcome)).seen.distinct
+        table.count(a_batch(walk=walk), a_result(key, "r1", outcome=outcome)).tally.distinct
         for walk, key in ((1, None), (1, "k1"), (2, "k1"))
     ]
     assert seen == [1, 0, 1]
@@ -80,7 +80,7 @@ def test_a_stale_row_stands_for_its_adopter_in_the_walk(table, a_batch, a_result
     for key in (None, "k1"):
         table.count(a_batch(), a_result(key, "r1"))
     seen = [
-        table.count(a_batch(walk=2), a_result(key, "r1")).seen.distinct
+        table.count(a_batch(walk=2), a_result(key, "r1")).tally.distinct
         for key in (None, "k1", None)
     ]
     assert seen == [1, 0, 0]

@@ -10,13 +10,13 @@ from runtype_exporter.model import (
     Batch,
     BatchOutcome,
     BatchRef,
+    FinalPrefix,
     Labels,
-    Picture,
-    Prefix,
     Probe,
-    Seen,
     Source,
     Sweep,
+    SweepSnapshot,
+    SweepTally,
 )
 
 times = st.floats(min_value=-1e12, max_value=1e12)
@@ -28,41 +28,41 @@ probe_maps = st.dictionaries(
     st.builds(Probe, words, st.none() | counts, st.none() | counts, st.none() | counts),
 )
 seens = st.builds(
-    Seen, counts, counts, st.dictionaries(words, counts, max_size=4), maybe_time, maybe_time
+    SweepTally, counts, counts, st.dictionaries(words, counts, max_size=4), maybe_time, maybe_time
 )
 sweeps = st.builds(
     Sweep,
     number=counts,
     full=st.booleans(),
-    again=st.booleans(),
+    is_retry=st.booleans(),
     offset=counts,
-    seen=seens,
+    tally=seens,
     total=counts,
     pages=counts,
-    before=probe_maps,
+    probes_at_start=probe_maps,
     began=times,
-    growing=st.booleans(),
+    prefix_grows=st.booleans(),
 )
 batches = st.builds(
     Batch,
     ref=st.builds(BatchRef, words, words),
-    seen=times,
+    first_seen=times,
     schedule=words,
     run=words,
-    unclaimed=counts,
+    claims_left=counts,
     flow_id=words,
     flow_name=words,
     labels=st.none() | st.builds(Labels, words, words),
     created=maybe_time,
     started=maybe_time,
     completed=maybe_time,
-    guard=maybe_time,
+    count_from=maybe_time,
     probes=probe_maps,
-    swept=st.none() | probe_maps,
+    probes_at_last_sweep=st.none() | probe_maps,
     sweeps=counts,
     sweep=st.none() | sweeps,
-    prefix=st.none() | st.builds(Prefix, counts, counts, words, seens),
-    picture=st.none() | st.builds(Picture, times, counts, seens),
+    prefix=st.none() | st.builds(FinalPrefix, counts, counts, words, seens),
+    snapshot=st.none() | st.builds(SweepSnapshot, times, counts, seens),
     drift=counts,
     ended=maybe_time,
     closed=maybe_time,
@@ -86,12 +86,15 @@ def test_a_batch_comes_back_as_it_went(batch: Batch):
 
 
 def test_what_stands_at_its_default_takes_no_room():
-    assert encode(Batch(ref=BatchRef("production", "b1"), seen=5.0)) == '{"seen":5.0}'
+    assert encode(Batch(ref=BatchRef("production", "b1"), first_seen=5.0)) == '{"seen":5.0}'
 
 
 def test_the_text_is_plain_json():
     batch = Batch(
-        ref=BatchRef("production", "b1"), seen=5.0, flow_name="Ränge", labels=Labels("nightly", "f")
+        ref=BatchRef("production", "b1"),
+        first_seen=5.0,
+        flow_name="Ränge",
+        labels=Labels("nightly", "f"),
     )
     assert json.loads(encode(batch)) == {
         "seen": 5.0,

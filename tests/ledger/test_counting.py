@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from runtype_exporter.model import Observation, Probe, Seen
+from runtype_exporter.model import Observation, Probe, SweepTally
 
 NOW = 1_000.0
 FLOW = ("production", "nightly", "enrich")
@@ -65,7 +65,7 @@ def test_success_and_failure_start_at_zero_with_the_first_row_of_a_batch(table, 
 
 def test_an_empty_page_adds_nothing_and_makes_no_series(table, a_batch):
     delta = table.count(a_batch())
-    assert (delta.seen, delta.increments, delta.observations) == (Seen(), {}, {})
+    assert (delta.tally, delta.increments, delta.observations) == (SweepTally(), {}, {})
 
 
 @pytest.mark.parametrize("outcome", ["cancelled", "unknown"])
@@ -159,7 +159,7 @@ def test_one_result_twice_in_a_page_is_taken_in_order(table, a_batch, a_result):
     assert (
         delta.increments["runtype_record_outcome_changes_total", (*FLOW, "failure", "success")] == 1
     )
-    assert delta.seen.distinct == 1
+    assert delta.tally.distinct == 1
 
 
 def test_a_retry_is_another_result_of_the_same_record(table, a_batch, a_result):
@@ -214,7 +214,7 @@ def test_a_word_that_came_to_mean_an_end_counts_the_results_that_wait_with_it(
 
 
 def test_what_ended_before_the_guard_is_remembered_and_never_counted(table, a_batch, a_result):
-    batch = a_batch(guard=980.0)
+    batch = a_batch(count_from=980.0)
     shown = [
         table.finished(batch, a_result("k1", finished=979.9), a_result("k2", finished=980.0))
         for _ in range(2)
@@ -225,7 +225,7 @@ def test_what_ended_before_the_guard_is_remembered_and_never_counted(table, a_ba
 def test_a_remembered_result_with_another_end_after_the_guard_is_counted_for_the_first_time(
     table, a_batch, a_result
 ):
-    batch = a_batch(guard=980.0)
+    batch = a_batch(count_from=980.0)
     table.count(batch, a_result("k1", finished=970.0))
     assert table.finished(batch, a_result("k1", outcome="failure", finished=975.0)) == {}
     delta = table.count(batch, a_result("k1", finished=990.0))
@@ -236,13 +236,13 @@ def test_a_remembered_result_with_another_end_after_the_guard_is_counted_for_the
 def test_a_remembered_result_with_another_word_for_the_same_end_stays_remembered(
     table, a_batch, a_result
 ):
-    batch = a_batch(guard=980.0)
+    batch = a_batch(count_from=980.0)
     table.count(batch, a_result("k1", finished=970.0))
     assert table.finished(batch, a_result("k1", finished=990.0, status="success")) == {}
 
 
 def test_the_guard_says_nothing_about_changes_of_counted_results(table, a_batch, a_result):
-    batch = a_batch(guard=980.0)
+    batch = a_batch(count_from=980.0)
     table.count(batch, a_result("k1", finished=990.0))
     assert table.finished(batch, a_result("k1", outcome="failure", finished=970.0)) == {
         "failure": 1
@@ -256,7 +256,7 @@ def test_the_guard_says_nothing_about_changes_of_counted_results(table, a_batch,
 def test_without_an_end_time_a_result_is_old_unless_it_was_seen_to_wait(
     swept, waited, expected, table, a_batch, a_result
 ):
-    batch = a_batch(guard=980.0, swept=swept)
+    batch = a_batch(count_from=980.0, probes_at_last_sweep=swept)
     if waited:
         table.count(batch, a_result("k1", outcome=None))
     assert table.finished(batch, a_result("k1", finished=None, fault="missing")) == expected
@@ -268,7 +268,7 @@ def test_without_an_end_time_a_result_is_old_unless_it_was_seen_to_wait(
 def test_a_filtered_page_counts_nothing_and_a_whole_one_counts_it_later(table, a_batch, a_result):
     delta = table.count(a_batch(), a_result("k1", outcome="failure"), count=False)
     assert (delta.increments, delta.observations) == ({}, {})
-    assert delta.seen.distinct == 1
+    assert delta.tally.distinct == 1
     assert table.finished(a_batch(), a_result("k1", outcome="failure")) == {"failure": 1}
 
 
@@ -291,8 +291,8 @@ def test_what_a_page_shows_is_summed(table, a_batch, a_result):
         a_result("k5", outcome=None, created=930.0),
         a_result("k6", outcome=None, created=935.0),
         a_result("k7", outcome=None, created=None, status="queued"),
-    ).seen
-    assert seen == Seen(
+    ).tally
+    assert seen == SweepTally(
         7, 4, {"completed": 2, "failed": 1, "running": 3, "queued": 1}, 960.0, 930.0
     )
 
@@ -301,16 +301,16 @@ def test_rows_that_the_walk_met_before_are_not_summed_again(table, a_batch, a_re
     table.count(a_batch(), a_result("k1"), a_result("k2", outcome=None))
     seen = table.count(
         a_batch(), a_result("k2"), a_result("k3", finished=900.0), a_result("k3")
-    ).seen
-    assert seen == Seen(1, 0, {"completed": 1}, 980.0, None)
+    ).tally
+    assert seen == SweepTally(1, 0, {"completed": 1}, 980.0, None)
 
 
 def test_each_walk_meets_every_row_anew(table, a_batch, a_result):
     table.count(a_batch(), a_result("k1"))
-    assert table.count(a_batch(walk=2), a_result("k1")).seen.distinct == 1
+    assert table.count(a_batch(walk=2), a_result("k1")).tally.distinct == 1
 
 
 def test_a_counted_result_that_runs_again_is_unfinished_now(table, a_batch, a_result):
     table.count(a_batch(), a_result("k1"))
-    seen = table.count(a_batch(walk=2), a_result("k1", outcome=None, created=950.0)).seen
+    seen = table.count(a_batch(walk=2), a_result("k1", outcome=None, created=950.0)).tally
     assert (seen.distinct, seen.unfinished, seen.oldest_unfinished) == (1, 1, 950.0)

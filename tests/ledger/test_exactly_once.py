@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from runtype_exporter import catalogue
 from runtype_exporter.ledger import Ledger, LedgerFailed
-from runtype_exporter.model import Batch, BatchRef, Delta, Labels, Probe, Result, Seen, Sweep
+from runtype_exporter.model import Batch, BatchRef, Delta, Labels, Probe, Result, Sweep, SweepTally
 from runtype_exporter.objectives import Objective, Objectives
 
 GUARD = 100.0
@@ -103,8 +103,8 @@ class Model:
         if before == outcome:
             row[2] = word
         elif its_word != word:
-            old = batch.guard is not None and (
-                end < batch.guard if end else not waited and batch.swept is None
+            old = batch.count_from is not None and (
+                end < batch.count_from if end else not waited and batch.probes_at_last_sweep is None
             )
             row[:] = [outcome, counted or not old, word]
             if row[1]:
@@ -125,21 +125,21 @@ def new_batch(id_: str, *, guard: float | None) -> Batch:
     walk = Sweep(
         number=1,
         full=True,
-        again=False,
+        is_retry=False,
         offset=0,
-        seen=Seen(),
+        tally=SweepTally(),
         total=0,
         pages=0,
-        before={},
+        probes_at_start={},
         began=0.0,
-        growing=True,
+        prefix_grows=True,
     )
     return Batch(
         ref=BatchRef("a", id_),
-        seen=0.0,
+        first_seen=0.0,
         created=0.0,
         labels=Labels("s", "f"),
-        guard=guard,
+        count_from=guard,
         sweeps=1,
         sweep=walk,
     )
@@ -182,7 +182,7 @@ class ExactlyOnce(RuleBasedStateMachine):
     def apply(self, id_: str, page: list, *, count: bool = True) -> int:
         told = []
 
-        def advance(seen: Seen) -> Batch:
+        def advance(seen: SweepTally) -> Batch:
             told.append(seen.distinct)
             return self.batches[id_]
 
@@ -219,9 +219,14 @@ class ExactlyOnce(RuleBasedStateMachine):
     def start_another_walk(self, id_, swept) -> None:
         batch = self.batches[id_]
         number = batch.sweeps + 1
-        probes = {"run": Probe("running", None, None, None)} if swept else batch.swept
+        probes = (
+            {"run": Probe("running", None, None, None)} if swept else batch.probes_at_last_sweep
+        )
         self.batches[id_] = replace(
-            batch, sweeps=number, sweep=replace(batch.sweep, number=number), swept=probes
+            batch,
+            sweeps=number,
+            sweep=replace(batch.sweep, number=number),
+            probes_at_last_sweep=probes,
         )
         self.ledger.save(self.batches[id_])
         self.model.walks[id_] = set()
@@ -234,7 +239,7 @@ class ExactlyOnce(RuleBasedStateMachine):
             ("runtype_records_abandoned_total", ("a", "s", "f")): abandoned,
             ("runtype_schedule_starts_total", ("a", "s", start)): 1,
         }
-        self.ledger.settle(Delta(increments=increments))
+        self.ledger.commit(Delta(increments=increments))
         self.model.events["succeed", "bad"] += abandoned
         self.model.events["fresh", "good" if start == "on_time" else "bad"] += 1
 
@@ -304,7 +309,7 @@ class ExactlyOnce(RuleBasedStateMachine):
         self.now += RETENTION + 1
         self.ledger.forget("a", listed=[], retention=RETENTION)
         self.model.forget(id_)
-        self.batches[id_] = replace(new_batch(id_, guard=self.guard), swept=None)
+        self.batches[id_] = replace(new_batch(id_, guard=self.guard), probes_at_last_sweep=None)
 
     @invariant()
     def the_totals_are_the_models(self) -> None:

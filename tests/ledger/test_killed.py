@@ -14,11 +14,11 @@ import sys
 from pathlib import Path
 from runtype_exporter.clock import SystemClock
 from runtype_exporter.ledger import Ledger
-from runtype_exporter.model import Batch, BatchRef, Labels, Result, Seen, Sweep
+from runtype_exporter.model import Batch, BatchRef, Labels, Result, SweepTally, Sweep
 
 ledger = Ledger.open(Path(sys.argv[1]), clock=SystemClock(), boundaries={})
-walk = Sweep(number=1, full=True, again=False, offset=0, seen=Seen(), total=0, pages=0, before={}, began=0.0, growing=True)
-batch = Batch(ref=BatchRef("production", "b1"), seen=0.0, labels=Labels("nightly", "enrich"), sweeps=1, sweep=walk)
+walk = Sweep(number=1, full=True, is_retry=False, offset=0, tally=SweepTally(), total=0, pages=0, probes_at_start={}, began=0.0, prefix_grows=True)
+batch = Batch(ref=BatchRef("production", "b1"), first_seen=0.0, labels=Labels("nightly", "enrich"), sweeps=1, sweep=walk)
 first = ledger.rows()
 for start in range(first, first + 1_000_000, 50):
     keys = range(max(0, start - 25), start + 50)

@@ -64,7 +64,7 @@ def held(path: Path) -> dict[str, Any]:
     """Open a ledger and return what it holds, as far as it takes no time."""
     with opened(path, FIRST.settings) as ledger:
         series = contents.series(ledger)
-        batches = in_words(ledger.lookup(batch["id"] for batch in FIRST.content["batches"]))
+        batches = in_words(ledger.batches(batch["id"] for batch in FIRST.content["batches"]))
         accounts = [contents.account(ledger, one["name"]) for one in FIRST.content["accounts"]]
     results, adoptions = contents.stored(path, FIRST.vocabulary)
     for id_, batch in batches.items():

@@ -72,7 +72,7 @@ def test_a_result_that_changes_its_outcome_is_another_event(ledger, totals, a_ba
 def test_a_result_from_before_the_guard_is_no_event_but_its_series_are_there(
     ledger, totals, a_batch, a_result
 ):
-    take(ledger, a_batch(guard=999.0), a_result("k1"))
+    take(ledger, a_batch(count_from=999.0), a_result("k1"))
     expected = {
         ("succeed", "good"): 0,
         ("succeed", "bad"): 0,
@@ -87,7 +87,7 @@ def test_abandoned_records_and_starts_are_judged_as_they_settle(ledger, totals):
         ("runtype_records_abandoned_total", ("production", "nightly", "enrich")): 3,
         ("runtype_schedule_starts_total", ("production", "nightly", "late")): 1,
     }
-    ledger.settle(Delta(increments=increments))
+    ledger.commit(Delta(increments=increments))
     expected = {
         ("succeed", "good"): 0,
         ("succeed", "bad"): 3,
@@ -148,22 +148,22 @@ def test_schedules_are_kept_with_all_they_wait_for(ledger, reopened):
         Schedule(account="staging", id="s4"),
         a_schedule("s5", cron="", run_at=5.0, vanished=True),
     ]
-    ledger.settle(Delta(), observed=kept)
+    ledger.commit(Delta(), observed=kept)
     expected = {schedule.id: schedule for schedule in kept}
     assert expected == ledger.schedules
     assert expected == reopened(ledger).schedules
 
 
 def test_a_schedule_that_is_gone_and_judged_is_forgotten(ledger, reopened):
-    ledger.settle(Delta(), observed=[a_schedule(), a_schedule("s2", listed=False)])
-    ledger.settle(Delta(), observed=[a_schedule("s2", listed=False, due=())])
+    ledger.commit(Delta(), observed=[a_schedule(), a_schedule("s2", listed=False)])
+    ledger.commit(Delta(), observed=[a_schedule("s2", listed=False, due=())])
     assert {"s1": a_schedule()} == ledger.schedules == reopened(ledger).schedules
 
 
 def test_a_start_is_judged_and_forgotten_in_one_transaction(ledger, totals, break_down):
-    ledger.settle(Delta(), observed=[a_schedule()])
+    ledger.commit(Delta(), observed=[a_schedule()])
     break_down(ledger, "series")
     missed = Delta(increments={(STARTS, ("production", "nightly", "missed")): 2})
     with pytest.raises(LedgerFailed):
-        ledger.settle(missed, observed=[a_schedule(due=())])
+        ledger.commit(missed, observed=[a_schedule(due=())])
     assert ({"s1": a_schedule()}, {}) == (ledger.schedules, totals(ledger))

@@ -27,7 +27,7 @@ def fill(ledger, a_batch, a_result):
 
 
 def held(ledger, *ids: str) -> list[str]:
-    return sorted(ledger.lookup(ids))
+    return sorted(ledger.batches(ids))
 
 
 def test_identities_go_after_the_retention_and_the_tombstone_stays_while_the_api_may_list_it(
@@ -55,7 +55,7 @@ def test_a_tombstone_stays_until_the_horizon_passes_it(ledger, fill):
     fill("b1", WEEK + 1, created=NOW - 2 * WEEK)
     ledger.forget("production", listed=[], retention=WEEK)
     assert held(ledger, "b1") == ["b1"]
-    ledger.advance("production", NOW - 2 * WEEK + 1)
+    ledger.raise_horizon("production", NOW - 2 * WEEK + 1)
     assert ledger.forget("production", listed=[], retention=WEEK) == 1
     assert held(ledger, "b1") == []
 
@@ -120,7 +120,7 @@ def test_ended_runs_go_by_the_same_rules(ledger):
         Run(account="production", id="running", schedule="s", created=0.0),
         Run(account="staging", id="other", schedule="s", created=0.0, outcome="success", ended=0.0),
     ]
-    ledger.settle(Delta(), runs=runs)
+    ledger.commit(Delta(), runs=runs)
     assert ledger.forget("production", listed=["listed"], retention=WEEK) == 3
     assert sorted(ledger.runs([run.id for run in runs])) == [
         "ahead",

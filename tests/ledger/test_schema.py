@@ -93,13 +93,13 @@ def test_commits_are_durable_and_the_file_is_held_exclusively(ledger: Ledger):
 def test_a_second_ledger_on_the_file_is_refused_at_once(
     ledger: Ledger, open_ledger: OpenLedger, path: Path
 ):
-    ledger.advance(*_horizon(ledger))
+    ledger.raise_horizon(*_horizon(ledger))
     message = refused(open_ledger, path, LedgerLocked)
     assert "another process uses this ledger" in message
 
 
 def test_a_second_process_is_refused_and_the_first_goes_on(ledger: Ledger, path: Path):
-    ledger.advance(*_horizon(ledger))
+    ledger.raise_horizon(*_horizon(ledger))
     program = """
 import sys
 from pathlib import Path
@@ -113,7 +113,7 @@ except LedgerLocked as error:
     command = [sys.executable, "-c", program, str(path)]
     other = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
     assert f"{path}: another process uses this ledger" in other.stdout
-    ledger.advance("production", 7_000.0)
+    ledger.raise_horizon("production", 7_000.0)
     assert ledger.horizon("production", lookback=0).at == 7_000.0
 
 
@@ -270,7 +270,7 @@ def test_a_log_is_found_beside_what_a_link_leads_to(
     link = tmp_path / "link.db"
     link.symlink_to(crashed)
     linked = open_ledger(link)
-    assert list(linked.lookup(["b2"])) == ["b2"]
+    assert list(linked.batches(["b2"])) == ["b2"]
     assert linked.size() >= crashed.stat().st_size + log > crashed.stat().st_size
 
 
@@ -321,7 +321,7 @@ def test_a_place_that_cannot_be_written_is_refused(open_ledger: OpenLedger):
 
 
 def test_the_size_is_that_of_the_file_and_its_log(ledger: Ledger, path: Path):
-    ledger.advance(*_horizon(ledger))
+    ledger.raise_horizon(*_horizon(ledger))
     log = path.with_name("ledger.db-wal").stat().st_size
     assert log > 0
     assert ledger.size() == path.stat().st_size + log

@@ -26,7 +26,7 @@ def count(ledger, clock):
 
     def count_(*series, at: float) -> None:
         clock.at = at
-        ledger.settle(Delta(increments=dict.fromkeys(series, 2.0)))
+        ledger.commit(Delta(increments=dict.fromkeys(series, 2.0)))
 
     return count_
 
@@ -90,7 +90,7 @@ def test_the_series_of_a_schedule_with_an_open_batch_stay(ledger, count, a_batch
 def test_a_touch_of_0_is_no_change(ledger, count, clock):
     count(finished("gone"), at=100.0)
     clock.at = 500.0
-    ledger.settle(Delta(increments={finished("gone"): 0.0}))
+    ledger.commit(Delta(increments={finished("gone"): 0.0}))
     assert ledger.end_series("production", [], before=200.0) == 1
 
 
@@ -131,7 +131,7 @@ def test_where_the_disk_fails_nothing_has_ended(ledger, count):
     ledger.close()
     with pytest.raises(LedgerFailed):
         ledger.end_series("production", [], before=200.0)
-    assert ledger.has_series(*finished("gone"))
+    assert ledger.has_series(finished("gone"))
 
 
 def test_lines_are_those_of_openmetrics_and_follow_every_change(ledger, count):
@@ -139,7 +139,7 @@ def test_lines_are_those_of_openmetrics_and_follow_every_change(ledger, count):
     duration = (catalogue.SCHEDULE_RUN_DURATION.name, ("production", "gone"))
     count(finished("gone"), finished("gone"), at=100.0)
     assert ledger.lines() == 2
-    ledger.settle(Delta(observations={duration: []}))
+    ledger.commit(Delta(observations={duration: []}))
     assert ledger.lines() == 2 + buckets + 3
     ledger.set_boundaries({duration[0]: (1.0,)})
     assert ledger.lines() == 2 + 2 + 3

@@ -5,7 +5,8 @@ import pytest
 
 from runtype_exporter import catalogue
 from runtype_exporter.ledger import LedgerFailed
-from runtype_exporter.model import BudgetState, Delta, Observation, Run
+from runtype_exporter.model import Delta, Observation, Run
+from runtype_exporter.protocols import BudgetState
 
 FLOW = ("production", "nightly", "enrich")
 SUCCESS = ("runtype_records_finished_total", (*FLOW, "success"))
@@ -24,23 +25,23 @@ def test_a_batch_closes_together_with_what_it_counts(ledger, reopened, totals, c
     delta = Delta(
         increments={FINISHED_BATCHES: 1}, observations={duration: [Observation(60.0, 990.0)]}
     )
-    ledger.settle(delta, batches=[closed()])
+    ledger.commit(delta, batches=[closed()])
     ledger = reopened(ledger)
-    assert ledger.lookup(["b1"]) == {"b1": closed()}
+    assert ledger.batches(["b1"]) == {"b1": closed()}
     assert totals(ledger) == {FINISHED_BATCHES: 1, duration: 1}
 
 
 def test_what_cannot_be_counted_settles_nothing(ledger, totals, closed):
     with pytest.raises(ValueError, match="not a counter"):
-        ledger.settle(Delta(increments={("runtype_up", ("production",)): 1}), batches=[closed()])
-    assert (ledger.lookup(["b1"]), totals(ledger)) == ({}, {})
+        ledger.commit(Delta(increments={("runtype_up", ("production",)): 1}), batches=[closed()])
+    assert (ledger.batches(["b1"]), totals(ledger)) == ({}, {})
 
 
 def test_a_failing_disk_settles_nothing(break_down, ledger, totals, closed, a_batch):
     ledger.save(a_batch())
     break_down(ledger, "series")
     with pytest.raises(LedgerFailed):
-        ledger.settle(Delta(increments={FINISHED_BATCHES: 1}), batches=[closed()])
+        ledger.commit(Delta(increments={FINISHED_BATCHES: 1}), batches=[closed()])
     assert (ledger.open_batches("production"), totals(ledger)) == ([a_batch()], {})
 
 
@@ -54,7 +55,7 @@ def test_runs_are_kept_and_found_whoever_owns_them(ledger, reopened):
         a_run("run2", batch="b1", created=5.0, started=6.0, outcome="failure", ended=7.0),
         a_run("run3", "staging"),
     ]
-    ledger.settle(Delta(), runs=runs)
+    ledger.commit(Delta(), runs=runs)
     ledger = reopened(ledger)
     assert ledger.runs(["run1", "run2", "run3", "run4"]) == {run.id: run for run in runs}
     assert ledger.unfinished_runs("production") == [a_run()]
@@ -66,22 +67,22 @@ def test_the_runs_since_a_moment_come_in_order_whoever_owns_them(ledger):
         a_run(created=5.0, started=6.0),
         a_run("run2", "staging", created=6.0),
     ]
-    ledger.settle(Delta(), runs=[*runs, a_run("run4", created=4.9), a_run("run5")])
+    ledger.commit(Delta(), runs=[*runs, a_run("run4", created=4.9), a_run("run5")])
     assert [run.id for run in ledger.runs_since(5.0)] == ["run1", "run2", "run3"]
     assert ledger.runs_since(7.0) == [runs[0]]
 
 
 def test_a_run_that_ends_is_unfinished_no_more(ledger):
-    ledger.settle(Delta(), runs=[a_run()])
-    ledger.settle(Delta(), runs=[a_run(outcome="success", ended=9.0)])
+    ledger.commit(Delta(), runs=[a_run()])
+    ledger.commit(Delta(), runs=[a_run(outcome="success", ended=9.0)])
     assert ledger.unfinished_runs("production") == []
 
 
 def test_a_run_has_one_owner(ledger, a_batch):
-    ledger.settle(Delta(), runs=[a_run()])
+    ledger.commit(Delta(), runs=[a_run()])
     with pytest.raises(ValueError, match="another account owns this run"):
-        ledger.settle(Delta(), batches=[a_batch()], runs=[a_run(account="staging")])
-    assert ledger.lookup(["b1"]) == {}
+        ledger.commit(Delta(), batches=[a_batch()], runs=[a_run(account="staging")])
+    assert ledger.batches(["b1"]) == {}
 
 
 # --- labels, budgets, boundaries ---

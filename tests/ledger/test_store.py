@@ -8,10 +8,10 @@ from runtype_exporter.ledger import LedgerFailed
 from runtype_exporter.model import (
     Horizon,
     Labels,
-    Picture,
     Probe,
     Sample,
-    Seen,
+    SweepSnapshot,
+    SweepTally,
 )
 
 FLOW = ("production", "nightly", "enrich")
@@ -32,27 +32,36 @@ def take(ledger, batch, *results, **options):
 def test_the_first_call_fixes_an_accounts_horizon(ledger, clock):
     first = ledger.horizon("production", lookback=100.0)
     clock.at = 5_000.0
-    assert first == ledger.horizon("production", lookback=0.0) == Horizon(900.0, opened=False)
-    assert ledger.horizon("staging", lookback=0.0) == Horizon(5_000.0, opened=False)
+    assert (
+        first
+        == ledger.horizon("production", lookback=0.0)
+        == Horizon(900.0, first_discovery_done=False)
+    )
+    assert ledger.horizon("staging", lookback=0.0) == Horizon(5_000.0, first_discovery_done=False)
 
 
 def test_a_horizon_is_raised_and_never_lowered(ledger):
     ledger.horizon("production", lookback=0.0)
-    ledger.advance("production", 1_500.0)
-    ledger.advance("production", 1_200.0)
-    assert ledger.horizon("production", lookback=0.0) == Horizon(1_500.0, opened=False)
+    ledger.raise_horizon("production", 1_500.0)
+    ledger.raise_horizon("production", 1_200.0)
+    assert ledger.horizon("production", lookback=0.0) == Horizon(
+        1_500.0, first_discovery_done=False
+    )
 
 
 def test_the_first_whole_discovery_is_remembered(ledger, reopened):
     ledger.horizon("production", lookback=0.0)
-    ledger.opened("production")
-    ledger.opened("production")
-    ledger.advance("production", 1_500.0)
-    assert reopened(ledger).horizon("production", lookback=0.0) == Horizon(1_500.0, opened=True)
+    ledger.mark_discovered("production")
+    ledger.mark_discovered("production")
+    ledger.raise_horizon("production", 1_500.0)
+    assert reopened(ledger).horizon("production", lookback=0.0) == Horizon(
+        1_500.0, first_discovery_done=True
+    )
 
 
 @pytest.mark.parametrize(
-    "call", [lambda ledger: ledger.opened("x"), lambda ledger: ledger.advance("x", 1.0)]
+    "call",
+    [lambda ledger: ledger.mark_discovered("x"), lambda ledger: ledger.raise_horizon("x", 1.0)],
 )
 def test_an_account_without_a_horizon_cannot_be_opened_or_advanced(call, ledger):
     with pytest.raises(KeyError):
@@ -72,14 +81,14 @@ def test_open_batches_are_kept_by_account_and_survive(ledger, reopened, a_batch,
 def test_batches_are_looked_up_open_or_closed_whoever_owns_them(ledger, a_batch, closed):
     batches = {"b1": a_batch("b1"), "b2": closed("b2"), "b3": a_batch("b3", account="staging")}
     ledger.save(*batches.values())
-    assert ledger.lookup([*batches, "b4", "b1"]) == batches
-    assert ledger.lookup([]) == {}
+    assert ledger.batches([*batches, "b4", "b1"]) == batches
+    assert ledger.batches([]) == {}
 
 
 def test_more_batches_are_looked_up_than_one_select_takes(ledger, closed):
     batches = {f"b{number}": closed(f"b{number}") for number in range(1_001)}
     ledger.save(*batches.values())
-    assert ledger.lookup(batches) == batches
+    assert ledger.batches(batches) == batches
 
 
 def test_a_batch_that_closes_is_no_longer_open(ledger, reopened, a_batch, closed):
@@ -87,7 +96,7 @@ def test_a_batch_that_closes_is_no_longer_open(ledger, reopened, a_batch, closed
     ledger.save(closed())
     assert ledger.open_batches("production") == []
     ledger.save(changed := replace(closed(), probes={"run": Probe("completed", 5, 5, 0)}))
-    assert ledger.lookup(["b1"]) == {"b1": changed}
+    assert ledger.batches(["b1"]) == {"b1": changed}
     assert reopened(ledger).open_batches("production") == []
 
 
@@ -96,7 +105,7 @@ def test_a_batch_has_one_owner(ledger, a_batch, closed):
     for id_ in ("b1", "b2"):
         with pytest.raises(ValueError, match="another account owns this batch"):
             ledger.save(a_batch("b3"), a_batch(id_, account="staging"))
-    assert ledger.lookup(["b1", "b3"]) == {"b1": a_batch("b1")}
+    assert ledger.batches(["b1", "b3"]) == {"b1": a_batch("b1")}
 
 
 def test_the_newest_closed_batches_of_each_schedule_come_oldest_first(ledger, closed):
@@ -119,13 +128,13 @@ def test_a_page_is_counted_and_the_batch_is_what_advance_makes_of_it(
     batch = a_batch()
     told = []
 
-    def advance(seen: Seen):
+    def advance(seen: SweepTally):
         told.append(seen)
         return replace(batch, drift=seen.distinct)
 
     after = ledger.apply(batch, [a_result("k1"), a_result("k2", outcome="failure")], advance)
     assert after == replace(batch, drift=2)
-    assert ledger.lookup(["b1"]) == {"b1": after}
+    assert ledger.batches(["b1"]) == {"b1": after}
     assert [seen.distinct for seen in told] == [2]
     assert ledger.rows() == 2
     found = totals(ledger)
@@ -176,16 +185,16 @@ def test_a_filtered_page_is_remembered_and_counted_later(ledger, totals, a_batch
 def test_a_page_without_labels_changes_nothing(ledger, a_batch, a_result):
     with pytest.raises(ValueError, match="has labels"):
         take(ledger, a_batch(labels=None), a_result())
-    assert (ledger.rows(), ledger.lookup(["b1"])) == (0, {})
+    assert (ledger.rows(), ledger.batches(["b1"])) == (0, {})
 
 
 def test_an_advance_that_raises_changes_nothing(ledger, totals, a_batch, a_result):
-    def advance(_: Seen):
+    def advance(_: SweepTally):
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
         ledger.apply(a_batch(), [a_result()], advance)
-    assert (ledger.rows(), ledger.lookup(["b1"]), totals(ledger)) == (0, {}, {})
+    assert (ledger.rows(), ledger.batches(["b1"]), totals(ledger)) == (0, {}, {})
 
 
 @pytest.mark.parametrize("table", ["batches", "results", "series"])
@@ -201,7 +210,7 @@ def test_a_failing_disk_leaves_neither_memory_nor_file_changed(
     with pytest.raises(LedgerFailed, match="nothing was changed"):
         take(ledger, a_batch("b2"), a_result("k1"), a_result("k2"))
     assert (failures, len(commits), ledger.rows()) == ([1], done, 1)
-    assert (totals(ledger), ledger.lookup(["b2"])) == ({}, {})
+    assert (totals(ledger), ledger.batches(["b2"])) == ({}, {})
     ledger._database._connection.execute("DROP TRIGGER broken")
     take(ledger, a_batch("b2"), a_result("k1"), a_result("k2"))
     assert totals(ledger)[SUCCESS] == 3
@@ -256,21 +265,21 @@ def test_an_open_record_takes_at_most_60_bytes_and_a_closed_batch_one_kilobyte(
     }
     for index in range(1_000):
         id_ = f"batch_01jv8m3x9p2q7r5t6w8y{index:06d}"
-        seen = Seen(1_000, 0, {"completed": 988, "failed": 12}, 1.7e9 + 0.123)
+        seen = SweepTally(1_000, 0, {"completed": 988, "failed": 12}, 1.7e9 + 0.123)
         fields = {
             "schedule": "schedule_01jv8m3x9p2q7r5t6w8y0z1a2b",
             "flow_id": "flow_01jv8m3x9p2q7r5t6w8y0z1a2b",
             "flow_name": "Enrich companies",
             "sweep": None,
             "probes": probes,
-            "swept": probes,
+            "probes_at_last_sweep": probes,
             "created": 1.7e9 + 0.123,
             "started": 1.7e9 + 0.123,
             "completed": 1.7e9 + 0.123,
             "ended": 1.7e9 + 0.123,
             "closed": 1.7e9 + 0.123,
             "outcome": "success",
-            "picture": Picture(1.7e9 + 0.123, 1_000, seen),
+            "snapshot": SweepSnapshot(1.7e9 + 0.123, 1_000, seen),
         }
         ledger.save(a_batch(id_, **fields))
     ledger.close()
@@ -323,9 +332,9 @@ def test_a_batch_that_is_dropped_is_new_when_it_comes_again(ledger, a_batch, ope
     batch = a_batch("b1")
     ledger.save(batch)
     ledger.drop("b1")
-    assert (ledger.lookup(["b1"]), ledger.open_batches(batch.ref.account)) == ({}, [])
+    assert (ledger.batches(["b1"]), ledger.open_batches(batch.ref.account)) == ({}, [])
     ledger.close()
     again = open_ledger()
-    assert again.lookup(["b1"]) == {}
+    assert again.batches(["b1"]) == {}
     again.save(batch)
     assert again.open_batches(batch.ref.account) == [batch]

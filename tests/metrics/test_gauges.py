@@ -8,7 +8,8 @@ import pytest
 
 from runtype_exporter.metrics.gauges import Gauges
 from runtype_exporter.metrics.status_labels import OTHERS
-from runtype_exporter.model import BatchRef, BatchView, Labels, Picture, Sample, Seen, Snapshot
+from runtype_exporter.model import BatchRef, Labels, Sample, Snapshot, SweepSnapshot, SweepTally
+from runtype_exporter.protocols import BatchView
 
 KNOWN = frozenset({"pending", "running", "completed", "failed"})
 
@@ -32,7 +33,7 @@ def view(id_="b1", *, account="a", schedule="s", flow="f", **more):
         "started": 100.0,
         "completed": None,
         "closed": None,
-        "picture": None,
+        "snapshot": None,
         "drift": 0,
     }
     return BatchView(**(given | more))
@@ -101,8 +102,10 @@ def test_what_is_not_known_has_no_series(gauges, screen):
 
 
 def test_a_picture_shows_records_by_status_and_its_times(gauges, screen):
-    seen = Seen(10, 4, {"completed": 6, "pending": 4}, last_finished=150.0, oldest_unfinished=90.0)
-    gauges.set_batch(view(picture=Picture(160.0, 10, seen)))
+    seen = SweepTally(
+        10, 4, {"completed": 6, "pending": 4}, last_finished=150.0, oldest_unfinished=90.0
+    )
+    gauges.set_batch(view(snapshot=SweepSnapshot(160.0, 10, seen)))
     labels = ("a", "s", "f", "b1")
     assert screen.of("runtype_batch_records") == {
         (*labels, "completed"): 6.0,
@@ -111,7 +114,7 @@ def test_a_picture_shows_records_by_status_and_its_times(gauges, screen):
     assert screen.of("runtype_batch_last_result_timestamp_seconds") == {labels: 150.0}
     assert screen.of("runtype_batch_oldest_unfinished_timestamp_seconds") == {labels: 90.0}
     assert screen.of("runtype_batch_last_sweep_timestamp_seconds") == {labels: 160.0}
-    gauges.set_batch(view(picture=Picture(170.0, 10, Seen(10, 0, {"completed": 10}))))
+    gauges.set_batch(view(snapshot=SweepSnapshot(170.0, 10, SweepTally(10, 0, {"completed": 10}))))
     assert screen.of("runtype_batch_records") == {(*labels, "completed"): 10.0}
     assert screen.of("runtype_batch_oldest_unfinished_timestamp_seconds") == {}
 
@@ -231,7 +234,11 @@ def test_a_batch_that_moves_to_another_schedule_leaves_the_former_one(gauges, sc
 def test_words_beyond_the_cap_are_pooled(gauges, screen):
     words = {f"word{number:02}": 1 for number in range(OTHERS + 5)}
     gauges.set_batch(
-        view(picture=Picture(1.0, 30, Seen(30, 0, {**words, "completed": 3, "other": 2})))
+        view(
+            snapshot=SweepSnapshot(
+                1.0, 30, SweepTally(30, 0, {**words, "completed": 3, "other": 2})
+            )
+        )
     )
     shown = {labels[4]: value for labels, value in screen.of("runtype_batch_records").items()}
     assert shown == {"completed": 3.0, "other": 7.0} | {
@@ -240,10 +247,10 @@ def test_words_beyond_the_cap_are_pooled(gauges, screen):
 
 
 def test_a_word_that_has_a_series_keeps_it(gauges, screen):
-    gauges.set_batch(view(picture=Picture(1.0, 1, Seen(1, 0, {"needs_review": 1}))))
+    gauges.set_batch(view(snapshot=SweepSnapshot(1.0, 1, SweepTally(1, 0, {"needs_review": 1}))))
     words = {f"word{number}": 1 for number in range(OTHERS)}
     gauges.set_batch(
-        view("b2", picture=Picture(1.0, 21, Seen(21, 0, {**words, "needs_review": 1})))
+        view("b2", snapshot=SweepSnapshot(1.0, 21, SweepTally(21, 0, {**words, "needs_review": 1})))
     )
     shown = {labels[3:]: value for labels, value in screen.of("runtype_batch_records").items()}
     assert shown["b1", "needs_review"] == 1.0
@@ -253,7 +260,7 @@ def test_a_word_that_has_a_series_keeps_it(gauges, screen):
 
 def test_a_reloaded_configuration_changes_words_and_how_many_are_kept(gauges, screen):
     words = {f"word{number}": 1 for number in range(OTHERS)}
-    gauges.set_batch(view(picture=Picture(1.0, 21, Seen(21, 0, {**words, "late": 1}))))
+    gauges.set_batch(view(snapshot=SweepSnapshot(1.0, 21, SweepTally(21, 0, {**words, "late": 1}))))
     gauges.set_batch(closed("c1", 1.0))
     gauges.set_batch(closed("c2", 2.0))
     assert ("a", "s", "f", "b1", "other") in screen.of("runtype_batch_records")

@@ -10,8 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from runtype_exporter.catalogue import CATALOGUE
 from runtype_exporter.metrics.process_metrics import ProcessMetrics
-from runtype_exporter.model import Attempt
-from runtype_exporter.protocols import Telemetry
+from runtype_exporter.protocols import Attempt, Telemetry
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ class Harness:
     def count(self, value, outcome="success"):
         self.ledger.put(RECORDS, ("a", "s", "f", outcome), Sample(value, 100.0))
 
-    def picture(self, value, batch="b"):
+    def snapshot(self, value, batch="b"):
         self.gauges.put(TOTAL, ("a", "s", "f", batch), Sample(value))
 
     def scrape(self, variant=TEXT, *, served=True):
@@ -180,7 +180,7 @@ async def test_changes_are_published_once_a_second():
     harness.scrape()
     version = harness.publisher.current.version
     for value in range(1, 10):
-        harness.picture(float(value))
+        harness.snapshot(float(value))
     assert harness.publisher.current.version == version
     await asyncio.sleep(0.6)
     assert harness.publisher.current.version == version + 1
@@ -191,10 +191,10 @@ async def test_changes_are_published_once_a_second():
 @virtual
 async def test_an_exposition_never_changes_after_it_was_swapped_in():
     harness = Harness()
-    harness.picture(1.0)
+    harness.snapshot(1.0)
     _, body = harness.publisher.body(TEXT)
     before, bytes_before = harness.publisher.current, b"".join(body.chunks)
-    harness.picture(2.0)
+    harness.snapshot(2.0)
     harness.publisher.publish_now()
     assert b"".join(body.chunks) == bytes_before
     assert before.version == 1
@@ -206,7 +206,7 @@ async def test_an_exposition_never_changes_after_it_was_swapped_in():
 @virtual
 async def test_where_nothing_changes_the_same_bytes_are_served():
     harness = Harness()
-    harness.picture(1.0)
+    harness.snapshot(1.0)
     harness.scrape()
     before = harness.publisher.current
     harness.publisher.publish_now()
@@ -246,7 +246,7 @@ async def test_while_nobody_scrapes_the_process_s_own_numbers_are_left_alone():
 @virtual
 async def test_a_second_variant_joins_the_same_version():
     harness = Harness()
-    harness.picture(3.0)
+    harness.snapshot(3.0)
     text = harness.scrape(TEXT)
     version = harness.publisher.current.version
     openmetrics = harness.scrape(SCRAPE)
@@ -258,7 +258,7 @@ async def test_a_second_variant_joins_the_same_version():
 @virtual
 async def test_a_variant_that_nobody_asks_for_is_dropped_and_comes_again_on_demand():
     harness = Harness()
-    harness.picture(3.0)
+    harness.snapshot(3.0)
     harness.scrape(TEXT)
     await asyncio.sleep(DEMAND - 1)
     harness.scrape(SCRAPE)
@@ -273,7 +273,7 @@ async def test_a_variant_that_nobody_asks_for_is_dropped_and_comes_again_on_dema
 @virtual
 async def test_lines_are_those_of_the_exposition():
     harness = Harness()
-    harness.picture(3.0)
+    harness.snapshot(3.0)
     harness.count(1.0)
     text = harness.scrape()
     assert harness.publisher.current.lines == sum(
@@ -290,7 +290,7 @@ class Impatient:
 
     def fill(self, value):
         for number in range(self.shards * SHARD_SERIES):
-            self.harness.picture(value, batch=str(number))
+            self.harness.snapshot(value, batch=str(number))
 
     def values(self, variant=TEXT):
         lines = self.harness.scrape(variant).splitlines()

@@ -17,14 +17,14 @@ from runtype_exporter.metrics.publish import Publisher
 from runtype_exporter.metrics.series_limit import UNKNOWN_PROCESS, MaxSeries, label_set_lines
 from runtype_exporter.model import (
     BatchRef,
-    BatchView,
     HistogramValue,
     Labels,
-    Picture,
     Sample,
-    Seen,
     Snapshot,
+    SweepSnapshot,
+    SweepTally,
 )
+from runtype_exporter.protocols import BatchView
 
 FORMATS = ("text", "openmetrics")
 
@@ -101,7 +101,9 @@ class Harness:
 def view(number, *, schedule="s", open_=True, configured=False, words=0):
     """A batch of 11 lines, if it is open, and one more a word."""
     picture = (
-        Picture(5.0, 1, Seen(1, 0, {f"w{word}": 1 for word in range(words)})) if words else None
+        SweepSnapshot(5.0, 1, SweepTally(1, 0, {f"w{word}": 1 for word in range(words)}))
+        if words
+        else None
     )
     return BatchView(
         ref=BatchRef("a", f"b{number}"),
@@ -116,7 +118,7 @@ def view(number, *, schedule="s", open_=True, configured=False, words=0):
         started=float(number),
         completed=9.0,
         closed=None if open_ else float(number),
-        picture=picture,
+        snapshot=picture,
         drift=0,
     )
 

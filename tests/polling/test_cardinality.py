@@ -199,8 +199,8 @@ async def test_endless_status_words_make_few_series(tmp_path, kind):
                 )
             await rig.sleep(120)
             (batch,) = rig.ledger.open_batches("acme")
-            assert batch.picture.seen.distinct == 600
-            assert len(batch.picture.seen.statuses) <= MOST_WORDS + 1
+            assert batch.snapshot.tally.distinct == 600
+            assert len(batch.snapshot.tally.statuses) <= MOST_WORDS + 1
             words |= {s.labels["status"] for s in exposed.samples("runtype_batch_records")}
         assert len(words) == {"words": OTHERS + 2, "hostile": 9}[kind]
         assert max(len(word) for word in words) <= STATUS_LENGTH

@@ -224,8 +224,8 @@ async def test_after_any_fault_of_the_api_all_is_counted_once_and_no_snapshot_is
             await rig.sleep(73)
             assert_never_too_many(rig)
             for view in rig.gauges.batches.values():
-                picture = view.picture
-                assert picture is None or picture.seen.distinct >= picture.total
+                picture = view.snapshot
+                assert picture is None or picture.tally.distinct >= picture.total
         assert rig.faults.fired()
         rig.faults.clear()
         await to_rest(rig, 2500)

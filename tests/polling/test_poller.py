@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from runtype_exporter.model import Batch, BatchRef, Picture, Seen
+from runtype_exporter.model import Batch, BatchRef, SweepSnapshot, SweepTally
 from runtype_exporter.simulator.faults import ApiFault
 from runtype_exporter.simulator.settings import (
     Api,
@@ -86,19 +86,23 @@ async def test_a_running_batch_of_a_thousand_records_costs_few_pages_a_cycle(tmp
         assert late["batch_results"] <= 4
         await rig.sleep(300)
         assert rig.counted() == rig.truth() == {("nightly", "enrich", "success"): 1000.0}
-        assert rig.view(run.batch.id).picture.seen.distinct == 1000
+        assert rig.view(run.batch.id).snapshot.tally.distinct == 1000
 
 
 async def test_closing_batches_come_first_then_the_stalest(tmp_path):
     rig = Rig(tmp_path, world_of())
     poller = rig.build()
     fresh = Batch(
-        ref=BatchRef("acme", "fresh"), seen=START, picture=Picture(at=9.0, total=0, seen=Seen())
+        ref=BatchRef("acme", "fresh"),
+        first_seen=START,
+        snapshot=SweepSnapshot(at=9.0, total=0, tally=SweepTally()),
     )
     stale = Batch(
-        ref=BatchRef("acme", "stale"), seen=START, picture=Picture(at=5.0, total=0, seen=Seen())
+        ref=BatchRef("acme", "stale"),
+        first_seen=START,
+        snapshot=SweepSnapshot(at=5.0, total=0, tally=SweepTally()),
     )
-    unseen = Batch(ref=BatchRef("acme", "unseen"), seen=START)
+    unseen = Batch(ref=BatchRef("acme", "unseen"), first_seen=START)
     closing = replace(fresh, ref=BatchRef("acme", "closing"), ended=START)
     rig.ledger.save(fresh, stale, unseen, closing)
     assert sorted(["fresh", "stale", "unseen", "closing"], key=poller._workers._urgency) == [
@@ -295,7 +299,7 @@ async def test_a_batch_that_is_closed_while_it_is_swept_stays_closed(tmp_path, m
 
         def committed(_: float) -> None:
             nonlocal commits
-            batch = rig.ledger.lookup((batch_id,)).get(batch_id)
+            batch = rig.ledger.batches((batch_id,)).get(batch_id)
             commits += batch is not None and batch.sweep is not None
             if batch is not None and batch.sweep is not None and commits == moment:
                 asyncio.get_running_loop().call_soon(close)
@@ -579,7 +583,7 @@ async def test_what_was_shown_before_a_restart_is_shown_after_it(tmp_path):
         rig.start()
         await rig.sleep(0.1)
         assert set(rig.gauges.batches) <= {
-            batch.ref for batch in rig.ledger.lookup([closed.id, running.id]).values()
+            batch.ref for batch in rig.ledger.batches([closed.id, running.id]).values()
         } | set(shown)
         assert rig.view(running.id) == shown[rig.batch(running.id).ref]
         assert len([view for view in rig.gauges.batches.values() if not view.open]) == 1

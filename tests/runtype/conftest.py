@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from runtype_exporter.model import Attempt, BudgetState
+from runtype_exporter.protocols import Attempt, BudgetState
 from runtype_exporter.runtype import Budget, Client
 from tests.support.virtual import VirtualClock
 

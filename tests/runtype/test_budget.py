@@ -6,7 +6,7 @@ import structlog
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from runtype_exporter.model import BudgetState
+from runtype_exporter.protocols import BudgetState
 from runtype_exporter.runtype import Budget, Priority
 from tests.runtype.conftest import Recorder, Store
 from tests.support.virtual import VirtualClock, run

@@ -6,7 +6,7 @@ import traceback
 import httpx
 import pytest
 
-from runtype_exporter.model import Attempt
+from runtype_exporter.protocols import Attempt
 from runtype_exporter.runtype import ApiError
 from tests.runtype.conftest import KEY, START, SUMMARY, Api
 from tests.support.virtual import run

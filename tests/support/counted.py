@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from runtype_exporter.ledger import Ledger
-from runtype_exporter.model import Batch, BatchRef, Labels, Result, Seen, Sweep
+from runtype_exporter.model import Batch, BatchRef, Labels, Result, Sweep, SweepTally
 
 SUCCESS = "runtype_records_finished_total", ("production", "nightly", "enrich", "success")
 """The series that counts them."""
 SWEEP = Sweep(
     number=1,
     full=True,
-    again=False,
+    is_retry=False,
     offset=0,
-    seen=Seen(),
+    tally=SweepTally(),
     total=0,
     pages=0,
-    before={},
+    probes_at_start={},
     began=0.0,
-    growing=True,
+    prefix_grows=True,
 )
 BATCH = Batch(
     ref=BatchRef("production", "b1"),
-    seen=0.0,
+    first_seen=0.0,
     labels=Labels("nightly", "enrich"),
     sweeps=1,
     sweep=SWEEP,

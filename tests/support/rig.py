@@ -21,18 +21,10 @@ import yaml
 from runtype_exporter import catalogue
 from runtype_exporter.config import Config, load
 from runtype_exporter.ledger import Ledger
-from runtype_exporter.model import (
-    Attempt,
-    Batch,
-    BatchRef,
-    BatchView,
-    HistogramValue,
-    LabelValues,
-    Series,
-)
+from runtype_exporter.model import Batch, BatchRef, HistogramValue, LabelValues, Series
 from runtype_exporter.polling import AccountPoller, StatusWords
 from runtype_exporter.polling.batches.labels import NoSeriesLimit
-from runtype_exporter.protocols import SeriesLimit
+from runtype_exporter.protocols import Attempt, BatchView, SeriesLimit
 from runtype_exporter.runtype import Budget, Client
 from runtype_exporter.simulator.account import World
 from runtype_exporter.simulator.api import Key, simulator_app
@@ -401,7 +393,7 @@ class Rig:
 
     def batch(self, batch_id: str) -> Batch:
         """Return a batch as it is in the ledger."""
-        return self.ledger.lookup((batch_id,))[batch_id]
+        return self.ledger.batches((batch_id,))[batch_id]
 
     def view(self, batch_id: str) -> BatchView:
         """Return a batch as its gauges show it."""

@@ -11,7 +11,8 @@ import pytest
 
 from runtype_exporter.clock import SystemClock
 from runtype_exporter.metrics import Gauges, ProcessMetrics, Publisher
-from runtype_exporter.model import Sample, Snapshot, Status
+from runtype_exporter.model import Sample, Snapshot
+from runtype_exporter.protocols import Status
 from runtype_exporter.web import Server, create_app
 
 RECORDS = "runtype_records_finished_total"

@@ -8,7 +8,7 @@ import gzip
 import httpx
 import pytest
 
-from runtype_exporter.model import AccountStatus, Status
+from runtype_exporter.protocols import AccountStatus, Status
 from runtype_exporter.web import create_app
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from runtype_exporter.catalogue import SCHEDULE_RECENT_FAILED_RUNS, SCHEDULE_RECENT_RUNS
+from runtype_exporter.catalogue import SCHEDULE_RECENT_FAILED_RUNS, SCHEDULE_RECENT_RUNS, series
 from runtype_exporter.model import Series
 from runtype_exporter.runtype import MAX_SPARKLINES, Sparkline
 
@@ -38,11 +38,8 @@ def recent_run_gauges(
     samples: dict[Series, float] = {}
     for line in lines:
         if (label := labels.get(line.schedule_id)) is not None:
-            key = (account, label)
-            samples[SCHEDULE_RECENT_RUNS.name, key] = float(
-                sum(day.runs for day in line.last7_days)
-            )
-            samples[SCHEDULE_RECENT_FAILED_RUNS.name, key] = float(
-                sum(day.failed for day in line.last7_days)
-            )
+            runs = series(SCHEDULE_RECENT_RUNS, account=account, schedule=label)
+            failed = series(SCHEDULE_RECENT_FAILED_RUNS, account=account, schedule=label)
+            samples[runs] = float(sum(day.runs for day in line.last7_days))
+            samples[failed] = float(sum(day.failed for day in line.last7_days))
     return samples

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from math import isfinite
 
-from runtype_exporter.catalogue import USAGE_EXECUTIONS, USAGE_LIMIT, USAGE_RESETS, USAGE_SLOW_MODE
+from runtype_exporter.catalogue import (
+    USAGE_EXECUTIONS,
+    USAGE_LIMIT,
+    USAGE_RESETS,
+    USAGE_SLOW_MODE,
+    series,
+)
 from runtype_exporter.model import Series
 from runtype_exporter.polling.status_words import parse_time
 from runtype_exporter.runtype import Usage, UsageBlock
@@ -27,7 +33,7 @@ def usage_gauges(account: str, usage: Usage) -> dict[Series, float]:
         }
         for metric, figure in figures.items():
             if figure is not None:
-                samples[metric.name, (account, period)] = float(figure)
+                samples[series(metric, account=account, period=period)] = float(figure)
     return samples
 
 

@@ -9,7 +9,7 @@ import structlog
 
 from runtype_exporter.clock import Clock
 from runtype_exporter.ledger import Ledger
-from runtype_exporter.model import Batch, BatchOutcome, Picture, Sweep
+from runtype_exporter.model import Batch, BatchOutcome, Sweep, SweepSnapshot
 from runtype_exporter.polling.batches import lifecycle
 from runtype_exporter.polling.batches.costs import with_cost_due
 from runtype_exporter.polling.batches.labels import LabelTable
@@ -54,18 +54,18 @@ class BatchCloser:
         if (
             outcome is not None
             and sweep.full
-            and lifecycle.ended_by(sweep.before, batch, self.status_words)
+            and lifecycle.ended_by(sweep.probes_at_start, batch, self.status_words)
         ):
-            seen = sweep.seen
+            seen = sweep.tally
             if not count:
                 batch = lifecycle.close_uncounted(batch, now, outcome)
             elif lifecycle.complete(batch, seen.distinct, seen.unfinished, sweep.total):
                 return self._close(batch, outcome, 0)
             elif lifecycle.settling(batch, self.settle_time, sweep.began):
                 never_appeared = max(0, max(sweep.total, lifecycle.expected(batch)) - seen.distinct)
-                picture = Picture(at=now, total=sweep.total, seen=seen)
+                picture = SweepSnapshot(at=now, total=sweep.total, tally=seen)
                 return self._close(
-                    replace(batch, picture=picture), outcome, seen.unfinished + never_appeared
+                    replace(batch, snapshot=picture), outcome, seen.unfinished + never_appeared
                 )
         self.ledger.save(batch)
         return batch
@@ -82,13 +82,13 @@ class BatchCloser:
             LedgerError: the change could not be stored.
         """
         now = self.clock.now()
-        batch = self.ledger.lookup((batch_id,)).get(batch_id)
+        batch = self.ledger.batches((batch_id,)).get(batch_id)
         if batch is None or batch.closed is not None:
             return None
         batch = lifecycle.failed(batch, now, missing=missing)
         if missing:
             self.missing.add(batch_id)
-        found_once = bool(batch.probes) or batch.swept is not None
+        found_once = bool(batch.probes) or batch.probes_at_last_sweep is not None
         if lifecycle.lost(batch, now) and (found_once or batch_id not in self.configured):
             return self._lose(batch)
         log = _log.warning if batch.failures == 1 else _log.info
@@ -122,8 +122,8 @@ class BatchCloser:
 
     def _lose(self, batch: Batch) -> Batch:
         distinct, unfinished = 0, 0
-        if batch.picture is not None:
-            distinct, unfinished = batch.picture.seen.distinct, batch.picture.seen.unfinished
+        if batch.snapshot is not None:
+            distinct, unfinished = batch.snapshot.tally.distinct, batch.snapshot.tally.unfinished
         _log.warning(
             "batch closed as lost: the API has denied it for a day",
             account=self.account,
@@ -138,7 +138,7 @@ class BatchCloser:
         closed, delta = lifecycle.close(batch, outcome, abandoned, self.clock.now())
         if self.costs():
             closed, delta = with_cost_due(closed, delta)
-        self.ledger.settle(delta, batches=(closed,))
+        self.ledger.commit(delta, batches=(closed,))
         if abandoned:
             _log.warning(
                 "records abandoned", account=self.account, batch=batch.ref.id, records=abandoned

@@ -12,7 +12,7 @@ from functools import partial
 
 import structlog
 
-from runtype_exporter.catalogue import COST
+from runtype_exporter.catalogue import COST, series
 from runtype_exporter.clock import Clock
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.model import Batch, Delta
@@ -43,9 +43,9 @@ def with_cost_due(closed: Batch, delta: Delta) -> tuple[Batch, Delta]:
     """
     if not delta.increments or closed.labels is None or closed.run or closed.outcome == "lost":
         return closed, delta
-    series = (COST.name, (closed.ref.account, *closed.labels))
+    cost = series(COST, account=closed.ref.account, **closed.labels._asdict())
     due = replace(closed, cost_due=True, failures=0, retry_at=0.0)
-    return due, replace(delta, increments={**delta.increments, series: 0.0})
+    return due, replace(delta, increments={**delta.increments, cost: 0.0})
 
 
 def with_cost(batch: Batch, dollars: float) -> tuple[Batch, Delta]:
@@ -59,7 +59,8 @@ def with_cost(batch: Batch, dollars: float) -> tuple[Batch, Delta]:
         message = "a batch's cost is counted once"
         raise ValueError(message)
     settled = replace(batch, cost=dollars, cost_due=False, failures=0, retry_at=0.0)
-    return settled, Delta(increments={(COST.name, (batch.ref.account, *labels)): dollars})
+    cost = series(COST, account=batch.ref.account, **labels._asdict())
+    return settled, Delta(increments={cost: dollars})
 
 
 @dataclass(slots=True)
@@ -99,23 +100,24 @@ class CostReads:
                 # The API answered: only the cost of this batch is missing.
                 return
             raise
-        if (batch := self._due(batch_id)) is not None:
-            settled, delta = with_cost(batch, answer.total_cost_usd)
-            self.ledger.settle(delta, batches=(settled,))
+        dollars = answer.total_cost_usd
+        settled = self.ledger.update(
+            batch_id, lambda batch: with_cost(batch, dollars) if batch.cost_due else batch
+        )
+        if settled is not None:
             self.show((settled,))
 
     def _record_failure(self, batch_id: str, error: ApiError) -> None:
         """Let the cost of this batch back off. Give it up a day after the close."""
         now = self.clock.now()
-        if (batch := self._due(batch_id)) is None:
-            return
-        if batch.closed is not None and now - batch.closed >= GIVEN_UP_AFTER:
-            _log.warning("cost given up", account=self.account, batch=batch_id, error=str(error))
-            self.ledger.save(replace(batch, cost_due=False))
-        else:
-            self.ledger.save(failed(batch, now, missing=False))
 
-    def _due(self, batch_id: str) -> Batch | None:
-        """Look the batch up again after an await. None if its cost is not due any more."""
-        batch = self.ledger.lookup((batch_id,)).get(batch_id)
-        return batch if batch is not None and batch.cost_due else None
+        def after_failure(batch: Batch) -> Batch:
+            if not batch.cost_due:
+                return batch
+            if batch.closed is not None and now - batch.closed >= GIVEN_UP_AFTER:
+                return replace(batch, cost_due=False)
+            return failed(batch, now, missing=False)
+
+        after = self.ledger.update(batch_id, after_failure)
+        if after is not None and not after.cost_due and after.cost is None:
+            _log.warning("cost given up", account=self.account, batch=batch_id, error=str(error))

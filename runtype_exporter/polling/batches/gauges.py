@@ -34,7 +34,7 @@ class BatchGauges:
             LedgerError: the ledger could not be read.
         """
         name = self.config.name
-        configured = self.ledger.lookup(entry.id for entry in self.config.batches).values()
+        configured = self.ledger.batches(entry.id for entry in self.config.batches).values()
         self.show(self.ledger.recently_closed(name, self.batches_per_schedule))
         self.show(
             batch for batch in configured if batch.ref.account == name and batch.closed is not None
@@ -53,9 +53,13 @@ class BatchGauges:
             configured = batch_id in names
             name = names.get(batch_id, batch_id)
             missing = batch_id in self.closer.missing or batch.outcome == "lost"
-            if configured and (missing or batch.probes or batch.swept is not None):
+            if configured and (missing or batch.probes or batch.probes_at_last_sweep is not None):
                 self.gauges.set_found(self.config.name, name, found=not missing)
-            if batch.run or batch.unclaimed or (batch.closed is not None and batch.labels is None):
+            if (
+                batch.run
+                or batch.claims_left
+                or (batch.closed is not None and batch.labels is None)
+            ):
                 continue
             labels = self.labels.shown(batch)
             self.gauges.set_batch(

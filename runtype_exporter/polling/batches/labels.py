@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from runtype_exporter.catalogue import RECORDS_ABANDONED, SCHEDULE_RUNS_FINISHED
+from runtype_exporter.catalogue import RECORDS_ABANDONED, SCHEDULE_RUNS_FINISHED, series
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.model import OVERFLOW, Batch, Labels, LabelValues
 from runtype_exporter.protocols import SeriesLimit
@@ -74,9 +74,10 @@ class LabelTable:
         new label is added to it.
         """
         label = self.schedule(schedule_id, name)
-        if label in promised or self.ledger.has_series(
-            SCHEDULE_RUNS_FINISHED.name, (self.account, label, "success")
-        ):
+        counted = series(
+            SCHEDULE_RUNS_FINISHED, account=self.account, schedule=label, outcome="success"
+        )
+        if label in promised or self.ledger.has_series(counted):
             return label
         if not self._admitted((label,), len(promised)):
             return OVERFLOW
@@ -100,8 +101,8 @@ class LabelTable:
             else flow_name
         )
         labels = Labels(self.schedule(batch.schedule), flow)
-        counted = self.ledger.has_series(RECORDS_ABANDONED.name, (self.account, *labels))
-        if not (counted or self._admitted(labels, 0)):
+        counted = series(RECORDS_ABANDONED, account=self.account, **labels._asdict())
+        if not (self.ledger.has_series(counted) or self._admitted(labels, 0)):
             labels = Labels(OVERFLOW, OVERFLOW)
         return replace(batch, labels=labels, flow_id=flow_id, flow_name=flow_name)
 

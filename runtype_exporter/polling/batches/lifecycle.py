@@ -14,11 +14,11 @@ from runtype_exporter.catalogue import (
     BATCH_LATE_CHANGES,
     BATCHES_FINISHED,
     RECORDS_ABANDONED,
+    series,
 )
 from runtype_exporter.model import (
     Batch,
     BatchOutcome,
-    BatchView,
     Delta,
     Labels,
     Observation,
@@ -29,6 +29,7 @@ from runtype_exporter.model import (
 )
 from runtype_exporter.polling.status_words import StatusWords
 from runtype_exporter.polling.timers import still_pending
+from runtype_exporter.protocols import BatchView
 
 _T = TypeVar("_T")
 
@@ -87,9 +88,9 @@ def unguarded(batch: Batch) -> Batch:
     None of its results can be older than the guard then, even those without times.
     """
     began = batch.started if batch.created is None else batch.created
-    if batch.guard is None or began is None or began < batch.guard:
+    if batch.count_from is None or began is None or began < batch.count_from:
         return batch
-    return replace(batch, guard=None)
+    return replace(batch, count_from=None)
 
 
 def ending(batch: Batch, status_words: StatusWords) -> Outcome | None:
@@ -121,9 +122,11 @@ def dirty(batch: Batch) -> bool:
 
     True if a source's probe differs from its probe at that sweep, or if there is no probe.
     """
-    if batch.swept is None or not batch.probes:
+    if batch.probes_at_last_sweep is None or not batch.probes:
         return True
-    return any(batch.swept.get(source) != probe for source, probe in batch.probes.items())
+    return any(
+        batch.probes_at_last_sweep.get(source) != probe for source, probe in batch.probes.items()
+    )
 
 
 def settling(batch: Batch, settle_time: float, at: float) -> bool:
@@ -136,7 +139,7 @@ def settling(batch: Batch, settle_time: float, at: float) -> bool:
 
 def wants_sweep(batch: Batch, settle_time: float, now: float) -> bool:
     """Return whether the results of the batch are to be read now."""
-    if batch.closed is not None or batch.unclaimed > 0 or backing_off(batch, now):
+    if batch.closed is not None or batch.claims_left > 0 or backing_off(batch, now):
         return False
     return batch.sweep is not None or dirty(batch) or settling(batch, settle_time, now)
 
@@ -171,7 +174,12 @@ def failed(batch: Batch, now: float, *, missing: bool) -> Batch:
 
 def never_found(batch: Batch) -> bool:
     """Return whether every read of the batch returned 404 so far."""
-    found = batch.probes or batch.swept is not None or batch.labels is not None or batch.schedule
+    found = (
+        batch.probes
+        or batch.probes_at_last_sweep is not None
+        or batch.labels is not None
+        or batch.schedule
+    )
     return batch.missing_since is not None and not found
 
 
@@ -194,21 +202,25 @@ def close(batch: Batch, outcome: BatchOutcome, abandoned: int, now: float) -> tu
         message = "a batch's labels freeze before it closes"
         raise ValueError(message)
     closed = replace(batch, closed=now, outcome=outcome, sweep=None, prefix=None)
-    if batch.guard is not None and batch.completed is not None and batch.completed < batch.guard:
+    if (
+        batch.count_from is not None
+        and batch.completed is not None
+        and batch.completed < batch.count_from
+    ):
         return closed, Delta()
-    key = (batch.ref.account, *labels)
+    flow = {"account": batch.ref.account, **labels._asdict()}
+    increments = {series(RECORDS_ABANDONED, **flow): float(abandoned)}
     if batch.run:
-        return closed, Delta(increments={(RECORDS_ABANDONED.name, key): float(abandoned)})
-    increments: dict[Series, float] = {
-        (BATCHES_FINISHED.name, (*key, "success")): 0.0,
-        (BATCHES_FINISHED.name, (*key, "failure")): 0.0,
-        (RECORDS_ABANDONED.name, key): float(abandoned),
-        (BATCH_LATE_CHANGES.name, key): 0.0,
+        return closed, Delta(increments=increments)
+    increments |= {
+        series(BATCHES_FINISHED, **flow, outcome="success"): 0.0,
+        series(BATCHES_FINISHED, **flow, outcome="failure"): 0.0,
+        series(BATCH_LATE_CHANGES, **flow): 0.0,
     }
-    increments[BATCHES_FINISHED.name, (*key, outcome)] = 1.0
+    increments[series(BATCHES_FINISHED, **flow, outcome=outcome)] = 1.0
     observations: dict[Series, list[Observation]] = {
-        (BATCH_DURATION.name, (*key, "success")): [],
-        (BATCH_DURATION.name, (*key, "failure")): [],
+        series(BATCH_DURATION, **flow, outcome="success"): [],
+        series(BATCH_DURATION, **flow, outcome="failure"): [],
     }
     if (
         batch.started is not None
@@ -216,7 +228,7 @@ def close(batch: Batch, outcome: BatchOutcome, abandoned: int, now: float) -> tu
         and batch.completed >= batch.started
     ):
         duration = Observation(batch.completed - batch.started, now, batch.ref.id)
-        observations[BATCH_DURATION.name, (*key, outcome)] = [duration]
+        observations[series(BATCH_DURATION, **flow, outcome=outcome)] = [duration]
     return closed, Delta(increments=increments, observations=observations)
 
 
@@ -247,10 +259,10 @@ def changed_late(
         probes[source] = reading.probe
     increments: dict[Series, float] = {}
     if late and batch.labels is not None:
-        increments[BATCH_LATE_CHANGES.name, (batch.ref.account, *batch.labels)] = 1.0
-    return (replace(batch, probes=probes) if probes != batch.probes else batch), Delta(
-        increments=increments
-    )
+        changes = series(BATCH_LATE_CHANGES, account=batch.ref.account, **batch.labels._asdict())
+        increments[changes] = 1.0
+    after = batch if probes == batch.probes else replace(batch, probes=probes)
+    return after, Delta(increments=increments)
 
 
 def view(
@@ -275,7 +287,7 @@ def view(
         started=batch.started,
         completed=batch.completed,
         closed=batch.closed,
-        picture=batch.picture,
+        snapshot=batch.snapshot,
         drift=batch.drift,
         cost=batch.cost,
     )

@@ -87,4 +87,4 @@ def repeats_first_page(batch: Batch, before: Sweep) -> bool:
     """
     if not batch.run or batch.sweep is None or before.offset == 0:
         return False
-    return batch.sweep.seen.distinct == before.seen.distinct
+    return batch.sweep.tally.distinct == before.tally.distinct

@@ -39,9 +39,9 @@ class AccountBatches:
         guard = horizon.at if created is None or created < horizon.at else None
         return Batch(
             ref=BatchRef(self.account, batch_id),
-            seen=self.clock.now(),
+            first_seen=self.clock.now(),
             created=created,
-            guard=guard,
+            count_from=guard,
         )
 
     def warn_other_owner(self, owner: str, what: str, key: str) -> None:

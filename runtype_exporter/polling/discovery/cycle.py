@@ -166,7 +166,7 @@ class Discovery:
         self._findings.requests += 1
         summary: Summary = await self.client.summary()
         items = {item.id: item for item in (*summary.recent, *summary.batches)}
-        stored = self.ledger.lookup(items)
+        stored = self.ledger.batches(items)
         horizon = self._batches.horizon()
         for item in items.values():
             probe = Probe(
@@ -178,14 +178,18 @@ class Discovery:
             started = parse_time(item.started_at)
             self._findings.add_reading(item.id, "summary", ProbeReading(probe, started))
             final = self.status_words.outcome(probe.status, ended=False) is not None
-            past = started is not None and started < horizon.at and (horizon.opened or final)
+            past = (
+                started is not None
+                and started < horizon.at
+                and (horizon.first_discovery_done or final)
+            )
             if item.id not in stored and self.account.adhoc_batches and not past:
                 self._add_batch(
                     item.id,
                     horizon,
                     created=started,
                     flow_name=item.flow_name or "",
-                    unclaimed=READS_TO_CLAIM,
+                    claims_left=READS_TO_CLAIM,
                 )
 
     async def _read_runs(self, *, full: bool) -> None:
@@ -222,25 +226,27 @@ class Discovery:
         If the run list is not read at all, no run can ever claim them.
         """
         waiting = [
-            batch for batch in self.ledger.open_batches(self.account.name) if batch.unclaimed > 0
+            batch for batch in self.ledger.open_batches(self.account.name) if batch.claims_left > 0
         ]
         if not waiting or not (read or not self.collectors.is_enabled("runs")):
             return
-        left = [replace(batch, unclaimed=batch.unclaimed - 1 if read else 0) for batch in waiting]
+        left = [
+            replace(batch, claims_left=batch.claims_left - 1 if read else 0) for batch in waiting
+        ]
         self.ledger.save(*left)
         self._findings.changed |= {batch.ref.id: batch for batch in left}
 
     def _add_configured(self) -> None:
         """Follow each configured batch that is not in the ledger yet."""
         self.closer.drop_never_found()
-        stored = self.ledger.lookup(self.closer.configured)
+        stored = self.ledger.batches(self.closer.configured)
         horizon = self._batches.horizon()
         for batch_id in sorted(self.closer.configured):
             if batch_id not in stored:
                 self._add_batch(
                     batch_id,
                     horizon,
-                    unclaimed=READS_TO_CLAIM if self.collectors.is_enabled("runs") else 0,
+                    claims_left=READS_TO_CLAIM if self.collectors.is_enabled("runs") else 0,
                 )
             elif stored[batch_id].ref.account != self.account.name:
                 self._batches.warn_other_owner(stored[batch_id].ref.account, "batch", batch_id)
@@ -250,7 +256,7 @@ class Discovery:
         now = self.clock.now()
         changed: list[Batch] = []
         late: list[Delta] = []
-        for batch_id, batch in self.ledger.lookup(self._findings.readings).items():
+        for batch_id, batch in self.ledger.batches(self._findings.readings).items():
             if batch.ref.account != self.account.name:
                 self._batches.warn_other_owner(batch.ref.account, "batch", batch_id)
                 continue
@@ -264,7 +270,7 @@ class Discovery:
             if after != batch:
                 changed.append(after)
         if changed:
-            self.ledger.settle(merge_deltas(late), batches=changed)
+            self.ledger.commit(merge_deltas(late), batches=changed)
             self._findings.changed |= {batch.ref.id: batch for batch in changed}
 
     async def _forget(self, began: float, *, walked: bool) -> None:
@@ -273,8 +279,8 @@ class Discovery:
         Everything that is listed is in the ledger then. So anything older than the new horizon that
         is not in the ledger will never be counted.
         """
-        self.ledger.opened(self.account.name)
-        self.ledger.advance(self.account.name, began - self.retention)
+        self.ledger.mark_discovered(self.account.name)
+        self.ledger.raise_horizon(self.account.name, began - self.retention)
         if walked:
             self._unfinished.expire(self._batches.horizon().at)
         listed = {*self._findings.readings, *self._findings.undated_runs, *self.closer.configured}
@@ -305,10 +311,10 @@ class Discovery:
         *,
         created: float | None = None,
         flow_name: str = "",
-        unclaimed: int,
+        claims_left: int,
     ) -> None:
         """Store a new batch."""
         batch = self._batches.new(batch_id, horizon, created=created)
-        batch = replace(batch, flow_name=flow_name, unclaimed=unclaimed)
+        batch = replace(batch, flow_name=flow_name, claims_left=claims_left)
         self.ledger.save(batch)
         self._findings.changed[batch_id] = batch

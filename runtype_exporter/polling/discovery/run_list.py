@@ -16,6 +16,7 @@ from runtype_exporter.catalogue import (
     SCHEDULE_RUN_DURATION,
     SCHEDULE_RUN_QUEUE,
     SCHEDULE_RUNS_FINISHED,
+    series,
 )
 from runtype_exporter.model import Delta, Observation, Outcome, Run, Series
 from runtype_exporter.polling.status_words import StatusWords, normalise, parse_time
@@ -160,28 +161,24 @@ def ended_run(account: str, label: str, row: RunRow, outcome: Outcome | None, no
 
     With outcome None, its series at 0. Else the end of the run and its times.
     """
-    key = (account, label)
-    increments: dict[Series, float] = {
-        (SCHEDULE_RUNS_FINISHED.name, (*key, "success")): 0.0,
-        (SCHEDULE_RUNS_FINISHED.name, (*key, "failure")): 0.0,
+    key = {"account": account, "schedule": label}
+    increments = {
+        series(SCHEDULE_RUNS_FINISHED, **key, outcome="success"): 0.0,
+        series(SCHEDULE_RUNS_FINISHED, **key, outcome="failure"): 0.0,
     }
-    observations: dict[Series, list[Observation]] = {
-        (SCHEDULE_RUN_DURATION.name, key): [],
-        (SCHEDULE_RUN_QUEUE.name, key): [],
-    }
+    durations, queue_times = series(SCHEDULE_RUN_DURATION, **key), series(SCHEDULE_RUN_QUEUE, **key)
+    observations: dict[Series, list[Observation]] = {durations: [], queue_times: []}
     if outcome is not None:
-        increments[SCHEDULE_RUNS_FINISHED.name, (*key, outcome)] = 1.0
+        increments[series(SCHEDULE_RUNS_FINISHED, **key, outcome=outcome)] = 1.0
         started, completed, created = (
             parse_time(row.started_at),
             parse_time(row.completed_at),
             parse_time(row.created_at),
         )
         if started is not None and completed is not None and completed >= started:
-            observations[SCHEDULE_RUN_DURATION.name, key].append(
-                Observation(completed - started, now)
-            )
+            observations[durations].append(Observation(completed - started, now))
         if started is not None and created is not None and started >= created:
-            observations[SCHEDULE_RUN_QUEUE.name, key].append(Observation(started - created, now))
+            observations[queue_times].append(Observation(started - created, now))
     return Delta(increments=increments, observations=observations)
 
 
@@ -190,8 +187,8 @@ def merge_deltas(deltas: Sequence[Delta]) -> Delta:
     increments: dict[Series, float] = {}
     observations: dict[Series, list[Observation]] = {}
     for delta in deltas:
-        for series, amount in delta.increments.items():
-            increments[series] = increments.get(series, 0.0) + amount
-        for series, values in delta.observations.items():
-            observations.setdefault(series, []).extend(values)
+        for counter, amount in delta.increments.items():
+            increments[counter] = increments.get(counter, 0.0) + amount
+        for histogram, values in delta.observations.items():
+            observations.setdefault(histogram, []).extend(values)
     return Delta(increments=increments, observations=observations)

@@ -49,7 +49,7 @@ class RunPages:
             for key in (row.batch_execution_id, runs_without_batch.results_batch_id(row.id))
             if key
         )
-        followed = self.ledger.lookup(keys)
+        followed = self.ledger.batches(keys)
         horizon = self.batches.horizon()
         fresh: list[Run] = []
         deltas: list[Delta] = []
@@ -106,7 +106,7 @@ class RunPages:
                 )
                 opened |= runs_without_batch.results_batch(own, run, row, self.clock.now())
         if fresh or opened:
-            self.ledger.settle(
+            self.ledger.commit(
                 merge_deltas(deltas), batches=tuple(opened.values()), runs=tuple(fresh)
             )
             self.findings.changed |= opened
@@ -139,7 +139,7 @@ class RunPages:
             schedule=run.schedule,
             flow_id=row.flow_id or batch.flow_id,
             created=run.created or batch.created,
-            unclaimed=0,
+            claims_left=0,
         )
         claimed = lifecycle.unguarded(claimed)
         if run.batch in self.configured:
@@ -181,6 +181,6 @@ def _should_follow(run: Run, horizon: Horizon) -> bool:
     """Return whether a run that is not in the ledger is followed."""
     if run.created is None or run.created >= horizon.at:
         return True
-    return not horizon.opened and (
+    return not horizon.first_discovery_done and (
         run.outcome is None or (run.ended is not None and run.ended >= horizon.at)
     )

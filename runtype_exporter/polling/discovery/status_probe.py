@@ -87,6 +87,6 @@ class StatusProbe:
             )
         }
         # Looked up after the await above.
-        batch = self.ledger.lookup((batch_id,))[batch_id]
+        batch = self.ledger.batches((batch_id,))[batch_id]
         if status.flow_id and not batch.flow_id:
             self.ledger.save(replace(batch, flow_id=status.flow_id))

@@ -63,7 +63,7 @@ class UnfinishedRuns:
         ]
         if gone:
             # With an end so long ago they are forgotten together with the others.
-            self.ledger.settle(Delta(), runs=gone)
+            self.ledger.commit(Delta(), runs=gone)
             _log.warning(
                 "unfinished runs that are no longer listed were given up",
                 account=self.account,

@@ -9,6 +9,7 @@ from runtype_exporter.catalogue import (
     SCHEDULE_INFO,
     SCHEDULE_LAST_RUN,
     SCHEDULE_NEXT_RUN,
+    series,
 )
 from runtype_exporter.model import Series
 from runtype_exporter.polling.status_words import parse_time
@@ -24,15 +25,18 @@ def schedule_gauges(
     """Return the gauges of these schedules. `labels` has the label of each schedule by its id."""
     samples: dict[Series, float] = {}
     for row in rows:
-        key = (account, labels[row.id])
+        key = {"account": account, "schedule": labels[row.id]}
         target = "agent" if row.agent_id else "flow"
         cron, timezone = (row.cron or "")[:LONGEST_TEXT], (row.timezone or "")[:LONGEST_TEXT]
-        samples[SCHEDULE_INFO.name, (*key, row.id, cron, timezone, target)] = 1.0
-        samples[SCHEDULE_ENABLED.name, key] = float(row.enabled)
+        info = series(
+            SCHEDULE_INFO, **key, schedule_id=row.id, cron=cron, timezone=timezone, target=target
+        )
+        samples[info] = 1.0
+        samples[series(SCHEDULE_ENABLED, **key)] = float(row.enabled)
         for metric, text in (
             (SCHEDULE_LAST_RUN, row.last_run_at),
             (SCHEDULE_NEXT_RUN, row.next_run_at),
         ):
             if (at := parse_time(text)) is not None:
-                samples[metric.name, key] = at
+                samples[series(metric, **key)] = at
     return samples

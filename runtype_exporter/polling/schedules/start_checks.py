@@ -12,13 +12,12 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import structlog
 
-from runtype_exporter.catalogue import SCHEDULE_STARTS, START_RESULTS
+from runtype_exporter.catalogue import SCHEDULE_STARTS, series
 from runtype_exporter.ledger import Ledger
-from runtype_exporter.model import Delta, Run, Schedule, Series
+from runtype_exporter.model import START_RESULTS, Delta, Run, Schedule, Series, StartResult
 from runtype_exporter.polling.batches.labels import LabelTable
 from runtype_exporter.polling.schedules.due_times import EARLY, SKEW, due_times, observe, unlisted
 from runtype_exporter.runtype import ScheduleRow
@@ -26,7 +25,6 @@ from runtype_exporter.runtype import ScheduleRow
 DEFAULT_DELAY = 900.0
 """How late a start may be without a freshness objective for its schedule, in seconds."""
 
-StartResult = Literal["on_time", "late", "missed", "failed"]
 
 _log = structlog.get_logger()
 
@@ -128,7 +126,7 @@ class StartChecks:
         listed = {row.id for row in rows}
         lost = [schedule for schedule in self._own(stored) if schedule.id not in listed]
         observed += [unlisted(schedule, now) for schedule in lost]
-        self.ledger.settle(Delta(increments=increments), observed=observed)
+        self.ledger.commit(Delta(increments=increments), observed=observed)
 
     async def judge(self, *, read: float, now: float) -> None:
         """Judge each start that had to happen before `read`, when a read of the runs began.
@@ -157,12 +155,12 @@ class StartChecks:
                 schedule, runs[schedule.id], delays[schedule.id], read=read, now=now
             )
             judged.append(after)
-            for series, step in self._increments(schedule.id, results, promised).items():
+            for counter, step in self._increments(schedule.id, results, promised).items():
                 # Beyond the series limit, schedules share a label.
-                increments[series] = increments.get(series, 0.0) + step
+                increments[counter] = increments.get(counter, 0.0) + step
             self._log_failures(schedule.id, results)
             await asyncio.sleep(0)
-        self.ledger.settle(Delta(increments=increments), observed=judged)
+        self.ledger.commit(Delta(increments=increments), observed=judged)
 
     def _own(self, schedules: Mapping[str, Schedule]) -> list[Schedule]:
         return [schedule for schedule in schedules.values() if schedule.account == self.account]
@@ -176,15 +174,14 @@ class StartChecks:
         self, schedule_id: str, results: Mapping[StartResult, int], promised: set[str]
     ) -> dict[Series, float]:
         label = self.labels.schedule(schedule_id)
-        if not self.ledger.has_series(
-            SCHEDULE_STARTS.name, (self.account, label, START_RESULTS[0])
-        ):
+        if not self.ledger.has_series(self._starts(label, START_RESULTS[0])):
             label = self.labels.run(schedule_id, None, promised)
-        # The words of the catalogue are those of StartResult.
         return {
-            (SCHEDULE_STARTS.name, (self.account, label, result)): float(results.get(result, 0))  # type: ignore[call-overload]
-            for result in START_RESULTS
+            self._starts(label, result): float(results.get(result, 0)) for result in START_RESULTS
         }
+
+    def _starts(self, label: str, result: StartResult) -> Series:
+        return series(SCHEDULE_STARTS, account=self.account, schedule=label, result=result)
 
     def _log_failures(self, schedule_id: str, results: Mapping[StartResult, int]) -> None:
         bad = {result: count for result, count in results.items() if result != "on_time"}

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from runtype_exporter.model import Batch, Picture, Prefix, Result, Seen, Sweep
+from runtype_exporter.model import Batch, FinalPrefix, Result, Sweep, SweepSnapshot, SweepTally
 
 MOST_WORDS = 40
 """Most status words tallied per batch: hostile answers must not grow the ledger."""
@@ -18,7 +18,7 @@ OTHER = "other"
 """The word under which all further status words are tallied."""
 
 
-def begin(batch: Batch, now: float, *, full: bool, again: bool = False) -> Batch:
+def begin(batch: Batch, now: float, *, full: bool, is_retry: bool = False) -> Batch:
     """Return the batch with a new sweep.
 
     It begins at the first row, or at the last page of the final prefix, which it verifies first.
@@ -28,14 +28,14 @@ def begin(batch: Batch, now: float, *, full: bool, again: bool = False) -> Batch
     sweep = Sweep(
         number=number,
         full=prefix is None,
-        again=again,
+        is_retry=is_retry,
         offset=0 if prefix is None else prefix.offset,
-        seen=Seen(),
+        tally=SweepTally(),
         total=0,
         pages=0,
-        before=batch.probes,
+        probes_at_start=batch.probes,
         began=now,
-        growing=True,
+        prefix_grows=True,
     )
     return replace(batch, sweeps=number, sweep=sweep, prefix=prefix)
 
@@ -46,38 +46,38 @@ def digest(results: Sequence[Result]) -> str:
     return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
 
 
-def prefix_unchanged(prefix: Prefix, results: Sequence[Result]) -> bool:
+def prefix_unchanged(prefix: FinalPrefix, results: Sequence[Result]) -> bool:
     """Return whether a page, read at the last page of the prefix, begins with the same rows."""
     rows = results[: prefix.end - prefix.offset]
     return digest(rows) == prefix.digest
 
 
-def advance(batch: Batch, seen: Seen, results: Sequence[Result], total: int) -> Batch:
+def advance(batch: Batch, seen: SweepTally, results: Sequence[Result], total: int) -> Batch:
     """Return the batch after some more rows at the offset of its sweep.
 
     Raises:
         ValueError: the batch has no sweep.
     """
     sweep = current_sweep(batch)
-    merged = merge_tallies(sweep.seen, seen)
+    merged = merge_tallies(sweep.tally, seen)
     end = sweep.offset + len(results)
-    growing = sweep.growing and all(result.outcome is not None for result in results)
+    growing = sweep.prefix_grows and all(result.outcome is not None for result in results)
     prefix = batch.prefix
     if growing and results:
-        prefix = Prefix(offset=sweep.offset, end=end, digest=digest(results), seen=merged)
+        prefix = FinalPrefix(offset=sweep.offset, end=end, digest=digest(results), tally=merged)
     advanced = replace(
-        sweep, offset=end, seen=merged, total=max(sweep.total, total), growing=growing
+        sweep, offset=end, tally=merged, total=max(sweep.total, total), prefix_grows=growing
     )
     return replace(batch, sweep=advanced, prefix=prefix)
 
 
-def merge_tallies(first: Seen, second: Seen) -> Seen:
+def merge_tallies(first: SweepTally, second: SweepTally) -> SweepTally:
     """Return the sum of two tallies."""
     statuses = dict(first.statuses)
     for word, count in second.statuses.items():
         key = word if word in statuses or len(statuses) < MOST_WORDS else OTHER
         statuses[key] = statuses.get(key, 0) + count
-    return Seen(
+    return SweepTally(
         distinct=first.distinct + second.distinct,
         unfinished=first.unfinished + second.unfinished,
         statuses=statuses,
@@ -97,17 +97,19 @@ def finish(batch: Batch, now: float) -> Batch:
         ValueError: the batch has no sweep.
     """
     sweep = current_sweep(batch)
-    short = sweep.seen.distinct < sweep.total
-    if short and not sweep.again:
+    short = sweep.tally.distinct < sweep.total
+    if short and not sweep.is_retry:
         return replace(
-            begin(replace(batch, prefix=None), now, full=True, again=True), drift=batch.drift
+            begin(replace(batch, prefix=None), now, full=True, is_retry=True), drift=batch.drift
         )
     return replace(
         batch,
         sweep=None,
-        swept={**(batch.swept or {}), **sweep.before},
-        picture=batch.picture if short else Picture(at=now, total=sweep.total, seen=sweep.seen),
-        drift=abs(sweep.total - sweep.seen.distinct),
+        probes_at_last_sweep={**(batch.probes_at_last_sweep or {}), **sweep.probes_at_start},
+        snapshot=batch.snapshot
+        if short
+        else SweepSnapshot(at=now, total=sweep.total, tally=sweep.tally),
+        drift=abs(sweep.total - sweep.tally.distinct),
         failures=0,
         retry_at=0.0,
         missing_since=None,

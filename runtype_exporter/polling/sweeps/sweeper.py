@@ -79,7 +79,7 @@ class Sweeper:
         )
         count = status is None
         # Rows before the first page of a sweep were read by an earlier sweep.
-        known = sweep.seen.distinct if sweep.pages else sweep.offset
+        known = sweep.tally.distinct if sweep.pages else sweep.offset
         following = next_offset(page, sweep.offset, known=known, pages=sweep.pages)
         results = self.status_words.results(page.data)
         batch = self._current(batch_id)
@@ -93,7 +93,7 @@ class Sweeper:
                 self.ledger.save(begin(replace(batch, prefix=None), self.clock.now(), full=True))
                 return False
             verified = replace(
-                sweep, offset=prefix.end, seen=prefix.seen, pages=1, total=page.pagination.total
+                sweep, offset=prefix.end, tally=prefix.tally, pages=1, total=page.pagination.total
             )
             self.ledger.save(replace(batch, sweep=verified))
             results = results[prefix.end - prefix.offset :]
@@ -126,5 +126,5 @@ class Sweeper:
 
     def _current(self, batch_id: str) -> Batch | None:
         """Look a batch up again after an await. None if it was closed or dropped."""
-        batch = self.ledger.lookup((batch_id,)).get(batch_id)
+        batch = self.ledger.batches((batch_id,)).get(batch_id)
         return batch if batch is not None and batch.closed is None else None

@@ -104,13 +104,16 @@ class Workers:
     def _urgency(self, batch_id: str) -> tuple[float, ...]:
         """Return the sort key of the queue: ended batches first, then the oldest snapshot."""
         try:
-            batch = self.ledger.lookup((batch_id,)).get(batch_id)
+            batch = self.ledger.batches((batch_id,)).get(batch_id)
         except LedgerError:
             # The sweep of the batch will fail in the same way and handle it.
             batch = None
         if batch is None:
             return (0.0, 0.0)
-        return (float(batch.ended is None), batch.picture.at if batch.picture is not None else 0.0)
+        return (
+            float(batch.ended is None),
+            batch.snapshot.at if batch.snapshot is not None else 0.0,
+        )
 
     async def _sweep(self, batch_id: str) -> bool:
         """Sweep one batch and pause if the ledger fails.
@@ -162,7 +165,7 @@ class Workers:
 
     async def _sweep_and_conclude(self, batch_id: str) -> bool:
         """Sweep a batch to the end, then commit it or close it. Return whether it was swept."""
-        batch = self.ledger.lookup((batch_id,)).get(batch_id)
+        batch = self.ledger.batches((batch_id,)).get(batch_id)
         if (
             batch is None
             or batch.closed is not None
@@ -205,7 +208,9 @@ class Workers:
         )
         if status is None:
             return None
-        if not batch.schedule and {*batch.probes, *(batch.swept or {})} <= {"status"}:
+        if not batch.schedule and {*batch.probes, *(batch.probes_at_last_sweep or {})} <= {
+            "status"
+        }:
             return status
         if batch.ref.id not in self._warned:
             self._warned.add(batch.ref.id)

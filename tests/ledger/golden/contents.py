@@ -34,7 +34,7 @@ def dump(ledger: Ledger, closed: Path, vocabulary: Vocabulary) -> dict[str, Any]
             )
         }
     results, adoptions = stored(closed, vocabulary)
-    found, found_runs, found_series = ledger.lookup(batches), ledger.runs(runs), series(ledger)
+    found, found_runs, found_series = ledger.batches(batches), ledger.runs(runs), series(ledger)
     return {
         "user_version": version,
         "application_id": application,

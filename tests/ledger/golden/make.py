@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from runtype_exporter.ledger import Ledger, schema
-from runtype_exporter.model import Batch, BatchRef, BudgetState, Delta, Labels, Run, Schedule
+from runtype_exporter.model import Batch, BatchRef, Delta, Labels, Run, Schedule
 from runtype_exporter.polling import batches, costs
+from runtype_exporter.protocols import BudgetState
 from tests.ledger.golden import contents, steps, text
 from tests.ledger.golden.pair import Continuation, Golden, opened, vocabulary
 from tests.ledger.golden.words import identity
@@ -94,27 +95,32 @@ PREPARATION = [
 
 
 def new_batch(account: str, id_: str, created: float | None, **fields: Any) -> Batch:
-    values = {"seen": START, "labels": Labels("weekly", "Score"), "schedule": "is-1", **fields}
+    values = {
+        "first_seen": START,
+        "labels": Labels("weekly", "Score"),
+        "schedule": "is-1",
+        **fields,
+    }
     return Batch(ref=BatchRef(account, id_), created=created, **values)
 
 
 def close(ledger: Ledger, id_: str, *, abandoned: int = 0) -> None:
-    batch = ledger.lookup([id_])[id_]
+    batch = ledger.batches([id_])[id_]
     closed, delta = costs.owing(
         *batches.close(batch, "success", abandoned, ledger._clock.now()),
     )
-    ledger.settle(delta, batches=(closed,))
+    ledger.commit(delta, batches=(closed,))
 
 
 def fill(ledger: Ledger) -> None:
     """Add what the format before could not hold. The clock goes from START to CONTINUE_AT."""
     for account in ("initech", "hooli"):
         ledger.horizon(account, lookback=10 * DAY)
-        ledger.opened(account)
+        ledger.mark_discovered(account)
         ledger.save_budget(account, BudgetState(77.5, START, START + 60.0))
         ledger.label(account, "schedule", "is-1", "weekly")
         ledger.label(account, "flow", "if-1", "Score")
-    ledger.settle(
+    ledger.commit(
         Delta(),
         runs=(
             Run(
@@ -149,13 +155,13 @@ def fill(ledger: Ledger) -> None:
     steps.apply_page(ledger, page("hb-half", HALF_ADOPTED))
     for id_ in ("ib-old", "ib-undated", "hb-half"):
         close(ledger, id_)
-    cheap = ledger.lookup(["ib-old"])["ib-old"]
+    cheap = ledger.batches(["ib-old"])["ib-old"]
     paid, delta = costs.paid(cheap, 0.125)
-    ledger.settle(delta, batches=(paid,))
+    ledger.commit(delta, batches=(paid,))
 
     ledger._clock.at = CONTINUE_AT
     for account in ("acme", "initech"):
-        ledger.advance(account, START + DAY)
+        ledger.raise_horizon(account, START + DAY)
         while ledger.forget(account, listed={"ib-undated"}, retention=RETENTION):
             pass
     ledger.forget("hooli", listed=set(), retention=RETENTION, most=1)
@@ -163,7 +169,7 @@ def fill(ledger: Ledger) -> None:
         steps.apply_page(ledger, one)
     close(ledger, "ib-closed")
     close(ledger, "b-swept", abandoned=1)
-    ended = ledger.lookup(["b-drift"])["b-drift"]
+    ended = ledger.batches(["b-drift"])["b-drift"]
     ledger.save(replace(ended, ended=CONTINUE_AT - 5.0))
 
 

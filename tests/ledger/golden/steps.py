@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from runtype_exporter.ledger import Ledger
-from runtype_exporter.model import Batch, Seen
-from runtype_exporter.polling import batches, costs, sweep
-from runtype_exporter.polling.runs import ended_run
+from runtype_exporter.model import Batch, SweepTally
+from runtype_exporter.polling.batches import costs, lifecycle
+from runtype_exporter.polling.discovery.run_list import ended_run
+from runtype_exporter.polling.sweeps import sweep
 from runtype_exporter.runtype import RunRow
 from tests.ledger.golden.contents import Key, account, series
 from tests.ledger.golden.words import in_words, result
@@ -55,7 +56,7 @@ class WatchedSeries:
 
 def apply_page(ledger: Ledger, page: Mapping[str, Any]) -> tuple[Batch, dict[str, Any]]:
     """Apply one page as a sweep does. Return the batch after it, and the figures of the page."""
-    batch = ledger.lookup([page["batch"]])[page["batch"]]
+    batch = ledger.batches([page["batch"]])[page["batch"]]
     rows = [result(row) for row in page["rows"]]
     if page["walk"] == "new":
         batch = sweep.begin(batch, ledger._clock.now(), full=True)
@@ -63,16 +64,16 @@ def apply_page(ledger: Ledger, page: Mapping[str, Any]) -> tuple[Batch, dict[str
         batch = sweep.begin(batch, ledger._clock.now(), full=False)
         prefix = batch.prefix
         assert prefix is not None
-        assert sweep.stands(prefix, rows)
+        assert sweep.prefix_unchanged(prefix, rows)
         walk = replace(
-            batch.sweep, offset=prefix.end, seen=prefix.seen, pages=1, total=page["total"]
+            batch.sweep, offset=prefix.end, tally=prefix.tally, pages=1, total=page["total"]
         )
         batch, rows = replace(batch, sweep=walk), rows[prefix.end - prefix.offset :]
     assert batch.sweep is not None
     batch = replace(batch, sweep=replace(batch.sweep, pages=batch.sweep.pages + 1))
-    shown: list[Seen] = []
+    shown: list[SweepTally] = []
 
-    def advance(seen: Seen) -> Batch:
+    def advance(seen: SweepTally) -> Batch:
         shown.append(seen)
         return sweep.advance(batch, seen, rows, page["total"])
 
@@ -96,17 +97,19 @@ def _open(ledger: Ledger, step: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _count_cost(ledger: Ledger, step: Mapping[str, Any]) -> dict[str, Any]:
-    batch = ledger.lookup([step["batch"]])[step["batch"]]
-    after, delta = costs.paid(batch, step["dollars"])
-    ledger.settle(delta, batches=(after,))
+    batch = ledger.batches([step["batch"]])[step["batch"]]
+    after, delta = costs.with_cost(batch, step["dollars"])
+    ledger.commit(delta, batches=(after,))
     return {"costs_due": [one.ref.id for one in ledger.costs_due(batch.ref.account)]}
 
 
 def _close_batch(ledger: Ledger, step: Mapping[str, Any]) -> dict[str, Any]:
-    batch = ledger.lookup([step["batch"]])[step["batch"]]
+    batch = ledger.batches([step["batch"]])[step["batch"]]
     now = ledger._clock.now()
-    closed, delta = costs.owing(*batches.close(batch, step["outcome"], step["abandoned"], now))
-    ledger.settle(delta, batches=(closed,))
+    closed, delta = costs.with_cost_due(
+        *lifecycle.close(batch, step["outcome"], step["abandoned"], now)
+    )
+    ledger.commit(delta, batches=(closed,))
     return {
         "cost_due": closed.cost_due,
         "open_batches": [one.ref.id for one in ledger.open_batches(batch.ref.account)],
@@ -124,7 +127,7 @@ def _end_run(ledger: Ledger, step: Mapping[str, Any]) -> dict[str, Any]:
         completed_at=step["completed_text"],
     )
     delta = ended_run(run.account, step["label"], row, "success", ledger._clock.now())
-    ledger.settle(delta, runs=(replace(run, outcome="success", ended=step["completed_at"]),))
+    ledger.commit(delta, runs=(replace(run, outcome="success", ended=step["completed_at"]),))
     return {"unfinished_runs": sorted(one.id for one in ledger.unfinished_runs(run.account))}
 
 
@@ -140,7 +143,7 @@ def _labels(ledger: Ledger, step: Mapping[str, Any]) -> dict[str, Any]:
 def _forget(ledger: Ledger, step: Mapping[str, Any]) -> dict[str, Any]:
     ledger._clock.at = step["at"]
     if step["horizon_at"] is not None:
-        ledger.advance(step["account"], step["horizon_at"])
+        ledger.raise_horizon(step["account"], step["horizon_at"])
     rows, deleted = ledger.rows(), 0
     listed, retention = set(step["listed"]), step["retention"]
     while more := ledger.forget(step["account"], listed=listed, retention=retention):
@@ -148,7 +151,7 @@ def _forget(ledger: Ledger, step: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "deleted": deleted,
         "result_rows_deleted": rows - ledger.rows(),
-        "left_of_asked": sorted(ledger.lookup(step["ask_batches"])),
+        "left_of_asked": sorted(ledger.batches(step["ask_batches"])),
         "runs_left_of_asked": sorted(ledger.runs(step["ask_runs"])),
         "forgotten_at": account(ledger, step["account"])["forgotten_at"],
     }

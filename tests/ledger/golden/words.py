@@ -15,18 +15,18 @@ from typing import Any
 from runtype_exporter.ledger.states import StoredState
 from runtype_exporter.model import (
     Batch,
-    BudgetState,
+    FinalPrefix,
     HistogramValue,
-    Picture,
-    Prefix,
     Probe,
     Result,
     Run,
     Schedule,
-    Seen,
     Sweep,
+    SweepSnapshot,
+    SweepTally,
 )
 from runtype_exporter.objectives import Objective
+from runtype_exporter.protocols import BudgetState
 
 Words = Mapping[str, str]
 
@@ -46,22 +46,22 @@ PROBE: Words = {
 SWEEP: Words = {
     "walk": "number",
     "from_first_row": "full",
-    "second_try": "again",
+    "second_try": "is_retry",
     "offset": "offset",
-    "figures": "seen",
+    "figures": "tally",
     "total": "total",
     "pages": "pages",
-    "probes_before": "before",
+    "probes_before": "probes_at_start",
     "began_at": "began",
-    "prefix_grows": "growing",
+    "prefix_grows": "prefix_grows",
 }
 PREFIX: Words = {
     "last_page_offset": "offset",
     "end": "end",
     "last_page_digest": "digest",
-    "figures": "seen",
+    "figures": "tally",
 }
-PICTURE: Words = {"at": "at", "total": "total", "figures": "seen"}
+PICTURE: Words = {"at": "at", "total": "total", "figures": "tally"}
 BATCH: Words = {
     "id": "ref.id",
     "account": "ref.account",
@@ -71,21 +71,21 @@ BATCH: Words = {
     "flow_name": "flow_name",
     "label_schedule": "labels.schedule",
     "label_flow": "labels.flow",
-    "taken_up_at": "seen",
+    "taken_up_at": "first_seen",
     "created_at": "created",
     "started_at": "started",
     "completed_at": "completed",
     "status_final_since": "ended",
     "closed_at": "closed",
     "outcome": "outcome",
-    "guard_at": "guard",
-    "unclaimed_reads_left": "unclaimed",
+    "guard_at": "count_from",
+    "unclaimed_reads_left": "claims_left",
     "probes": "probes",
-    "probes_before_last_sweep": "swept",
+    "probes_before_last_sweep": "probes_at_last_sweep",
     "last_walk_number": "sweeps",
     "running_sweep": "sweep",
     "final_prefix": "prefix",
-    "picture": "picture",
+    "picture": "snapshot",
     "drift": "drift",
     "missing_since": "missing_since",
     "failures": "failures",
@@ -118,7 +118,7 @@ SCHEDULE: Words = {
     "vanished": "vanished",
 }
 BUDGET: Words = {"tokens": "tokens", "at": "at", "paused_until": "paused_until"}
-HORIZON: Words = {"horizon_at": "at", "opened": "opened", "forgotten_at": "forgotten"}
+HORIZON: Words = {"horizon_at": "at", "opened": "first_discovery_done", "forgotten_at": "forgotten"}
 HISTOGRAM: Words = {"counts": "counts", "sum": "sum"}
 ROW: Words = {
     "result_id": "key",
@@ -137,11 +137,11 @@ OBJECTIVE: Words = {
     "max_delay_seconds": "max_delay",
 }
 _TABLES: Mapping[type, Words] = {
-    Seen: TALLY,
+    SweepTally: TALLY,
     Probe: PROBE,
     Sweep: SWEEP,
-    Prefix: PREFIX,
-    Picture: PICTURE,
+    FinalPrefix: PREFIX,
+    SweepSnapshot: PICTURE,
     Batch: BATCH,
     Run: RUN,
     Schedule: SCHEDULE,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from runtype_exporter.model import Batch, BatchRef, Probe, Seen, Sweep
+from runtype_exporter.model import Batch, BatchRef, Probe, Sweep, SweepTally
 from runtype_exporter.simulator.faults import ApiFault
 from runtype_exporter.simulator.settings import (
     Api,
@@ -56,7 +56,7 @@ async def test_what_never_became_final_is_abandoned_once_the_settle_time_is_over
         assert rig.counted(ABANDONED) == {FLOW: 1.0}
         assert rig.counted(BATCHES) == {(*FLOW, "success"): 1.0}
         assert rig.counted() == rig.truth()
-        assert rig.view(run.batch.id).picture.seen.unfinished == 1
+        assert rig.view(run.batch.id).snapshot.tally.unfinished == 1
         assert rig.open_batches() == set()
 
 
@@ -78,11 +78,11 @@ async def test_rows_that_the_api_counts_but_never_shows_are_drift_and_then_aband
         run = rig.world.add_batch(DONE, schedule="a", at=START)
         await rig.sleep(90)
         assert rig.view(run.batch.id).drift == 2
-        assert rig.view(run.batch.id).picture is None
+        assert rig.view(run.batch.id).snapshot is None
         assert (await rig.requests_during(400))["batch_results"] == 0
         await rig.sleep(300)
         assert rig.counted(ABANDONED) == {FLOW: 2.0}
-        assert (rig.view(run.batch.id).picture.total, rig.view(run.batch.id).drift) == (5, 2)
+        assert (rig.view(run.batch.id).snapshot.total, rig.view(run.batch.id).drift) == (5, 2)
 
 
 async def test_rows_that_only_the_probes_count_are_waited_for_and_then_abandoned(tmp_path):
@@ -145,14 +145,14 @@ FINAL = {"run": Probe("completed", 3, 3, 0)}
 WALK = Sweep(
     number=1,
     full=True,
-    again=False,
+    is_retry=False,
     offset=3,
-    seen=Seen(distinct=3),
+    tally=SweepTally(distinct=3),
     total=3,
     pages=1,
-    before=FINAL,
+    probes_at_start=FINAL,
     began=START,
-    growing=True,
+    prefix_grows=True,
 )
 
 
@@ -160,11 +160,11 @@ WALK = Sweep(
     ("changes", "closed"),
     [
         ({}, True),
-        ({"before": {"run": Probe("running", 3, 3, 0)}}, False),
+        ({"probes_at_start": {"run": Probe("running", 3, 3, 0)}}, False),
         ({"full": False}, False),
-        ({"seen": Seen(distinct=3, unfinished=1)}, False),
-        ({"seen": Seen(distinct=3, unfinished=1), "began": START + 3599}, False),
-        ({"seen": Seen(distinct=3, unfinished=1), "began": START + 3600}, True),
+        ({"tally": SweepTally(distinct=3, unfinished=1)}, False),
+        ({"tally": SweepTally(distinct=3, unfinished=1), "began": START + 3599}, False),
+        ({"tally": SweepTally(distinct=3, unfinished=1), "began": START + 3600}, True),
     ],
 )
 async def test_only_a_full_sweep_begun_after_the_end_or_the_settle_time_closes_a_batch(
@@ -173,7 +173,7 @@ async def test_only_a_full_sweep_begun_after_the_end_or_the_settle_time_closes_a
     rig = Rig(tmp_path, WORLD, sections={"poll": {"settle_time": "1h"}})
     closer = rig.build()._discovery.closer
     await rig.sleep(4000)
-    batch = Batch(ref=BatchRef("acme", "b1"), seen=START, probes=FINAL, ended=START)
+    batch = Batch(ref=BatchRef("acme", "b1"), first_seen=START, probes=FINAL, ended=START)
     concluded = closer.after_sweep(batch, replace(WALK, **changes), count=True)
     assert (concluded.closed is not None) is closed
     assert rig.batch("b1") == concluded
@@ -273,7 +273,7 @@ async def test_a_batch_that_was_never_found_is_dropped_when_no_longer_configured
     async with rig:
         await rig.sleep(30)
         assert rig.open_batches() == set()
-        assert rig.ledger.lookup(["batch_typo"]) == {}
+        assert rig.ledger.batches(["batch_typo"]) == {}
         assert (await rig.requests_during(86400 + 7200))["batch_status"] == 0
         assert rig.series(BATCHES) == rig.series(ABANDONED) == {}
 
@@ -340,9 +340,9 @@ async def test_a_status_filter_feeds_the_batchs_gauges_and_counts_nothing(tmp_pa
     rig.configure({"batches": [{"id": batch.id, "status": "failed"}], "collectors": off})
     async with rig:
         await rig.sleep(90)
-        assert rig.view(batch.id).picture.seen.statuses == {"failed": 1}
+        assert rig.view(batch.id).snapshot.tally.statuses == {"failed": 1}
         await rig.sleep(600)
-        assert rig.view(batch.id).picture.seen.statuses == {"failed": 2}
+        assert rig.view(batch.id).snapshot.tally.statuses == {"failed": 2}
         assert rig.view(batch.id).open is False
         assert rig.counted() == {}
         assert rig.counted(BATCHES) == {}

@@ -23,7 +23,7 @@ QUICK = {"poll": {"settle_time": "5m"}}
 DONE = [RecordPlan(finished=1.0)] * 3
 CLOSED = Batch(
     ref=BatchRef("acme", "b1"),
-    seen=0.0,
+    first_seen=0.0,
     labels=Labels("nightly", "f"),
     closed=9.0,
     outcome="success",

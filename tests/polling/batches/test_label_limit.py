@@ -34,15 +34,15 @@ def ledger(tmp_path):
 
 
 def a_batch(id_="b1", schedule="s1", flow="f1") -> Batch:
-    return Batch(ref=BatchRef("acme", id_), seen=1.0, schedule=schedule, flow_id=flow)
+    return Batch(ref=BatchRef("acme", id_), first_seen=1.0, schedule=schedule, flow_id=flow)
 
 
 def counted(ledger, labels) -> None:
-    ledger.settle(Delta(increments={(catalogue.RECORDS_ABANDONED.name, ("acme", *labels)): 0.0}))
+    ledger.commit(Delta(increments={(catalogue.RECORDS_ABANDONED.name, ("acme", *labels)): 0.0}))
 
 
 def ran(ledger, label) -> None:
-    ledger.settle(
+    ledger.commit(
         Delta(increments={(catalogue.SCHEDULE_RUNS_FINISHED.name, ("acme", label, "success")): 0.0})
     )
 

@@ -11,7 +11,7 @@ from runtype_exporter.polling.batches.labels import LabelTable
 from runtype_exporter.runtype import ResultRow
 from tests.support.rig import START
 
-BATCH = Batch(ref=BatchRef("acme", "b1"), seen=0.0)
+BATCH = Batch(ref=BatchRef("acme", "b1"), first_seen=0.0)
 
 
 class Stopped:
@@ -46,7 +46,7 @@ def test_labels_freeze_with_the_first_row_that_names_the_flow(table):
 
 
 def test_the_flow_of_the_run_goes_before_the_flows_of_the_rows(table):
-    batch = Batch(ref=BatchRef("acme", "b1"), seen=0.0, schedule="s1", flow_id="f1")
+    batch = Batch(ref=BatchRef("acme", "b1"), first_seen=0.0, schedule="s1", flow_id="f1")
     frozen = table.freeze(batch, [row("f2", "other"), row("f1", "enrich")])
     assert frozen.labels == Labels("s1", "enrich")
     assert table.freeze(batch, [row("f2", "other")]).labels == Labels("s1", "enrich")
@@ -54,15 +54,15 @@ def test_the_flow_of_the_run_goes_before_the_flows_of_the_rows(table):
 
 def test_a_flow_without_a_name_is_called_by_its_id_and_one_without_an_id_by_its_name(table):
     assert table.freeze(BATCH, [row("f1")]).labels == Labels("", "f1")
-    named = Batch(ref=BatchRef("acme", "b2"), seen=0.0, flow_name="from the summary")
+    named = Batch(ref=BatchRef("acme", "b2"), first_seen=0.0, flow_name="from the summary")
     assert table.freeze(named).labels == Labels("", "from the summary")
 
 
 def test_until_they_freeze_the_gauges_show_what_is_known_and_fix_nothing(table):
-    batch = Batch(ref=BatchRef("acme", "b1"), seen=0.0, schedule="s1", flow_id="f1")
+    batch = Batch(ref=BatchRef("acme", "b1"), first_seen=0.0, schedule="s1", flow_id="f1")
     assert table.shown(batch) == Labels("s1", "f1")
     assert not table.named("s1")
     table.schedule("s1", "nightly")
     assert table.shown(batch) == Labels("nightly", "f1")
-    adhoc = Batch(ref=BatchRef("acme", "b2"), seen=0.0, flow_name="import")
+    adhoc = Batch(ref=BatchRef("acme", "b2"), first_seen=0.0, flow_name="import")
     assert table.shown(adhoc) == Labels("", "import")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from runtype_exporter.model import Batch, BatchRef, Delta, Labels, Picture, Probe, Seen
+from runtype_exporter.model import Batch, BatchRef, Delta, Labels, Probe, SweepSnapshot, SweepTally
 from runtype_exporter.polling.batches import lifecycle
 from runtype_exporter.polling.batches.lifecycle import ProbeReading
 from runtype_exporter.polling.status_words import StatusWords
@@ -14,7 +14,7 @@ from runtype_exporter.polling.status_words import StatusWords
 STATUSES = StatusWords()
 RUNNING = Probe("running", 10, 3, 0)
 DONE = Probe("completed", 10, 10, 1)
-BATCH = Batch(ref=BatchRef("acme", "b1"), seen=0.0, labels=Labels("nightly", "flow"))
+BATCH = Batch(ref=BatchRef("acme", "b1"), first_seen=0.0, labels=Labels("nightly", "flow"))
 
 
 def observed(batch: Batch, now: float = 100.0, **readings: Probe | ProbeReading) -> Batch:
@@ -54,8 +54,8 @@ def test_a_batch_has_ended_only_when_every_source_of_the_cycle_says_so():
     ],
 )
 def test_a_guard_goes_once_the_batch_is_known_to_have_begun_after_it(created, started, guard):
-    batch = replace(BATCH, guard=50.0, created=created)
-    assert observed(batch, status=ProbeReading(RUNNING, started=started)).guard == guard
+    batch = replace(BATCH, count_from=50.0, created=created)
+    assert observed(batch, status=ProbeReading(RUNNING, started=started)).count_from == guard
 
 
 def test_the_run_lists_word_for_the_end_goes_before_the_others():
@@ -85,7 +85,7 @@ def test_the_first_start_and_the_latest_completion_stand():
 def test_a_batch_is_dirty_until_swept_and_when_a_source_reads_otherwise_than_before_that_sweep():
     batch = observed(BATCH, run=RUNNING)
     assert lifecycle.dirty(batch)
-    swept = replace(batch, swept={"run": RUNNING})
+    swept = replace(batch, probes_at_last_sweep={"run": RUNNING})
     assert not lifecycle.dirty(swept)
     assert lifecycle.dirty(observed(swept, run=DONE))
     assert lifecycle.dirty(observed(swept, run=RUNNING, status=RUNNING))
@@ -96,16 +96,16 @@ def test_a_batch_is_dirty_until_swept_and_when_a_source_reads_otherwise_than_bef
     ("change", "wanted"),
     [
         ({}, False),
-        ({"swept": None}, True),
-        ({"swept": None, "closed": 5.0}, False),
-        ({"swept": None, "unclaimed": 1}, False),
-        ({"swept": None, "retry_at": 101.0}, False),
+        ({"probes_at_last_sweep": None}, True),
+        ({"probes_at_last_sweep": None, "closed": 5.0}, False),
+        ({"probes_at_last_sweep": None, "claims_left": 1}, False),
+        ({"probes_at_last_sweep": None, "retry_at": 101.0}, False),
         ({"ended": 40.0}, True),
         ({"ended": 41.0}, False),
     ],
 )
 def test_when_a_batch_wants_a_sweep(change, wanted):
-    clean = replace(BATCH, probes={"run": RUNNING}, swept={"run": RUNNING})
+    clean = replace(BATCH, probes={"run": RUNNING}, probes_at_last_sweep={"run": RUNNING})
     assert wanted == lifecycle.wants_sweep(replace(clean, **change), settle_time=60.0, now=100.0)
 
 
@@ -139,7 +139,10 @@ def test_a_batch_is_lost_after_a_day_of_404():
 def test_a_batch_that_is_listed_again_is_not_lost_unless_its_results_are_still_to_be_read():
     batch = lifecycle.failed(BATCH, 1000.0, missing=True)
     assert observed(batch, run=RUNNING).missing_since == 1000.0
-    assert observed(replace(batch, swept={"run": RUNNING}), run=RUNNING).missing_since is None
+    assert (
+        observed(replace(batch, probes_at_last_sweep={"run": RUNNING}), run=RUNNING).missing_since
+        is None
+    )
 
 
 def test_closing_counts_the_batch_its_duration_and_what_was_abandoned():
@@ -164,7 +167,9 @@ def test_a_batch_without_two_good_times_has_no_duration(times):
 
 
 def test_a_batch_that_ended_before_its_guard_is_remembered_not_counted():
-    closed, delta = lifecycle.close(replace(BATCH, guard=50.0, completed=49.0), "success", 3, 100.0)
+    closed, delta = lifecycle.close(
+        replace(BATCH, count_from=50.0, completed=49.0), "success", 3, 100.0
+    )
     assert closed.closed == 100.0
     assert Delta() == delta
 
@@ -202,11 +207,11 @@ def test_a_batch_closed_uncounted_has_no_late_changes():
 
 
 def test_a_view_takes_each_count_from_the_first_source_that_tells_it():
-    picture = Picture(at=1.0, total=10, seen=Seen(distinct=10))
+    picture = SweepSnapshot(at=1.0, total=10, tally=SweepTally(distinct=10))
     batch = replace(
         BATCH,
         probes={"summary": Probe("running", 9, 4, 0), "run": Probe("queued", None, 3, None)},
-        picture=picture,
+        snapshot=picture,
         drift=2,
     )
     view = lifecycle.view(
@@ -217,7 +222,7 @@ def test_a_view_takes_each_count_from_the_first_source_that_tells_it():
         view.name,
         view.configured,
         view.open,
-        view.picture,
+        view.snapshot,
         view.drift,
     )
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from runtype_exporter.model import Batch, BatchRef, Run, Seen, Sweep
+from runtype_exporter.model import Batch, BatchRef, Run, Sweep, SweepTally
 from runtype_exporter.polling.batches import runs_without_batch
 from runtype_exporter.runtype import RunRow
 from runtype_exporter.simulator.faults import ApiFault
@@ -19,7 +19,7 @@ from tests.support.rig import START, Rig
 QUICK = {"poll": {"settle_time": "5m"}}
 RUN = Run(account="acme", id="run_1", schedule="s1", outcome="success")
 ROW = RunRow(id="run_1", schedule_id="s1", status="completed", total_records=3)
-OWN = Batch(ref=BatchRef("acme", "run/run_1"), seen=0.0)
+OWN = Batch(ref=BatchRef("acme", "run/run_1"), first_seen=0.0)
 RESULTS = "runtype_records_finished_total"
 ABANDONED = "runtype_records_abandoned_total"
 
@@ -51,14 +51,14 @@ def test_only_a_later_page_of_a_run_that_tells_nothing_new_comes_again():
     walk = Sweep(
         number=1,
         full=True,
-        again=False,
+        is_retry=False,
         offset=50,
-        seen=Seen(distinct=50),
+        tally=SweepTally(distinct=50),
         total=80,
         pages=1,
-        before={},
+        probes_at_start={},
         began=0.0,
-        growing=True,
+        prefix_grows=True,
     )
     after = replace(OWN, run="run_1", sweep=replace(walk, offset=100))
     assert runs_without_batch.repeats_first_page(after, walk)
@@ -66,7 +66,7 @@ def test_only_a_later_page_of_a_run_that_tells_nothing_new_comes_again():
     assert not runs_without_batch.repeats_first_page(replace(after, sweep=None), walk)
     assert not runs_without_batch.repeats_first_page(after, replace(walk, offset=0))
     assert not runs_without_batch.repeats_first_page(
-        replace(after, sweep=replace(walk, seen=Seen(distinct=51))), walk
+        replace(after, sweep=replace(walk, tally=SweepTally(distinct=51))), walk
     )
 
 

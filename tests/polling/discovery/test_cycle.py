@@ -196,7 +196,7 @@ async def test_an_adhoc_batch_waits_for_two_reads_of_the_runs_over_a_restart_too
         batch = rig.world.add_adhoc(DONE, at=rig.clock.now())
         await rig.sleep(32)
         assert rig.requests()["batch_results"] == 0
-        assert rig.batch(batch.id).unclaimed == 1
+        assert rig.batch(batch.id).claims_left == 1
         assert rig.gauges.batches == {}
         await rig.kill()
         await rig.sleep(100)
@@ -212,7 +212,7 @@ async def test_where_runs_cannot_be_read_a_batch_of_the_summary_passes_for_ad_ho
         await rig.sleep(1)
         batch = rig.world.add_adhoc(DONE, at=START + 2)
         await rig.sleep(60)
-        assert rig.batch(batch.id).unclaimed == 0
+        assert rig.batch(batch.id).claims_left == 0
         assert rig.telemetry.collectors["runs"] == (False, "forbidden")
         assert rig.poller.status().up is True
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from runtype_exporter.model import Batch, BatchRef, Labels, Picture, Probe, Result, Seen
+from runtype_exporter.model import Batch, BatchRef, Labels, Probe, Result, SweepSnapshot, SweepTally
 from runtype_exporter.polling.batches.lifecycle import dirty
 from runtype_exporter.polling.sweeps import sweep
 
 BATCH = Batch(
     ref=BatchRef("acme", "b1"),
-    seen=0.0,
+    first_seen=0.0,
     labels=Labels("", "flow"),
     probes={"run": Probe("running", 9, 1, 0)},
 )
@@ -34,8 +34,8 @@ def results(word: str, outcome: str | None = "success") -> list[Result]:
     return [result(letter, outcome) for letter in word]
 
 
-def seen_of(rows: list[Result]) -> Seen:
-    return Seen(distinct=len(rows), unfinished=sum(row.outcome is None for row in rows))
+def seen_of(rows: list[Result]) -> SweepTally:
+    return SweepTally(distinct=len(rows), unfinished=sum(row.outcome is None for row in rows))
 
 
 def advanced(batch: Batch, *pages: list[Result], total: int) -> Batch:
@@ -52,10 +52,14 @@ def test_the_final_prefix_grows_until_the_first_row_that_is_not_final():
         [*results("e"), result("f", None)],
         total=8,
     )
-    assert (batch.prefix.offset, batch.prefix.end, batch.prefix.seen.distinct) == (2, 4, 4)
+    assert (batch.prefix.offset, batch.prefix.end, batch.prefix.tally.distinct) == (2, 4, 4)
     batch = advanced(batch, results("gh"), total=8)
     assert batch.prefix.end == 4
-    assert (batch.sweep.offset, batch.sweep.seen.distinct, batch.sweep.growing) == (8, 8, False)
+    assert (batch.sweep.offset, batch.sweep.tally.distinct, batch.sweep.prefix_grows) == (
+        8,
+        8,
+        False,
+    )
 
 
 def test_an_empty_page_leaves_the_prefix_as_it_is():
@@ -67,7 +71,7 @@ def test_the_next_sweep_begins_at_the_prefixs_last_page_and_a_full_one_at_the_fi
     batch = advanced(sweep.begin(BATCH, 5.0, full=False), results("ab"), results("cd"), total=4)
     ended = sweep.finish(batch, 6.0)
     following = sweep.begin(ended, 8.0, full=False).sweep
-    assert (following.full, following.offset, following.number, following.before) == (
+    assert (following.full, following.offset, following.number, following.probes_at_start) == (
         False,
         2,
         2,
@@ -87,26 +91,26 @@ def test_a_prefix_stands_while_its_last_page_begins_with_the_same_final_rows():
 
 
 def test_status_words_beyond_the_cap_are_pooled():
-    many = Seen(statuses={f"word {number}": 1 for number in range(sweep.MOST_WORDS)})
-    merged = sweep.merge_tallies(many, Seen(statuses={"word 0": 2, "new": 3, "newer": 4}))
+    many = SweepTally(statuses={f"word {number}": 1 for number in range(sweep.MOST_WORDS)})
+    merged = sweep.merge_tallies(many, SweepTally(statuses={"word 0": 2, "new": 3, "newer": 4}))
     assert len(merged.statuses) == sweep.MOST_WORDS + 1
     assert (merged.statuses["word 0"], merged.statuses[sweep.OTHER]) == (3, 7)
 
 
 def test_what_two_pages_showed_adds_up():
-    first = Seen(2, 1, {"a": 2}, last_finished=5.0, oldest_unfinished=None)
-    second = Seen(3, 2, {"a": 1, "b": 2}, last_finished=4.0, oldest_unfinished=3.0)
-    assert sweep.merge_tallies(first, second) == Seen(5, 3, {"a": 3, "b": 2}, 5.0, 3.0)
-    assert sweep.merge_tallies(Seen(), Seen()) == Seen()
-    assert sweep.merge_tallies(second, Seen(oldest_unfinished=2.0)).oldest_unfinished == 2.0
+    first = SweepTally(2, 1, {"a": 2}, last_finished=5.0, oldest_unfinished=None)
+    second = SweepTally(3, 2, {"a": 1, "b": 2}, last_finished=4.0, oldest_unfinished=3.0)
+    assert sweep.merge_tallies(first, second) == SweepTally(5, 3, {"a": 3, "b": 2}, 5.0, 3.0)
+    assert sweep.merge_tallies(SweepTally(), SweepTally()) == SweepTally()
+    assert sweep.merge_tallies(second, SweepTally(oldest_unfinished=2.0)).oldest_unfinished == 2.0
 
 
 def test_a_sweep_that_lacks_rows_is_repeated_once_and_keeps_the_old_snapshot():
-    old = Picture(at=1.0, total=2, seen=Seen(distinct=2))
+    old = SweepSnapshot(at=1.0, total=2, tally=SweepTally(distinct=2))
     batch = Batch(
         ref=BATCH.ref,
-        seen=0.0,
-        picture=old,
+        first_seen=0.0,
+        snapshot=old,
         drift=7,
         probes=BATCH.probes,
         failures=3,
@@ -114,7 +118,13 @@ def test_a_sweep_that_lacks_rows_is_repeated_once_and_keeps_the_old_snapshot():
         missing_since=8.0,
     )
     again = sweep.finish(advanced(sweep.begin(batch, 5.0, full=False), results("ab"), total=3), 6.0)
-    assert (again.sweep.full, again.sweep.again, again.sweep.began, again.drift, again.prefix) == (
+    assert (
+        again.sweep.full,
+        again.sweep.is_retry,
+        again.sweep.began,
+        again.drift,
+        again.prefix,
+    ) == (
         True,
         True,
         6.0,
@@ -122,7 +132,12 @@ def test_a_sweep_that_lacks_rows_is_repeated_once_and_keeps_the_old_snapshot():
         None,
     )
     ended = sweep.finish(advanced(again, results("ab"), total=3), 7.0)
-    assert (ended.sweep, ended.picture, ended.drift, ended.swept) == (None, old, 1, BATCH.probes)
+    assert (ended.sweep, ended.snapshot, ended.drift, ended.probes_at_last_sweep) == (
+        None,
+        old,
+        1,
+        BATCH.probes,
+    )
     assert (ended.failures, ended.retry_at, ended.missing_since) == (0, 0.0, None)
 
 
@@ -130,23 +145,26 @@ def test_a_complete_sweep_is_the_new_snapshot():
     batch = sweep.begin(
         Batch(
             ref=BATCH.ref,
-            seen=0.0,
-            swept={"summary": Probe("running", 1, 1, 0)},
+            first_seen=0.0,
+            probes_at_last_sweep={"summary": Probe("running", 1, 1, 0)},
             probes=BATCH.probes,
         ),
         5.0,
         full=True,
     )
     ended = sweep.finish(advanced(batch, results("abc"), total=2), 6.0)
-    assert (ended.picture, ended.drift) == (Picture(at=6.0, total=2, seen=Seen(distinct=3)), 1)
-    assert ended.swept == {"summary": Probe("running", 1, 1, 0), **BATCH.probes}
+    assert (ended.snapshot, ended.drift) == (
+        SweepSnapshot(at=6.0, total=2, tally=SweepTally(distinct=3)),
+        1,
+    )
+    assert ended.probes_at_last_sweep == {"summary": Probe("running", 1, 1, 0), **BATCH.probes}
 
 
 def test_what_a_cycle_reads_during_a_sweep_is_not_taken_for_swept():
     batch = sweep.begin(BATCH, 5.0, full=True)
     read_since = replace(batch, probes={"run": Probe("running", 9, 5, 0)})
     ended = sweep.finish(advanced(read_since, results("abc"), total=3), 6.0)
-    assert ended.swept == BATCH.probes
+    assert ended.probes_at_last_sweep == BATCH.probes
     assert dirty(ended)
 
 

@@ -31,7 +31,7 @@ async def test_the_final_prefix_is_skipped_while_its_last_page_stands(tmp_path):
         assert offsets(rig) == [0, 100, 200, 300]
         await rig.sleep(60)
         assert offsets(rig)[4:] == [200, 300]
-        assert rig.view(run.batch.id).picture.seen.statuses == {"completed": 351, "running": 1}
+        assert rig.view(run.batch.id).snapshot.tally.statuses == {"completed": 351, "running": 1}
 
 
 async def test_a_changed_prefix_is_swept_from_the_first_row_and_the_change_is_counted(tmp_path):
@@ -122,7 +122,7 @@ async def test_pages_that_overlap_by_a_row_or_more_are_each_counted_once(tmp_pat
         run = rig.world.add_batch([RecordPlan(finished=1.0)] * 95, schedule="a", at=START)
         await rig.sleep(90)
         assert rig.counted() == {("nightly", "enrich", "success"): 95.0}
-        assert rig.view(run.batch.id).picture.seen.distinct == 95
+        assert rig.view(run.batch.id).snapshot.tally.distinct == 95
 
 
 async def test_a_scrape_gets_its_turn_within_a_large_page(tmp_path):
@@ -135,7 +135,7 @@ async def test_a_scrape_gets_its_turn_within_a_large_page(tmp_path):
         seen = set()
 
         def committed(_: float) -> None:
-            held = rig.ledger.lookup((run.batch.id,)).get(run.batch.id)
+            held = rig.ledger.batches((run.batch.id,)).get(run.batch.id)
             seen.add(held.sweep.offset if held and held.sweep else None)
 
         rig._committed = committed

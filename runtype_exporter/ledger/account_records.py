@@ -1,0 +1,87 @@
+"""What the ledger keeps of each account besides its batches: horizon, labels and budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from runtype_exporter.clock import Clock
+from runtype_exporter.ledger import names, rows
+from runtype_exporter.ledger.database import Database
+from runtype_exporter.model import Horizon
+from runtype_exporter.protocols import BudgetState
+
+
+class AccountRecords:
+    """Horizons, labels and budgets of all accounts: the part of the ledger that no page changes."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        horizons: dict[str, Horizon],
+        fixed_names: Iterable[names.Fixed],
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._horizons = horizons
+        self._names = names.Names(fixed_names)
+
+    def horizon(self, account: str, *, lookback: float) -> Horizon:
+        """Return an account's horizon. The first call for it sets it `lookback` seconds ago."""
+        if account not in self._horizons:
+            at = self._clock.now() - lookback
+            self._set_horizon(account, Horizon(at, first_discovery_done=False))
+        return self._horizons[account]
+
+    def mark_discovered(self, account: str) -> None:
+        """Keep that an account's first complete discovery has ended.
+
+        Raises:
+            KeyError: the account has no horizon yet.
+        """
+        held = self._horizons[account]
+        if not held.first_discovery_done:
+            self._set_horizon(account, replace(held, first_discovery_done=True))
+
+    def raise_horizon(self, account: str, at: float) -> None:
+        """Raise an account's horizon; a lower moment changes nothing.
+
+        Raises:
+            KeyError: the account has no horizon yet.
+        """
+        held = self._horizons[account]
+        if at > held.at:
+            self._set_horizon(account, replace(held, at=at))
+
+    def label(self, account: str, kind: names.NameKind, id_: str, name: str | None) -> str:
+        """Return the label of a schedule or flow, fixed at its first use.
+
+        It is the name; or the id, if there is no name or another id has it. Another name later is a
+        rename: the label becomes the new name, unless another id has it.
+        """
+        fixed = self._names.choose(account, kind, id_, name)
+        if fixed.label != self._names.known(account, kind, id_):
+            with self._database.transaction() as connection:
+                names.write(connection, fixed)
+            self._names.adopt(fixed)
+        return fixed.label
+
+    def known_label(self, account: str, kind: names.NameKind, id_: str) -> str | None:
+        """Return the label of a schedule or flow, None before its first use."""
+        return self._names.known(account, kind, id_)
+
+    def load_budget(self, account: str) -> BudgetState | None:
+        """Return an account's request budget as last saved, None for an unknown account."""
+        with self._database.reading() as connection:
+            return rows.budget(connection, account)
+
+    def save_budget(self, account: str, state: BudgetState) -> None:
+        """Store an account's request budget, durably, before this returns."""
+        with self._database.transaction() as connection:
+            rows.write_budget(connection, account, state)
+
+    def _set_horizon(self, account: str, horizon: Horizon) -> None:
+        with self._database.transaction() as connection:
+            rows.write_horizon(connection, account, horizon)
+        self._horizons[account] = horizon
