@@ -1,4 +1,4 @@
-"""What the ledger keeps of each account besides its batches: horizon, labels and budget."""
+"""What the ledger keeps of each account besides its batches: horizon, runs, labels, budget."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import replace
 from runtype_exporter.clock import Clock
 from runtype_exporter.ledger import names, rows
 from runtype_exporter.ledger.database import Database
-from runtype_exporter.model import Horizon
+from runtype_exporter.model import Horizon, Run
 from runtype_exporter.protocols import BudgetState
 
 
 class AccountRecords:
-    """Horizons, labels and budgets of all accounts: the part of the ledger that no page changes."""
+    """Horizons, runs, labels and budgets of all accounts: what no page of results changes."""
 
     def __init__(
         self,
@@ -53,6 +53,21 @@ class AccountRecords:
         held = self._horizons[account]
         if at > held.at:
             self._set_horizon(account, replace(held, at=at))
+
+    def runs(self, ids: Iterable[str]) -> dict[str, Run]:
+        """Return those of these runs that are stored, of any account."""
+        with self._database.reading() as connection:
+            return rows.runs(connection, ids)
+
+    def runs_since(self, at: float) -> list[Run]:
+        """Return all accounts' runs that were created at a moment or later, in that order."""
+        with self._database.reading() as connection:
+            return rows.runs_since(connection, at)
+
+    def unfinished_runs(self, account: str) -> list[Run]:
+        """Return an account's runs that have no outcome yet."""
+        with self._database.reading() as connection:
+            return rows.unfinished_runs(connection, account)
 
     def label(self, account: str, kind: names.NameKind, id_: str, name: str | None) -> str:
         """Return the label of a schedule or flow, fixed at its first use.

@@ -46,7 +46,7 @@ from runtype_exporter.protocols import ignore
 _log = structlog.get_logger()
 
 
-Change = Callable[[Batch], Batch | tuple[Batch, Delta]]
+BatchChange = Callable[[Batch], Batch | tuple[Batch, Delta]]
 """A change of one batch, and what it adds to the totals. It must not read or write the ledger."""
 
 
@@ -95,11 +95,11 @@ class Ledger(AccountRecords):
         try:
             with database.reading():
                 contents = load.read(connection)
-            if contents.series.retired:
+            if retired := contents.series.retired:
                 _log.warning(
                     "series of metrics of earlier versions stay in the ledger and are not shown",
-                    series=sum(contents.series.retired.values()),
-                    metrics=sorted(contents.series.retired),
+                    series=sum(retired.values()),
+                    metrics=sorted(retired),
                 )
             ledger = cls(database, clock, contents)
             ledger.set_objectives(objectives or Objectives())
@@ -154,7 +154,7 @@ class Ledger(AccountRecords):
         with self._database.reading() as connection:
             return rows.costs_due(connection, account)
 
-    def update(self, batch_id: str, change: Change) -> Batch | None:
+    def update(self, batch_id: str, change: BatchChange) -> Batch | None:
         """Change a batch as it is stored now. Return it after the change, None if it is not stored.
 
         `change` returns the batch, or the batch and what is added to the totals with it. Where it
@@ -251,21 +251,6 @@ class Ledger(AccountRecords):
     def schedules(self) -> Mapping[str, Schedule]:
         """Every stored schedule, by id, of any account."""
         return self._schedules
-
-    def runs(self, ids: Iterable[str]) -> dict[str, Run]:
-        """Return those of these runs that are stored, of any account."""
-        with self._database.reading() as connection:
-            return rows.runs(connection, ids)
-
-    def runs_since(self, at: float) -> list[Run]:
-        """Return all accounts' runs that were created at a moment or later, in that order."""
-        with self._database.reading() as connection:
-            return rows.runs_since(connection, at)
-
-    def unfinished_runs(self, account: str) -> list[Run]:
-        """Return an account's runs that have no outcome yet."""
-        with self._database.reading() as connection:
-            return rows.unfinished_runs(connection, account)
 
     def forget(
         self,
