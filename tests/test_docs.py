@@ -12,6 +12,7 @@ from starlette.routing import Route
 from runtype_exporter.catalogue import BY_NAME, CATALOGUE
 from runtype_exporter.cli import main as commands
 from runtype_exporter.clock import SystemClock
+from runtype_exporter.ledger import schema
 from runtype_exporter.metrics import ProcessMetrics, Publisher
 from runtype_exporter.model import Snapshot
 from runtype_exporter.protocols import Status
@@ -28,7 +29,7 @@ SUFFIX = re.compile(r"_(bucket|count|sum|created)$")
 FLAG = re.compile(r"(?<![\w-])--(?!storage\.tsdb\.)[a-z]+\.[a-z-]+[a-z.-]*[a-z]")
 """Flags of the exporter. Those of Prometheus that pages mention are excluded."""
 VARIABLE = re.compile(r"RUNTYPE_EXPORTER_[A-Z_]*[A-Z]")
-KEY = re.compile(r"`((?:accounts|poll|state|metrics|slos)(?:\[\])?\.[a-z_.\[\]]+)`")
+KEY = re.compile(r"`((?:accounts|poll|state|metrics|slos)(?:\[\])?\.(?!py`)[a-z_.\[\]]+)`")
 LINK = re.compile(r"\]\((?!https?:)([^)\s#]*)(?:#([^)\s]+))?\)")
 
 
@@ -100,6 +101,29 @@ def test_every_endpoint_has_a_row():
     assert served == {
         row for row in rows("docs/operations.md") if row.startswith(("GET /", "POST /"))
     }
+
+
+@pytest.mark.parametrize(
+    "page", ["CONTRIBUTING.md", "docs/architecture.md", "docs/design/ledger.md"]
+)
+def test_a_page_names_only_files_that_exist(page: str):
+    """A cell may name several files of one folder: `ledger/schema.py`, `codec.py`."""
+    missing = []
+    for line in (ROOT / page).read_text().splitlines():
+        folders = [ROOT, ROOT / "runtype_exporter"]
+        for name in re.findall(r"`([\w/.]+(?:\.py|/))`", line):
+            found = [folder / name for folder in folders if (folder / name).exists()]
+            if found:
+                folders.append(found[-1].parent if name.endswith(".py") else found[-1])
+            else:
+                missing.append(name)
+    assert [] == missing
+
+
+def test_recovery_sets_the_present_format_of_the_ledger():
+    page = (ROOT / "docs/operations.md").read_text()
+    assert f"PRAGMA user_version = {schema.VERSION}'" in page
+    assert f"PRAGMA application_id = {schema.APPLICATION_ID};" in page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from runtype_exporter.simulator.settings import RecordPlan, ScheduleSpec, WorldSettings
@@ -63,3 +66,10 @@ async def test_failures_of_the_api_fail_no_test(tmp_path):
         rig.key = "rt_test_wrong"
         await rig.sleep(300)
         assert set(rig.telemetry.cycles) != {""}
+
+
+async def test_the_example_of_contributing_works(tmp_path):
+    text = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
+    names: dict[str, Any] = {}
+    exec(text.split("```python")[1].split("```")[0], names)
+    await names["test_results_are_counted_once"](tmp_path)
