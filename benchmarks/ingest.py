@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -273,17 +274,13 @@ def main() -> None:
             name = f"in memory, pages of {size}" + (
                 f", {payload} bytes of result" if payload else ""
             )
-            ours, theirs = pair(
-                lambda pages=pages: in_memory(pages), lambda pages=pages: script(pages)
-            )
+            ours, theirs = pair(partial(in_memory, pages), partial(script, pages))
             show(name, total, ours, theirs)
             if payload:
                 print(f"{'':44} {sum(map(len, pages)) / ours / 1e6:6.0f} MB/s")
         for size in (100, 1000):
             pages = bodies(size, total)
-            ours, theirs = pair(
-                lambda pages=pages: with_ledger(pages, folder), lambda pages=pages: script(pages)
-            )
+            ours, theirs = pair(partial(with_ledger, pages, folder), partial(script, pages))
             show(f"with look-up and commit, pages of {size}", total, ours, theirs)
         for size in (100, 1000):
             port = free_port()
@@ -291,9 +288,10 @@ def main() -> None:
             server.start()
             try:
                 wait_until_served(port)
+                # `pair` calls both before the loop goes on.
                 ours, theirs = pair(
-                    lambda port=port, size=size: asyncio.run(over_http(port, size, folder)),
-                    lambda port=port, size=size: asyncio.run(script_over_http(port, size)),
+                    lambda: asyncio.run(over_http(port, size, folder)),  # noqa: B023
+                    lambda: asyncio.run(script_over_http(port, size)),  # noqa: B023
                 )
                 show(f"over HTTP and committed, pages of {size}", total, ours, theirs)
             finally:

@@ -16,7 +16,7 @@ from runtype_exporter.app import USER_AGENT
 from runtype_exporter.clock import SystemClock
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.metrics import Gauges, ProcessMetrics, Publisher
-from runtype_exporter.model import Batch, BatchRef, Labels, Probe, SweepTally
+from runtype_exporter.model import Batch, BatchRef, Labels, Probe, Result, SweepTally
 from runtype_exporter.polling import StatusWords
 from runtype_exporter.polling.batches.lifecycle import view
 from runtype_exporter.polling.sweeps.sweep import advance, begin, finish
@@ -51,7 +51,7 @@ def swept_batch(number: int, size: int, now: float) -> Batch:
     """Return a batch whose sweep has begun."""
     batch = Batch(
         ref=BatchRef("acme", f"batch_01jv8k{number:020}"),
-        tally=now,
+        first_seen=now,
         labels=Labels(f"schedule {number}", f"flow {number}"),
         started=now,
         probes={"run": Probe("running", size, 0, 0)},
@@ -79,7 +79,9 @@ def main() -> None:
             for number, batch in enumerate(open_):
                 results = status_words.results(rows(number, start))
 
-                def after(seen: SweepTally, batch: Batch = batch, results: list = results) -> Batch:
+                def after(
+                    seen: SweepTally, batch: Batch = batch, results: list[Result] = results
+                ) -> Batch:
                     return advance(batch, seen, results, size)
 
                 open_[number] = ledger.apply(batch, results, after)
@@ -90,6 +92,7 @@ def main() -> None:
         for batch in open_:
             ended = finish(batch, clock.now())
             ledger.save(ended)
+            assert ended.labels is not None
             gauges.set_batch(
                 view(ended, status_words, name=ended.ref.id, configured=False, labels=ended.labels)
             )

@@ -25,9 +25,10 @@ import uvicorn
 import yaml
 
 from runtype_exporter import catalogue
+from runtype_exporter.catalogue import series
 from runtype_exporter.clock import SystemClock
 from runtype_exporter.ledger import Ledger
-from runtype_exporter.model import Delta, Observation
+from runtype_exporter.model import OUTCOMES, Delta, Observation
 from runtype_exporter.simulator.api import Key, simulator_app
 from runtype_exporter.simulator.presets import small_world
 from runtype_exporter.simulator.settings import Api, RecordPlan
@@ -58,16 +59,19 @@ def fill(path: Path) -> None:
     """Write durable series into a new ledger, until they take `LINES` lines."""
     ledger = Ledger.open(path, clock=SystemClock(), boundaries={})
     while ledger.lines() < LINES:
-        labels = ("acme", f"schedule {ledger.lines()}", f"flow {ledger.lines()}")
+        name = f"{ledger.lines()}"
+        labels = {"account": "acme", "schedule": name, "flow": name}
         latency = [Observation(float(second), 1.0) for second in range(100)]
         increments = {
-            (catalogue.RECORDS_FINISHED.name, (*labels, outcome)): 7.0
-            for outcome in catalogue.OUTCOMES
+            series(catalogue.RECORDS_FINISHED, **labels, outcome=outcome): 7.0
+            for outcome in OUTCOMES
         }
         ledger.commit(
             Delta(
                 increments=increments,
-                observations={(catalogue.RECORD_LATENCY.name, (*labels, "success")): latency},
+                observations={
+                    series(catalogue.RECORD_LATENCY, **labels, outcome="success"): latency
+                },
             )
         )
     ledger.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 VARIABLE = "grafana_variable"
 """The replacement for a variable in a quoted string. It stands for any value."""
@@ -72,7 +72,11 @@ def expand(text: str, options: Mapping[str, list[str]]) -> Iterator[str]:
     for option in options[first]:
         # The replacement is a function, because an option may contain a backslash.
         pattern = rf"\$(\{{{first}(:[\w-]+)?\}}|{first}\b)"
-        yield from expand(re.sub(pattern, lambda _, value=option: value, text), rest)
+        yield from expand(re.sub(pattern, _constant(option), text), rest)
+
+
+def _constant(text: str) -> Callable[[re.Match[str]], str]:
+    return lambda _: text
 
 
 def _name(match: re.Match[str]) -> str:
