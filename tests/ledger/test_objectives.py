@@ -1,7 +1,4 @@
-"""Events of objectives.
-
-Committed with what they judge, kept over restarts, judged by the objectives in force.
-"""
+"""The events of objectives in the ledger: committed with their counts, and kept over restarts."""
 
 import pytest
 
@@ -69,7 +66,7 @@ def test_a_result_that_changes_its_outcome_is_another_event(ledger, totals, a_ba
     assert expected == events(totals(ledger))
 
 
-def test_a_result_from_before_the_guard_is_no_event_but_its_series_are_there(
+def test_a_result_from_before_the_guard_is_no_event_but_its_series_exist(
     ledger, totals, a_batch, a_result
 ):
     take(ledger, a_batch(count_from=999.0), a_result("k1"))
@@ -82,7 +79,7 @@ def test_a_result_from_before_the_guard_is_no_event_but_its_series_are_there(
     assert expected == events(totals(ledger))
 
 
-def test_abandoned_records_and_starts_are_judged_as_they_settle(ledger, totals):
+def test_abandoned_records_and_starts_are_judged(ledger, totals):
     increments = {
         ("runtype_records_abandoned_total", ("production", "nightly", "enrich")): 3,
         ("runtype_schedule_starts_total", ("production", "nightly", "late")): 1,
@@ -138,7 +135,7 @@ def a_schedule(id_: str = "s1", **fields) -> Schedule:
     return Schedule(account="production", id=id_, **{**values, **fields})
 
 
-def test_schedules_are_kept_with_all_they_wait_for(ledger, reopened):
+def test_schedules_are_stored_with_their_due_times(ledger, reopened):
     kept = [
         a_schedule(),
         a_schedule("s2", taken=("r1", "r2"), enabled=False, listed=False),
@@ -154,7 +151,7 @@ def test_schedules_are_kept_with_all_they_wait_for(ledger, reopened):
     assert expected == reopened(ledger).schedules
 
 
-def test_a_schedule_that_is_gone_and_judged_is_forgotten(ledger, reopened):
+def test_an_unlisted_schedule_without_due_times_is_forgotten(ledger, reopened):
     ledger.commit(Delta(), observed=[a_schedule(), a_schedule("s2", listed=False)])
     ledger.commit(Delta(), observed=[a_schedule("s2", listed=False, due=())])
     assert {"s1": a_schedule()} == ledger.schedules == reopened(ledger).schedules

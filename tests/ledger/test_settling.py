@@ -20,7 +20,7 @@ def take(ledger, batch, *results):
     return ledger.apply(batch, results, lambda _: batch)
 
 
-def test_a_batch_closes_together_with_what_it_counts(ledger, reopened, totals, closed):
+def test_a_batch_closes_together_with_its_counts(ledger, reopened, totals, closed):
     duration = ("runtype_batch_duration_seconds", (*FLOW, "success"))
     delta = Delta(
         increments={FINISHED_BATCHES: 1}, observations={duration: [Observation(60.0, 990.0)]}
@@ -31,13 +31,13 @@ def test_a_batch_closes_together_with_what_it_counts(ledger, reopened, totals, c
     assert totals(ledger) == {FINISHED_BATCHES: 1, duration: 1}
 
 
-def test_what_cannot_be_counted_settles_nothing(ledger, totals, closed):
+def test_a_delta_that_cannot_be_counted_commits_nothing(ledger, totals, closed):
     with pytest.raises(ValueError, match="not a counter"):
         ledger.commit(Delta(increments={("runtype_up", ("production",)): 1}), batches=[closed()])
     assert (ledger.batches(["b1"]), totals(ledger)) == ({}, {})
 
 
-def test_a_failing_disk_settles_nothing(break_down, ledger, totals, closed, a_batch):
+def test_a_failing_disk_commits_nothing(break_down, ledger, totals, closed, a_batch):
     ledger.save(a_batch())
     break_down(ledger, "series")
     with pytest.raises(LedgerFailed):
@@ -49,7 +49,7 @@ def a_run(id_: str = "run1", account: str = "production", **fields) -> Run:
     return Run(account=account, id=id_, **{"schedule": "s1", **fields})
 
 
-def test_runs_are_kept_and_found_whoever_owns_them(ledger, reopened):
+def test_runs_of_all_accounts_are_stored_and_found(ledger, reopened):
     runs = [
         a_run(),
         a_run("run2", batch="b1", created=5.0, started=6.0, outcome="failure", ended=7.0),
@@ -61,7 +61,7 @@ def test_runs_are_kept_and_found_whoever_owns_them(ledger, reopened):
     assert ledger.unfinished_runs("production") == [a_run()]
 
 
-def test_the_runs_since_a_moment_come_in_order_whoever_owns_them(ledger):
+def test_runs_since_a_moment_of_all_accounts_are_in_order(ledger):
     runs = [
         a_run("run3", created=7.0),
         a_run(created=5.0, started=6.0),
@@ -72,7 +72,7 @@ def test_the_runs_since_a_moment_come_in_order_whoever_owns_them(ledger):
     assert ledger.runs_since(7.0) == [runs[0]]
 
 
-def test_a_run_that_ends_is_unfinished_no_more(ledger):
+def test_an_ended_run_is_no_longer_unfinished(ledger):
     ledger.commit(Delta(), runs=[a_run()])
     ledger.commit(Delta(), runs=[a_run(outcome="success", ended=9.0)])
     assert ledger.unfinished_runs("production") == []
@@ -116,7 +116,7 @@ def test_a_label_that_could_not_be_written_is_not_fixed(break_down, ledger):
     assert ledger.known_label("production", "flow", "f1") is None
 
 
-def test_a_budget_is_kept(ledger, reopened):
+def test_a_budget_is_stored(ledger, reopened):
     assert ledger.load_budget("production") is None
     ledger.save_budget("production", BudgetState(12.5, 900.0))
     ledger.save_budget("production", BudgetState(11.5, 950.0, paused_until=1_200.0))

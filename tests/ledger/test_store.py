@@ -49,7 +49,7 @@ def test_a_horizon_is_raised_and_never_lowered(ledger):
     )
 
 
-def test_the_first_whole_discovery_is_remembered(ledger, reopened):
+def test_the_first_complete_discovery_is_stored(ledger, reopened):
     ledger.horizon("production", lookback=0.0)
     ledger.mark_discovered("production")
     ledger.mark_discovered("production")
@@ -63,7 +63,7 @@ def test_the_first_whole_discovery_is_remembered(ledger, reopened):
     "call",
     [lambda ledger: ledger.mark_discovered("x"), lambda ledger: ledger.raise_horizon("x", 1.0)],
 )
-def test_an_account_without_a_horizon_cannot_be_opened_or_advanced(call, ledger):
+def test_a_missing_horizon_cannot_be_changed(call, ledger):
     with pytest.raises(KeyError):
         call(ledger)
 
@@ -71,14 +71,14 @@ def test_an_account_without_a_horizon_cannot_be_opened_or_advanced(call, ledger)
 # --- batches ---
 
 
-def test_open_batches_are_kept_by_account_and_survive(ledger, reopened, a_batch, closed):
+def test_open_batches_are_stored_by_account_and_survive(ledger, reopened, a_batch, closed):
     first, second, other = a_batch("b1"), a_batch("b2"), a_batch("b3", account="staging")
     ledger.save(first, second, other, closed("b4"))
     assert ledger.open_batches("production") == [first, second]
     assert reopened(ledger).open_batches("production") == [first, second]
 
 
-def test_batches_are_looked_up_open_or_closed_whoever_owns_them(ledger, a_batch, closed):
+def test_open_and_closed_batches_of_all_accounts_are_looked_up(ledger, a_batch, closed):
     batches = {"b1": a_batch("b1"), "b2": closed("b2"), "b3": a_batch("b3", account="staging")}
     ledger.save(*batches.values())
     assert ledger.batches([*batches, "b4", "b1"]) == batches
@@ -122,32 +122,30 @@ def test_the_newest_closed_batches_of_each_schedule_come_oldest_first(ledger, cl
 # --- pages ---
 
 
-def test_a_page_is_counted_and_the_batch_is_what_advance_makes_of_it(
-    ledger, totals, a_batch, a_result
-):
+def test_a_page_is_counted_and_the_result_of_advance_is_stored(ledger, totals, a_batch, a_result):
     batch = a_batch()
-    told = []
+    tallies = []
 
-    def advance(seen: SweepTally):
-        told.append(seen)
-        return replace(batch, drift=seen.distinct)
+    def advance(tally: SweepTally):
+        tallies.append(tally)
+        return replace(batch, drift=tally.distinct)
 
     after = ledger.apply(batch, [a_result("k1"), a_result("k2", outcome="failure")], advance)
     assert after == replace(batch, drift=2)
     assert ledger.batches(["b1"]) == {"b1": after}
-    assert [seen.distinct for seen in told] == [2]
+    assert [tally.distinct for tally in tallies] == [2]
     assert ledger.rows() == 2
     found = totals(ledger)
     assert (found[SUCCESS], found[FAILURE], found[LATENCY], found[LAG]) == (1, 1, 1, 2)
 
 
-def test_a_result_is_counted_once_over_restarts_and_its_series_keep_their_beginning(
+def test_a_result_is_counted_once_over_restarts_and_its_series_keep_their_start(
     ledger, reopened, clock, a_batch, a_result
 ):
     take(ledger, a_batch(), a_result("k1"))
     clock.at = 2_000.0
     ledger = reopened(ledger)
-    take(ledger, a_batch(walk=2), a_result("k1"), a_result("k2"))
+    take(ledger, a_batch(number=2), a_result("k1"), a_result("k2"))
     families = reopened(ledger).snapshot().families
     assert families[SUCCESS[0]][SUCCESS[1]] == Sample(2.0, 1_000.0)
     assert families[LATENCY[0]][LATENCY[1]].created == 1_000.0
@@ -160,7 +158,7 @@ def test_the_number_of_rows_survives(ledger, reopened, a_batch, a_result):
     assert ledger.rows() == reopened(ledger).rows() == 3
 
 
-def test_the_results_of_batches_are_apart(ledger, totals, a_batch, a_result):
+def test_batches_share_no_results(ledger, totals, a_batch, a_result):
     take(ledger, a_batch("b1"), a_result("k1"))
     take(ledger, a_batch("b2"), a_result("k1"))
     assert totals(ledger)[SUCCESS] == 2
@@ -171,14 +169,14 @@ def test_a_page_of_a_batch_that_was_closed_still_finds_its_rows(
 ):
     take(ledger, a_batch(), a_result("k1"))
     ledger.save(closed())
-    take(ledger, a_batch(walk=2), a_result("k1"))
+    take(ledger, a_batch(number=2), a_result("k1"))
     assert totals(ledger)[SUCCESS] == 1
 
 
 def test_a_filtered_page_is_remembered_and_counted_later(ledger, totals, a_batch, a_result):
     take(ledger, a_batch(), a_result("k1"), count=False)
     assert (ledger.rows(), totals(ledger)) == (1, {})
-    take(ledger, a_batch(walk=2), a_result("k1"))
+    take(ledger, a_batch(number=2), a_result("k1"))
     assert totals(ledger)[SUCCESS] == 1
 
 
@@ -217,7 +215,7 @@ def test_a_failing_disk_leaves_neither_memory_nor_file_changed(
     assert totals(reopened(ledger))[SUCCESS] == 3
 
 
-def test_a_file_system_that_fails_costs_the_size_alone(tmp_path, open_ledger):
+def test_a_file_system_that_fails_gives_a_size_of_0(tmp_path, open_ledger):
     folder = tmp_path / "volume"
     folder.mkdir()
     ledger = open_ledger(folder / "ledger.db")
@@ -243,7 +241,7 @@ def test_a_full_disk_leaves_neither_memory_nor_file_changed(
     assert totals(reopened(ledger))[SUCCESS] == 2_000
 
 
-def test_a_closed_ledger_fails_and_says_so(ledger, a_batch):
+def test_a_closed_ledger_raises_an_error(ledger, a_batch):
     ledger.close()
     with pytest.raises(LedgerFailed):
         ledger.save(a_batch())
@@ -265,7 +263,7 @@ def test_an_open_record_takes_at_most_60_bytes_and_a_closed_batch_one_kilobyte(
     }
     for index in range(1_000):
         id_ = f"batch_01jv8m3x9p2q7r5t6w8y{index:06d}"
-        seen = SweepTally(1_000, 0, {"completed": 988, "failed": 12}, 1.7e9 + 0.123)
+        tally = SweepTally(1_000, 0, {"completed": 988, "failed": 12}, 1.7e9 + 0.123)
         fields = {
             "schedule": "schedule_01jv8m3x9p2q7r5t6w8y0z1a2b",
             "flow_id": "flow_01jv8m3x9p2q7r5t6w8y0z1a2b",
@@ -279,7 +277,7 @@ def test_an_open_record_takes_at_most_60_bytes_and_a_closed_batch_one_kilobyte(
             "ended": 1.7e9 + 0.123,
             "closed": 1.7e9 + 0.123,
             "outcome": "success",
-            "snapshot": SweepSnapshot(1.7e9 + 0.123, 1_000, seen),
+            "snapshot": SweepSnapshot(1.7e9 + 0.123, 1_000, tally),
         }
         ledger.save(a_batch(id_, **fields))
     ledger.close()
@@ -306,19 +304,17 @@ def test_an_opening_that_fails_halfway_gives_up_the_lock(open_ledger):
     assert open_ledger().rows() == 0
 
 
-def test_the_batches_whose_cost_is_due_are_told_by_account_the_longest_closed_first(
-    ledger, reopened, closed, a_batch
-):
+def test_batches_with_a_due_cost_are_listed_longest_closed_first(ledger, reopened, closed, a_batch):
     due = [closed(f"b{at:.0f}", at, cost_due=True) for at in (30.0, 10.0)]
     ledger.save(*due, closed("b20", 20.0), closed("b5", 5.0, account="other", cost_due=True))
     ledger.save(a_batch("open"), closed("b40", 40.0, flow_name='"cost_due":true'))
-    held = reopened(ledger)
-    assert due[::-1] == held.costs_due("production")
-    held.save(replace(due[1], cost_due=False, cost=1.5))
-    assert ["b30"] == [batch.ref.id for batch in held.costs_due("production")]
+    ledger = reopened(ledger)
+    assert due[::-1] == ledger.costs_due("production")
+    ledger.save(replace(due[1], cost_due=False, cost=1.5))
+    assert ["b30"] == [batch.ref.id for batch in ledger.costs_due("production")]
 
 
-def test_the_search_for_costs_that_are_due_reads_no_other_batch(ledger, closed):
+def test_the_search_for_due_costs_reads_no_other_batch(ledger, closed):
     ledger.save(*(closed(f"b{number}") for number in range(100)))
     with ledger._database.reading() as connection:
         plan = connection.execute(
@@ -328,7 +324,7 @@ def test_the_search_for_costs_that_are_due_reads_no_other_batch(ledger, closed):
     assert "batches_cost_due" in plan[0][3]
 
 
-def test_a_batch_that_is_dropped_is_new_when_it_comes_again(ledger, a_batch, open_ledger):
+def test_a_dropped_batch_is_new_when_it_comes_again(ledger, a_batch, open_ledger):
     batch = a_batch("b1")
     ledger.save(batch)
     ledger.drop("b1")
