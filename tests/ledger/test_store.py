@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from runtype_exporter import catalogue
 from runtype_exporter.ledger import LedgerFailed
 from runtype_exporter.model import (
-    Horizon,
+    Delta,
     Labels,
+    Observation,
     Probe,
     Sample,
     SweepSnapshot,
@@ -19,53 +21,12 @@ SUCCESS = ("runtype_records_finished_total", (*FLOW, "success"))
 FAILURE = ("runtype_records_finished_total", (*FLOW, "failure"))
 LATENCY = ("runtype_record_latency_seconds", (*FLOW, "success"))
 LAG = ("runtype_record_detection_lag_seconds", ("production",))
+FINISHED_BATCHES = ("runtype_batches_finished_total", (*FLOW, "success"))
 
 
 def take(ledger, batch, *results, **options):
     """Apply a page that leaves the batch as it is."""
     return ledger.apply(batch, results, lambda _: batch, **options)
-
-
-# --- horizons ---
-
-
-def test_the_first_call_fixes_an_accounts_horizon(ledger, clock):
-    first = ledger.horizon("production", lookback=100.0)
-    clock.at = 5_000.0
-    assert (
-        first
-        == ledger.horizon("production", lookback=0.0)
-        == Horizon(900.0, first_discovery_done=False)
-    )
-    assert ledger.horizon("staging", lookback=0.0) == Horizon(5_000.0, first_discovery_done=False)
-
-
-def test_a_horizon_is_raised_and_never_lowered(ledger):
-    ledger.horizon("production", lookback=0.0)
-    ledger.raise_horizon("production", 1_500.0)
-    ledger.raise_horizon("production", 1_200.0)
-    assert ledger.horizon("production", lookback=0.0) == Horizon(
-        1_500.0, first_discovery_done=False
-    )
-
-
-def test_the_first_complete_discovery_is_stored(ledger, reopened):
-    ledger.horizon("production", lookback=0.0)
-    ledger.mark_discovered("production")
-    ledger.mark_discovered("production")
-    ledger.raise_horizon("production", 1_500.0)
-    assert reopened(ledger).horizon("production", lookback=0.0) == Horizon(
-        1_500.0, first_discovery_done=True
-    )
-
-
-@pytest.mark.parametrize(
-    "call",
-    [lambda ledger: ledger.mark_discovered("x"), lambda ledger: ledger.raise_horizon("x", 1.0)],
-)
-def test_a_missing_horizon_cannot_be_changed(call, ledger):
-    with pytest.raises(KeyError):
-        call(ledger)
 
 
 # --- batches ---
@@ -334,3 +295,76 @@ def test_a_dropped_batch_is_new_when_it_comes_again(ledger, a_batch, open_ledger
     assert again.batches(["b1"]) == {}
     again.save(batch)
     assert again.open_batches(batch.ref.account) == [batch]
+
+
+# --- commits ---
+
+
+def test_a_batch_closes_together_with_its_counts(ledger, reopened, totals, closed):
+    duration = ("runtype_batch_duration_seconds", (*FLOW, "success"))
+    delta = Delta(
+        increments={FINISHED_BATCHES: 1}, observations={duration: [Observation(60.0, 990.0)]}
+    )
+    ledger.commit(delta, batches=[closed()])
+    ledger = reopened(ledger)
+    assert ledger.batches(["b1"]) == {"b1": closed()}
+    assert totals(ledger) == {FINISHED_BATCHES: 1, duration: 1}
+
+
+def test_a_delta_that_cannot_be_counted_commits_nothing(ledger, totals, closed):
+    with pytest.raises(ValueError, match="not a counter"):
+        ledger.commit(Delta(increments={("runtype_up", ("production",)): 1}), batches=[closed()])
+    assert (ledger.batches(["b1"]), totals(ledger)) == ({}, {})
+
+
+def test_a_failing_disk_commits_nothing(break_down, ledger, totals, closed, a_batch):
+    ledger.save(a_batch())
+    break_down(ledger, "series")
+    with pytest.raises(LedgerFailed):
+        ledger.commit(Delta(increments={FINISHED_BATCHES: 1}), batches=[closed()])
+    assert (ledger.open_batches("production"), totals(ledger)) == ([a_batch()], {})
+
+
+# --- boundaries ---
+
+
+def test_other_boundaries_restart_their_histograms_and_leave_the_rest(
+    ledger, reopened, clock, totals, a_batch, a_result
+):
+    take(ledger, a_batch(), a_result("k1"))
+    clock.at = 2_000.0
+    ledger.set_boundaries({LATENCY[0]: (15.0, 60.0)})
+    take(ledger, a_batch(), a_result("k2"))
+    families = ledger.snapshot().families
+    assert families[LATENCY[0]][LATENCY[1]].created == 2_000.0
+    assert families[LATENCY[0]][LATENCY[1]].value.counts == (0, 1, 0)
+    ledger = reopened(ledger, boundaries=catalogue.boundaries((15.0, 60.0)))
+    found = totals(ledger)
+    assert (found[LATENCY], found[LAG], found[SUCCESS]) == (1, 2, 2)
+
+
+def test_other_boundaries_at_the_next_start_restart_their_histograms(
+    ledger, reopened, clock, totals, a_batch, a_result
+):
+    take(ledger, a_batch(), a_result("k1"))
+    clock.at = 2_000.0
+    found = totals(reopened(ledger, boundaries=catalogue.boundaries((15.0, 60.0))))
+    assert (found[LATENCY], found[LAG], found[SUCCESS]) == (0, 1, 1)
+
+
+def test_the_same_boundaries_restart_nothing(open_ledger, totals, a_batch, a_result):
+    commits = []
+    ledger = open_ledger(on_commit=commits.append)
+    take(ledger, a_batch(), a_result("k1"))
+    done = len(commits)
+    ledger.set_boundaries(catalogue.boundaries())
+    assert len(commits) == done
+    assert totals(ledger)[LATENCY] == 1
+
+
+def test_boundaries_that_could_not_be_written_are_not_used(break_down, ledger, a_batch, a_result):
+    take(ledger, a_batch(), a_result("k1"))
+    break_down(ledger, "families")
+    with pytest.raises(LedgerFailed):
+        ledger.set_boundaries({LATENCY[0]: (15.0, 60.0)})
+    assert sum(ledger.snapshot().families[LATENCY[0]][LATENCY[1]].value.counts) == 1
