@@ -1,7 +1,7 @@
 """The values that pass between packages.
 
 Every value is frozen. Times are seconds since the Unix epoch, durations are seconds. The ledger's
-file does not depend on the names here: `ledger.codec` says under which key each is stored.
+file does not depend on the names here: `ledger.codec` has the key under which each is stored.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Literal, NamedTuple, get_args
 Outcome = Literal["success", "failure", "cancelled", "unknown"]
 """How a result, a batch or a run ended. In `Outcome | None`, None means unfinished.
 
-The one declaration of the outcomes: metrics, state codes, status words and dashboards are derived
-from it or checked against it.
+This is the only declaration of the outcomes. Metrics, state codes, status words and dashboards are
+derived from it or checked against it.
 """
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
@@ -36,7 +36,7 @@ Series = tuple[str, LabelValues]
 """A metric's name in the catalogue and one set of its label values."""
 
 OVERFLOW = "__overflow__"
-"""The `schedule` and `flow` labels of everything that is beyond `metrics.max_series`."""
+"""The `schedule` and `flow` labels of everything beyond `metrics.max_series`."""
 
 
 class BatchRef(NamedTuple):
@@ -47,7 +47,7 @@ class BatchRef(NamedTuple):
 
 
 class Labels(NamedTuple):
-    """The two labels of a batch that freeze at its first count; `schedule` is "" if it is ad hoc."""
+    """The labels of a batch, which freeze at its first count. `schedule` is "" if it is ad hoc."""
 
     schedule: str
     flow: str
@@ -68,9 +68,9 @@ class Probe(NamedTuple):
 class Result(NamedTuple):
     """One record's result as one page showed it, without any customer data.
 
-    `key` is the API's recordResultId, `record_key` its recordId. `fault` says why there is no
-    trustworthy latency: "missing", "unparseable" or "negative"; it is "" where `created` and
-    `finished` are both good or the result is unfinished.
+    `key` is the API's recordResultId, `record_key` its recordId. `fault` is the reason why there is
+    no trustworthy latency: "missing", "unparseable" or "negative". It is "" if `created` and
+    `finished` are both good, or if the result is unfinished.
     """
 
     key: str | None
@@ -83,7 +83,7 @@ class Result(NamedTuple):
 
 
 class Observation(NamedTuple):
-    """One value for a histogram, with the ids that its exemplar may carry ("" for none)."""
+    """One value for a histogram, with the ids that its exemplar may have ("" for none)."""
 
     value: float
     at: float
@@ -107,7 +107,7 @@ class SweepTally:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What is added to the totals. An increment of 0 makes the series exist."""
+    """The increase of the totals. An increment of 0 makes the series exist."""
 
     tally: SweepTally = field(default_factory=SweepTally)
     increments: Mapping[Series, float] = field(default_factory=dict)
@@ -129,13 +129,13 @@ class FinalPrefix:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """A running read of a batch's result pages: enough to resume it after a crash."""
+    """A running sweep of a batch: enough to resume it after a crash."""
 
     number: int
     full: bool
-    """Whether it reads every row; else it began at the final prefix."""
+    """Whether it reads every row. If not, it began at the last page of the final prefix."""
     is_retry: bool
-    """Whether it is the second one in a row, after one that found fewer rows than the API counts."""
+    """Whether the sweep before it found fewer rows than the API counts."""
     offset: int
     tally: SweepTally
     total: int
@@ -143,12 +143,12 @@ class Sweep:
     probes_at_start: Mapping[Source, Probe]
     began: float
     prefix_grows: bool
-    """Whether every row so far was final, so that the final prefix still grows."""
+    """Whether every row so far was final. Then the final prefix still grows."""
 
 
 @dataclass(frozen=True, slots=True)
 class SweepSnapshot:
-    """The figures of the last sweep of a batch that lacked nothing."""
+    """The figures of the last complete sweep of a batch."""
 
     at: float
     total: int
@@ -157,18 +157,18 @@ class SweepSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """The state of a batch that is or was followed: all that must survive a restart."""
+    """The state of a batch that is or was followed, as far as it must survive a restart."""
 
     ref: BatchRef
     first_seen: float
     schedule: str = ""
     """The schedule's id, "" for an ad-hoc batch."""
     run: str = ""
-    """The run whose records these are, where the API gives it no batch id. Such a batch exists in the
-    exporter only: only the results of that run can be read."""
+    """The id of the run whose records these are, if the API gives the run no batch id. Such a batch
+    exists in the exporter only: the API has only the results of the run."""
     claims_left: int = 0
-    """How many more reads of the run list must not claim a batch of the summary, before it counts as
-    ad hoc."""
+    """The reads of the run list in which a run may still claim a batch of the summary. At 0 the
+    batch is ad hoc."""
     flow_id: str = ""
     flow_name: str = ""
     labels: Labels | None = None
@@ -189,13 +189,13 @@ class Batch:
     drift: int = 0
     """The difference between total and distinct rows of the last sweep that reached the end."""
     ended: float | None = None
-    """When every source first called the status final."""
+    """The first moment at which every source called the status final."""
     closed: float | None = None
     outcome: BatchOutcome | None = None
     missing_since: float | None = None
     """Since when the API has answered 404, None if it does not."""
     failures: int = 0
-    """Failed reads in a row: of the batch or, once it is closed, of its cost."""
+    """The failed reads in a row: of the batch or, once it is closed, of its cost."""
     retry_at: float = 0.0
     cost: float | None = None
     """In dollars, None until it is known."""
@@ -205,10 +205,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run of a schedule as last read, kept so that its end is counted once.
+    """A run of a schedule as last read, stored so that its end is counted once.
 
-    `outcome` is None while it is unfinished. `started` is when its work began (its creation, where
-    the API does not say), None where it has not begun or never did.
+    `outcome` is None while it is unfinished. `started` is when its work began, None if it has not
+    begun or never did. It is the creation time if the API gives no other.
     """
 
     account: str
@@ -225,9 +225,10 @@ class Run:
 class Schedule:
     """A schedule as last read, and its due times that are not judged yet.
 
-    All due times up to `until` are known; `due` are those not judged, in order. `taken` are the runs
-    that belong to judged ones. A one-time schedule has `run_at` alone; `vanished` means that it was
-    deleted or disabled after it fell due, as it may be once it has run.
+    All due times up to `until` are known. `due` are those that are not judged, in order. `taken`
+    are the runs that belong to judged ones. A one-time schedule has `run_at` and no `cron`.
+    `vanished` means that it was deleted or disabled after it fell due, as the API may do once it
+    has run.
     """
 
     account: str
@@ -245,23 +246,23 @@ class Schedule:
 
     @property
     def over(self) -> bool:
-        """Whether nothing of it must be kept."""
+        """Whether nothing of it must be stored."""
         return not self.listed and not self.due
 
 
 @dataclass(frozen=True, slots=True)
 class Horizon:
-    """The moment before which runs and batches that the ledger does not hold are ignored.
+    """The moment before which runs and batches that the ledger does not store are ignored.
 
-    Until the account's first complete discovery has ended, unfinished ones are followed all the same.
+    Until the account's first complete discovery has ended, unfinished ones are followed as well.
     """
 
     at: float
     first_discovery_done: bool
     forgotten: float | None = 0.0
-    """The greatest creation time of any row that the ledger has forgotten, in seconds.
+    """The newest creation time of any row that the ledger has forgotten.
 
-    0 while it has forgotten none; None where that is unknown, because format 1 did not keep it.
+    It is 0 while no row was forgotten, None if that is unknown because format 1 did not store it.
     """
 
 
@@ -278,7 +279,8 @@ class Exemplar:
 class HistogramValue:
     """The state of a histogram.
 
-    `counts` has one number a bucket, not cumulative, the last one for values above every bound.
+    `counts` has one number for each bucket, not cumulative. The last one is for values above every
+    bound.
     """
 
     bounds: tuple[float, ...]
@@ -297,9 +299,9 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The series that changed since the snapshot before.
+    """The series that changed since the last snapshot.
 
-    Metric -> label values -> sample, None where a series ended.
+    `families` has the samples by metric and label values. A series that ended has None.
     """
 
     version: int

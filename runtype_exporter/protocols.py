@@ -16,7 +16,8 @@ from runtype_exporter.model import BatchRef, Labels, Series, SweepSnapshot
 class BudgetState:
     """The part of a request budget that must survive a restart.
 
-    The tokens that were left at a moment, and the end of a pause that the API asked for.
+    `tokens` were left at the moment `at`. `paused_until` is the end of a pause that the API asked
+    for, 0 if there is none.
     """
 
     tokens: float
@@ -26,7 +27,7 @@ class BudgetState:
 
 @dataclass(frozen=True, slots=True)
 class BatchView:
-    """What the per-batch gauges show of one batch. `name` is the configured name, else the id."""
+    """The values of one batch's gauges. `name` is the configured name, else the id."""
 
     ref: BatchRef
     name: str
@@ -49,7 +50,7 @@ class BatchView:
 class Attempt:
     """One request that was sent.
 
-    `code` is the HTTP status, or a word for what failed before there was one.
+    `code` is the HTTP status, or a word for the failure before there was one.
     """
 
     account: str
@@ -60,7 +61,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class AccountStatus:
-    """The state of one account, for pages and readiness. `up` is None before the first cycle ended."""
+    """The state of one account, for pages and readiness.
+
+    `up` is None until the first cycle has ended.
+    """
 
     name: str
     up: bool | None
@@ -89,7 +93,7 @@ class BudgetStore(Protocol):
         ...
 
     def save_budget(self, account: str, state: BudgetState) -> None:
-        """Keep the state, durably, before this returns."""
+        """Store the state. It is on disk when this returns."""
         ...
 
 
@@ -109,7 +113,7 @@ class Telemetry(Protocol):
         ...
 
     def skew(self, account: str, seconds: float) -> None:
-        """Set the API's clock minus the exporter's, seconds."""
+        """Set the difference of the API's clock to the exporter's, in seconds."""
         ...
 
     def cycle(self, account: str, seconds: float, at: float, failure: str) -> None:
@@ -132,7 +136,7 @@ class Telemetry(Protocol):
         ...
 
     def pending(self, account: str, sweeps: int, oldest: float | None) -> None:
-        """Set how many batches wait to be swept, and since when the oldest one waits."""
+        """Set the number of batches that wait to be swept, and since when the oldest one waits."""
         ...
 
     def forget(self, account: str) -> None:

@@ -1,21 +1,25 @@
-"""Who may import whom.
+"""The structure of the package: imports, names, and tests that mirror the modules.
 
-Rooms meet in leaf values; only `polling` knows two rooms, only `app` and the commands know all.
+Packages share leaf values only. `polling` imports two packages, `app` and the commands import all.
+A package here is a folder or a single module directly in `runtype_exporter`.
 """
 
 from __future__ import annotations
 
 import ast
+import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 PACKAGE = "runtype_exporter"
-SOURCES = Path(__file__).parents[1] / PACKAGE
+TESTS = Path(__file__).parent
+SOURCES = TESTS.parent / PACKAGE
 
 LEAVES = {"model", "protocols", "catalogue", "clock", "config", "objectives", "limits", "urls"}
-ROOMS = {"runtype", "ledger", "metrics", "polling", "web"}
+PACKAGES = {"runtype", "ledger", "metrics", "polling", "web"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
@@ -39,11 +43,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "accounts": LEAVES | {"runtype", "polling", "ledger", "metrics"},
     "ledger_watch": {"ledger"},
     "signals": set(),
-    "app": LEAVES | ROOMS | {"__init__", "accounts", "ledger_watch", "signals"},
+    "app": LEAVES | PACKAGES | {"__init__", "accounts", "ledger_watch", "signals"},
     "demo": LEAVES | {"app", "signals", "simulator", "web"},
-    "cli": LEAVES | ROOMS | {"__init__", "logs", "app", "demo", "forecast", "rules", "simulator"},
+    "cli": LEAVES
+    | PACKAGES
+    | {"__init__", "logs", "app", "demo", "forecast", "rules", "simulator"},
 }
-"""Each room, and the rooms of ours that it may know."""
+"""Each package, and our packages that it may import."""
 
 MAY_USE: dict[str, set[str]] = {
     "click": {"cli"},
@@ -58,15 +64,38 @@ MAY_USE: dict[str, set[str]] = {
     "uvicorn": {"web"},
     "yaml": {"config", "rules"},
 }
-"""Libraries that stay where they are: behind the door of the room that needs them."""
+"""Each library that only some packages may import, and these packages."""
 
 
-def room_of(path: Path, root: Path = SOURCES) -> str:
+BEHAVIOUR_TESTS: dict[str, str] = {
+    "config/test_any_file.py": "any text in the file: loading, schema and errors together",
+    "ledger/test_adoption.py": "one rule of counting and identities, with many cases",
+    "ledger/test_exactly_once.py": "a state machine that compares the whole ledger with a model",
+    "ledger/test_format.py": "the stored format: codec, states and schema together",
+    "ledger/test_golden.py": "ledger files of every format, opened by the whole ledger",
+    "ledger/test_killed.py": "a real process that is killed while it counts",
+    "ledger/test_killed_migration.py": "a real process that is killed while it migrates",
+    "ledger/test_migration_copies.py": "the copies and the space of a migration, with many cases",
+    "ledger/test_objectives.py": "objectives and the ledger together",
+    "polling/batches/test_label_limit.py": "labels and the series limit together",
+    "polling/schedules/test_starts_over_time.py": "start checks against the simulator",
+    "polling/test_cardinality.py": "the whole of polling against the series limit",
+    "polling/test_exactly_once.py": "the whole of polling against a hostile API",
+    "polling/test_month.py": "the whole of polling over a month",
+    "polling/test_rig.py": "the rig of these tests",
+    "polling/test_several_accounts.py": "several pollers on one ledger",
+    "runtype/test_client_sockets.py": "the client against real sockets",
+}
+"""Tests of no single module, each with the reason."""
+MIRRORED = ("config", "ledger", "metrics", "polling", "runtype", "simulator", "web")
+
+
+def package_of(path: Path, root: Path = SOURCES) -> str:
     return path.relative_to(root).parts[0].removesuffix(".py")
 
 
 def imports(path: Path, root: Path = SOURCES) -> Iterator[tuple[int, str]]:
-    """Line and full name of everything that a module imports, wherever in it the statement stands."""
+    """Yield the line and full name of all that a module imports, in functions too."""
     package = path.relative_to(root.parent).parts[:-1]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -77,50 +106,51 @@ def imports(path: Path, root: Path = SOURCES) -> Iterator[tuple[int, str]]:
             yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
 
 
-def known_room(name: str, root: Path = SOURCES) -> str:
-    """The room that a full name of ours is in.
-
-    Names of the package itself are in its `__init__`.
-    """
+def imported_package(name: str, root: Path = SOURCES) -> str:
+    """Return our package that a full name is in; names of the top are in `__init__`."""
     part = name.split(".")[1] if "." in name else "__init__"
     return part if (root / part).is_dir() or (root / f"{part}.py").is_file() else "__init__"
 
 
 def violations(root: Path = SOURCES) -> list[str]:
-    """What breaks the tables, as a person should read it."""
+    """Return the imports that break the tables, as a person should read them."""
     found = []
     for path in sorted(root.rglob("*.py")):
-        room, place = room_of(path, root), path.relative_to(root.parent)
-        if room not in MAY_IMPORT:
+        package, place = package_of(path, root), path.relative_to(root.parent)
+        if package not in MAY_IMPORT:
             found.append(
-                f"{place}: the room {room!r} is not in the table; decide what it may import"
+                f"{place}: the package {package!r} is not in the table; decide what it may import"
             )
             continue
         for line, name in imports(path, root):
             top = name.split(".")[0]
             if top == PACKAGE:
-                known = known_room(name, root)
-                if known != room and known not in MAY_IMPORT[room]:
-                    allowed = ", ".join(sorted(MAY_IMPORT[room])) or "nothing of ours"
+                other = imported_package(name, root)
+                if other != package and other not in MAY_IMPORT[package]:
+                    allowed = ", ".join(sorted(MAY_IMPORT[package])) or "nothing of ours"
                     found.append(
-                        f"{place}:{line}: {room} must not know {known}; it may import {allowed}"
+                        f"{place}:{line}: {package} must not import {other}; it may import"
+                        f" {allowed}"
                     )
-            elif room not in MAY_USE.get(top, {room}):
+            elif package not in MAY_USE.get(top, {package}):
                 found.append(
                     f"{place}:{line}: {top} stays inside {', '.join(sorted(MAY_USE[top]))}"
                 )
     return found
 
 
-def test_every_room_knows_only_what_it_may():
+# --- imports ---
+
+
+def test_every_package_imports_only_what_it_may():
     broken = violations()
     assert not broken, "\n".join(["", *broken])
 
 
-def test_every_room_and_library_of_the_tables_exists():
-    rooms = {room_of(path) for path in SOURCES.rglob("*.py")}
+def test_every_package_and_library_of_the_tables_exists():
+    packages = {package_of(path) for path in SOURCES.rglob("*.py")}
     used = {name.split(".")[0] for path in SOURCES.rglob("*.py") for _, name in imports(path)}
-    assert set() == set(MAY_IMPORT) - rooms
+    assert set() == set(MAY_IMPORT) - packages
     assert set() == set(MAY_USE) - used
 
 
@@ -130,41 +160,41 @@ def test_every_room_and_library_of_the_tables_exists():
         (
             "runtype/a.py",
             "from runtype_exporter.ledger import Ledger",
-            "runtype must not know ledger",
+            "runtype must not import ledger",
         ),
         (
             "runtype/a.py",
             "def f():\n    import runtype_exporter.metrics.text",
-            "runtype must not know metrics",
+            "runtype must not import metrics",
         ),
-        ("ledger/a.py", "from runtype_exporter import metrics", "ledger must not know metrics"),
+        ("ledger/a.py", "from runtype_exporter import metrics", "ledger must not import metrics"),
         (
             "model.py",
             "from runtype_exporter import __version__",
-            "model must not know __init__; it may import nothing",
+            "model must not import __init__; it may import nothing",
         ),
-        ("polling/a.py", "from runtype_exporter.web import app", "polling must not know web"),
+        ("polling/a.py", "from runtype_exporter.web import app", "polling must not import web"),
         (
             "web/a.py",
             "if True:\n    from runtype_exporter.ledger import Ledger",
-            "web must not know ledger",
+            "web must not import ledger",
         ),
         (
             "simulator/a.py",
             "from runtype_exporter.model import Result",
-            "simulator must not know model",
+            "simulator must not import model",
         ),
-        ("app.py", "import runtype_exporter.simulator", "app must not know simulator"),
-        ("web/a.py", "from ..ledger import Ledger", "web must not know ledger"),
+        ("app.py", "import runtype_exporter.simulator", "app must not import simulator"),
+        ("web/a.py", "from ..ledger import Ledger", "web must not import ledger"),
         ("polling/a.py", "import pydantic", "pydantic stays inside config"),
         ("polling/a.py", "from yaml.nodes import Node", "yaml stays inside config, rules"),
-        ("attic/a.py", "", "the room 'attic' is not in the table"),
+        ("attic/a.py", "", "the package 'attic' is not in the table"),
     ],
 )
-def test_a_broken_rule_is_found_and_said(tmp_path: Path, module: str, statement: str, message: str):
+def test_a_forbidden_import_is_found(tmp_path: Path, module: str, statement: str, message: str):
     root = tmp_path / PACKAGE
-    for room in MAY_IMPORT:
-        (root / room).mkdir(parents=True)
+    for package in MAY_IMPORT:
+        (root / package).mkdir(parents=True)
     path = root / module
     path.parent.mkdir(exist_ok=True)
     path.write_text(statement)
@@ -173,7 +203,7 @@ def test_a_broken_rule_is_found_and_said(tmp_path: Path, module: str, statement:
     assert found.startswith(f"{PACKAGE}/{module}:")
 
 
-def test_what_is_allowed_is_not_found(tmp_path: Path):
+def test_an_allowed_import_is_not_found(tmp_path: Path):
     root = tmp_path / PACKAGE
     (root / "polling").mkdir(parents=True)
     (root / "ledger").mkdir()
@@ -185,3 +215,183 @@ def test_what_is_allowed_is_not_found(tmp_path: Path):
     )
     (root / "polling" / "a.py").write_text("\n".join(allowed))
     assert [] == violations(root)
+
+
+# --- names ---
+
+
+def type_names(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Yield the name and line of each class, and of each type that a module assigns.
+
+    Assignments count if the name has the form of a type: `Name` or `_Name`, but not `NAME`.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            yield node.name, node.lineno
+    for node in tree.body:
+        for target in assigned(node):
+            bare = target.lstrip("_")
+            if bare[:1].isupper() and not bare.isupper():
+                yield target, node.lineno
+
+
+def assigned(node: ast.stmt) -> list[str]:
+    """Return the names that a statement assigns, also by `type` (Python 3.12)."""
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, ast.AnnAssign):
+        targets = [node.target]
+    elif type(node).__name__ == "TypeAlias":
+        targets = [node.name]
+    else:
+        targets = []
+    return [
+        name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)
+    ]
+
+
+def double_names(root: Path = SOURCES) -> list[str]:
+    """Return the class and type names that are defined twice, each with its places."""
+    places = defaultdict(list)
+    for path in sorted(root.rglob("*.py")):
+        for name, line in type_names(ast.parse(path.read_text())):
+            places[name].append(f"{path.relative_to(root.parent)}:{line}")
+    return [f"{name}: {', '.join(found)}" for name, found in places.items() if len(found) > 1]
+
+
+def shadowed(root: Path = SOURCES) -> list[str]:
+    """Return the names that hide a module of the standard library.
+
+    These are top-level names, names of our own modules that another module imports, and parameters
+    in a module that imports the hidden one. Ruff's rules A001 to A006 find hidden builtins.
+    """
+    found = []
+    for path in sorted(root.rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        imported, names = set(), []
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                imported |= {alias.asname or alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and (
+                node.level or (node.module or "").split(".")[0] == PACKAGE
+            ):
+                names += [(alias.asname or alias.name, node.lineno) for alias in node.names]
+        for node in tree.body:
+            names += [(name, node.lineno) for name in assigned(node)]
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                names.append((node.name, node.lineno))
+        names += [
+            (node.arg, node.lineno)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.arg) and node.arg in imported
+        ]
+        found += [
+            f"{path.relative_to(root.parent)}:{line}: {name}"
+            for name, line in names
+            if name in sys.stdlib_module_names
+        ]
+    return found
+
+
+def test_no_type_name_is_defined_twice():
+    found = double_names()
+    assert not found, "\n".join(["", *found])
+
+
+def test_no_name_hides_a_module_of_the_standard_library():
+    found = shadowed()
+    assert not found, "\n".join(["", *found])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "name"),
+    [
+        ("class Row: ...", "class Row: ...", "Row"),
+        ("class _Row: ...", "def f():\n    class _Row: ...", "_Row"),
+        ("class Row: ...", "class Table:\n    class Row: ...", "Row"),
+        ("Rows = list[int]", "Rows: TypeAlias = list[str]", "Rows"),
+        ('T = TypeVar("T")\nItem = TypeVar("Item")', "class Item: ...", "Item"),
+        ("_Rows = list[int]", "_Rows = list[int]", "_Rows"),
+    ],
+)
+def test_a_type_name_that_is_defined_twice_is_found(
+    tmp_path: Path, first: str, second: str, name: str
+):
+    root = tmp_path / PACKAGE
+    (root / "inner").mkdir(parents=True)
+    (root / "a.py").write_text(first)
+    (root / "inner" / "b.py").write_text(f"import os\n{second}")
+    (found,) = double_names(root)
+    assert found.startswith(f"{name}: {PACKAGE}/a.py:")
+    assert f"{PACKAGE}/inner/b.py:" in found
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="type statements came with Python 3.12")
+def test_a_type_statement_counts_as_a_definition(tmp_path: Path):
+    (tmp_path / "a.py").write_text("type Rows = list[int]\nclass Rows: ...")
+    assert len(double_names(tmp_path)) == 1
+
+
+def test_other_names_may_be_defined_twice(tmp_path: Path):
+    for module in ("a.py", "b.py"):
+        (tmp_path / module).write_text(
+            "LIMIT = 1\n_LIMIT = 2\nrows = 3\ndef f():\n    Local = int\nfrom x import Row"
+        )
+    assert [] == double_names(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("def time(): ...", 1),
+        ("import x\ntime: float = 0", 2),
+        ("class queue: ...", 1),
+        ("import time\ndef f(*, time): ...", 2),
+        ("def f():\n    from runtype_exporter.metrics import gzip", 2),
+        ("from . import gzip", 1),
+    ],
+)
+def test_a_hidden_module_is_found(tmp_path: Path, source: str, line: int):
+    root = tmp_path / PACKAGE
+    root.mkdir()
+    (root / "a.py").write_text(source)
+    (found,) = shadowed(root)
+    assert found.startswith(f"{PACKAGE}/a.py:{line}: ")
+
+
+def test_a_name_that_hides_nothing_is_not_found(tmp_path: Path):
+    (tmp_path / "a.py").write_text(
+        "import json\nfrom copy import copy\ndef f(code, times):\n    queue = json\n"
+    )
+    assert [] == shadowed(tmp_path)
+
+
+# --- tests ---
+
+
+def unmirrored(tests: Path = TESTS, root: Path = SOURCES) -> list[str]:
+    """Return the test files of the mirrored packages that test no module of the same name."""
+    return [
+        str(path.relative_to(tests))
+        for package in MIRRORED
+        for path in sorted((tests / package).rglob("test_*.py"))
+        if not (root / path.relative_to(tests)).with_name(path.name.removeprefix("test_")).is_file()
+    ]
+
+
+def test_every_test_file_mirrors_a_module_or_is_in_the_table():
+    found = unmirrored()
+    assert set() == set(found) - BEHAVIOUR_TESTS.keys(), "no module has this name"
+    assert set() == BEHAVIOUR_TESTS.keys() - set(found), "the table has more than it needs"
+
+
+def test_a_test_file_without_module_is_found(tmp_path: Path):
+    tests, root = tmp_path / "tests", tmp_path / PACKAGE
+    for folder in (tests / "web", tests / "ledger" / "old", root / "web", root / "ledger"):
+        folder.mkdir(parents=True)
+    (root / "web" / "routes.py").touch()
+    (root / "ledger" / "rows.py").touch()
+    for file in ("web/test_routes.py", "web/test_other.py", "web/conftest.py"):
+        (tests / file).touch()
+    (tests / "ledger" / "old" / "test_rows.py").touch()
+    assert ["ledger/old/test_rows.py", "web/test_other.py"] == unmirrored(tests, root)

@@ -27,7 +27,7 @@ BY_NAME: dict[str, Metric] = {metric.name: metric for metric in CATALOGUE}
 
 
 def boundaries(latency: tuple[float, ...] = LATENCY_BUCKETS) -> dict[str, tuple[float, ...]]:
-    """Return the boundaries of the ledger's histograms by metric name, seconds.
+    """Return the boundaries of the ledger's histograms by metric name, in seconds.
 
     `latency` are those of record latencies, which can be configured.
     """

@@ -132,7 +132,7 @@ SLO_EVENTS = _counter(
 )
 
 RETIRED: frozenset[tuple[str, int]] = frozenset()
-"""Durable metrics of earlier versions, each with its number of labels. Ledgers may still hold
+"""Durable metrics of earlier versions, each with its number of labels. Ledgers may still have
 series of them: these stay on disk and are not shown. If you remove or rename a durable metric,
-or change its labels, add the old one here. Otherwise the exporter takes every ledger that holds
-it for one of a newer version, and refuses it."""
+or change its labels, add the old one here. Otherwise the exporter takes every ledger with such a
+series for one of a newer version, and refuses it."""

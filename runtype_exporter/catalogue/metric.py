@@ -13,8 +13,8 @@ Stability = Literal["stable", "experimental"]
 Values = tuple[tuple[str, tuple[str, ...]], ...]
 
 LATENCY_BUCKETS = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
-"""Default boundaries of record latencies, seconds; the configuration's `metrics.latency_buckets`
-replaces them."""
+"""The default boundaries of record latencies, in seconds. `metrics.latency_buckets` of the
+configuration replaces them."""
 DURATION_BUCKETS = (
     10.0,
     30.0,
@@ -44,10 +44,10 @@ FLOW_LABELS = ("account", "schedule", "flow")
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric as it stands in the text format 0.0.4 (counters with their `_total`).
+    """One metric, with its name in the text format 0.0.4 (counters end in `_total`).
 
-    `buckets` are a histogram's default boundaries in seconds. `values` names the closed set of a
-    label's values, where it has one.
+    `buckets` are a histogram's default boundaries in seconds. `values` has the closed set of a
+    label's values, where there is one.
     """
 
     name: str

@@ -1,7 +1,6 @@
-"""The durable memory: batches, runs, the identities of counted results, and every counter that must survive a restart.
+"""The durable state: batches, runs, the identities of counted results, and durable counters.
 
-One SQLite file, one class. It must not know the API, the configuration or the formats of the
-metrics.
+It is one SQLite file behind one class, `Ledger`.
 """
 
 from runtype_exporter.ledger.errors import (

@@ -1,4 +1,4 @@
-"""What the ledger keeps of each account besides its batches: horizon, runs, labels, budget."""
+"""The ledger's records of accounts that no page of results changes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runtype_exporter.protocols import BudgetState
 
 
 class AccountRecords:
-    """Horizons, runs, labels and budgets of all accounts: what no page of results changes."""
+    """The horizons, runs, labels and request budgets of all accounts."""
 
     def __init__(
         self,
@@ -28,34 +28,36 @@ class AccountRecords:
         self._names = names.Names(fixed_names)
 
     def horizon(self, account: str, *, lookback: float) -> Horizon:
-        """Return an account's horizon. The first call for it sets it `lookback` seconds ago."""
+        """Return an account's horizon. The first call sets it to `lookback` seconds ago."""
         if account not in self._horizons:
             at = self._clock.now() - lookback
             self._set_horizon(account, Horizon(at, first_discovery_done=False))
         return self._horizons[account]
 
     def mark_discovered(self, account: str) -> None:
-        """Keep that an account's first complete discovery has ended.
+        """Store that an account's first complete discovery has ended.
 
         Raises:
             KeyError: the account has no horizon yet.
         """
-        held = self._horizons[account]
-        if not held.first_discovery_done:
-            self._set_horizon(account, replace(held, first_discovery_done=True))
+        stored = self._horizons[account]
+        if not stored.first_discovery_done:
+            self._set_horizon(account, replace(stored, first_discovery_done=True))
 
     def raise_horizon(self, account: str, at: float) -> None:
-        """Raise an account's horizon; a lower moment changes nothing.
+        """Raise an account's horizon to a moment. A lower moment changes nothing.
+
+        `at` is in seconds since the Unix epoch.
 
         Raises:
             KeyError: the account has no horizon yet.
         """
-        held = self._horizons[account]
-        if at > held.at:
-            self._set_horizon(account, replace(held, at=at))
+        stored = self._horizons[account]
+        if at > stored.at:
+            self._set_horizon(account, replace(stored, at=at))
 
     def runs(self, ids: Iterable[str]) -> dict[str, Run]:
-        """Return those of these runs that are stored, of any account."""
+        """Return the stored ones of these runs, by id, of any account."""
         with self._database.reading() as connection:
             return rows.runs(connection, ids)
 
@@ -72,7 +74,7 @@ class AccountRecords:
     def label(self, account: str, kind: names.NameKind, id_: str, name: str | None) -> str:
         """Return the label of a schedule or flow, fixed at its first use.
 
-        It is the name; or the id, if there is no name or another id has it. Another name later is a
+        It is the name, or the id if there is no name or another id has it. Another name later is a
         rename: the label becomes the new name, unless another id has it.
         """
         fixed = self._names.choose(account, kind, id_, name)
@@ -92,7 +94,7 @@ class AccountRecords:
             return rows.budget(connection, account)
 
     def save_budget(self, account: str, state: BudgetState) -> None:
-        """Store an account's request budget, durably, before this returns."""
+        """Store an account's request budget. It is on disk when this returns."""
         with self._database.transaction() as connection:
             rows.write_budget(connection, account, state)
 

@@ -1,8 +1,8 @@
-"""Batches and schedules as JSON text and back: one short line each, fields at their defaults left out.
+"""Batches and schedules as JSON text and back: one short line each, without default values.
 
-The keys of the text stand in users' files, so each is written down here, apart from the attribute of
-`model` that it holds: an attribute may be renamed, a key may not. A change of any table here is a new
-format: see `schema.VERSION`.
+The keys of the text stand in users' files, so each is written down here, apart from the attribute
+of `model` whose value it has: an attribute may be renamed, a key may not. A change of any table
+here is a new format: see `schema.VERSION`.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ _SCHEDULE_DEFAULTS = {field.name: field.default for field in fields(Schedule)}
 
 
 class NewerContent(Exception):  # noqa: N818  # it says what was found, which is no error by itself
-    """The ledger holds something that only a newer version of the exporter can have written.
+    """Something in the ledger can only have been written by a newer version of the exporter.
 
     The text names the kind of content, never a value of it.
     """
@@ -130,8 +130,12 @@ def encode(batch: Batch) -> str:
             _encode_tally(prefix.tally),
         ]
     if batch.snapshot is not None:
-        picture = batch.snapshot
-        body[BATCH_NESTED["snapshot"]] = [picture.at, picture.total, _encode_tally(picture.tally)]
+        snapshot = batch.snapshot
+        body[BATCH_NESTED["snapshot"]] = [
+            snapshot.at,
+            snapshot.total,
+            _encode_tally(snapshot.tally),
+        ]
     return _text(body)
 
 
@@ -141,7 +145,7 @@ def decode(
     """Return the batch that `encode` wrote.
 
     Raises:
-        NewerContent: a newer version wrote it.
+        NewerContent: a newer version of the exporter wrote it.
         ValueError, TypeError, LookupError, AttributeError: the text is not what `encode` writes.
     """
     body: JsonObject = json.loads(text)
@@ -150,7 +154,7 @@ def decode(
     if values.get("outcome") not in {None, *get_args(BatchOutcome)}:
         raise NewerContent("an unknown outcome of a batch")
     labels, probes, swept = nested["labels"], nested["probes"], nested["probes_at_last_sweep"]
-    sweep, prefix, picture = nested["sweep"], nested["prefix"], nested["snapshot"]
+    sweep, prefix, snapshot = nested["sweep"], nested["prefix"], nested["snapshot"]
     return Batch(
         ref=ref,
         created=created,
@@ -161,7 +165,7 @@ def decode(
         probes_at_last_sweep=None if swept is None else _decode_probes(swept),
         sweep=None if sweep is None else _decode_sweep(sweep),
         prefix=None if prefix is None else _decode_prefix(prefix),
-        snapshot=None if picture is None else _decode_snapshot(picture),
+        snapshot=None if snapshot is None else _decode_snapshot(snapshot),
         **values,
     )
 
@@ -175,7 +179,7 @@ def decode_schedule(account: str, id_: str, text: str) -> Schedule:
     """Return the schedule that `encode_schedule` wrote.
 
     Raises:
-        NewerContent: a newer version wrote it.
+        NewerContent: a newer version of the exporter wrote it.
         ValueError, TypeError, LookupError, AttributeError: the text is not what was written.
     """
     values = _attributes(json.loads(text), SCHEDULE, "a schedule")
@@ -196,7 +200,11 @@ def _without_defaults(value: object, keys: Keys, defaults: Mapping[str, object])
 
 
 def _attributes(body: JsonObject, keys: Keys, what: str) -> JsonObject:
-    """Return the body's values by attribute. Dropping an unknown key could count a result twice."""
+    """Return the body's values by attribute.
+
+    Raises:
+        NewerContent: a key is unknown. To drop it could count a result twice.
+    """
     names = {key: name for name, key in keys.items()}
     if body.keys() - names.keys():
         raise NewerContent(f"an unknown field of {what}")
@@ -218,11 +226,9 @@ def _encode_sweep(sweep: Sweep) -> JsonObject:
 
 def _decode_sweep(body: JsonObject) -> Sweep:
     values = _attributes(body, SWEEP, "a sweep")
-    tally, before = (
-        _decode_tally(values.pop("tally")),
-        _decode_probes(values.pop("probes_at_start")),
-    )
-    return Sweep(tally=tally, probes_at_start=before, **values)
+    tally = _decode_tally(values.pop("tally"))
+    probes_at_start = _decode_probes(values.pop("probes_at_start"))
+    return Sweep(tally=tally, probes_at_start=probes_at_start, **values)
 
 
 def _decode_prefix(values: Sequence[Any]) -> FinalPrefix:

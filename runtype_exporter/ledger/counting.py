@@ -1,21 +1,19 @@
-"""What does this page add?
+"""The count of one page: what it adds to the totals, and what is stored of its results.
 
-Pure: the rows of a page and what is remembered of them go in, increments and memories come out.
+Pure: the rows of a page and their stored identities go in, increments and changed identities come
+out. This is where "each record result is counted exactly once" is decided.
 
-This is where "each record result is counted exactly once" is decided. It must not know how anything
-is stored or when it is committed.
+What a page may show, and what follows:
 
-What a page may show, and what becomes of it:
-
-* a result never met that is final: counted, unless it ended before the batch's `guard`: then it is
-  remembered only;
-* unfinished: remembered, and counted once it is final;
-* counted and unchanged, or unfinished again: nothing;
-* counted, now with another outcome: counted again under that one, and as a change. With the very
-  status word that it had, only the meaning of the word changed, and nothing is counted;
-* without an id of its own: goes by its record's id until the record gets a result id. The first
-  such id adopts what is remembered. Pages that still show the record without an id then speak of
-  the adopter, and count nothing.
+* A new result that is final is counted. If it ended before the batch's guard (`count_from`), it is
+  only remembered.
+* An unfinished result is stored, and counted once it is final.
+* A counted result that is unchanged, or unfinished again, adds nothing.
+* A counted result with another outcome is counted again under that outcome, and as a change. If it
+  has the same status word as before, only the meaning of the word changed: it adds nothing.
+* A result without an id of its own is stored under its record's id until the record gets a result
+  id. The first such id adopts the stored row. Pages that still show the record without an id then
+  stand for the adopter, and add nothing.
 """
 
 from __future__ import annotations
@@ -51,10 +49,7 @@ _NEW: IdentityRow = (UNFINISHED, 0, -1)
 
 
 class _Words(dict[str, int]):
-    """Status words as small numbers.
-
-    Enough to tell whether a result still has the word that it had.
-    """
+    """Status words as small numbers, which show whether a result has another word than before."""
 
     def __missing__(self, word: str) -> int:
         number = self[word] = zlib.crc32(word.encode("utf-8", "surrogatepass")) & 0x7FFFFF
@@ -62,7 +57,7 @@ class _Words(dict[str, int]):
 
 
 def required(batch: Batch) -> tuple[Labels, Sweep]:
-    """The batch's labels and its walk, without which nothing can be counted.
+    """Return the batch's labels and its sweep, without which nothing can be counted.
 
     Raises:
         ValueError: one of them is not set.
@@ -77,23 +72,24 @@ def required(batch: Batch) -> tuple[Labels, Sweep]:
 def count_page(
     batch: Batch, results: Sequence[Result], page: Page, now: float, *, count: bool = True
 ) -> tuple[Delta, Changes]:
-    """What a page's results add to the totals, to the walk (`Delta.tally`) and to what is remembered.
+    """Return what a page adds to the totals and the sweep (`Delta.tally`), and what it changes.
 
-    With `count` false nothing is counted, and what was never counted stays to be counted later.
+    `now` is in seconds since the Unix epoch. With `count` false nothing is counted: a later page
+    counts what was never counted.
 
     Raises:
-        ValueError: the batch has no labels or no walk.
+        ValueError: the batch has no labels or no sweep.
     """
     labels, sweep = required(batch)
-    state_of_page = _PageState(page)
-    rows, written, number = state_of_page.rows, state_of_page.written, sweep.number
-    tally = _Tally(batch, now)
+    page_state = _PageState(page)
+    rows, written, number = page_state.rows, page_state.written, sweep.number
+    counts = _PageCounts(batch, now)
     words = _Words()
     unfinished = 0
     statuses: dict[str, int] = {}
     oldest_unfinished: float | None = None
     for result, identity in zip(results, page.ids, strict=True):
-        id_, stored, known, is_current = state_of_page.find(identity, result)
+        id_, stored, known, is_current = page_state.find(identity, result)
         state, word, last_sweep = stored
         outcome = result.outcome
         if last_sweep != number:
@@ -110,21 +106,21 @@ def count_page(
             if state == COUNTED[outcome]:
                 word = shown
             elif state == UNFINISHED or word != shown:
-                state, word = tally.judge(result, state, known=known), shown
+                state, word = counts.judge(result, state, known=known), shown
         row = (state, word, number)
         if row != stored:
             rows[id_] = written[id_] = row
-            # Only a change of state is kept: a later end of the same outcome was not counted.
+            # Only a change of state is stored: a later end of the same outcome was not counted.
             if result.key is None and is_current and state != stored[0]:
-                state_of_page.keep_end(id_, state, result.finished)
+                page_state.keep_end(id_, state, result.finished)
     last_finished = max(
         (row.finished for row in results if row.outcome and row.finished is not None), default=None
     )
-    seen = SweepTally(
+    tally = SweepTally(
         sum(statuses.values()), unfinished, statuses, last_finished, oldest_unfinished
     )
-    increments, observations = tally.totals(labels) if results and count else ({}, {})
-    return Delta(seen, increments, observations), state_of_page.changes()
+    increments, observations = counts.totals(labels) if results and count else ({}, {})
+    return Delta(tally, increments, observations), page_state.changes()
 
 
 class _PageState:
@@ -139,9 +135,12 @@ class _PageState:
         self._adoptions_written: dict[bytes, Adoption] = {}
 
     def find(self, id_: bytes, result: Result) -> tuple[bytes, IdentityRow, bool, bool]:
-        """Return the identity of a result, its stored row, whether it was known, whether it is current.
+        """Return a result's identity, its row, whether it was known and whether it is current.
 
-        A result is not current where its record's identity was adopted: the row is the adopter's.
+        A result is not current if its record's identity was adopted: the row is the adopter's.
+
+        Raises:
+            LookupError: an adopted record has no adopter.
         """
         stored = self.rows.get(id_)
         if stored is None:
@@ -156,7 +155,7 @@ class _PageState:
         return adopter, self.rows[adopter], True, False
 
     def keep_end(self, record: bytes, state: int, finished: float | None) -> None:
-        """Keep how and when a result without an id ended, for the id that may adopt it later."""
+        """Store how and when a result without an id ended, for the id that may adopt it later."""
         self._set_adoption(record, Adoption(state, finished, None))
 
     def changes(self) -> Changes:
@@ -167,9 +166,9 @@ class _PageState:
         return Changes(self.written, deleted, added, self._adoptions_written)
 
     def _adopt(self, id_: bytes, record: bytes | None) -> IdentityRow | None:
-        """Let a new result id take over the row of its record's identity.
+        """Move the row of a record's identity to a new result id.
 
-        Return that row, None where there is none (left) to take over.
+        Return the row, None if there is none or another id has it already.
         """
         if record is None or (stored := self.rows.get(record)) is None or stored[0] == ADOPTED:
             return None
@@ -179,7 +178,7 @@ class _PageState:
             if record in self._page.stored:
                 self._deleted.add(record)
         else:
-            # A row of format 1 has no adoption of its own: its state alone says how it ended.
+            # A row of format 1 has no adoption of its own: only its state shows how it ended.
             known = self._adoptions.get(record, Adoption(stored[0], None, None))
             self._set_adoption(record, known._replace(adopter=id_))
             self.rows[record] = self.written[record] = (ADOPTED, 0, 0)
@@ -191,8 +190,8 @@ class _PageState:
 
 
 @dataclass(slots=True)
-class _Tally:
-    """What one page counts, before it becomes a Delta."""
+class _PageCounts:
+    """The counts of one page, before they become a Delta."""
 
     batch: Batch
     now: float
@@ -205,11 +204,12 @@ class _Tally:
     lags: list[Observation] = field(default_factory=list)
 
     def judge(self, result: Result, state: int, *, known: bool) -> int:
-        """Count a final result whose outcome is not the one counted, if it is to be counted.
+        """Count a final result that is not counted under its outcome, unless it must not be.
 
         Return the result's new state.
         """
-        outcome: Outcome = result.outcome  # type: ignore[assignment]  # the caller asks about final results alone
+        # The caller asks about final results only.
+        outcome: Outcome = result.outcome  # type: ignore[assignment]
         previous = COUNTED_OUTCOMES.get(state)
         if previous is not None:
             change = (previous, outcome)
@@ -243,7 +243,7 @@ class _Tally:
         self.latencies.setdefault(outcome, []).append(observation)
 
     def totals(self, labels: Labels) -> tuple[dict[Series, float], dict[Series, list[Observation]]]:
-        """Increments and observations.
+        """Return the increments and observations, by series.
 
         Success and failure start at 0, so that a rate over them has no gap at the first count.
         """

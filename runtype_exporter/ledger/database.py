@@ -1,8 +1,7 @@
 """One connection and its transactions.
 
-All or nothing, timed, and every SQLite error turned into LedgerFailed.
-
-It must not know which statements run inside.
+A transaction is all or nothing, and its duration is measured. Every SQLite error becomes
+LedgerFailed.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from runtype_exporter.ledger.files import Files
 class Database:
     """The open file.
 
-    `on_commit` hears how many seconds each committed transaction took, `on_failure` of each failed
-    operation.
+    `on_commit` is called with the seconds that each committed transaction took, `on_failure` after
+    each operation that failed.
     """
 
     def __init__(
@@ -39,7 +38,7 @@ class Database:
         self._works = True
 
     def check(self) -> bool:
-        """Check that the files are in place; whether nothing has failed since the last commit.
+        """Check that the files are in place. Return whether nothing failed since the last commit.
 
         Raises:
             LedgerReplaced: they are no longer those that were opened.
@@ -54,7 +53,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """The connection, for statements that change nothing.
+        """Yield the connection, for statements that change nothing.
 
         Raises:
             LedgerFailed: SQLite reported an error.
@@ -67,9 +66,9 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """The connection inside one transaction.
+        """Yield the connection inside one transaction.
 
-        Committed and on disk when the block has ended, undone if anything is raised.
+        The transaction is on disk when the block has ended. It is undone if anything is raised.
 
         Raises:
             LedgerFailed: SQLite reported an error; nothing was changed.
@@ -79,15 +78,18 @@ class Database:
         began = time.perf_counter()
         self._expect_files()
         with self.reading() as connection:
-            if connection.in_transaction:  # an earlier failure could not even be undone
+            # An earlier failure could not even be undone.
+            if connection.in_transaction:
                 connection.execute("ROLLBACK")
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
-                self._expect_files()  # again, for what happened while the statements ran
+                # Again, for what happened while the statements ran.
+                self._expect_files()
                 connection.execute("COMMIT")
             except BaseException:
-                if connection.in_transaction:  # SQLite undoes it itself after some errors
+                # After some errors SQLite has undone the transaction by itself.
+                if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
         self._works = True

@@ -1,16 +1,14 @@
-"""Everything that can go wrong with the ledger, as types whose messages name the file and the remedy.
+"""The errors of the ledger. Each message names the file and the remedy, never a stored value.
 
 LedgerError
 ├── LedgerRefused      the file was not opened, and not a byte of it was changed
 │   ├── LedgerLocked   another process uses it
-│   ├── LedgerForeign  it is something else than a ledger
+│   ├── LedgerForeign  the file is not a ledger
 │   ├── LedgerNewer    a newer version of the exporter wrote it
-│   ├── LedgerDamaged  it is a ledger, but not whole
-│   └── LedgerUnusable it cannot be created, read or written where it lies
+│   ├── LedgerDamaged  it is a ledger, but cannot be trusted
+│   └── LedgerUnusable it cannot be created, read or written
 └── LedgerFailed       an operation on the open ledger failed; neither the file nor memory changed
     └── LedgerReplaced its files are no longer those that were opened
-
-It must not know what the ledger holds: no message carries a value out of it.
 """
 
 from __future__ import annotations
@@ -26,11 +24,11 @@ _NEW_LEDGER = (
 
 
 class LedgerError(Exception):
-    """Something is wrong with the ledger."""
+    """The base of all errors of the ledger."""
 
 
 class LedgerRefused(LedgerError):  # noqa: N818  # says what happened, and is an Error by its base
-    """The ledger was not opened; its file is as it was."""
+    """The ledger was not opened. Its file was not changed."""
 
 
 class LedgerLocked(LedgerRefused):
@@ -65,9 +63,9 @@ class LedgerNewer(LedgerRefused):
         return cls(
             path,
             f"this ledger has format {found}, this exporter knows formats up to {known}",
-            "Run the newer exporter again, or set state.path to another file. "
-            f"To go back, set it to the copy {path.resolve().name}.v{known}, if the upgrade made one; "
-            "what was counted since then is not in it.",
+            "Run the newer exporter again, or set state.path to another file. To go back, set it"
+            f" to the copy {path.resolve().name}.v{known}, if the upgrade made one; what was"
+            " counted since then is not in it.",
         )
 
     @classmethod
@@ -142,27 +140,30 @@ class LedgerReplaced(LedgerFailed):
 
 
 def name_of(error: sqlite3.Error) -> str:
-    """SQLite's own name of an error, such as SQLITE_FULL.
+    """Return SQLite's own name of an error, such as SQLITE_FULL.
 
-    Unlike its message it never quotes anything.
+    Unlike SQLite's message, it never quotes stored data.
     """
     return getattr(error, "sqlite_errorname", type(error).__name__)
 
 
 def _primary(error: sqlite3.Error) -> int:
-    # Without a code: text that is no UTF-8.
+    # An error without a code: text that is not UTF-8.
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Return whether an error speaks of the file's content, and not of the disk, of locks or of permissions."""
+    """Return whether an error is about the file's content.
+
+    It is false for errors of the disk, of locks and of permissions.
+    """
     return _primary(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 
 
 def refusal(path: Path, error: sqlite3.Error) -> LedgerRefused:
-    """Say what an error while opening the ledger means.
+    """Return the refusal for an SQLite error that ended the opening of the ledger.
 
-    It is never called damage: only a check of a copy may do so.
+    It is never LedgerDamaged: only the check of a copy can find damage.
     """
     if _primary(error) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return LedgerLocked(path)

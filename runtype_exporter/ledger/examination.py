@@ -1,11 +1,11 @@
 """The examination of a file before it is opened for writing.
 
-Is it ours, of a version that is known, and whole?
+It decides whether the file is a ledger of this exporter, of a known format, and intact.
 
-A first look, read-only and in place, is all that an intact ledger gets. Whatever that look finds is
-only a suspicion: the file may be intact and the disk full, or the log may hold what the file lacks.
-A verdict of damage needs a copy of the file, its log and its journal, on which SQLite may do all
-that it would do to the original.
+The first look is read-only and in place, and an intact ledger gets no other. Anything it finds is
+only a suspicion: the file may be intact and the disk full, or the log may have what the file lacks.
+Damage is certain only after a look at a copy of the file, its log and its journal. On the copy,
+SQLite may do everything that it would do to the original.
 """
 
 from __future__ import annotations
@@ -35,33 +35,34 @@ from runtype_exporter.ledger.files import companion, file_size
 
 _MAGIC = b"SQLite format 3\0"
 _HEADER = 100
-"""Bytes of the header of SQLite's file format (https://www.sqlite.org/fileformat.html, section
-1.3)."""
+"""Bytes of the header of an SQLite file (https://www.sqlite.org/fileformat.html, section 1.3)."""
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 _SHARED_FIRST, _SHARED_SIZE = 0x40000002, 510
-"""The bytes on which SQLite's readers hold their lock, and which a writer must have for itself."""
+"""The bytes that SQLite's readers lock together, and that a writer must lock alone."""
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _OWN_WORD = b"runtype_"
-"""In every ledger, and never on the first page: the names of the metrics."""
+"""The start of each metric's name: it is in every ledger, and never on the first page."""
 
 
 Check = Callable[[sqlite3.Connection], object]
-"""Reads everything that a ledger holds, and raises where a row is not what was written."""
+"""A function that reads all rows of a ledger, and raises if one is not what was written."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Examiner:
+    """The examination of one file: what its header must have, and how its rows are read."""
+
     path: Path
     application: int
     version: int
     try_reading: Check
 
     def look(self, connection: sqlite3.Connection) -> str:
-        """Look at everything; what is wrong with it, "" if nothing.
+        """Look at the whole ledger. Return what is wrong with it, "" if nothing.
 
         Raises:
-            LedgerForeign, LedgerNewer: it is not ours to open.
-            sqlite3.Error: it cannot be looked at.
+            LedgerForeign, LedgerNewer: see `admit`.
+            sqlite3.Error: the ledger cannot be read.
         """
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -70,12 +71,16 @@ class _Examiner:
         if finding != "ok":
             return "SQLite's quick_check failed"
         if version < self.version:
-            # The rows of an older format are checked after they were migrated.
+            # The rows of an older format are checked after the migration.
             return ""
         return check_rows(self.path, connection, self.try_reading)
 
     def admit(self, application: int, version: int) -> None:
-        """Refuse what is not ours to open."""
+        """Refuse a file that another program or a newer version of the exporter wrote.
+
+        Raises:
+            LedgerForeign, LedgerNewer: it is such a file.
+        """
         if application != self.application:
             raise LedgerForeign(self.path)
         if version > self.version:
@@ -91,15 +96,14 @@ def examine(
 ) -> None:
     """Refuse a file that is not an intact ledger.
 
-    A file that is not there, or has no bytes, is none yet.
-
-    `application` and `version` are what our header has. `try_reading` finds out whether everything
-    can be read back.
+    A file that does not exist or is empty is accepted: a new ledger begins there. `application` and
+    `version` are those in the header of the present format. `try_reading` raises if a row cannot be
+    read back.
 
     Raises:
-        LedgerForeign, LedgerNewer, LedgerDamaged, LedgerLocked, LedgerUnusable: it is refused; not
-            a byte of it was changed.
-        sqlite3.Error: it is locked.
+        LedgerForeign, LedgerNewer, LedgerDamaged, LedgerLocked, LedgerUnusable: the file is
+            refused. Not a byte of it was changed.
+        sqlite3.Error: the file is locked.
     """
     if not file_size(path):
         _expect_nothing_left(path)
@@ -114,7 +118,7 @@ def check_rows(path: Path, connection: sqlite3.Connection, try_reading: Check) -
     """Read every row back. Return what is wrong, "" if nothing.
 
     Raises:
-        LedgerNewer: a newer version wrote some of it.
+        LedgerNewer: a newer version of the exporter wrote a row.
     """
     try:
         try_reading(connection)
@@ -126,27 +130,27 @@ def check_rows(path: Path, connection: sqlite3.Connection, try_reading: Check) -
 
 
 def _expect_nothing_left(path: Path) -> None:
-    """Refuse to begin a new ledger where an old one left something: SQLite would delete it."""
+    """Refuse to begin a new ledger where an old one left a log or journal: SQLite deletes them."""
     if file_size(companion(path, "-wal")):
         raise LedgerDamaged(path, "its write-ahead log is there, but not the ledger itself")
-    # The pages that the ledger had when the transaction began; 0: it was being created.
+    # The number of pages before the transaction. It is 0 if the ledger was being created.
     if _journal(path)[16:20].strip(b"\0"):
         raise LedgerDamaged(path, "its rollback journal is there, but not the ledger itself")
 
 
 def _first_look(examiner: _Examiner) -> str:
-    """Look at the file in place. What is suspicious, "" if nothing.
+    """Look at the file in place. Return what is suspicious, "" if nothing.
 
     Raises:
-        LedgerForeign, LedgerNewer: it is not ours to open.
-        sqlite3.Error: it is locked.
+        LedgerForeign, LedgerNewer: see `_Examiner.admit`.
+        sqlite3.Error: the file is locked.
     """
     path = examiner.path
     if _journal(path):
-        # To see the ledger SQLite would have to write to it.
+        # SQLite would have to write to the ledger before it could read it.
         return "a transaction in a rollback journal was cut off"
-    # The log is part of the ledger. Without one, SQLite would have to make one, unless the file is
-    # called immutable.
+    # The log is part of the ledger. If there is none, SQLite would create one, unless the file is
+    # declared immutable.
     mode = "mode=ro" if file_size(companion(path, "-wal")) else "mode=ro&immutable=1"
     try:
         with closing(_read_only(path, mode)) as connection:
@@ -157,7 +161,7 @@ def _first_look(examiner: _Examiner) -> str:
 
 
 def _confirm(examiner: _Examiner, suspicion: str) -> None:
-    """Refuse a file that is suspicious, unless a copy of it turns out to be whole.
+    """Refuse a suspicious file, unless a copy of it is intact.
 
     Raises:
         LedgerForeign, LedgerNewer, LedgerDamaged, LedgerLocked, LedgerUnusable: it is refused.
@@ -180,7 +184,7 @@ def _confirm(examiner: _Examiner, suspicion: str) -> None:
         finding = _look_at_copy(examiner, Path(folder.name, path.resolve().name))
     if not finding:
         return
-    # What a newer version wrote may look damaged to this one.
+    # A ledger of a newer format may look damaged to this version.
     if header.startswith(_MAGIC) and not cut_off:
         examiner.admit(_number(header, 68), _number(header, 60))
     if file_size(companion(path, "-wal")) and not cut_off and _is_whole_without_log(examiner):
@@ -200,22 +204,23 @@ def _is_whole_without_log(examiner: _Examiner) -> bool:
 
 
 def _look_at_copy(examiner: _Examiner, copy: Path) -> str:
-    """Let SQLite recover a copy and look at it. What is wrong with it, "" if nothing.
+    """Let SQLite recover a copy, and look at it. Return what is wrong with it, "" if nothing.
 
     Raises:
-        LedgerForeign, LedgerNewer: it is not ours to open.
-        LedgerUnusable: even the copy cannot be looked at, for reasons that are not its content's.
+        LedgerForeign, LedgerNewer: see `_Examiner.admit`.
+        LedgerUnusable: even the copy cannot be read, for a reason other than its content.
     """
     try:
         with closing(sqlite3.connect(copy, timeout=0, isolation_level=None)) as connection:
             try:
-                connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # then SQLite needs no -shm
+                # In this mode SQLite needs no -shm file.
+                connection.execute("PRAGMA locking_mode = EXCLUSIVE")
                 (pages,) = connection.execute("PRAGMA page_count").fetchone()
-                # Without pages: its creation was undone.
+                # A ledger without pages: its creation was undone.
                 return examiner.look(connection) if pages else ""
             finally:
-                # Then SQLite does not write the log into it when it is closed, for which there may
-                # be no space.
+                # Without its file SQLite does not write the log back at the close, for which there
+                # may be no space.
                 copy.unlink()
     except sqlite3.Error as error:
         if not is_damage(error):
@@ -226,12 +231,12 @@ def _look_at_copy(examiner: _Examiner, copy: Path) -> str:
 
 
 def _expect_no_lock_of_ours(path: Path) -> None:
-    """Make sure that this very process does not hold the file.
+    """Expect that neither this process nor another one has a lock on the file.
 
-    Whoever opens and closes it would drop the lock.
+    A process that opens and closes the file itself would drop its own lock.
 
     Raises:
-        sqlite3.Error: it does, or another process does.
+        sqlite3.Error: the file is locked.
     """
     try:
         with closing(_read_only(path, "mode=ro")) as connection:
@@ -249,13 +254,11 @@ def _raise_if_locked(error: sqlite3.Error) -> None:
 def _locked(path: Path) -> Iterator[BinaryIO]:
     """Open a file and keep every writer out, as a reader of SQLite does.
 
-    What is copied is of one moment.
-
-    The lock ends when this process closes any descriptor of the file, so all that reads it inside
-    must use this one.
+    So the copies of the file and its log are of one moment. The lock ends when the process closes
+    any descriptor of the file, so the block must read it through this one only.
 
     Raises:
-        LedgerLocked: a writer is at work.
+        LedgerLocked: another process writes to the file.
         OSError: the file cannot be read.
     """
     with path.open("rb") as file:
@@ -271,7 +274,7 @@ def _number(header: bytes, offset: int) -> int:
 
 
 def _may_be_ours(path: Path, header: bytes, file: BinaryIO, application: int) -> bool:
-    """Return whether a file is a ledger, or may have been one before something blanked its first page."""
+    """Return whether a file is a ledger, or may have been one: its first page may be blank."""
     if header.startswith(_MAGIC):
         return len(header) == _HEADER and _number(header, 68) == application
     if header.strip(b"\0"):
@@ -289,21 +292,25 @@ def _mentions(file: BinaryIO, word: bytes) -> bool:
 
 
 def _journal(path: Path) -> bytes:
-    """Return the header of a rollback journal that SQLite would play back, else nothing."""
+    """Return the header of a rollback journal that SQLite would play back, b"" if there is none."""
     try:
         with companion(path, "-journal").open("rb") as file:
             header = file.read(28)
-    except OSError:  # SQLite looks at it too, and reports what is wrong with the disk
+    except OSError:
+        # SQLite looks at the journal too, and reports what is wrong with the disk.
         return b""
     return header if header.startswith(_JOURNAL_MAGIC) else b""
 
 
 def _copy(path: Path, file: BinaryIO, suspicion: str) -> tempfile.TemporaryDirectory[str]:
-    """Copy the ledger, its log and its journal into a temporary folder next to it, else where the system has its temporary files.
+    """Copy the ledger, its log and its journal into a temporary folder. Return the folder.
+
+    It is next to the ledger or, if there is too little space, where the system has its temporary
+    files.
 
     Raises:
-        LedgerUnusable: nowhere is enough space.
-        OSError: they cannot be read.
+        LedgerUnusable: there is too little space in both places.
+        OSError: the files cannot be read.
     """
     others = [
         other for other in (companion(path, "-wal"), companion(path, "-journal")) if other.exists()
@@ -314,7 +321,8 @@ def _copy(path: Path, file: BinaryIO, suspicion: str) -> tempfile.TemporaryDirec
             folder = tempfile.TemporaryDirectory(
                 prefix="runtype-exporter-check-", dir=place, ignore_cleanup_errors=True
             )
-        except OSError:  # read-only, no inode left, or the system has no folder for temporary files
+        except OSError:
+            # Read-only, no inode left, or the system has no folder for temporary files.
             continue
         try:
             if shutil.disk_usage(folder.name).free > needed:

@@ -1,9 +1,7 @@
-"""The ledger's files on disk.
+"""The ledger's files on disk: their names, their sizes, and whether one was replaced.
 
-Where SQLite puts them, how large they are, and whether they are still those that were opened.
-
-It must not know what is in them, and never opens one: POSIX drops a process's locks on a file when
-it closes any descriptor of it.
+This module never opens a file: POSIX drops a process's locks on a file when the process closes any
+descriptor of it.
 """
 
 from __future__ import annotations
@@ -15,19 +13,20 @@ from runtype_exporter.ledger.errors import LedgerReplaced, LedgerUnusable
 
 
 def companion(path: Path, suffix: str) -> Path:
-    """Name the file that SQLite keeps for this one.
+    """Return the path of a file that SQLite keeps next to the ledger.
 
-    Its log (-wal), its index of the log (-shm) or its journal (-journal).
+    `suffix` is -wal (the log), -shm (the index of the log) or -journal.
     """
-    real = path.resolve()  # SQLite puts its files next to what a link leads to
+    # SQLite puts its files next to the file that a link leads to.
+    real = path.resolve()
     return real.with_name(real.name + suffix)
 
 
 def file_size(path: Path) -> int:
-    """Return a file's bytes, 0 where there is none.
+    """Return the size of a file in bytes, 0 if there is no such file.
 
     Raises:
-        LedgerUnusable: the disk does not say.
+        LedgerUnusable: the file system cannot be asked.
     """
     try:
         return path.stat().st_size
@@ -52,7 +51,7 @@ class Files:
         self.check()
 
     def check(self) -> None:
-        """Check that both files are still those that were opened. Costs two calls of `stat`.
+        """Check that both files are still those that were opened. This costs two calls of `stat`.
 
         Raises:
             LedgerReplaced: one was deleted, replaced or cut short.
@@ -66,7 +65,8 @@ class Files:
         if (now := _id_of(log)) != self._log_is:
             raise LedgerReplaced(self._path, _what(now), log=True)
         if log is not None:
-            if log.st_size < self._log_bytes:  # SQLite never shortens it while it is open
+            # SQLite never shortens the log while it is open.
+            if log.st_size < self._log_bytes:
                 raise LedgerReplaced(self._path, "was cut short", log=True)
             self._log_bytes = log.st_size
 
@@ -74,7 +74,8 @@ class Files:
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
         return _id_of(os.stat(path))  # noqa: PTH116  # half the time of Path.stat
-    except OSError:  # also where the folder is gone, or may not be searched any more
+    except OSError:
+        # So is a file whose folder was deleted, or may not be searched any more.
         return None
 
 

@@ -1,6 +1,6 @@
-"""The identities of a batch's results: how a result is recognised, and the tables that store that.
+"""The identities of a batch's results: how a result is recognised, and their tables.
 
-An identity is the result's own id or, where the API gives none yet, its record's id.
+An identity is made of the result's own id or, where the API gives none yet, of its record's id.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ from runtype_exporter.model import Result
 Id = TypeVar("Id", bytes, str)
 
 IdentityRow = tuple[int, int, int]
-"""One stored identity: its state (`states.StoredState`), its status word as a number, and the number
-of the last sweep that read it. A plain tuple, as the table's own rows are: a page makes hundreds."""
+"""One stored identity: its state (`states.StoredState`), its status word as a number, and the
+number of the last sweep that read it. A plain tuple, as SQLite returns it: a page has hundreds."""
 
 CHUNK = 500
 """Ids in one SELECT: below every build's limit of SQL variables."""
 
 
 class Adoption(NamedTuple):
-    """What is kept of a final result that had no id of its own, by its record's identity.
+    """What is stored of a final result that had no id of its own, by its record's identity.
 
-    `outcome` is the state code of the result and `finished` its end, in seconds (None: not known, or
-    written by format 1). `adopter` is the result id that replaced it, None while there is none.
+    `outcome` is the state code of the result. `finished` is its end in seconds since the Unix
+    epoch, None if it is unknown or was written by format 1. `adopter` is the identity that replaced
+    the record's, None while there is none.
     """
 
     outcome: int
@@ -39,7 +40,7 @@ class Adoption(NamedTuple):
 def result_identity(key: str) -> bytes:
     """Return the identity of a result by its recordResultId.
 
-    128 bits: no two results of one batch will ever share one.
+    It has 128 bits, so that no two results of one batch share one.
     """
     return hashlib.blake2b(b"k" + key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
@@ -53,8 +54,8 @@ def record_identity(key: str) -> bytes:
 class Page:
     """The identities of one page, and what the ledger stores of them.
 
-    `ids` has one identity a row. `records` gives, for the record of each result id that is new, the
-    identity that it may adopt. `adoptions` is by record identity.
+    `ids` has one identity for each row of the page. `records` has the identity that a new result id
+    may adopt, by the id of its record. `adoptions` is by record identity.
     """
 
     ids: Sequence[bytes]
@@ -65,18 +66,21 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a page changes in the tables."""
+    """The changes that a page makes in the tables."""
 
     written: Mapping[bytes, IdentityRow]
     deleted: frozenset[bytes]
     added: int
-    """By how many rows the table of results grows; negative where it shrinks."""
+    """The rows by which the table of results grows. It is negative where the table shrinks."""
     adoptions: Mapping[bytes, Adoption] = field(default_factory=dict)
-    """What is written of final results without an id, by record identity."""
+    """The adoptions that are written, by record identity."""
 
 
 def look_up(connection: sqlite3.Connection, batch: int | None, results: Sequence[Result]) -> Page:
-    """Return one page's identities; `batch` is None for a batch that the ledger does not hold yet."""
+    """Return the identities of one page, and what is stored of them.
+
+    `batch` is the batch's number in the table of results, None if the batch is not stored yet.
+    """
     ids = [
         record_identity(result.record_key) if result.key is None else result_identity(result.key)
         for result in results
@@ -102,7 +106,10 @@ def look_up(connection: sqlite3.Connection, batch: int | None, results: Sequence
 
 
 def write(connection: sqlite3.Connection, batch: int, changes: Changes) -> None:
-    """Write what a page changes, in the order of the key, so that neighbours share pages of the file."""
+    """Write what a page changes.
+
+    The rows are written in the order of their keys, so that neighbours share pages of the file.
+    """
     connection.executemany(
         "DELETE FROM results WHERE batch = ? AND id = ?", [(batch, id_) for id_ in changes.deleted]
     )
@@ -118,7 +125,7 @@ def write(connection: sqlite3.Connection, batch: int, changes: Changes) -> None:
 
 
 def chunks(ids: Iterable[Id]) -> Iterator[tuple[tuple[Id, ...], str]]:
-    """Yield the ids in portions for one SELECT each, with the SQL list of as many placeholders."""
+    """Yield the ids in portions for one SELECT each, each with as many placeholders."""
     left = iter(ids)
     while portion := tuple(islice(left, CHUNK)):
         yield portion, ",".join("?" * len(portion))

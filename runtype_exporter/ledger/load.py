@@ -1,4 +1,4 @@
-"""What of the ledger's file is also kept in memory, read once when it is opened."""
+"""The part of the ledger that is also kept in memory. It is read once, when the file is opened."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from runtype_exporter.model import Batch, Horizon, Schedule
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What of the file is also kept in memory. `results` is the number of stored identities."""
+    """The part of the ledger that is also kept in memory.
+
+    `created` is when the ledger was created, in seconds since the Unix epoch. `open` are the open
+    batches by their numbers. `results` is the number of stored identities.
+    """
 
     created: float
     open: dict[int, Batch]

@@ -1,7 +1,7 @@
-"""Ledgers of earlier formats are brought to the present one, after a copy of them was made.
+"""The migration of ledgers from earlier formats to the present one, after a copy was made.
 
-Each step is the SQL and the code of its time: it must keep working when the present format moves
-on, so it takes nothing from `schema` or `codec`.
+Each step is the SQL and the code of its time. It must keep working when the present format
+changes, so it uses nothing of `schema` or `codec`.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ SPARE = 1 << 20
 def upgrade(
     connection: sqlite3.Connection, path: Path, version: int, check: Callable[[], str]
 ) -> None:
-    """Bring a ledger of an older format to the present one: a copy first, then all or nothing.
+    """Migrate a ledger of an older format to the present one, all or nothing, after a copy.
 
-    The connection must hold the lock. It is left in rollback-journal mode, so that the new version
-    is in the file's header, where an exporter of the older version reads it. `check` returns what
-    is wrong with the migrated rows, "" if nothing.
+    The connection must have the lock. It stays in rollback-journal mode, so that the new version is
+    in the file's header, where an older exporter reads it. `check` returns what is wrong with the
+    migrated rows, "" if nothing.
 
     Raises:
-        LedgerRefused, sqlite3.Error: the ledger still has the older format.
+        LedgerRefused, sqlite3.Error: the migration failed. The ledger still has the older format.
     """
     if version not in _STEPS:
         raise LedgerDamaged(path, f"there is no format {version}")
@@ -60,8 +60,8 @@ def upgrade(
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise LedgerDamaged(path, f"a row cannot be read: {type(error).__name__}") from None
     except sqlite3.OperationalError as error:
-        # The statement does not fit the tables or, without a code, a text is no UTF-8. All other
-        # errors may be the disk's.
+        # The statement does not fit the tables or, without a code, a text is not UTF-8. Any other
+        # error may come from the disk.
         if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) != sqlite3.SQLITE_ERROR:
             raise
         raise LedgerDamaged(path, name_of(error)) from None
@@ -89,8 +89,8 @@ def back_up(connection: sqlite3.Connection, real: Path, version: int) -> Path:
     """Copy the ledger to `FILE.vVERSION` before it is migrated. Return the path of the copy.
 
     Never replace another file: use one with the same content, else take the next free name. The
-    ledger must be locked and in rollback-journal mode, so that all of it is in the one file. `real`
-    is not a link. The copy is on disk when this returns.
+    ledger must be locked and in rollback-journal mode, so that all of it is in one file. `real` is
+    not a link. The copy is on disk when this returns.
 
     Raises:
         sqlite3.Error, OSError: the copy could not be written; nothing of it is left.
@@ -116,9 +116,9 @@ def back_up(connection: sqlite3.Connection, real: Path, version: int) -> Path:
 
 
 def migrate(connection: sqlite3.Connection, version: int) -> int:
-    """Bring the tables from a format to the present one, inside the caller's transaction.
+    """Migrate the tables from a format to the present one, inside the caller's transaction.
 
-    Return the new version. The caller commits, so a failure or a crash leaves the old format whole.
+    Return the new version. The caller commits, so a failure or a crash leaves the old format.
     """
     while version in _STEPS:
         _STEPS[version](connection)
@@ -148,7 +148,7 @@ def _is_copy(candidate: Path, real: Path, content: Path) -> bool:
 
 
 def _remove(unfinished: Path) -> None:
-    """Remove an unfinished copy and SQLite's journal of it: a killed process may have left both."""
+    """Remove an unfinished copy and SQLite's journal of it, which a killed process may leave."""
     unfinished.unlink(missing_ok=True)
     unfinished.with_name(f"{unfinished.name}-journal").unlink(missing_ok=True)
 
@@ -231,9 +231,12 @@ DROP TABLE results_1;
 def _from_1(connection: sqlite3.Connection) -> None:
     """Space the state codes, give adoptions a table, and keep `cost_due` in a column.
 
-    Codes 5 to 8 (remembered) become 65 to 68, and 9 (adopted) becomes 255. Format 1 did not keep
-    how an adopted record had ended: take its adopter's present state, or 0 where the adopter is
-    gone, because format 1 deleted the identities of a closed batch in portions.
+    Codes 5 to 8 (remembered) become 65 to 68, and 9 (adopted) becomes 255. Format 1 did not store
+    how an adopted record had ended: take the present state of its adopter, or 0 if there is no
+    adopter, because format 1 deleted the identities of a closed batch in portions.
+
+    Raises:
+        ValueError: a state code is not one of format 1.
     """
     (unknown,) = connection.execute(
         "SELECT count(*) FROM results WHERE state NOT BETWEEN 0 AND 9"

@@ -1,8 +1,6 @@
-"""Which label stands for which schedule or flow.
+"""The labels of schedules and flows.
 
-Fixed at first use, so that a series keeps its name.
-
-It must not know which metrics use the labels.
+A label is fixed at its first use, so that a series keeps its labels. Only a rename changes it.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ NameKind = Literal["schedule", "flow"]
 
 
 class Fixed(NamedTuple):
-    """One id's label."""
+    """The label of one id."""
 
     account: str
     kind: str
@@ -24,7 +22,7 @@ class Fixed(NamedTuple):
 
 
 class Names:
-    """Every label that was fixed."""
+    """All fixed labels, in memory."""
 
     def __init__(self, fixed: Iterable[Fixed]) -> None:
         self._labels: dict[tuple[str, str, str], str] = {}
@@ -33,13 +31,14 @@ class Names:
             self.adopt(name)
 
     def known(self, account: str, kind: NameKind, id_: str) -> str | None:
-        """An id's label, None before its first use."""
+        """Return an id's label, None before its first use."""
         return self._labels.get((account, kind, id_))
 
     def choose(self, account: str, kind: NameKind, id_: str, name: str | None) -> Fixed:
-        """An id's label from now on, which may be what it was; nothing is changed yet.
+        """Return the label that an id should have from now on. Change nothing.
 
-        The name, if no other id has it; without one the label that stands, or else the id itself.
+        It is the name, if there is one and no other id has it. Else it is the label that the id has
+        or, before its first use, the id itself.
         """
         label = self.known(account, kind, id_) or id_
         if name and self._free(account, kind, id_, name):
@@ -47,7 +46,7 @@ class Names:
         return Fixed(account, kind, id_, label)
 
     def adopt(self, fixed: Fixed) -> None:
-        """Make a choice the truth; the label that the id had before is free again."""
+        """Set the label of an id. The label that the id had before is free again."""
         account, kind, id_, label = fixed
         before = self._labels.get((account, kind, id_))
         if before is not None and self._holders.get((account, kind, before)) == id_:
@@ -58,9 +57,9 @@ class Names:
     def unused(
         self, account: str, kind: NameKind, *, labels: Collection[str], ids: Collection[str]
     ) -> list[Fixed]:
-        """An account's labels that are none of these, of ids that are none of these.
+        """Return an account's labels that are not in `labels`, of ids that are not in `ids`.
 
-        Nothing is changed yet.
+        Change nothing: `drop` removes them.
         """
         return [
             Fixed(account, kind, id_, label)
@@ -69,7 +68,7 @@ class Names:
         ]
 
     def drop(self, unused: Iterable[Fixed]) -> None:
-        """Let go of ids and their labels."""
+        """Remove ids and their labels."""
         for account, kind, id_, label in unused:
             del self._labels[account, kind, id_]
             if self._holders.get((account, kind, label)) == id_:
@@ -82,7 +81,7 @@ class Names:
 
 
 def read(connection: sqlite3.Connection) -> list[Fixed]:
-    """Every label in the ledger."""
+    """Return every stored label."""
     return [Fixed(*row) for row in connection.execute("SELECT account, kind, id, label FROM names")]
 
 

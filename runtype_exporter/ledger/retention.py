@@ -1,8 +1,8 @@
-"""What the ledger no longer needs, and its deletion.
+"""The deletion of rows that the ledger no longer needs.
 
-Identities go some time after their batch closed. The tombstone of a batch (or an ended run) goes once
-nothing that the API lists can make it come back as new: it was created before the account's horizon
-or, without a creation time, a complete discovery no longer listed it.
+Identities are deleted some time after their batch closed. The tombstone of a batch, or an ended
+run, is deleted once the API cannot bring it back as new: it was created before the account's
+horizon or, without a creation time, a complete discovery no longer listed it.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 MAX_ROWS = 10_000
-"""Rows that one call deletes at most, unless it says otherwise."""
+"""The default of the rows that one call deletes at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetentionRule:
-    """What may go of `account`: closed or ended before `before`, and created before `horizon`.
+    """The rows of `account` that may be deleted.
 
-    Where the creation is unknown: not in `listed`.
+    They closed or ended before `before`, and were created before `horizon` or, where the creation
+    time is unknown, are not in `listed`. Times are in seconds since the Unix epoch.
     """
 
     account: str
@@ -30,16 +31,17 @@ class RetentionRule:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What one call deleted: identities, and tombstones and runs with their newest creation time."""
+    """The rows that one call deleted."""
 
     identities: int
     others: int
+    """The number of tombstones and runs."""
     newest: float
-    """In seconds; 0 where nothing with a creation time was deleted."""
+    """The newest creation time of those, in seconds since the Unix epoch; 0 where none has one."""
 
 
 def forget(connection: sqlite3.Connection, rule: RetentionRule, most: int) -> Forgotten:
-    """Delete what the rule lets go, `most` rows at most."""
+    """Delete what the rule allows, `most` rows at most. Return what was deleted."""
     results = _forget_identities(connection, rule, most)
     batches = _delete(
         connection,
@@ -95,11 +97,11 @@ def _delete(
         f"WHERE {condition} AND (created IS NULL OR created < :horizon)",
         {"account": rule.account, "before": rule.before, "horizon": rule.horizon},
     )
-    gone = [
+    deleted = [
         (id_, created) for id_, created in old if created is not None or id_ not in rule.listed
     ][:most]
     connection.executemany(
         f"DELETE FROM {table} WHERE id = ?",  # noqa: S608
-        [(id_,) for id_, _ in gone],
+        [(id_,) for id_, _ in deleted],
     )
-    return [created for _, created in gone]
+    return [created for _, created in deleted]

@@ -1,4 +1,4 @@
-"""Stored batches, runs, accounts and budgets as values and back. Statements and nothing else."""
+"""The SQL that reads and writes batches, runs, horizons and request budgets."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def all_batches(connection: sqlite3.Connection) -> dict[int, Batch]:
 
 
 def batches(connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, Batch]:
-    """Return those of these batches that are stored, by id."""
+    """Return the stored ones of these batches, by id."""
     rows = (
         row
         for portion, marks in chunks(ids)
@@ -92,7 +92,8 @@ def recently_closed(connection: sqlite3.Connection, account: str, per_label: int
     """Return the newest closed batches of each schedule label, oldest first."""
     rows = connection.execute(
         "SELECT num, id, account, created, closed, cost_due, body FROM ("
-        "SELECT *, row_number() OVER (PARTITION BY schedule ORDER BY closed DESC, num DESC) AS place "
+        "SELECT *, "
+        "row_number() OVER (PARTITION BY schedule ORDER BY closed DESC, num DESC) AS place "
         "FROM batches WHERE account = ? AND closed IS NOT NULL AND schedule IS NOT NULL"
         ") WHERE place <= ? ORDER BY closed, num",
         (account, per_label),
@@ -152,7 +153,7 @@ def all_runs(connection: sqlite3.Connection) -> list[Run]:
 
 
 def runs(connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, Run]:
-    """Return those of these runs that are stored, by id."""
+    """Return the stored ones of these runs, by id."""
     rows = (
         row
         for portion, marks in chunks(ids)
@@ -168,7 +169,7 @@ def unfinished_runs(connection: sqlite3.Connection, account: str) -> list[Run]:
 
 
 def runs_since(connection: sqlite3.Connection, at: float) -> list[Run]:
-    """Return the runs that were created at a moment or later, in that order."""
+    """Return the runs that were created at a moment or later, in the order of their creation."""
     rows = connection.execute(f"{_RUN} WHERE created >= ? ORDER BY created, id", (at,))
     return [_run(row) for row in rows]
 

@@ -1,8 +1,6 @@
-"""Schedules as last observed, one short JSON text each.
+"""The SQL that reads and writes schedules, one short JSON text each.
 
-Which due times are still to be judged, over restarts. Statements and nothing else.
-
-It must not know how a due time is found or judged.
+Due times that are not judged yet survive a restart here.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ from runtype_exporter.model import Schedule
 
 
 def read(connection: sqlite3.Connection) -> dict[str, Schedule]:
-    """Every schedule, by its id.
+    """Return every stored schedule, by id.
 
     Raises:
         ValueError, TypeError, LookupError, AttributeError: a text is not what `write` writes.
@@ -27,7 +25,7 @@ def read(connection: sqlite3.Connection) -> dict[str, Schedule]:
 def write(connection: sqlite3.Connection, schedules: Iterable[Schedule]) -> None:
     """Insert or update schedules.
 
-    One that is neither listed nor has anything left to judge is deleted.
+    A schedule that is neither listed nor has a due time to judge is deleted.
     """
     for schedule in schedules:
         if schedule.over:
@@ -39,7 +37,7 @@ def write(connection: sqlite3.Connection, schedules: Iterable[Schedule]) -> None
             )
 
 
-def merge(held: Mapping[str, Schedule], schedules: Iterable[Schedule]) -> dict[str, Schedule]:
-    """What the table holds after `write`, given what it held before."""
-    merged = {**held, **{schedule.id: schedule for schedule in schedules}}
+def merge(stored: Mapping[str, Schedule], schedules: Iterable[Schedule]) -> dict[str, Schedule]:
+    """Return the stored schedules after `write`, given those before it, by id."""
+    merged = {**stored, **{schedule.id: schedule for schedule in schedules}}
     return {id_: schedule for id_, schedule in merged.items() if not schedule.over}

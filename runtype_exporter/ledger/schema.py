@@ -1,7 +1,6 @@
 """The ledger's file: its tables, how it is opened, and when it is refused.
 
-It must not know what the rows mean. A refused file is never modified: `examination` looks at it
-before SQLite may write to it.
+A refused file is never modified: `examination` looks at it before SQLite may write to it.
 """
 
 from __future__ import annotations
@@ -101,15 +100,14 @@ CREATE TABLE budget (
 
 
 def connect(path: Path, *, now: float, try_reading: Check) -> sqlite3.Connection:
-    """Open the ledger's file, creating it where there is none, and lock it until the connection closes.
+    """Open the ledger's file, or create it, and lock it until the connection is closed.
 
-    `try_reading` is called on a connection that cannot write, to find out whether everything in the
-    file can be read back. Once it is open, nothing else in this process may open the file by
-    itself: POSIX drops a process's locks on a file as soon as the process closes any descriptor of
-    it.
+    `try_reading` is called with a connection that cannot write. It raises where something in the
+    file cannot be read back. While the ledger is open, nothing else in this process may open the
+    file: POSIX drops a process's locks on a file when the process closes any descriptor of it.
 
     Raises:
-        LedgerRefused: one of its kinds; the file is as it was.
+        LedgerRefused: one of its subclasses. The file was not changed.
     """
     try:
         examination.examine(
@@ -121,9 +119,9 @@ def connect(path: Path, *, now: float, try_reading: Check) -> sqlite3.Connection
 
 
 def size(path: Path) -> int:
-    """The ledger's bytes on disk, its write-ahead log included.
+    """Return the size of the ledger on disk in bytes, its write-ahead log included.
 
-    0 where a failing disk does not tell.
+    Return 0 where the file system cannot be asked.
     """
     try:
         return file_size(path) + file_size(companion(path, "-wal"))
@@ -149,7 +147,7 @@ def _lock(path: Path, now: float, try_reading: Check) -> sqlite3.Connection:
                 lambda: examination.check_rows(path, connection, try_reading),
             )
         connection.execute("PRAGMA journal_mode = WAL")
-        # SQLite makes the log at the first read. It has to be there, so that its loss can be seen.
+        # SQLite creates the log at the first read. It must exist, so that its loss can be noticed.
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
     except BaseException:
         connection.close()

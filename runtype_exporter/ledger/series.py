@@ -1,4 +1,4 @@
-"""The stored counters and histograms, and the bounds of the histograms. Statements and nothing else."""
+"""The SQL that reads and writes counters, histograms and the bounds of histograms."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from runtype_exporter.model import HistogramValue, LabelValues, Sample, Series
 
 @dataclass(frozen=True, slots=True)
 class StoredSeries:
-    """Every series that the catalogue knows, and the number of others by metric.
+    """The stored series that the catalogue knows, and the number of others by metric.
 
-    `changed` is when each series last changed. The series of `retired` metrics stay on disk.
+    `changed` is when each series last changed, in seconds since the Unix epoch. The series of
+    `retired` metrics stay on disk.
     """
 
     samples: Samples
@@ -26,11 +27,11 @@ class StoredSeries:
 
 
 def read(connection: sqlite3.Connection) -> StoredSeries:
-    """Return the series.
+    """Return the stored series.
 
     Raises:
-        NewerContent: no version up to this one has such a metric, or not with this type and so many
-            labels.
+        NewerContent: neither this version nor an earlier one has a metric of this name, type and
+            number of labels.
         ValueError, TypeError, LookupError: a row is not what was written.
     """
     bounds = boundaries(connection)
@@ -53,7 +54,7 @@ def read(connection: sqlite3.Connection) -> StoredSeries:
 
 
 def write(connection: sqlite3.Connection, planned: Samples, now: float) -> None:
-    """Insert or update series, as changed now."""
+    """Insert or update series, as changed at `now` (seconds since the Unix epoch)."""
     rows = []
     for (metric, labels), sample in planned.items():
         state, counts = sample.value, None
@@ -77,7 +78,7 @@ def delete(connection: sqlite3.Connection, ended: Iterable[Series]) -> None:
 
 
 def boundaries(connection: sqlite3.Connection) -> dict[str, tuple[float, ...]]:
-    """Return the bounds with which each histogram is stored, by metric."""
+    """Return the stored bounds of each histogram, by metric."""
     return {
         metric: tuple(json.loads(bounds))
         for metric, bounds in connection.execute("SELECT metric, bounds FROM families")

@@ -1,8 +1,6 @@
-"""Which series and names of an account end because their schedules are gone.
+"""The series and labels of an account that end because their schedules no longer exist.
 
-Pure; it must not know how they are deleted.
-
-A schedule that comes back begins anew at 0.
+Pure: the caller deletes them. The series of a schedule that comes back start again at 0.
 """
 
 from __future__ import annotations
@@ -17,17 +15,17 @@ from runtype_exporter.model import OVERFLOW, Batch, Series
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """What ends: series, and the names that no other series and no open batch uses."""
+    """The series that end, and the labels that no other series and no open batch uses."""
 
     series: frozenset[Series]
     names: Sequence[Fixed]
 
     def __bool__(self) -> bool:
-        """Whether anything ends."""
+        """Return whether anything ends."""
         return bool(self.series or self.names)
 
 
-def gone(  # noqa: PLR0913  # what is looked at, and by keyword what decides
+def gone(  # noqa: PLR0913  # what may end, and by keyword what decides
     totals: Totals,
     names: Names,
     account: str,
@@ -36,10 +34,11 @@ def gone(  # noqa: PLR0913  # what is looked at, and by keyword what decides
     schedules: Collection[str],
     before: float,
 ) -> Gone:
-    """What of an account ends, given its open batches and the labels of its listed schedules.
+    """Return what of an account ends.
 
-    Those series go whose schedule label is none of `schedules` and no open batch's, and that last
-    changed before a moment. Ad-hoc batches' and pooled ones stay.
+    `batches` are its open batches, `schedules` the labels of its listed schedules. A series ends if
+    its schedule label is neither in `schedules` nor an open batch's, and if it last changed before
+    `before` (seconds since the Unix epoch). Series of ad-hoc batches and pooled series stay.
     """
     alive = {"", OVERFLOW, *schedules}
     alive |= {

@@ -1,7 +1,7 @@
 """The state codes of stored results: numbers that stand in users' files.
 
-A code never changes its meaning and is never used again. The numbers are spaced, so that a new outcome
-gets a free number in each range.
+A code never changes its meaning and is never used again. The numbers are spaced, so that a new
+outcome gets a free number in each range.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The ledger: what must survive a restart, so that each result is counted exactly once.
+"""The ledger: all that must survive a restart, so that each result is counted exactly once.
 
-Every method that changes something is one transaction: it is on disk when the method returns, and
-memory follows only then.
+Every method that changes something is one transaction. The change is on disk when the method
+returns, and memory changes only after that.
 """
 
 from __future__ import annotations
@@ -47,7 +47,10 @@ _log = structlog.get_logger()
 
 
 BatchChange = Callable[[Batch], Batch | tuple[Batch, Delta]]
-"""A change of one batch, and what it adds to the totals. It must not read or write the ledger."""
+"""A function that changes one batch. It may also return what is added to the totals.
+
+It must not read or write the ledger.
+"""
 
 
 class Ledger(AccountRecords):
@@ -59,7 +62,7 @@ class Ledger(AccountRecords):
     """
 
     def __init__(self, database: Database, clock: Clock, contents: load.Contents) -> None:
-        """Keep what `open` has read."""
+        """Use what `open` has read."""
         super().__init__(database, clock, contents.horizons, contents.names)
         self.path = database.path
         self.created = contents.created
@@ -81,13 +84,14 @@ class Ledger(AccountRecords):
     ) -> Ledger:
         """Open the ledger, or create it, and keep other processes out until it is closed.
 
-        `boundaries` are the bounds of histograms by metric, in seconds; others have the catalogue's.
-        `objectives` judge what is counted, in the same transaction. `on_commit` is called with the
-        seconds that each transaction took, `on_failure` after each operation that failed.
+        `boundaries` are the bounds of histograms by metric, in seconds. Other histograms have the
+        bounds of the catalogue. `objectives` judge what is counted, in the same transaction.
+        `on_commit` is called with the seconds that each transaction took, `on_failure` after each
+        operation that failed.
 
         Raises:
             LedgerRefused: LedgerLocked, LedgerForeign, LedgerNewer, LedgerDamaged or
-                LedgerUnusable; the file is as it was.
+                LedgerUnusable. The file was not changed.
             LedgerFailed: the file is whole, but the disk failed.
         """
         connection = schema.connect(path, now=clock.now(), try_reading=load.check)
@@ -114,13 +118,13 @@ class Ledger(AccountRecords):
         self._database.close()
 
     def size(self) -> int:
-        """Return the bytes on disk, with those of the write-ahead log."""
+        """Return the size on disk in bytes, with that of the write-ahead log."""
         return schema.size(self.path)
 
     def check_files(self) -> bool:
-        """Check, in some microseconds, that the file and its log are still those that were opened.
+        """Check that the file and its log are still those that were opened.
 
-        Return whether nothing has failed since the last commit.
+        Return whether nothing has failed since the last commit. This takes some microseconds.
 
         Raises:
             LedgerReplaced: they are not. Nothing is written until they are back.
@@ -136,7 +140,7 @@ class Ledger(AccountRecords):
         return [batch for _, batch in self._open.values() if batch.ref.account == account]
 
     def batches(self, ids: Iterable[str]) -> dict[str, Batch]:
-        """Return those of these batches that are stored, open or closed, of any account."""
+        """Return the stored ones of these batches, by id, open or closed, of any account."""
         wanted = set(ids)
         found = {id_: self._open[id_][1] for id_ in wanted & self._open.keys()}
         if closed := wanted - found.keys():
@@ -173,7 +177,7 @@ class Ledger(AccountRecords):
         """Store batches as they are.
 
         Raises:
-            ValueError: another account owns one of them; none is kept.
+            ValueError: another account owns one of them; none is stored.
         """
         self.commit(Delta(), batches=batches)
 
@@ -203,8 +207,8 @@ class Ledger(AccountRecords):
         required(batch)
         now = self._clock.now()
         with self._database.reading() as connection:
-            held = self._open.get(batch.ref.id)
-            number = rows.batch_number(connection, batch.ref.id) if held is None else held[0]
+            stored = self._open.get(batch.ref.id)
+            number = rows.batch_number(connection, batch.ref.id) if stored is None else stored[0]
             page = identities.look_up(connection, number, results)
         delta, changes = count_page(batch, results, page, now, count=count)
         after = advance(delta.tally)
@@ -231,8 +235,8 @@ class Ledger(AccountRecords):
         `delta.tally` is not used.
 
         Raises:
-            ValueError: another account owns one of them, a series is none of the ledger's, or a
-                counter would go down.
+            ValueError: another account owns one of them, a series does not belong to the ledger,
+                or a counter would go down.
         """
         now = self._clock.now()
         planned = self._totals.plan(delta, now)
@@ -260,50 +264,52 @@ class Ledger(AccountRecords):
         retention: float,
         most: int = MAX_ROWS,
     ) -> int:
-        """Delete what is no longer needed, after a discovery that read everything.
+        """Delete what is no longer needed, after a complete discovery.
 
-        Identities go `retention` seconds after their batch closed. A closed batch or ended run goes
-        after as long, if it was created before the horizon or, where its creation is unknown, its
-        id is not in `listed`. One call deletes `most` rows at most, so that nothing else waits
-        long: until it returns 0 there may be more. Return how many rows were deleted.
+        Identities are deleted `retention` seconds after their batch closed. A closed batch or ended
+        run is deleted after as many seconds, if it was created before the horizon or, where its
+        creation time is unknown, its id is not in `listed`.
+
+        One call deletes `most` rows at most, so that nothing else waits long. Return the number of
+        deleted rows; until it is 0 there may be more.
         """
         horizon = self._horizons.get(account)
         before = -inf if horizon is None else horizon.at
         rule = RetentionRule(account, self._clock.now() - retention, before, listed)
         with self._database.transaction() as connection:
-            gone = forget(connection, rule, most)
+            deleted = forget(connection, rule, most)
             known = None if horizon is None else horizon.forgotten
-            if horizon is not None and known is not None and gone.newest > known:
-                horizon = replace(horizon, forgotten=gone.newest)
+            if horizon is not None and known is not None and deleted.newest > known:
+                horizon = replace(horizon, forgotten=deleted.newest)
                 rows.write_horizon(connection, account, horizon)
         if horizon is not None:
             self._horizons[account] = horizon
-        self._results -= gone.identities
-        return gone.identities + gone.others
+        self._results -= deleted.identities
+        return deleted.identities + deleted.others
 
     def end_series(self, account: str, schedules: Collection[str], *, before: float) -> int:
-        """End an account's series of schedules that are gone (see `series_expiry`), all or nothing.
+        """End an account's series of schedules that no longer exist, all or nothing.
 
-        Return how many ended.
+        `series_expiry.gone` decides which. Return the number of ended series.
         """
         batches = self.open_batches(account)
-        gone = series_expiry.gone(
+        ended = series_expiry.gone(
             self._totals, self._names, account, batches=batches, schedules=schedules, before=before
         )
-        if gone:
+        if ended:
             with self._database.transaction() as connection:
-                series.delete(connection, gone.series)
-                names.delete(connection, gone.names)
-            self._totals.end(gone.series)
-            self._names.drop(gone.names)
-        return len(gone.series)
+                series.delete(connection, ended.series)
+                names.delete(connection, ended.names)
+            self._totals.end(ended.series)
+            self._names.drop(ended.names)
+        return len(ended.series)
 
     def has_series(self, wanted: Series) -> bool:
         """Return whether a durable series exists."""
         return wanted in self._totals
 
     def lines(self) -> int:
-        """Return the lines of all durable series in OpenMetrics, the longer of the two formats."""
+        """Return the number of lines of all durable series in OpenMetrics, the longer format."""
         return self._totals.lines
 
     def snapshot(self) -> Snapshot:

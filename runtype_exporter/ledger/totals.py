@@ -1,8 +1,6 @@
-"""The durable counters and histograms as they stand, in memory.
+"""The durable counters and histograms, in memory.
 
-Plan a change, and adopt it once it is on disk.
-
-It must not know where the changes come from, nor how they are stored.
+A change is planned first, and applied once it is on disk.
 """
 
 from __future__ import annotations
@@ -53,21 +51,21 @@ class Totals:
 
     @property
     def lines(self) -> int:
-        """How many lines all series take in OpenMetrics, the longer of the two formats."""
+        """The lines of all series in OpenMetrics, the longer of the two formats."""
         return self._lines
 
     def __contains__(self, series: object) -> bool:
-        """Whether the series exists."""
+        """Return whether the series exists."""
         return series in self._samples
 
     def plan(self, delta: Delta, now: float) -> Samples:
-        """The samples that a delta, and the objectives' events in it, make new or different.
+        """Return the samples that a delta, and the objectives' events in it, add or replace.
 
-        Nothing is changed yet.
+        Change nothing: `apply` does.
 
         Raises:
-            ValueError: an increment is negative, or a series is none that the catalogue gives to
-                the ledger.
+            ValueError: an increment is negative, or the catalogue does not give a series to the
+                ledger.
         """
         planned: Samples = {}
         for series, step in (*delta.increments.items(), *self.objectives.events(delta).items()):
@@ -91,9 +89,9 @@ class Totals:
         return planned
 
     def restart(self, boundaries: Mapping[str, tuple[float, ...]], now: float) -> Samples:
-        """Every series of the histograms whose bounds differ from these, at zero.
+        """Return every series of the histograms whose bounds differ from these, at zero.
 
-        Nothing is changed yet.
+        Change nothing: `apply` does.
         """
         changed = {
             metric
@@ -115,7 +113,7 @@ class Totals:
         now: float,
         boundaries: Mapping[str, tuple[float, ...]] | None = None,
     ) -> None:
-        """Make a plan the truth, and these boundaries those of every histogram from now on."""
+        """Replace the planned samples, and use these boundaries of histograms from now on."""
         self._boundaries.update(boundaries or {})
         for series, sample in planned.items():
             before = self._samples.get(series)
@@ -125,9 +123,9 @@ class Totals:
         self._changed_at.update(dict.fromkeys(planned, now))
 
     def stale(self, account: str, schedules: Collection[str], before: float) -> list[Series]:
-        """An account's series of other schedules than these that last changed before a moment.
+        """Return an account's series of other schedules than these, unchanged since `before`.
 
-        Nothing is changed yet.
+        `schedules` are labels, `before` is in seconds since the Unix epoch.
         """
         return [
             series
@@ -139,7 +137,7 @@ class Totals:
         ]
 
     def used(self, account: str, name: str, *, but: Collection[Series]) -> set[str]:
-        """The values that a label has in an account's series, those left out that are in `but`."""
+        """Return the values of a label in an account's series, without the series in `but`."""
         return {
             value
             for series in self._samples.keys() - but
@@ -147,14 +145,14 @@ class Totals:
         }
 
     def end(self, ended: Collection[Series]) -> None:
-        """Let go of series; the next snapshot says so."""
+        """Remove series. The next snapshot shows that they ended."""
         for series in ended:
             self._lines -= _lines(self._samples.pop(series))
             del self._changed_at[series]
         self._changed.update(ended)
 
     def snapshot(self) -> Snapshot:
-        """The series that changed since the snapshot before; the first time all."""
+        """Return the series that changed since the last snapshot; the first time all."""
         self._version += 1
         families: dict[str, dict[LabelValues, Sample | None]] = {}
         for series in self._changed:
@@ -168,13 +166,16 @@ class Totals:
 
 
 def label(series: Series, name: str) -> str | None:
-    """The value of one of a series' labels, None where its metric has no such label."""
+    """Return the value of one of a series' labels, None if its metric has no such label."""
     names = catalogue.BY_NAME[series[0]].labels
     return series[1][names.index(name)] if name in names else None
 
 
 def _lines(sample: Sample) -> int:
-    """A counter and when it began; a histogram's buckets, count, sum and when it began."""
+    """Return the lines of a sample in OpenMetrics.
+
+    A counter has its value and `_created`; a histogram its buckets, count, sum and `_created`.
+    """
     return len(sample.value.counts) + 3 if isinstance(sample.value, HistogramValue) else 2
 
 
@@ -192,13 +193,15 @@ def _check(series: Series, kind: catalogue.MetricType) -> None:
 
 def _number(sample: Sample) -> float:
     if isinstance(sample.value, HistogramValue):
-        raise ValueError("a histogram cannot be incremented")  # noqa: TRY004  # as for any series that is no counter
+        # As for any series that is no counter.
+        raise ValueError("a histogram cannot be incremented")  # noqa: TRY004
     return sample.value
 
 
 def _histogram(sample: Sample) -> HistogramValue:
     if not isinstance(sample.value, HistogramValue):
-        raise ValueError("a counter cannot observe")  # noqa: TRY004  # as for any series that is no histogram
+        # As for any series that is no histogram.
+        raise ValueError("a counter cannot observe")  # noqa: TRY004
     return sample.value
 
 

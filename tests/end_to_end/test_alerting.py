@@ -2,8 +2,8 @@
 
 Simulator, exporter, a real Prometheus with the committed rules, a real Alertmanager.
 
-Windows are the real ones. What a test cannot wait for is accelerated: rules are evaluated each second
-and alerts held a sixtieth as long.
+The windows are the real ones. What a test cannot wait for is faster: rules are evaluated each
+second, and alerts wait a sixtieth of their time.
 """
 
 from __future__ import annotations

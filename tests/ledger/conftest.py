@@ -1,4 +1,4 @@
-"""A clock that stands until it is moved, ledgers that are closed when the test ends, and builders of the values that go in."""
+"""A clock that is set by hand, ledgers that are closed after the test, and builders of values."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def open_ledger(path: Path, clock: StandingClock) -> Iterator[Callable[..., Ledger]]:
-    """Opens a ledger at `path`; what is still open when the test ends is closed."""
+    """Opens a ledger at `path`, and closes it when the test ends."""
     opened: list[Ledger] = []
 
     def open_(at: Path = path, **options: Any) -> Ledger:
@@ -54,11 +54,13 @@ def ledger(open_ledger: Callable[..., Ledger]) -> Ledger:
 
 @pytest.fixture
 def a_batch() -> Callable[..., Batch]:
-    """Builds a batch that can be counted: labels frozen, a first walk under way."""
+    """Builds a batch that can be counted: its labels are frozen, and a sweep runs."""
 
-    def build(id_: str = "b1", account: str = "production", walk: int = 1, **fields: Any) -> Batch:
+    def build(
+        id_: str = "b1", account: str = "production", number: int = 1, **fields: Any
+    ) -> Batch:
         sweep = Sweep(
-            number=walk,
+            number=number,
             full=True,
             is_retry=False,
             offset=0,
@@ -73,7 +75,7 @@ def a_batch() -> Callable[..., Batch]:
             "first_seen": 900.0,
             "labels": Labels("nightly", "enrich"),
             "sweep": sweep,
-            "sweeps": walk,
+            "sweeps": number,
         }
         return Batch(ref=BatchRef(account, id_), **{**values, **fields})
 
@@ -118,7 +120,7 @@ def a_result() -> Callable[..., Result]:
 def totals() -> Callable[[Ledger], dict[Series, Any]]:
     """Reads every series of a ledger just opened.
 
-    Counters as numbers, histograms as the number of their observations.
+    A counter is its value, a histogram the number of its observations.
     """
 
     def read(ledger: Ledger) -> dict[Series, Any]:
@@ -133,10 +135,7 @@ def totals() -> Callable[[Ledger], dict[Series, Any]]:
 
 
 class Remembered:
-    """The ledger's table in memory.
-
-    Pages are counted one after another, each on what those before it left.
-    """
+    """The ledger's tables of results and adoptions, in memory: each page changes them."""
 
     def __init__(self) -> None:
         self.rows = {}
@@ -170,7 +169,7 @@ class Remembered:
         return delta
 
     def finished(self, batch, *results, **options) -> dict[str, float]:
-        """What a page adds to the finished records, by outcome; zeros left out."""
+        """Return what a page adds to the finished records, by outcome, without zeros."""
         increments = self.count(batch, *results, **options).increments
         return {
             labels[-1]: step
@@ -205,7 +204,7 @@ def reopened(open_ledger: Callable[..., Ledger]) -> Callable[..., Ledger]:
 
 @pytest.fixture
 def break_down() -> Callable[[Ledger, str], None]:
-    """Lets every insert into a table fail, as a full disk would, until the trigger `broken` is dropped."""
+    """Makes inserts into a table fail, as on a full disk, until trigger `broken` is dropped."""
 
     def break_(ledger: Ledger, table: str) -> None:
         ledger._database._connection.execute(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtype_exporter.ledger.codec import decode, encode
+from runtype_exporter.ledger.codec import NewerContent, decode, encode
 from runtype_exporter.model import (
     Batch,
     BatchOutcome,
@@ -27,7 +27,7 @@ probe_maps = st.dictionaries(
     st.sampled_from(get_args(Source)),
     st.builds(Probe, words, st.none() | counts, st.none() | counts, st.none() | counts),
 )
-seens = st.builds(
+tallies = st.builds(
     SweepTally, counts, counts, st.dictionaries(words, counts, max_size=4), maybe_time, maybe_time
 )
 sweeps = st.builds(
@@ -36,7 +36,7 @@ sweeps = st.builds(
     full=st.booleans(),
     is_retry=st.booleans(),
     offset=counts,
-    tally=seens,
+    tally=tallies,
     total=counts,
     pages=counts,
     probes_at_start=probe_maps,
@@ -61,8 +61,8 @@ batches = st.builds(
     probes_at_last_sweep=st.none() | probe_maps,
     sweeps=counts,
     sweep=st.none() | sweeps,
-    prefix=st.none() | st.builds(FinalPrefix, counts, counts, words, seens),
-    snapshot=st.none() | st.builds(SweepSnapshot, times, counts, seens),
+    prefix=st.none() | st.builds(FinalPrefix, counts, counts, words, tallies),
+    snapshot=st.none() | st.builds(SweepSnapshot, times, counts, tallies),
     drift=counts,
     ended=maybe_time,
     closed=maybe_time,
@@ -80,12 +80,12 @@ def test_every_field_of_a_batch_has_a_strategy_here():
 
 
 @given(batches)
-def test_a_batch_comes_back_as_it_went(batch: Batch):
+def test_decoding_returns_the_encoded_batch(batch: Batch):
     columns = {"created": batch.created, "closed": batch.closed, "cost_due": batch.cost_due}
     assert decode(batch.ref, encode(batch), **columns) == batch
 
 
-def test_what_stands_at_its_default_takes_no_room():
+def test_default_values_are_not_written():
     assert encode(Batch(ref=BatchRef("production", "b1"), first_seen=5.0)) == '{"seen":5.0}'
 
 
@@ -115,6 +115,6 @@ def test_the_text_is_plain_json():
         '{"seen":1,"sweep":{}}',
     ],
 )
-def test_text_that_is_not_wholly_understood_is_an_error(text: str):
-    with pytest.raises((ValueError, TypeError, LookupError, AttributeError)):
-        decode(BatchRef("production", "b1"), None, None, text)
+def test_text_with_unknown_or_missing_content_is_an_error(text: str):
+    with pytest.raises((NewerContent, ValueError, TypeError, LookupError, AttributeError)):
+        decode(BatchRef("production", "b1"), text, created=None, closed=None, cost_due=False)

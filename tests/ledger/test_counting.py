@@ -29,9 +29,7 @@ def test_a_page_adds_its_results_by_outcome(table, a_batch, a_result):
     }
 
 
-def test_a_page_adds_latencies_with_ids_for_exemplars_and_the_lag_of_their_detection(
-    table, a_batch, a_result
-):
+def test_a_page_adds_latencies_with_exemplar_ids_and_detection_lags(table, a_batch, a_result):
     delta = table.count(
         a_batch(), a_result("k1", "r1"), a_result("k2", "r2", outcome="failure", finished=999.0)
     )
@@ -98,7 +96,7 @@ def test_a_result_without_trustworthy_times_is_counted_but_not_as_a_latency(
     assert [observation.value for observation in found] == lags
 
 
-def test_a_result_that_ended_in_our_future_was_detected_at_once(table, a_batch, a_result):
+def test_a_result_that_ends_in_the_future_has_a_detection_lag_of_0(table, a_batch, a_result):
     delta = table.count(a_batch(), a_result(finished=NOW + 60))
     assert delta.observations["runtype_record_detection_lag_seconds", ("production",)] == [
         Observation(0.0, NOW)
@@ -106,7 +104,7 @@ def test_a_result_that_ended_in_our_future_was_detected_at_once(table, a_batch, 
 
 
 @pytest.mark.parametrize("missing", ["labels", "sweep"])
-def test_a_batch_without_labels_or_a_walk_cannot_be_counted(missing, table, a_batch, a_result):
+def test_a_batch_without_labels_or_a_sweep_cannot_be_counted(missing, table, a_batch, a_result):
     with pytest.raises(ValueError, match="has labels and is being walked"):
         table.count(replace(a_batch(), **{missing: None}), a_result())
 
@@ -116,7 +114,8 @@ def test_a_batch_without_labels_or_a_walk_cannot_be_counted(missing, table, a_ba
 
 def test_a_result_is_counted_once_however_often_it_is_shown(table, a_batch, a_result):
     shown = [
-        table.finished(a_batch(walk=walk), a_result("k1"), a_result("k1")) for walk in (1, 1, 2)
+        table.finished(a_batch(number=number), a_result("k1"), a_result("k1"))
+        for number in (1, 1, 2)
     ]
     assert shown == [{"success": 1}, {}, {}]
 
@@ -129,7 +128,7 @@ def test_an_unfinished_result_is_counted_when_it_is_final(table, a_batch, a_resu
     assert shown == [{}, {}, {"failure": 1}]
 
 
-def test_a_result_that_runs_again_to_the_same_end_is_not_counted_again(table, a_batch, a_result):
+def test_a_result_with_the_same_outcome_again_is_not_counted_again(table, a_batch, a_result):
     shown = [
         table.finished(a_batch(), a_result("k1", outcome=outcome))
         for outcome in ("success", None, "success")
@@ -150,7 +149,7 @@ def test_a_changed_outcome_counts_again_and_as_a_change(table, a_batch, a_result
     assert table.changes(a_batch(), a_result("k1")) == {("failure", "success"): 1}
 
 
-def test_one_result_twice_in_a_page_is_taken_in_order(table, a_batch, a_result):
+def test_one_result_twice_in_a_page_is_counted_in_order(table, a_batch, a_result):
     delta = table.count(
         a_batch(), a_result("k1", outcome="failure"), a_result("k1"), a_result("k1", outcome=None)
     )
@@ -170,7 +169,7 @@ def test_a_retry_is_another_result_of_the_same_record(table, a_batch, a_result):
     assert shown == [{"failure": 1}, {"success": 1}]
 
 
-def test_the_known_words_are_told_apart(table, a_batch, a_result):
+def test_known_status_words_have_different_numbers(table, a_batch, a_result):
     words = [
         "completed",
         "success",
@@ -195,15 +194,13 @@ def test_a_word_that_changed_its_meaning_recounts_nothing(table, a_batch, a_resu
     }
 
 
-def test_a_synonym_is_no_change_and_the_newest_word_is_the_one_remembered(table, a_batch, a_result):
+def test_a_synonym_is_no_change_and_the_newest_word_is_stored(table, a_batch, a_result):
     table.count(a_batch(), a_result("k1", status="completed"))
     assert table.finished(a_batch(), a_result("k1", status="success")) == {}
     assert table.finished(a_batch(), a_result("k1", outcome="failure", status="success")) == {}
 
 
-def test_a_word_that_came_to_mean_an_end_counts_the_results_that_wait_with_it(
-    table, a_batch, a_result
-):
+def test_a_word_that_becomes_final_counts_the_unfinished_results_with_it(table, a_batch, a_result):
     table.count(a_batch(), a_result("k1", outcome=None, status="needs_review"))
     assert table.finished(a_batch(), a_result("k1", outcome="failure", status="needs_review")) == {
         "failure": 1
@@ -213,7 +210,7 @@ def test_a_word_that_came_to_mean_an_end_counts_the_results_that_wait_with_it(
 # --- the guard: what was final before the first start ---
 
 
-def test_what_ended_before_the_guard_is_remembered_and_never_counted(table, a_batch, a_result):
+def test_a_result_from_before_the_guard_is_remembered_and_never_counted(table, a_batch, a_result):
     batch = a_batch(count_from=980.0)
     shown = [
         table.finished(batch, a_result("k1", finished=979.9), a_result("k2", finished=980.0))
@@ -222,9 +219,7 @@ def test_what_ended_before_the_guard_is_remembered_and_never_counted(table, a_ba
     assert shown == [{"success": 1}, {}]
 
 
-def test_a_remembered_result_with_another_end_after_the_guard_is_counted_for_the_first_time(
-    table, a_batch, a_result
-):
+def test_a_remembered_result_that_changes_after_the_guard_is_counted(table, a_batch, a_result):
     batch = a_batch(count_from=980.0)
     table.count(batch, a_result("k1", finished=970.0))
     assert table.finished(batch, a_result("k1", outcome="failure", finished=975.0)) == {}
@@ -233,15 +228,13 @@ def test_a_remembered_result_with_another_end_after_the_guard_is_counted_for_the
     assert not any(name == "runtype_record_outcome_changes_total" for name, _ in delta.increments)
 
 
-def test_a_remembered_result_with_another_word_for_the_same_end_stays_remembered(
-    table, a_batch, a_result
-):
+def test_a_remembered_result_with_a_synonym_stays_remembered(table, a_batch, a_result):
     batch = a_batch(count_from=980.0)
     table.count(batch, a_result("k1", finished=970.0))
     assert table.finished(batch, a_result("k1", finished=990.0, status="success")) == {}
 
 
-def test_the_guard_says_nothing_about_changes_of_counted_results(table, a_batch, a_result):
+def test_the_guard_does_not_apply_to_changes_of_counted_results(table, a_batch, a_result):
     batch = a_batch(count_from=980.0)
     table.count(batch, a_result("k1", finished=990.0))
     assert table.finished(batch, a_result("k1", outcome="failure", finished=970.0)) == {
@@ -253,7 +246,7 @@ def test_the_guard_says_nothing_about_changes_of_counted_results(table, a_batch,
     ("swept", "waited", "expected"),
     [(None, False, {}), (None, True, {"success": 1}), (PROBES, False, {"success": 1})],
 )
-def test_without_an_end_time_a_result_is_old_unless_it_was_seen_to_wait(
+def test_a_result_without_end_time_is_counted_if_it_was_unfinished_or_is_new(
     swept, waited, expected, table, a_batch, a_result
 ):
     batch = a_batch(count_from=980.0, probes_at_last_sweep=swept)
@@ -262,10 +255,10 @@ def test_without_an_end_time_a_result_is_old_unless_it_was_seen_to_wait(
     assert table.finished(batch, a_result("k1", finished=None, fault="missing")) == expected
 
 
-# --- pages that show only some of the rows ---
+# --- filtered pages: they show only some of the rows ---
 
 
-def test_a_filtered_page_counts_nothing_and_a_whole_one_counts_it_later(table, a_batch, a_result):
+def test_a_filtered_page_counts_nothing_and_a_complete_one_does_later(table, a_batch, a_result):
     delta = table.count(a_batch(), a_result("k1", outcome="failure"), count=False)
     assert (delta.increments, delta.observations) == ({}, {})
     assert delta.tally.distinct == 1
@@ -278,11 +271,11 @@ def test_a_filtered_page_forgets_nothing_that_was_counted(table, a_batch, a_resu
     assert table.finished(a_batch(), a_result("k1")) == {}
 
 
-# --- what the walk has seen ---
+# --- the tally of a sweep ---
 
 
-def test_what_a_page_shows_is_summed(table, a_batch, a_result):
-    seen = table.count(
+def test_the_tally_sums_up_a_page(table, a_batch, a_result):
+    tally = table.count(
         a_batch(),
         a_result("k1", finished=960.0),
         a_result("k2", finished=955.0),
@@ -292,25 +285,25 @@ def test_what_a_page_shows_is_summed(table, a_batch, a_result):
         a_result("k6", outcome=None, created=935.0),
         a_result("k7", outcome=None, created=None, status="queued"),
     ).tally
-    assert seen == SweepTally(
+    assert tally == SweepTally(
         7, 4, {"completed": 2, "failed": 1, "running": 3, "queued": 1}, 960.0, 930.0
     )
 
 
-def test_rows_that_the_walk_met_before_are_not_summed_again(table, a_batch, a_result):
+def test_rows_that_the_sweep_read_before_are_not_tallied_again(table, a_batch, a_result):
     table.count(a_batch(), a_result("k1"), a_result("k2", outcome=None))
-    seen = table.count(
+    tally = table.count(
         a_batch(), a_result("k2"), a_result("k3", finished=900.0), a_result("k3")
     ).tally
-    assert seen == SweepTally(1, 0, {"completed": 1}, 980.0, None)
+    assert tally == SweepTally(1, 0, {"completed": 1}, 980.0, None)
 
 
-def test_each_walk_meets_every_row_anew(table, a_batch, a_result):
+def test_each_sweep_tallies_every_row(table, a_batch, a_result):
     table.count(a_batch(), a_result("k1"))
-    assert table.count(a_batch(walk=2), a_result("k1")).tally.distinct == 1
+    assert table.count(a_batch(number=2), a_result("k1")).tally.distinct == 1
 
 
-def test_a_counted_result_that_runs_again_is_unfinished_now(table, a_batch, a_result):
+def test_a_counted_result_that_runs_again_is_tallied_as_unfinished(table, a_batch, a_result):
     table.count(a_batch(), a_result("k1"))
-    seen = table.count(a_batch(walk=2), a_result("k1", outcome=None, created=950.0)).tally
-    assert (seen.distinct, seen.unfinished, seen.oldest_unfinished) == (1, 1, 950.0)
+    tally = table.count(a_batch(number=2), a_result("k1", outcome=None, created=950.0)).tally
+    assert (tally.distinct, tally.unfinished, tally.oldest_unfinished) == (1, 1, 950.0)

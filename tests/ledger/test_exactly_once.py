@@ -1,4 +1,4 @@
-"""Any interleaving of pages, moves, duplicates, retries, restarts and crashes gives the totals of a simple model."""
+"""Pages, retries, restarts and crashes in any order give the totals of a simple model."""
 
 import shutil
 import tempfile
@@ -21,7 +21,7 @@ from runtype_exporter.objectives import Objective, Objectives
 GUARD = 100.0
 RETENTION = 50.0
 THRESHOLD = 10.0
-"""Of a record created 10 s before the guard: one that ended at the guard was just fast enough."""
+"""In seconds. Records begin 10 s before the guard: one that ends at it is just fast enough."""
 OBJECTIVES = Objectives(
     [
         Objective(name="succeed", type="success"),
@@ -56,7 +56,7 @@ pages = st.lists(rows, max_size=8)
 
 @dataclass
 class Model:
-    """What must have been counted, by the rules alone."""
+    """The counts that the rules require."""
 
     finished: Counter = field(default_factory=Counter)
     changes: Counter = field(default_factory=Counter)
@@ -64,12 +64,14 @@ class Model:
     events: Counter = field(default_factory=Counter)
     # (batch, identity) -> [outcome or None, counted, its word].
     known: dict = field(default_factory=dict)
-    adopters: dict = field(default_factory=dict)  # (batch, record) -> the result id that adopted it
-    walks: dict = field(default_factory=dict)  # batch -> identities met by the walk
+    # (batch, record) -> the result id that adopted it.
+    adopters: dict = field(default_factory=dict)
+    # batch -> the identities that its sweep has read.
+    swept: dict = field(default_factory=dict)
     words: dict = field(default_factory=lambda: dict(WORDS))
 
     def page(self, batch: Batch, page: list, *, count: bool) -> int:
-        id_, before = batch.ref.id, len(self.walks.setdefault(batch.ref.id, set()))
+        id_, before = batch.ref.id, len(self.swept.setdefault(batch.ref.id, set()))
         for key, record, word, end in page:
             stale = key is None and (id_, record) in self.adopters
             me = (
@@ -84,17 +86,17 @@ class Model:
                 self.adopt(me, (id_, ("record", record)), (id_, record), key)
             waited = self.known.get(me, [0])[0] is None
             row = self.known.setdefault(me, [None, False, None])
-            self.walks[id_].add(me[1])
+            self.swept[id_].add(me[1])
             if count and not stale and (outcome := self.words[word]):
                 self.final(batch, row, (outcome, word, end), waited=waited)
-        return len(self.walks[id_]) - before
+        return len(self.swept[id_]) - before
 
     def adopt(self, me, its_record, record, key) -> None:
         if its_record not in self.known or record in self.adopters:
             return
         self.known[me] = self.known.pop(its_record)
-        if its_record[1] in self.walks[me[0]]:
-            self.walks[me[0]] = self.walks[me[0]] - {its_record[1]} | {me[1]}
+        if its_record[1] in self.swept[me[0]]:
+            self.swept[me[0]] = self.swept[me[0]] - {its_record[1]} | {me[1]}
         if self.known[me][0]:
             self.adopters[record] = key
 
@@ -118,11 +120,11 @@ class Model:
     def forget(self, id_: str) -> None:
         self.known = {me: row for me, row in self.known.items() if me[0] != id_}
         self.adopters = {record: key for record, key in self.adopters.items() if record[0] != id_}
-        self.walks.pop(id_, None)
+        self.swept.pop(id_, None)
 
 
 def new_batch(id_: str, *, guard: float | None) -> Batch:
-    walk = Sweep(
+    sweep = Sweep(
         number=1,
         full=True,
         is_retry=False,
@@ -141,7 +143,7 @@ def new_batch(id_: str, *, guard: float | None) -> Batch:
         labels=Labels("s", "f"),
         count_from=guard,
         sweeps=1,
-        sweep=walk,
+        sweep=sweep,
     )
 
 
@@ -180,10 +182,10 @@ class ExactlyOnce(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
     def apply(self, id_: str, page: list, *, count: bool = True) -> int:
-        told = []
+        distinct = []
 
-        def advance(seen: SweepTally) -> Batch:
-            told.append(seen.distinct)
+        def advance(tally: SweepTally) -> Batch:
+            distinct.append(tally.distinct)
             return self.batches[id_]
 
         self.ledger.apply(
@@ -192,13 +194,14 @@ class ExactlyOnce(RuleBasedStateMachine):
             advance,
             count=count,
         )
-        return told[0]
+        return distinct[0]
 
     def copy(self, folder: Path) -> None:
-        """What a power cut at this very moment would leave."""
+        """Copy what a power cut at this moment would leave."""
         folder.mkdir()
         for suffix in ("", "-wal"):
-            with suppress(FileNotFoundError):  # before the first commit there is no log
+            # Before the first commit there is no log.
+            with suppress(FileNotFoundError):
                 shutil.copy(f"{self.ledger.path}{suffix}", folder)
 
     def snapshot_folder(self) -> Path:
@@ -215,12 +218,12 @@ class ExactlyOnce(RuleBasedStateMachine):
         expected = self.model.page(self.batches[id_], page, count=False)
         assert self.apply(id_, page, count=False) == expected
 
-    @rule(id_=batches, swept=st.booleans())
-    def start_another_walk(self, id_, swept) -> None:
+    @rule(id_=batches, complete=st.booleans())
+    def start_another_sweep(self, id_, complete) -> None:
         batch = self.batches[id_]
         number = batch.sweeps + 1
         probes = (
-            {"run": Probe("running", None, None, None)} if swept else batch.probes_at_last_sweep
+            {"run": Probe("running", None, None, None)} if complete else batch.probes_at_last_sweep
         )
         self.batches[id_] = replace(
             batch,
@@ -229,12 +232,12 @@ class ExactlyOnce(RuleBasedStateMachine):
             probes_at_last_sweep=probes,
         )
         self.ledger.save(self.batches[id_])
-        self.model.walks[id_] = set()
+        self.model.swept[id_] = set()
 
     @rule(
         abandoned=st.integers(0, 3), start=st.sampled_from(["on_time", "late", "missed", "failed"])
     )
-    def settle_what_is_judged_too(self, abandoned, start) -> None:
+    def commit_abandoned_records_and_starts(self, abandoned, start) -> None:
         increments = {
             ("runtype_records_abandoned_total", ("a", "s", "f")): abandoned,
             ("runtype_schedule_starts_total", ("a", "s", start)): 1,
@@ -261,11 +264,11 @@ class ExactlyOnce(RuleBasedStateMachine):
 
     @rule(id_=batches, page=pages, statement=st.integers(0, 12))
     def crash_while_a_page_is_written(self, id_, page, statement) -> None:
-        folder, seen = self.snapshot_folder(), []
+        folder, statements = self.snapshot_folder(), []
 
-        def count_down(_: str) -> None:
-            seen.append(_)
-            if len(seen) == statement + 1:
+        def count_down(text: str) -> None:
+            statements.append(text)
+            if len(statements) == statement + 1:
                 self.copy(folder)
 
         before = deepcopy(self.model)
@@ -297,7 +300,8 @@ class ExactlyOnce(RuleBasedStateMachine):
             found = self.apply(id_, page)
         except LedgerFailed:
             self.model = before
-        else:  # nothing of this page had to be written to that table
+        else:
+            # Nothing of this page had to be written to that table.
             assert found == expected
         for event in ("INSERT", "UPDATE"):
             connection.execute(f"DROP TRIGGER broken_{event}")

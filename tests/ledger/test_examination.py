@@ -1,6 +1,6 @@
-"""What crashes, full disks and hands from outside leave of a ledger, as real files.
+"""Files of ledgers as crashes, full disks and other programs leave them.
 
-What is intact opens, and keeps every count.
+A ledger that is intact opens, with every count.
 """
 
 import errno
@@ -49,7 +49,7 @@ path = Path(sys.argv[1])
 
 
 def run(program: str, path: Path) -> str:
-    """Run a program in a process of its own, after IMPORTS; what it printed."""
+    """Run a program in its own process, after IMPORTS. Return what it printed."""
     command = [sys.executable, "-c", IMPORTS + program, str(path)]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
@@ -60,9 +60,9 @@ def run(program: str, path: Path) -> str:
 
 @dataclass
 class Remains:
-    """What a power cut leaves of a ledger at work.
+    """The files of an open ledger after a power cut.
 
-    The file as it was checkpointed last, and a log of several commits.
+    The file is as the last checkpoint left it, and the log has several commits.
     """
 
     main: bytes
@@ -76,7 +76,7 @@ class Remains:
             self.pages[number] = self.log[start + 24 : start + FRAME]
 
     def checkpointed(self, pages: int) -> bytes:
-        """The file after a checkpoint was cut off after so many pages.
+        """Return the file after a checkpoint that wrote only so many pages.
 
         SQLite writes them in order.
         """
@@ -104,7 +104,7 @@ def remains(tmp_path_factory: pytest.TempPathFactory) -> Remains:
 
 @pytest.fixture
 def lay(path: Path) -> Callable[..., Path]:
-    """Puts files where the ledger is expected, in place of those that are there."""
+    """Puts files where the ledger is expected, and removes those that are there."""
 
     def put(main: bytes | None, log: bytes | None = None, **others: bytes) -> Path:
         for name, content in {
@@ -124,18 +124,18 @@ def lay(path: Path) -> Callable[..., Path]:
 
 
 def rows(open_ledger: OpenLedger, path: Path) -> int:
-    """Open a ledger, make sure that it can be written to, and close it; its identities."""
+    """Open a ledger, write to it and close it. Return its number of identities."""
     ledger = open_ledger(path)
-    held = ledger.rows()
+    number = ledger.rows()
     ledger.save(BATCH)
     ledger.close()
-    return held
+    return number
 
 
 def refused(open_ledger: OpenLedger, path: Path, kind: type[LedgerRefused]) -> str:
-    """Open, expect the refusal, and that nothing changed.
+    """Open a ledger, expect the refusal and that no file changed. Return the message.
 
-    SQLite may leave an index and an empty log. The message.
+    SQLite may leave an index and an empty log.
     """
 
     def files() -> dict[str, bytes]:
@@ -153,8 +153,7 @@ def refused(open_ledger: OpenLedger, path: Path, kind: type[LedgerRefused]) -> s
     return str(caught.value)
 
 
-# --- checkpoints that were cut off
-# --------------------------------------------------------------------------------------------
+# --- checkpoints that were cut off ---
 
 
 def test_a_checkpoint_that_was_cut_off_after_any_page_left_an_intact_ledger(
@@ -174,10 +173,7 @@ def test_a_checkpoint_that_was_cut_off_after_any_page_left_an_intact_ledger(
 def test_a_disk_that_was_full_when_the_log_was_written_back_left_an_intact_ledger(
     end: str, path: Path, open_ledger: OpenLedger, totals
 ):
-    """The very case in which an intact ledger was called damaged.
-
-    Pages 1 and on are in the file, the last ones are not.
-    """
+    """The first pages are in the file, the last ones are not: once this was taken for damage."""
     program = f"""
 ledger = Ledger.open(path, clock=SystemClock(), boundaries={{}})
 count(ledger, 0, 500)
@@ -217,8 +213,7 @@ def test_an_intact_ledger_opens_without_a_copy(
     assert rows(open_ledger, lay(remains.checkpointed(len(remains.pages)))) == remains.rows
 
 
-# --- the index of the log
-# -----------------------------------------------------------------------------------------------------
+# --- the index of the log ---
 
 
 def index_of_another_log(folder: Path) -> bytes:
@@ -230,7 +225,7 @@ def index_of_another_log(folder: Path) -> bytes:
         return (folder / "other.db-shm").read_bytes()
 
 
-def test_whatever_index_of_the_log_was_left_the_ledger_opens(
+def test_a_ledger_opens_with_any_index_of_its_log(
     remains: Remains, lay, open_ledger: OpenLedger, tmp_path: Path
 ):
     for index in (b"", b"x", b"\xa5" * 32_768, index_of_another_log(tmp_path / "other")):
@@ -293,7 +288,7 @@ def test_a_disk_that_fails_while_it_is_copied_is_no_damage(
     assert "(SQLITE_CORRUPT; Input/output error)" in refused(open_ledger, path, LedgerUnusable)
 
 
-def test_a_copy_that_cannot_be_looked_at_is_no_damage(
+def test_a_copy_that_cannot_be_read_is_no_damage(
     remains: Remains, lay, open_ledger: OpenLedger, monkeypatch
 ):
     def copy(path: Path, *_: object) -> tempfile.TemporaryDirectory[str]:
@@ -308,9 +303,9 @@ def test_a_copy_that_cannot_be_looked_at_is_no_damage(
 
 @contextmanager
 def read_only_folder(remains: Remains, *, files: int) -> Iterator[Path]:
-    """A ledger in a folder in which this user can make nothing.
+    """Make a ledger in a folder in which this user can create nothing.
 
-    Also where the user is root, who else could.
+    For root, who could, another user is taken.
     """
     folder = Path(tempfile.mkdtemp())
     user = os.geteuid()
@@ -347,8 +342,7 @@ def test_a_file_that_cannot_be_read_is_no_damage(remains: Remains, open_ledger: 
         open_ledger(path)
 
 
-# --- logs that were cut short
-# -------------------------------------------------------------------------------------------------
+# --- logs that were cut short ---
 
 
 def test_a_log_that_ends_anywhere_keeps_what_was_committed_before(
@@ -357,13 +351,13 @@ def test_a_log_that_ends_anywhere_keeps_what_was_committed_before(
     cuts = [0, 1, LOG_HEADER - 1, LOG_HEADER]
     for frame in range(LOG_HEADER, len(remains.log), FRAME):
         cuts += [frame + 10, frame + 2_000, frame + FRAME]
-    held = [rows(open_ledger, lay(remains.main, remains.log[:cut])) for cut in cuts]
-    assert held == sorted(held)
-    assert sorted(set(held)) == list(range(200, 501, 50))
+    numbers = [rows(open_ledger, lay(remains.main, remains.log[:cut])) for cut in cuts]
+    assert numbers == sorted(numbers)
+    assert sorted(set(numbers)) == list(range(200, 501, 50))
 
 
 @pytest.mark.parametrize("keep", [None, 0, LOG_HEADER], ids=["deleted", "empty", "header"])
-def test_a_log_that_went_after_a_checkpoint_was_cut_off_is_damage(
+def test_a_lost_log_after_an_interrupted_checkpoint_is_damage(
     keep: int | None, remains: Remains, lay, open_ledger: OpenLedger
 ):
     path = lay(remains.checkpointed(1), None if keep is None else remains.log[:keep])
@@ -381,19 +375,16 @@ def test_a_first_page_that_only_the_log_has_is_no_damage(
     assert rows(open_ledger, lay(bytes(PAGE) + remains.main[PAGE:], remains.log)) == remains.rows
 
 
-def test_a_ledger_with_a_blank_first_page_is_damaged_and_not_something_else(
+def test_a_ledger_with_a_blank_first_page_is_damaged_and_not_foreign(
     remains: Remains, lay, open_ledger: OpenLedger
 ):
-    """A log that was cut short under a running process.
-
-    What SQLite reads from its gaps and writes back is blank.
-    """
+    """If a log is cut short while it is in use, SQLite reads blanks and may write them back."""
     refused(open_ledger, lay(bytes(PAGE) + remains.main[PAGE:]), LedgerDamaged)
     refused(open_ledger, lay(bytes(PAGE) + b"\xa5" * (2 << 20)), LedgerForeign)
     refused(open_ledger, lay(bytes((1 << 20) - 4) + b"runtype_" + bytes(PAGE)), LedgerDamaged)
 
 
-def test_a_log_of_another_ledger_is_named(
+def test_a_log_of_another_ledger_is_named_in_the_refusal(
     remains: Remains, lay, open_ledger: OpenLedger, tmp_path: Path
 ):
     other = open_ledger(tmp_path / "other.db")
@@ -411,8 +402,7 @@ def test_a_log_of_another_ledger_is_named(
     assert "whole" not in refused(open_ledger, path, LedgerDamaged)
 
 
-# --- rollback journals
-# --------------------------------------------------------------------------------------------------------
+# --- rollback journals ---
 
 KILLED = """
 connection = sqlite3.connect(path, isolation_level=None)
@@ -438,7 +428,7 @@ def test_a_process_killed_while_it_created_the_ledger_leaves_none(
 
 @pytest.fixture
 def half_migrated(remains: Remains, lay) -> Path:
-    """A ledger whose next version was half written, in rollback-journal mode, its header first."""
+    """Makes a ledger whose next version was half written, its header first, with a journal."""
     path = lay(remains.checkpointed(len(remains.pages)))
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
@@ -470,12 +460,13 @@ def test_damage_next_to_a_journal_is_found_before_the_journal_is_played_back(
         int.from_bytes(journal[at : at + 4], "big") for at in range(512, len(journal), PAGE + 8)
     }
     page = min(set(range(2, 10)) - kept)
-    main[(page - 1) * PAGE : page * PAGE] = b"\xa5" * PAGE  # no journal brings it back
+    # The journal does not have this page.
+    main[(page - 1) * PAGE : page * PAGE] = b"\xa5" * PAGE
     half_migrated.write_bytes(main)
     refused(open_ledger, half_migrated, LedgerDamaged)
 
 
-def test_a_journal_whose_ledger_is_gone_is_kept(half_migrated: Path, open_ledger: OpenLedger):
+def test_a_journal_without_its_ledger_is_kept(half_migrated: Path, open_ledger: OpenLedger):
     half_migrated.write_bytes(b"")
     assert "its rollback journal is there, but not the ledger" in refused(
         open_ledger, half_migrated, LedgerDamaged
@@ -491,8 +482,7 @@ def test_a_journal_that_sqlite_would_not_play_back_is_no_damage(
         assert rows(open_ledger, lay(remains.main, remains.log, journal=journal)) == remains.rows
 
 
-# --- whose it is
-# --------------------------------------------------------------------------------------------------------------
+# --- newer, foreign and locked files ---
 
 
 def test_a_newer_ledger_that_was_cut_short_is_newer(remains: Remains, lay, open_ledger: OpenLedger):
@@ -501,7 +491,7 @@ def test_a_newer_ledger_that_was_cut_short_is_newer(remains: Remains, lay, open_
     refused(open_ledger, lay(bytes(main)), LedgerNewer)
 
 
-def test_another_programs_database_that_was_cut_short_is_not_ours(
+def test_another_programs_database_that_was_cut_short_is_foreign(
     open_ledger: OpenLedger, path: Path
 ):
     with closing(sqlite3.connect(path)) as connection:
@@ -524,7 +514,7 @@ def test_a_ledger_in_use_that_looks_damaged_is_locked_and_stays_so(
     assert ledger.rows() == 0
 
 
-def test_a_copy_is_not_taken_while_somebody_writes(path: Path):
+def test_no_copy_is_made_while_another_process_writes(path: Path):
     path.write_bytes(b"x")
     program = f"""
 import fcntl, sys

@@ -24,15 +24,15 @@ def log(path: Path) -> Path:
 
 @pytest.fixture
 def counted(ledger: Ledger) -> Ledger:
-    """A ledger that is open, with 100 results in its log alone."""
+    """Opens a ledger and counts 100 results, which are in its log only."""
     count(ledger, 0, 100)
     return ledger
 
 
 def refused(ledger: Ledger, happened: str) -> str:
-    """Expect that the loss is seen, that nothing can be written, and that what is in memory stays.
+    """Expect that the loss is noticed and nothing can be written. Return the message.
 
-    The message.
+    Memory stays as it is.
     """
     with pytest.raises(LedgerReplaced, match=happened):
         ledger.check_files()
@@ -104,7 +104,7 @@ def test_a_log_that_is_moved_away_and_back_goes_on(
     assert totals(open_ledger())[SUCCESS] == 150
 
 
-def test_a_log_that_was_deleted_costs_nothing_where_the_stop_is_orderly(
+def test_a_deleted_log_costs_nothing_if_the_stop_is_orderly(
     counted: Ledger, log: Path, open_ledger: OpenLedger, totals
 ):
     log.unlink()
@@ -117,9 +117,7 @@ def test_a_log_that_was_deleted_costs_nothing_where_the_stop_is_orderly(
     assert totals(open_ledger())[SUCCESS] == 100
 
 
-def test_a_log_that_was_replaced_is_seen(
-    counted: Ledger, log: Path, open_ledger: OpenLedger, totals
-):
+def test_a_replaced_log_is_noticed(counted: Ledger, log: Path, open_ledger: OpenLedger, totals):
     other = log.with_name("other")
     shutil.copy(log, other)
     other.rename(log)
@@ -128,7 +126,7 @@ def test_a_log_that_was_replaced_is_seen(
     assert totals(open_ledger())[SUCCESS] == 100
 
 
-def test_a_ledger_that_took_its_place_is_left_alone(
+def test_another_ledger_in_its_place_is_not_changed(
     counted: Ledger, path: Path, log: Path, open_ledger: OpenLedger, totals
 ):
     other = path.with_name("other.db")
@@ -145,7 +143,7 @@ def test_a_ledger_that_took_its_place_is_left_alone(
     assert totals(open_ledger())[SUCCESS] == 300
 
 
-def test_a_link_that_leads_elsewhere_is_a_replaced_ledger(
+def test_a_link_that_points_elsewhere_is_a_replaced_ledger(
     open_ledger: OpenLedger, path: Path, tmp_path: Path
 ):
     link = tmp_path / "link.db"
@@ -159,7 +157,7 @@ def test_a_link_that_leads_elsewhere_is_a_replaced_ledger(
 
 
 @pytest.mark.parametrize("keep", [0, 32, 20_000])
-def test_a_log_that_was_cut_short_spoils_nothing_that_was_written_back_before(
+def test_a_truncated_log_damages_nothing_that_was_checkpointed(
     keep: int, counted: Ledger, log: Path, open_ledger: OpenLedger
 ):
     os.truncate(log, keep)
@@ -168,7 +166,7 @@ def test_a_log_that_was_cut_short_spoils_nothing_that_was_written_back_before(
     assert open_ledger().rows() in {0, 50, 100}
 
 
-def test_a_file_that_goes_in_the_middle_of_a_transaction_takes_nothing_with_it(path: Path):
+def test_a_file_that_is_moved_during_a_transaction_undoes_it(path: Path):
     failures = []
     with_table = sqlite3.connect(path, isolation_level=None)
     with_table.execute("CREATE TABLE t (a)")
@@ -199,7 +197,7 @@ def test_a_database_that_had_no_log_may_not_get_one(path: Path, log: Path):
         files.check()
 
 
-def test_a_folder_that_is_gone_is_a_deleted_ledger(open_ledger: OpenLedger, tmp_path: Path):
+def test_a_moved_folder_is_a_deleted_ledger(open_ledger: OpenLedger, tmp_path: Path):
     folder = tmp_path / "volume"
     folder.mkdir()
     ledger = open_ledger(folder / "ledger.db")

@@ -1,4 +1,4 @@
-"""The stored format: it changes only together with VERSION, and what a newer one adds is refused as newer."""
+"""The stored format: it changes only with VERSION, and content of a newer version is refused."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ RETIRED = ("runtype_old_total", '["acme"]')
 
 @pytest.fixture
 def retired(filled: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A ledger with a series of a metric that this version has retired."""
+    """Adds a series of a metric that this version has retired."""
     edit(filled, with_series(*RETIRED))
     monkeypatch.setattr(catalogue, "RETIRED", frozenset({(RETIRED[0], 1)}))
     return filled

@@ -68,8 +68,8 @@ def migrated(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="module")
-def held(migrated, tmp_path_factory: pytest.TempPathFactory):
-    """Returns everything that a migrated golden ledger holds."""
+def dumped(migrated, tmp_path_factory: pytest.TempPathFactory):
+    """Returns everything that is in a migrated golden ledger."""
 
     @cache
     def dump(golden: Golden) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def test_every_format_has_a_golden_pair():
 
 
 @pytest.mark.parametrize("golden", GOLDEN, ids=named)
-def test_a_golden_pair_is_as_it_was_made(golden: Golden):
+def test_a_golden_pair_is_unchanged(golden: Golden):
     assert golden.content["sha256"] == hashlib.sha256(golden.file.read_bytes()).hexdigest()
     with closing(sqlite3.connect(f"{golden.file.as_uri()}?immutable=1", uri=True)) as connection:
         assert (golden.version,) == connection.execute("PRAGMA user_version").fetchone()
@@ -112,15 +112,15 @@ def test_a_golden_pair_is_as_it_was_made(golden: Golden):
 
 @pytest.mark.parametrize("section", SECTIONS)
 @pytest.mark.parametrize("golden", GOLDEN, ids=named)
-def test_a_golden_ledger_still_holds_what_it_held(golden: Golden, section: str, held):
-    found = json.loads(json.dumps(held(golden)))
+def test_a_golden_ledger_still_has_its_content(golden: Golden, section: str, dumped):
+    found = json.loads(json.dumps(dumped(golden)))
     assert set(SECTIONS) | {"user_version"} == set(found)
     assert rounded(golden.content[section]) == rounded(found[section])
     assert schema.VERSION == found["user_version"]
 
 
 @pytest.mark.parametrize("golden", GOLDEN, ids=named)
-def test_columns_that_only_sql_reads_hold_what_the_batches_say(golden: Golden, migrated):
+def test_columns_that_only_sql_reads_agree_with_the_batches(golden: Golden, migrated):
     batches = golden.content["batches"]
     with closing(sqlite3.connect(migrated(golden).base)) as connection:
         columns = connection.execute("SELECT id, schedule, created, closed, cost_due FROM batches")

@@ -29,7 +29,7 @@ def test_a_result_and_a_record_of_the_same_id_are_two_identities():
     assert [len(result_identity("x")), len(record_identity("x"))] == [16, 16]
 
 
-def test_identities_never_change_for_they_are_on_disk():
+def test_stored_identities_never_change():
     # printf krecordresult_01jv | b2sum -l 128
     assert result_identity("recordresult_01jv").hex() == "13e7982fe0d7b1cde6c02a7e77b99115"
     assert record_identity("record_01jv").hex() == "06583c6fa86a890cca54f046749c9ea4"
@@ -39,7 +39,7 @@ def test_an_id_that_is_no_valid_unicode_has_an_identity_too():
     assert result_identity("\ud800") != result_identity("\ud801")
 
 
-def test_a_page_of_a_batch_never_held_asks_for_the_records_of_all_its_results(connection, a_result):
+def test_a_page_of_a_new_batch_asks_for_the_records_of_all_its_results(connection, a_result):
     results = [a_result("k1", "r1"), a_result(None, "r2")]
     expected = Page(
         [result_identity("k1"), record_identity("r2")], {}, {"r1": record_identity("r1")}

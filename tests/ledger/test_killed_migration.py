@@ -1,4 +1,4 @@
-"""A process is killed at each step of a migration in turn: nothing is lost, the next goes on."""
+"""A process is killed at each step of a migration in turn: the next one completes the migration."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ LEFT_BEHIND = {
         {"2", "", ".v1", "-wal"},
     )
 }
-"""What the kills must leave behind, each at least once: the version in the header, and files."""
+"""The states that the kills must leave: the version in the header, and the suffixes of files."""
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is one: many hundred waits for a disk would take a minute."""
+    """Returns a folder in memory, if possible: hundreds of waits for a disk take a minute."""
     if not MEMORY.is_dir():
         yield tmp_path
         return
@@ -49,9 +49,9 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 def left_behind(path: Path) -> frozenset[str]:
-    """Return the version in the file's header, and what there is beside the file.
+    """Return the version in the file's header, and the suffixes of the files next to it.
 
-    A journal counts where SQLite would play it back.
+    A journal counts only if SQLite would play it back.
     """
     names = {file.name.removeprefix(path.name) for file in path.parent.iterdir()}
     journal = path.with_name(f"{path.name}-journal")
@@ -60,8 +60,8 @@ def left_behind(path: Path) -> frozenset[str]:
     return frozenset({str(int.from_bytes(path.read_bytes()[60:64], "big")), *names})
 
 
-def held(path: Path) -> dict[str, Any]:
-    """Open a ledger and return what it holds, as far as it takes no time."""
+def content_of(path: Path) -> dict[str, Any]:
+    """Open a ledger and return its series, batches and accounts."""
     with opened(path, FIRST.settings) as ledger:
         series = contents.series(ledger)
         batches = in_words(ledger.batches(batch["id"] for batch in FIRST.content["batches"]))
@@ -84,13 +84,13 @@ EXPECTED = {
 
 def test_a_ledger_that_is_killed_at_any_step_of_its_migration_loses_nothing(folder: Path):
     command = [sys.executable, "-m", "tests.ledger.golden.killed", str(FIRST.file), str(folder)]
-    seen = set()
+    found = set()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         for line in process.stdout:
             path = Path(line.rstrip())
-            seen.add(left_behind(path))
-            assert EXPECTED == held(path)
+            found.add(left_behind(path))
+            assert EXPECTED == content_of(path)
             assert {"ledger.db", "ledger.db.v1"} == {file.name for file in path.parent.iterdir()}
             shutil.rmtree(path.parent)
     assert process.returncode == 0
-    assert LEFT_BEHIND <= seen
+    assert LEFT_BEHIND <= found

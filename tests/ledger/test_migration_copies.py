@@ -1,4 +1,4 @@
-"""A ledger is never migrated without a copy of it, nor where there is too little space."""
+"""No ledger is migrated without a copy of it, or with too little free space."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.ledger.golden.first import (
 
 @pytest.fixture
 def old(path: Path) -> Path:
-    """A ledger of format 1."""
+    """Makes a ledger of format 1."""
     return shutil.copyfile(FIRST.file, path)
 
 
@@ -85,7 +85,7 @@ def test_a_second_name_of_the_ledger_is_no_copy_of_it(
     assert content(FIRST.file) == content(tmp_path / "ledger.db.v1.2")
 
 
-def test_a_link_is_followed_and_the_copy_lies_beside_the_file(tmp_path: Path):
+def test_a_link_is_followed_and_the_copy_is_next_to_the_file(tmp_path: Path):
     folder = tmp_path / "volume"
     folder.mkdir()
     real, link = folder / "real.db", tmp_path / "link.db"
@@ -101,7 +101,7 @@ def test_a_link_is_followed_and_the_copy_lies_beside_the_file(tmp_path: Path):
 
 @pytest.fixture
 def leave_free(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Lets the disk have so many free bytes."""
+    """Sets the number of free bytes of the disk."""
 
     def leave(free: int) -> None:
         usage = shutil.disk_usage("/")._replace(free=free)
@@ -127,7 +127,7 @@ def test_just_enough_space_is_enough(old: Path, leave_free):
     assert version(old) == schema.VERSION
 
 
-def test_the_space_for_what_the_log_holds_is_needed_too(old: Path, tmp_path: Path, leave_free):
+def test_the_needed_space_includes_the_log(old: Path, tmp_path: Path, leave_free):
     left = tmp_path / "left"
     left.mkdir()
     with closing(sqlite3.connect(old, isolation_level=None)) as connection:

@@ -1,4 +1,4 @@
-"""Ledgers of format 1 are migrated all or not at all."""
+"""Ledgers of format 1 are migrated completely or not at all."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ADOPTED = "SELECT batch, id, adopter FROM results WHERE adopter NOT NULL"
 
 @pytest.fixture
 def old(path: Path) -> Path:
-    """A ledger of format 1."""
+    """Makes a ledger of format 1."""
     return shutil.copyfile(FIRST.file, path)
 
 
@@ -69,7 +69,7 @@ def test_a_log_that_was_left_behind_is_migrated_too(old: Path, tmp_path: Path):
 
 
 class Limited(sqlite3.Connection):
-    """A connection whose files may only have so many pages, as if the disk was full then."""
+    """A connection whose files can only have so many pages, as on a full disk."""
 
     limit: int
 
@@ -178,7 +178,7 @@ def test_content_of_a_newer_exporter_in_format_1_is_newer(old: Path):
 
 
 @pytest.mark.parametrize("number", [0, -1])
-def test_a_format_that_never_was_is_damage(number: int, old: Path):
+def test_a_format_that_never_existed_is_damage(number: int, old: Path):
     query(old, f"PRAGMA user_version = {number}")
     before = old.read_bytes()
     assert f"there is no format {number}" in refused(old, LedgerDamaged)

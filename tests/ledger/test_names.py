@@ -13,7 +13,7 @@ def use(names: Names, id_: str, name: str | None, account: str = "a", kind: str 
     return fixed.label
 
 
-def test_the_first_id_of_a_name_gets_it_and_the_next_goes_by_its_id(names: Names):
+def test_the_first_id_of_a_name_gets_it_and_the_next_keeps_its_id(names: Names):
     assert [use(names, "f1", "enrich"), use(names, "f2", "enrich"), use(names, "f1", "enrich")] == [
         "enrich",
         "f2",
@@ -30,7 +30,7 @@ def test_without_a_name_the_id_is_the_label_until_a_name_is_known(name: str | No
     ]
 
 
-def test_a_rename_gives_the_name_free(names: Names):
+def test_a_rename_frees_the_old_name(names: Names):
     assert [use(names, "f1", "old"), use(names, "f1", "new"), use(names, "f2", "old")] == [
         "old",
         "new",
@@ -55,15 +55,15 @@ def test_accounts_and_kinds_have_names_of_their_own(names: Names):
     assert labels == ["n", "n", "n"]
 
 
-def test_a_name_that_is_another_ones_id_is_taken(names: Names):
+def test_a_name_that_is_the_id_of_another_is_taken(names: Names):
     assert [use(names, "f1", None), use(names, "f2", "f1")] == ["f1", "f2"]
 
 
-def test_a_name_that_is_ones_own_id_is_free(names: Names):
+def test_an_id_can_be_its_own_name(names: Names):
     assert [use(names, "f1", "f1"), use(names, "f1", "f1")] == ["f1", "f1"]
 
 
-def test_an_id_that_is_another_ones_name_shares_the_label_and_does_not_take_it_over(names: Names):
+def test_an_id_that_is_the_label_of_another_shares_the_label(names: Names):
     assert [use(names, "f1", "f2"), use(names, "f2", None), use(names, "f2", "enrich")] == [
         "f2",
         "f2",
@@ -72,7 +72,7 @@ def test_an_id_that_is_another_ones_name_shares_the_label_and_does_not_take_it_o
     assert use(names, "f3", "f2") == "f3"
 
 
-def test_a_label_that_two_ids_shared_can_be_given_up_by_both(names: Names):
+def test_a_shared_label_can_be_given_up_by_both_ids(names: Names):
     assert [use(names, "f1", "f2"), use(names, "f2", None)] == ["f2", "f2"]
     assert [use(names, "f1", "one"), use(names, "f2", "two"), use(names, "f3", "one")] == [
         "one",
@@ -86,7 +86,7 @@ def test_choosing_alone_changes_nothing(names: Names):
     assert names.known("a", "flow", "f1") is None
 
 
-def test_labels_read_back_stand():
+def test_stored_labels_stay_fixed():
     names = Names([Fixed("a", "flow", "f1", "enrich")])
     assert names.known("a", "flow", "f1") == "enrich"
     assert use(names, "f2", "enrich") == "f2"

@@ -1,12 +1,9 @@
-"""Events of objectives.
-
-Committed with what they judge, kept over restarts, judged by the objectives in force.
-"""
+"""The events of objectives in the ledger: committed with their counts, and kept over restarts."""
 
 import pytest
 
 from runtype_exporter.ledger import LedgerFailed
-from runtype_exporter.model import Delta, Schedule
+from runtype_exporter.model import Delta
 from runtype_exporter.objectives import Objective, Objectives
 
 EVENTS = "runtype_slo_events_total"
@@ -69,7 +66,7 @@ def test_a_result_that_changes_its_outcome_is_another_event(ledger, totals, a_ba
     assert expected == events(totals(ledger))
 
 
-def test_a_result_from_before_the_guard_is_no_event_but_its_series_are_there(
+def test_a_result_from_before_the_guard_is_no_event_but_its_series_exist(
     ledger, totals, a_batch, a_result
 ):
     take(ledger, a_batch(count_from=999.0), a_result("k1"))
@@ -82,7 +79,7 @@ def test_a_result_from_before_the_guard_is_no_event_but_its_series_are_there(
     assert expected == events(totals(ledger))
 
 
-def test_abandoned_records_and_starts_are_judged_as_they_settle(ledger, totals):
+def test_abandoned_records_and_starts_are_judged(ledger, totals):
     increments = {
         ("runtype_records_abandoned_total", ("production", "nightly", "enrich")): 3,
         ("runtype_schedule_starts_total", ("production", "nightly", "late")): 1,
@@ -122,48 +119,3 @@ def test_without_objectives_there_are_no_events(open_ledger, totals, a_batch, a_
     take(ledger, a_batch(), a_result("k1"))
     assert {} == events(totals(ledger))
     assert ledger.objectives.max_delay("nightly") is None
-
-
-STARTS = "runtype_schedule_starts_total"
-
-
-def a_schedule(id_: str = "s1", **fields) -> Schedule:
-    values = {
-        "until": 990.0,
-        "cron": "*/5 * * * *",
-        "timezone": "UTC",
-        "next_run": 1_000.0,
-        "due": (700.0, 800.0),
-    }
-    return Schedule(account="production", id=id_, **{**values, **fields})
-
-
-def test_schedules_are_kept_with_all_they_wait_for(ledger, reopened):
-    kept = [
-        a_schedule(),
-        a_schedule("s2", taken=("r1", "r2"), enabled=False, listed=False),
-        a_schedule("s3", due=()),
-    ]
-    kept += [
-        Schedule(account="staging", id="s4"),
-        a_schedule("s5", cron="", run_at=5.0, vanished=True),
-    ]
-    ledger.commit(Delta(), observed=kept)
-    expected = {schedule.id: schedule for schedule in kept}
-    assert expected == ledger.schedules
-    assert expected == reopened(ledger).schedules
-
-
-def test_a_schedule_that_is_gone_and_judged_is_forgotten(ledger, reopened):
-    ledger.commit(Delta(), observed=[a_schedule(), a_schedule("s2", listed=False)])
-    ledger.commit(Delta(), observed=[a_schedule("s2", listed=False, due=())])
-    assert {"s1": a_schedule()} == ledger.schedules == reopened(ledger).schedules
-
-
-def test_a_start_is_judged_and_forgotten_in_one_transaction(ledger, totals, break_down):
-    ledger.commit(Delta(), observed=[a_schedule()])
-    break_down(ledger, "series")
-    missed = Delta(increments={(STARTS, ("production", "nightly", "missed")): 2})
-    with pytest.raises(LedgerFailed):
-        ledger.commit(missed, observed=[a_schedule(due=())])
-    assert ({"s1": a_schedule()}, {}) == (ledger.schedules, totals(ledger))

@@ -15,7 +15,7 @@ def _late(clock):
 
 @pytest.fixture
 def fill(ledger, a_batch, a_result):
-    """Lets a batch of three results be counted and closed so many seconds ago."""
+    """Counts a batch of three results that closed so many seconds ago."""
 
     def fill_(id_: str, ago: float, *, created: float | None, account: str = "production") -> None:
         batch = a_batch(id_, account=account, created=created)
@@ -26,48 +26,46 @@ def fill(ledger, a_batch, a_result):
     return fill_
 
 
-def held(ledger, *ids: str) -> list[str]:
+def stored(ledger, *ids: str) -> list[str]:
     return sorted(ledger.batches(ids))
 
 
-def test_identities_go_after_the_retention_and_the_tombstone_stays_while_the_api_may_list_it(
-    ledger, fill
-):
+def test_identities_are_deleted_after_the_retention_and_the_tombstone_stays(ledger, fill):
     fill("b1", WEEK + 1, created=NOW - WEEK)
     assert ledger.forget("production", listed=[], retention=WEEK) == 3
-    assert (ledger.rows(), held(ledger, "b1")) == (0, ["b1"])
+    assert (ledger.rows(), stored(ledger, "b1")) == (0, ["b1"])
 
 
-def test_nothing_goes_before_the_retention_has_passed(ledger, fill, a_batch):
+def test_nothing_is_deleted_before_the_retention_has_passed(ledger, fill, a_batch):
     fill("b1", WEEK - 1, created=0.0)
     ledger.save(a_batch("open", created=0.0))
     assert ledger.forget("production", listed=[], retention=WEEK) == 0
-    assert (ledger.rows(), held(ledger, "b1", "open")) == (3, ["b1", "open"])
+    assert (ledger.rows(), stored(ledger, "b1", "open")) == (3, ["b1", "open"])
 
 
-def test_a_tombstone_from_before_the_horizon_goes_even_if_listed(ledger, fill):
+def test_a_tombstone_from_before_the_horizon_is_deleted_even_if_listed(ledger, fill):
     fill("b1", WEEK + 1, created=NOW - 2 * WEEK - 1)
     assert ledger.forget("production", listed=["b1"], retention=WEEK) == 4
-    assert held(ledger, "b1") == []
+    assert stored(ledger, "b1") == []
 
 
 def test_a_tombstone_stays_until_the_horizon_passes_it(ledger, fill):
     fill("b1", WEEK + 1, created=NOW - 2 * WEEK)
     ledger.forget("production", listed=[], retention=WEEK)
-    assert held(ledger, "b1") == ["b1"]
+    assert stored(ledger, "b1") == ["b1"]
     ledger.raise_horizon("production", NOW - 2 * WEEK + 1)
     assert ledger.forget("production", listed=[], retention=WEEK) == 1
-    assert held(ledger, "b1") == []
+    assert stored(ledger, "b1") == []
 
 
 def test_a_tombstone_of_unknown_creation_stays_while_it_is_listed(ledger, fill):
     fill("b1", WEEK + 1, created=None)
     fill("b2", WEEK + 1, created=None)
     assert ledger.forget("production", listed=["b1"], retention=WEEK) == 7
-    assert held(ledger, "b1", "b2") == ["b1"]
+    assert stored(ledger, "b1", "b2") == ["b1"]
 
 
-def test_the_batches_of_other_accounts_are_left_alone(ledger, fill):
+def test_the_batches_of_other_accounts_are_not_deleted(ledger, fill):
     fill("b1", WEEK + 1, created=0.0, account="staging")
     assert ledger.forget("production", listed=[], retention=WEEK) == 0
     assert ledger.rows() == 3
@@ -76,10 +74,10 @@ def test_the_batches_of_other_accounts_are_left_alone(ledger, fill):
 def test_an_account_without_a_horizon_keeps_its_tombstones(ledger, fill):
     fill("b1", WEEK + 1, created=0.0, account="staging")
     assert ledger.forget("staging", listed=[], retention=WEEK) == 3
-    assert held(ledger, "b1") == ["b1"]
+    assert stored(ledger, "b1") == ["b1"]
 
 
-def test_ended_runs_go_by_the_same_rules(ledger):
+def test_ended_runs_are_deleted_by_the_same_rules(ledger):
     ledger.horizon("production", lookback=2 * WEEK)
     runs = [
         Run(
@@ -136,13 +134,13 @@ def test_one_call_deletes_a_portion_and_later_ones_the_rest(ledger, fill):
         fill(f"b{number}", WEEK + 10 - number, created=0.0)
     deleted = [ledger.forget("production", listed=[], retention=WEEK, most=4) for _ in range(5)]
     assert deleted == [4, 4, 4, 0, 0]
-    assert (ledger.rows(), held(ledger, "b0", "b1", "b2")) == (0, [])
+    assert (ledger.rows(), stored(ledger, "b0", "b1", "b2")) == (0, [])
 
 
-def test_a_tombstone_never_goes_before_its_identities(ledger, fill):
+def test_a_tombstone_is_never_deleted_before_its_identities(ledger, fill):
     fill("b1", WEEK + 1, created=0.0)
     ledger.forget("production", listed=[], retention=WEEK, most=2)
-    assert (ledger.rows(), held(ledger, "b1")) == (1, ["b1"])
+    assert (ledger.rows(), stored(ledger, "b1")) == (1, ["b1"])
 
 
 def test_what_was_counted_stays_counted(ledger, fill, totals):

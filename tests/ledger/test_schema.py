@@ -23,14 +23,14 @@ OpenLedger = Callable[..., Ledger]
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """What lies there, apart from SQLite's index of a log, which says nothing that the log does not."""
+    """Return the files of a folder, without SQLite's index of a log, which repeats the log."""
     return {
         file.name: file.read_bytes() for file in folder.iterdir() if not file.name.endswith("-shm")
     }
 
 
 def refused(open_ledger: OpenLedger, path: Path, kind: type[LedgerRefused]) -> str:
-    """Open, expect the refusal, and that no byte changed; the message."""
+    """Open a ledger, expect the refusal and that no byte changed. Return the message."""
     before = files(path.parent)
     with pytest.raises(kind) as caught:
         open_ledger()
@@ -40,7 +40,7 @@ def refused(open_ledger: OpenLedger, path: Path, kind: type[LedgerRefused]) -> s
 
 
 def crash(path: Path, folder: Path) -> Path:
-    """What a power cut would leave of an open ledger."""
+    """Copy what a power cut would leave of an open ledger. Return the path of the copy."""
     folder.mkdir()
     for suffix in ("", "-wal"):
         (folder / f"{path.name}{suffix}").write_bytes(
@@ -81,7 +81,7 @@ def test_a_path_with_characters_that_mean_something_in_a_uri_is_only_a_path(
     assert path.exists()
 
 
-def test_commits_are_durable_and_the_file_is_held_exclusively(ledger: Ledger):
+def test_commits_are_durable_and_the_file_is_locked_exclusively(ledger: Ledger):
     connection = ledger._database._connection
     pragmas = {
         name: connection.execute(f"PRAGMA {name}").fetchone()[0]
@@ -132,8 +132,7 @@ def test_a_failed_second_opening_does_not_give_up_the_first_ones_lock(
 ):
     assert ledger.rows() == 0
     for _ in range(2):
-        # And no read_bytes() here: closing any descriptor of a file gives up the process's locks on
-        # it.
+        # No read_bytes() here: to close any descriptor of a file ends the process's locks on it.
         with pytest.raises(LedgerLocked):
             open_ledger()
     program = (
@@ -224,7 +223,7 @@ def test_a_garbled_ledger_is_refused(page: int, filled: Path, open_ledger: OpenL
     refused(open_ledger, filled, LedgerDamaged)
 
 
-def test_damage_met_beside_a_log_changes_nothing_either(
+def test_a_damaged_ledger_with_a_log_is_not_changed(
     filled: Path, open_ledger: OpenLedger, tmp_path: Path, a_batch
 ):
     ledger = open_ledger()
@@ -260,7 +259,7 @@ def test_a_ledger_with_rows_that_cannot_be_read_is_refused(
     assert "Then restore a backup" in refused(open_ledger, filled, LedgerDamaged)
 
 
-def test_a_log_is_found_beside_what_a_link_leads_to(
+def test_the_log_of_a_linked_ledger_is_found(
     filled: Path, open_ledger: OpenLedger, tmp_path: Path, a_batch
 ):
     ledger = open_ledger()

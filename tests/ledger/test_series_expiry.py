@@ -1,4 +1,4 @@
-"""Counters of schedules that are gone leave after a while, and nothing else does."""
+"""The series of deleted schedules end after some time, and no others do."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ def finished(schedule: str, flow: str = "enrich", account: str = "production"):
 
 @pytest.fixture
 def count(ledger, clock):
-    """Counts something in each of these series at a moment."""
+    """Increments each of these series at a moment."""
 
     def count_(*series, at: float) -> None:
         clock.at = at
@@ -31,9 +31,7 @@ def count(ledger, clock):
     return count_
 
 
-def test_series_of_schedules_that_are_gone_end_once_nothing_was_added_for_long_enough(
-    ledger, count
-):
+def test_series_of_deleted_schedules_end_once_they_are_old(ledger, count):
     runs = (RUNS, ("production", "gone", "success"))
     slo = (SLO, ("fast", "production", "gone", "good"))
     count(finished("gone"), runs, slo, finished("listed"), at=100.0)
@@ -50,7 +48,7 @@ def test_series_of_schedules_that_are_gone_end_once_nothing_was_added_for_long_e
     assert ledger.end_series("production", ["listed"], before=1e9) == 0
 
 
-def test_what_ended_is_gone_from_the_file_too(ledger, count, open_ledger, totals):
+def test_ended_series_are_deleted_from_the_file(ledger, count, open_ledger, totals):
     count(finished("gone"), finished("listed"), at=100.0)
     ledger.end_series("production", ["listed"], before=200.0)
     ledger.close()
@@ -60,7 +58,7 @@ def test_what_ended_is_gone_from_the_file_too(ledger, count, open_ledger, totals
     assert again.end_series("production", [], before=100.1) == 1
 
 
-def test_a_schedule_that_comes_back_begins_anew_at_0(ledger, count):
+def test_a_schedule_that_comes_back_starts_again_at_0(ledger, count):
     count(finished("gone"), at=100.0)
     ledger.end_series("production", [], before=200.0)
     ledger.snapshot()
@@ -69,7 +67,7 @@ def test_a_schedule_that_comes_back_begins_anew_at_0(ledger, count):
     assert (sample.value, sample.created) == (2.0, 300.0)
 
 
-def test_adhoc_and_pooled_series_those_without_a_schedule_and_other_accounts_stay(ledger, count):
+def test_series_of_no_single_schedule_and_of_other_accounts_stay(ledger, count):
     kept = [finished(""), finished(OVERFLOW, OVERFLOW), finished("gone", account="other")]
     count(*kept, (catalogue.RECORD_INVALID_TIMESTAMPS.name, ("production", "missing")), at=100.0)
     assert ledger.end_series("production", [], before=1e9) == 0
@@ -87,14 +85,14 @@ def test_the_series_of_a_schedule_with_an_open_batch_stay(ledger, count, a_batch
     assert ledger.end_series("production", [], before=1e9) == 1
 
 
-def test_a_touch_of_0_is_no_change(ledger, count, clock):
+def test_an_increment_of_0_is_no_change(ledger, count, clock):
     count(finished("gone"), at=100.0)
     clock.at = 500.0
     ledger.commit(Delta(increments={finished("gone"): 0.0}))
     assert ledger.end_series("production", [], before=200.0) == 1
 
 
-def test_names_that_nothing_uses_any_more_are_forgotten(ledger, count, a_batch, open_ledger):
+def test_unused_names_are_forgotten(ledger, count, a_batch, open_ledger):
     for id_, name in (("s1", "gone"), ("s2", "listed"), ("s3", "still counted")):
         ledger.label("production", "schedule", id_, name)
     for id_, name in (
@@ -119,14 +117,14 @@ def test_names_that_nothing_uses_any_more_are_forgotten(ledger, count, a_batch, 
     assert again.label("production", "schedule", "s9", "gone") == "gone"
 
 
-def test_a_label_that_two_shared_stays_the_others(ledger):
+def test_a_shared_label_is_free_once_both_ids_are_dropped(ledger):
     ledger.label("production", "flow", "f1", "f2")
     ledger.label("production", "flow", "f2", None)
     ledger.end_series("production", [], before=0.0)
     assert ledger.label("production", "flow", "f3", "f2") == "f2"
 
 
-def test_where_the_disk_fails_nothing_has_ended(ledger, count):
+def test_a_failing_disk_ends_no_series(ledger, count):
     count(finished("gone"), at=100.0)
     ledger.close()
     with pytest.raises(LedgerFailed):

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from runtype_exporter import catalogue
 from runtype_exporter.ledger import LedgerFailed
 from runtype_exporter.model import (
-    Horizon,
+    Delta,
     Labels,
+    Observation,
     Probe,
     Sample,
     SweepSnapshot,
@@ -19,6 +21,7 @@ SUCCESS = ("runtype_records_finished_total", (*FLOW, "success"))
 FAILURE = ("runtype_records_finished_total", (*FLOW, "failure"))
 LATENCY = ("runtype_record_latency_seconds", (*FLOW, "success"))
 LAG = ("runtype_record_detection_lag_seconds", ("production",))
+FINISHED_BATCHES = ("runtype_batches_finished_total", (*FLOW, "success"))
 
 
 def take(ledger, batch, *results, **options):
@@ -26,59 +29,17 @@ def take(ledger, batch, *results, **options):
     return ledger.apply(batch, results, lambda _: batch, **options)
 
 
-# --- horizons ---
-
-
-def test_the_first_call_fixes_an_accounts_horizon(ledger, clock):
-    first = ledger.horizon("production", lookback=100.0)
-    clock.at = 5_000.0
-    assert (
-        first
-        == ledger.horizon("production", lookback=0.0)
-        == Horizon(900.0, first_discovery_done=False)
-    )
-    assert ledger.horizon("staging", lookback=0.0) == Horizon(5_000.0, first_discovery_done=False)
-
-
-def test_a_horizon_is_raised_and_never_lowered(ledger):
-    ledger.horizon("production", lookback=0.0)
-    ledger.raise_horizon("production", 1_500.0)
-    ledger.raise_horizon("production", 1_200.0)
-    assert ledger.horizon("production", lookback=0.0) == Horizon(
-        1_500.0, first_discovery_done=False
-    )
-
-
-def test_the_first_whole_discovery_is_remembered(ledger, reopened):
-    ledger.horizon("production", lookback=0.0)
-    ledger.mark_discovered("production")
-    ledger.mark_discovered("production")
-    ledger.raise_horizon("production", 1_500.0)
-    assert reopened(ledger).horizon("production", lookback=0.0) == Horizon(
-        1_500.0, first_discovery_done=True
-    )
-
-
-@pytest.mark.parametrize(
-    "call",
-    [lambda ledger: ledger.mark_discovered("x"), lambda ledger: ledger.raise_horizon("x", 1.0)],
-)
-def test_an_account_without_a_horizon_cannot_be_opened_or_advanced(call, ledger):
-    with pytest.raises(KeyError):
-        call(ledger)
-
-
 # --- batches ---
 
 
-def test_open_batches_are_kept_by_account_and_survive(ledger, reopened, a_batch, closed):
+def test_open_batches_are_stored_by_account_and_survive(ledger, reopened, a_batch, closed):
     first, second, other = a_batch("b1"), a_batch("b2"), a_batch("b3", account="staging")
     ledger.save(first, second, other, closed("b4"))
     assert ledger.open_batches("production") == [first, second]
     assert reopened(ledger).open_batches("production") == [first, second]
 
 
-def test_batches_are_looked_up_open_or_closed_whoever_owns_them(ledger, a_batch, closed):
+def test_open_and_closed_batches_of_all_accounts_are_looked_up(ledger, a_batch, closed):
     batches = {"b1": a_batch("b1"), "b2": closed("b2"), "b3": a_batch("b3", account="staging")}
     ledger.save(*batches.values())
     assert ledger.batches([*batches, "b4", "b1"]) == batches
@@ -122,32 +83,30 @@ def test_the_newest_closed_batches_of_each_schedule_come_oldest_first(ledger, cl
 # --- pages ---
 
 
-def test_a_page_is_counted_and_the_batch_is_what_advance_makes_of_it(
-    ledger, totals, a_batch, a_result
-):
+def test_a_page_is_counted_and_the_result_of_advance_is_stored(ledger, totals, a_batch, a_result):
     batch = a_batch()
-    told = []
+    tallies = []
 
-    def advance(seen: SweepTally):
-        told.append(seen)
-        return replace(batch, drift=seen.distinct)
+    def advance(tally: SweepTally):
+        tallies.append(tally)
+        return replace(batch, drift=tally.distinct)
 
     after = ledger.apply(batch, [a_result("k1"), a_result("k2", outcome="failure")], advance)
     assert after == replace(batch, drift=2)
     assert ledger.batches(["b1"]) == {"b1": after}
-    assert [seen.distinct for seen in told] == [2]
+    assert [tally.distinct for tally in tallies] == [2]
     assert ledger.rows() == 2
     found = totals(ledger)
     assert (found[SUCCESS], found[FAILURE], found[LATENCY], found[LAG]) == (1, 1, 1, 2)
 
 
-def test_a_result_is_counted_once_over_restarts_and_its_series_keep_their_beginning(
+def test_a_result_is_counted_once_over_restarts_and_its_series_keep_their_start(
     ledger, reopened, clock, a_batch, a_result
 ):
     take(ledger, a_batch(), a_result("k1"))
     clock.at = 2_000.0
     ledger = reopened(ledger)
-    take(ledger, a_batch(walk=2), a_result("k1"), a_result("k2"))
+    take(ledger, a_batch(number=2), a_result("k1"), a_result("k2"))
     families = reopened(ledger).snapshot().families
     assert families[SUCCESS[0]][SUCCESS[1]] == Sample(2.0, 1_000.0)
     assert families[LATENCY[0]][LATENCY[1]].created == 1_000.0
@@ -160,7 +119,7 @@ def test_the_number_of_rows_survives(ledger, reopened, a_batch, a_result):
     assert ledger.rows() == reopened(ledger).rows() == 3
 
 
-def test_the_results_of_batches_are_apart(ledger, totals, a_batch, a_result):
+def test_batches_share_no_results(ledger, totals, a_batch, a_result):
     take(ledger, a_batch("b1"), a_result("k1"))
     take(ledger, a_batch("b2"), a_result("k1"))
     assert totals(ledger)[SUCCESS] == 2
@@ -171,14 +130,14 @@ def test_a_page_of_a_batch_that_was_closed_still_finds_its_rows(
 ):
     take(ledger, a_batch(), a_result("k1"))
     ledger.save(closed())
-    take(ledger, a_batch(walk=2), a_result("k1"))
+    take(ledger, a_batch(number=2), a_result("k1"))
     assert totals(ledger)[SUCCESS] == 1
 
 
 def test_a_filtered_page_is_remembered_and_counted_later(ledger, totals, a_batch, a_result):
     take(ledger, a_batch(), a_result("k1"), count=False)
     assert (ledger.rows(), totals(ledger)) == (1, {})
-    take(ledger, a_batch(walk=2), a_result("k1"))
+    take(ledger, a_batch(number=2), a_result("k1"))
     assert totals(ledger)[SUCCESS] == 1
 
 
@@ -217,7 +176,7 @@ def test_a_failing_disk_leaves_neither_memory_nor_file_changed(
     assert totals(reopened(ledger))[SUCCESS] == 3
 
 
-def test_a_file_system_that_fails_costs_the_size_alone(tmp_path, open_ledger):
+def test_a_file_system_that_fails_gives_a_size_of_0(tmp_path, open_ledger):
     folder = tmp_path / "volume"
     folder.mkdir()
     ledger = open_ledger(folder / "ledger.db")
@@ -243,7 +202,7 @@ def test_a_full_disk_leaves_neither_memory_nor_file_changed(
     assert totals(reopened(ledger))[SUCCESS] == 2_000
 
 
-def test_a_closed_ledger_fails_and_says_so(ledger, a_batch):
+def test_a_closed_ledger_raises_an_error(ledger, a_batch):
     ledger.close()
     with pytest.raises(LedgerFailed):
         ledger.save(a_batch())
@@ -265,7 +224,7 @@ def test_an_open_record_takes_at_most_60_bytes_and_a_closed_batch_one_kilobyte(
     }
     for index in range(1_000):
         id_ = f"batch_01jv8m3x9p2q7r5t6w8y{index:06d}"
-        seen = SweepTally(1_000, 0, {"completed": 988, "failed": 12}, 1.7e9 + 0.123)
+        tally = SweepTally(1_000, 0, {"completed": 988, "failed": 12}, 1.7e9 + 0.123)
         fields = {
             "schedule": "schedule_01jv8m3x9p2q7r5t6w8y0z1a2b",
             "flow_id": "flow_01jv8m3x9p2q7r5t6w8y0z1a2b",
@@ -279,7 +238,7 @@ def test_an_open_record_takes_at_most_60_bytes_and_a_closed_batch_one_kilobyte(
             "ended": 1.7e9 + 0.123,
             "closed": 1.7e9 + 0.123,
             "outcome": "success",
-            "snapshot": SweepSnapshot(1.7e9 + 0.123, 1_000, seen),
+            "snapshot": SweepSnapshot(1.7e9 + 0.123, 1_000, tally),
         }
         ledger.save(a_batch(id_, **fields))
     ledger.close()
@@ -306,19 +265,17 @@ def test_an_opening_that_fails_halfway_gives_up_the_lock(open_ledger):
     assert open_ledger().rows() == 0
 
 
-def test_the_batches_whose_cost_is_due_are_told_by_account_the_longest_closed_first(
-    ledger, reopened, closed, a_batch
-):
+def test_batches_with_a_due_cost_are_listed_longest_closed_first(ledger, reopened, closed, a_batch):
     due = [closed(f"b{at:.0f}", at, cost_due=True) for at in (30.0, 10.0)]
     ledger.save(*due, closed("b20", 20.0), closed("b5", 5.0, account="other", cost_due=True))
     ledger.save(a_batch("open"), closed("b40", 40.0, flow_name='"cost_due":true'))
-    held = reopened(ledger)
-    assert due[::-1] == held.costs_due("production")
-    held.save(replace(due[1], cost_due=False, cost=1.5))
-    assert ["b30"] == [batch.ref.id for batch in held.costs_due("production")]
+    ledger = reopened(ledger)
+    assert due[::-1] == ledger.costs_due("production")
+    ledger.save(replace(due[1], cost_due=False, cost=1.5))
+    assert ["b30"] == [batch.ref.id for batch in ledger.costs_due("production")]
 
 
-def test_the_search_for_costs_that_are_due_reads_no_other_batch(ledger, closed):
+def test_the_search_for_due_costs_reads_no_other_batch(ledger, closed):
     ledger.save(*(closed(f"b{number}") for number in range(100)))
     with ledger._database.reading() as connection:
         plan = connection.execute(
@@ -328,7 +285,7 @@ def test_the_search_for_costs_that_are_due_reads_no_other_batch(ledger, closed):
     assert "batches_cost_due" in plan[0][3]
 
 
-def test_a_batch_that_is_dropped_is_new_when_it_comes_again(ledger, a_batch, open_ledger):
+def test_a_dropped_batch_is_new_when_it_comes_again(ledger, a_batch, open_ledger):
     batch = a_batch("b1")
     ledger.save(batch)
     ledger.drop("b1")
@@ -338,3 +295,76 @@ def test_a_batch_that_is_dropped_is_new_when_it_comes_again(ledger, a_batch, ope
     assert again.batches(["b1"]) == {}
     again.save(batch)
     assert again.open_batches(batch.ref.account) == [batch]
+
+
+# --- commits ---
+
+
+def test_a_batch_closes_together_with_its_counts(ledger, reopened, totals, closed):
+    duration = ("runtype_batch_duration_seconds", (*FLOW, "success"))
+    delta = Delta(
+        increments={FINISHED_BATCHES: 1}, observations={duration: [Observation(60.0, 990.0)]}
+    )
+    ledger.commit(delta, batches=[closed()])
+    ledger = reopened(ledger)
+    assert ledger.batches(["b1"]) == {"b1": closed()}
+    assert totals(ledger) == {FINISHED_BATCHES: 1, duration: 1}
+
+
+def test_a_delta_that_cannot_be_counted_commits_nothing(ledger, totals, closed):
+    with pytest.raises(ValueError, match="not a counter"):
+        ledger.commit(Delta(increments={("runtype_up", ("production",)): 1}), batches=[closed()])
+    assert (ledger.batches(["b1"]), totals(ledger)) == ({}, {})
+
+
+def test_a_failing_disk_commits_nothing(break_down, ledger, totals, closed, a_batch):
+    ledger.save(a_batch())
+    break_down(ledger, "series")
+    with pytest.raises(LedgerFailed):
+        ledger.commit(Delta(increments={FINISHED_BATCHES: 1}), batches=[closed()])
+    assert (ledger.open_batches("production"), totals(ledger)) == ([a_batch()], {})
+
+
+# --- boundaries ---
+
+
+def test_other_boundaries_restart_their_histograms_and_leave_the_rest(
+    ledger, reopened, clock, totals, a_batch, a_result
+):
+    take(ledger, a_batch(), a_result("k1"))
+    clock.at = 2_000.0
+    ledger.set_boundaries({LATENCY[0]: (15.0, 60.0)})
+    take(ledger, a_batch(), a_result("k2"))
+    families = ledger.snapshot().families
+    assert families[LATENCY[0]][LATENCY[1]].created == 2_000.0
+    assert families[LATENCY[0]][LATENCY[1]].value.counts == (0, 1, 0)
+    ledger = reopened(ledger, boundaries=catalogue.boundaries((15.0, 60.0)))
+    found = totals(ledger)
+    assert (found[LATENCY], found[LAG], found[SUCCESS]) == (1, 2, 2)
+
+
+def test_other_boundaries_at_the_next_start_restart_their_histograms(
+    ledger, reopened, clock, totals, a_batch, a_result
+):
+    take(ledger, a_batch(), a_result("k1"))
+    clock.at = 2_000.0
+    found = totals(reopened(ledger, boundaries=catalogue.boundaries((15.0, 60.0))))
+    assert (found[LATENCY], found[LAG], found[SUCCESS]) == (0, 1, 1)
+
+
+def test_the_same_boundaries_restart_nothing(open_ledger, totals, a_batch, a_result):
+    commits = []
+    ledger = open_ledger(on_commit=commits.append)
+    take(ledger, a_batch(), a_result("k1"))
+    done = len(commits)
+    ledger.set_boundaries(catalogue.boundaries())
+    assert len(commits) == done
+    assert totals(ledger)[LATENCY] == 1
+
+
+def test_boundaries_that_could_not_be_written_are_not_used(break_down, ledger, a_batch, a_result):
+    take(ledger, a_batch(), a_result("k1"))
+    break_down(ledger, "families")
+    with pytest.raises(LedgerFailed):
+        ledger.set_boundaries({LATENCY[0]: (15.0, 60.0)})
+    assert sum(ledger.snapshot().families[LATENCY[0]][LATENCY[1]].value.counts) == 1

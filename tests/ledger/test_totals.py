@@ -15,7 +15,7 @@ def totals() -> Totals:
 
 
 def add(totals: Totals, now: float = 100.0, **delta) -> Sample:
-    """Add to one series; its sample."""
+    """Add to one series. Return its sample."""
     totals.apply(totals.plan(Delta(**delta), now), now)
     ((series,),) = delta.values()
     return totals._samples[series]
@@ -26,12 +26,12 @@ def test_a_counter_starts_when_it_is_first_incremented(totals: Totals):
     assert add(totals, 200.0, increments={FINISHED: 3}) == Sample(5.0, 100.0)
 
 
-def test_an_increment_of_zero_makes_a_series_exist_and_touches_no_other(totals: Totals):
+def test_an_increment_of_zero_makes_a_series_exist_and_changes_no_other(totals: Totals):
     assert add(totals, 100.0, increments={FINISHED: 0}) == Sample(0.0, 100.0)
     assert totals.plan(Delta(increments={FINISHED: 0}), 200.0) == {}
 
 
-def test_a_plan_changes_nothing_until_it_is_adopted(totals: Totals):
+def test_a_plan_changes_nothing_until_it_is_applied(totals: Totals):
     totals.plan(Delta(increments={FINISHED: 2}), 100.0)
     assert totals.snapshot().families == {}
 
@@ -42,7 +42,7 @@ def test_observations_fall_into_the_bucket_whose_bound_they_do_not_exceed(totals
     assert sample == Sample(HistogramValue((1.0, 10.0), (2, 2, 1), 23.5), 100.0)
 
 
-def test_no_observations_make_an_empty_histogram_and_touch_no_other(totals: Totals):
+def test_no_observations_make_an_empty_histogram_and_change_no_other(totals: Totals):
     assert add(totals, observations={LATENCY: []}) == Sample(
         HistogramValue((1.0, 10.0), (0, 0, 0), 0.0), 100.0
     )

@@ -1,4 +1,4 @@
-"""Everything that a ledger holds, in the words of the golden files."""
+"""The content of a ledger, in the words of the golden files."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 
 from runtype_exporter import catalogue
 from runtype_exporter.ledger import Ledger
-from tests.ledger.golden.words import HORIZON, Vocabulary, in_words, state_words, told
+from tests.ledger.golden.words import HORIZON, Vocabulary, by_word, in_words, state_words
 
 Key = tuple[str, tuple[str, ...]]
 
 
 def dump(ledger: Ledger, closed: Path, vocabulary: Vocabulary) -> dict[str, Any]:
-    """Return all of an open ledger. `closed` is a copy of its file, since an open one is locked."""
+    """Return the content of an open ledger. `closed` is a copy of its file, which is locked."""
     with closing(sqlite3.connect(closed)) as connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         (application,) = connection.execute("PRAGMA application_id").fetchone()
@@ -78,7 +78,7 @@ def dump(ledger: Ledger, closed: Path, vocabulary: Vocabulary) -> dict[str, Any]
 
 def account(ledger: Ledger, name: str) -> dict[str, Any]:
     """Return an account's horizon and budget."""
-    horizon = told(ledger.horizon(name, lookback=0.0), HORIZON)
+    horizon = by_word(ledger.horizon(name, lookback=0.0), HORIZON)
     return {"name": name, **horizon, "budget": in_words(ledger.load_budget(name))}
 
 
@@ -102,7 +102,7 @@ def stored(
     adoptions: dict[str, list[dict[str, Any]]] = {}
     keys = {None: (None, None), **vocabulary.keys}
     with closing(sqlite3.connect(closed)) as connection:
-        for batch, id_, code, word, walk, adopter in connection.execute(
+        for batch, id_, code, word, number, adopter in connection.execute(
             "SELECT b.id, r.id, r.state, r.word, r.sweep, a.adopter FROM results AS r "
             "JOIN batches AS b ON b.num = r.batch "
             "LEFT JOIN adoptions AS a ON a.batch = r.batch AND a.record = r.id"
@@ -115,7 +115,7 @@ def stored(
                     "state": state,
                     "outcome": outcome,
                     "status_word": vocabulary.statuses[word],
-                    "walk": walk,
+                    "walk": number,
                     "adopter_key": keys[adopter][1],
                 }
             )
@@ -165,7 +165,7 @@ def _ids(found: Iterable[Any]) -> list[str]:
 
 
 def _reads(ledger: Ledger, accounts: Iterable[str]) -> dict[str, Any]:
-    """Return what the ledger answers to its usual questions: ids in the order of the answer."""
+    """Return the ids that the ledger's usual reads return, in their order."""
     return {
         name: {
             "open_batches": _ids(ledger.open_batches(name)),

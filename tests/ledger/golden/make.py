@@ -1,8 +1,8 @@
 """Make the golden pair of the present format: `python -m tests.ledger.golden.make`.
 
 It migrates a copy of the golden ledger of the format before, and adds through the Ledger what only
-the present format can hold. An existing pair is never replaced. For a new format, rewrite `fill`,
-`PAGES` and `STEPS`: they only have to serve once.
+the present format can store. An existing pair is never replaced. For a new format, rewrite `fill`,
+`PAGES` and `STEPS`: they are used only once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 from runtype_exporter.ledger import Ledger, schema
 from runtype_exporter.model import Batch, BatchRef, Delta, Labels, Run, Schedule
-from runtype_exporter.polling import batches, costs
+from runtype_exporter.polling.batches import costs, lifecycle
 from runtype_exporter.protocols import BudgetState
 from tests.ledger.golden import contents, steps, text
 from tests.ledger.golden.pair import Continuation, Golden, opened, vocabulary
@@ -91,7 +91,7 @@ PREPARATION = [
     page("b-guard", REMEMBERED_ADOPTER, walk="resume", total=26),
     page("ib-open", row(None, "rec-i-1", "completed", "success"), total=3),
 ]
-"""Pages that the ledger has taken in before it is closed. The last two sweeps still run."""
+"""The pages that the ledger counts before it is closed. The last two sweeps still run."""
 
 
 def new_batch(account: str, id_: str, created: float | None, **fields: Any) -> Batch:
@@ -106,14 +106,14 @@ def new_batch(account: str, id_: str, created: float | None, **fields: Any) -> B
 
 def close(ledger: Ledger, id_: str, *, abandoned: int = 0) -> None:
     batch = ledger.batches([id_])[id_]
-    closed, delta = costs.owing(
-        *batches.close(batch, "success", abandoned, ledger._clock.now()),
+    closed, delta = costs.with_cost_due(
+        *lifecycle.close(batch, "success", abandoned, ledger._clock.now())
     )
     ledger.commit(delta, batches=(closed,))
 
 
 def fill(ledger: Ledger) -> None:
-    """Add what the format before could not hold. The clock goes from START to CONTINUE_AT."""
+    """Add what the format before could not store. The clock goes from START to CONTINUE_AT."""
     for account in ("initech", "hooli"):
         ledger.horizon(account, lookback=10 * DAY)
         ledger.mark_discovered(account)
@@ -156,7 +156,7 @@ def fill(ledger: Ledger) -> None:
     for id_ in ("ib-old", "ib-undated", "hb-half"):
         close(ledger, id_)
     cheap = ledger.batches(["ib-old"])["ib-old"]
-    paid, delta = costs.paid(cheap, 0.125)
+    paid, delta = costs.with_cost(cheap, 0.125)
     ledger.commit(delta, batches=(paid,))
 
     ledger._clock.at = CONTINUE_AT
@@ -173,7 +173,9 @@ def fill(ledger: Ledger) -> None:
     ledger.save(replace(ended, ended=CONTINUE_AT - 5.0))
 
 
-def told(name: str, why: str, what: Mapping[str, Any], **by_hand: dict[str, int]) -> dict[str, Any]:
+def named_page(
+    name: str, why: str, what: Mapping[str, Any], **by_hand: dict[str, int]
+) -> dict[str, Any]:
     """Return a page with its name, and what it counts, written by hand."""
     return {
         "name": name,
@@ -186,18 +188,18 @@ def told(name: str, why: str, what: Mapping[str, Any], **by_hand: dict[str, int]
 
 
 PAGES = [
-    told(
+    named_page(
         "01 the same rows again",
         "what was counted is known, with and without ids",
         page("b-adopt", COUNTED_ONCE, COUNTED_FAILED, COUNTED_ENDLESS, WAITING, ADOPTER_BEFORE),
     ),
-    told(
+    named_page(
         "02 the rest of a running sweep",
         "a new result without an id is counted, and its end is kept",
         page("b-adopt", row(None, "rec-w-6", "completed", "success"), walk="resume", total=24),
         records_counted={"success": 1},
     ),
-    told(
+    named_page(
         "03 counted results get ids",
         "an id adopts a final row without one and counts nothing; the end that was kept stays",
         page(
@@ -207,54 +209,54 @@ PAGES = [
             {**COUNTED_ENDLESS, "result_id": "w-3"},
         ),
     ),
-    told(
+    named_page(
         "04 a counted result gets an id and another outcome",
         "the end that was kept is the first one",
         page("b-adopt", row("w-1", "rec-w-1", "failed", "failure", CONTINUE_AT - 30.0)),
         records_counted={"failure": 1},
         outcome_changes={"success>failure": 1},
     ),
-    told(
+    named_page(
         "05 a waiting result gets an id and becomes final",
         "it was not counted before, and leaves no adoption",
         page("b-adopt", row("w-4", "rec-w-4", "completed", "success")),
         records_counted={"success": 1},
     ),
-    told(
+    named_page(
         "06 an adopted record is shown without its id",
         "a late page shows what was before the adoption",
         page(
             "b-adopt", ADOPTED_BEFORE, {**ADOPTED_BEFORE, "status": "failed", "outcome": "failure"}
         ),
     ),
-    told(
+    named_page(
         "07 an adopted record gets a second id",
         "that is another result",
         page("b-adopt", {**ADOPTER_BEFORE, "result_id": "w-5-again"}),
         records_counted={"success": 1},
     ),
-    told(
+    named_page(
         "08 a record whose adoption was kept by format 1 gets a second id",
         "the migrated adoption holds",
         page("b-adopt", row("ad-1-again", "rec-ad-1", "completed", "success")),
         records_counted={"success": 1},
     ),
-    told(
+    named_page(
         "09 a result without an id that format 1 counted gets one",
         "there was no adoption; it is made of the state alone",
         page("b-adopt", row("ad-2", "rec-ad-2", "completed", "success")),
     ),
-    told(
+    named_page(
         "10 remembered results",
         "final before the guard: known, never counted, with and without an id",
         page("b-guard", REMEMBERED, REMEMBERED_ADOPTER, REMEMBERED_ADOPTED),
     ),
-    told(
+    named_page(
         "11 a remembered result gets an id",
         "it was never counted, so that nothing is",
         page("b-guard", {**REMEMBERED, "result_id": "gw-1"}),
     ),
-    told(
+    named_page(
         "12 an account that began with this format",
         "one is known, one is new",
         page(
@@ -265,7 +267,7 @@ PAGES = [
         ),
         records_counted={"failure": 1},
     ),
-    told(
+    named_page(
         "13 a batch whose cost is due",
         "its rows are known after it closed",
         page("b-swept", row("sw-1", "rec-sw-1", "completed", "success")),
@@ -298,7 +300,7 @@ STEPS = {
 
 
 def made(path: Path, folder: Path) -> dict[str, Any]:
-    """Return what the JSON says of a ledger that was filled."""
+    """Return the content of the JSON file for a ledger that was filled."""
     settings = {
         **BEFORE.settings,
         "continue_at": CONTINUE_AT,
@@ -309,7 +311,7 @@ def made(path: Path, folder: Path) -> dict[str, Any]:
     continuation = Continuation(path, settings, words)
     copy = shutil.copyfile(path, folder / "copy.db")
     with opened(copy, settings) as ledger:
-        held = contents.dump(ledger, path, words)
+        content = contents.dump(ledger, path, words)
     work = folder / "work.db"
     pages = [{**one, "expected": continuation.page(work, one)} for one in PAGES]
     for one, changes in zip(pages, continuation.in_order(work, PAGES), strict=True):
@@ -324,7 +326,7 @@ def made(path: Path, folder: Path) -> dict[str, Any]:
         "made_by": f"make.py, from {BEFORE.file.name}, in the commit that added this file",
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "settings": settings,
-        **held,
+        **content,
         "continue": {"pages": pages, "other": other},
     }
 

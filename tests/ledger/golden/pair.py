@@ -1,4 +1,4 @@
-"""The golden pairs of this folder: a ledger file of each format, and what it holds."""
+"""The golden pairs of this folder: a ledger file of each format, and its content as JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Answer = dict[str, Any]
 
 @dataclass
 class StandingClock:
-    """A clock that stands until it is moved."""
+    """A clock that is set by hand."""
 
     at: float
 
@@ -72,7 +72,7 @@ class Golden:
 
     @cached_property
     def content(self) -> dict[str, Any]:
-        """What the JSON says, with what it leaves out where that is a default."""
+        """The content of the JSON file, with the defaults that it leaves out."""
         content = text.loads(self.file.with_suffix(".json").read_text(encoding="utf-8"))
         for account in content["accounts"]:
             account.setdefault("forgotten_at", None)
@@ -120,7 +120,7 @@ class Continuation:
             answer = {
                 "changes": watched.changes(),
                 "page_figures": figures,
-                "batch_after": steps.walk_after(batch),
+                "batch_after": steps.sweep_after(batch),
             }
         (before, adopted_before), (after, adopted) = (
             [{_key(row): row for row in found.get(page["batch"], [])} for found in both]

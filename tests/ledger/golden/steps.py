@@ -65,23 +65,23 @@ def apply_page(ledger: Ledger, page: Mapping[str, Any]) -> tuple[Batch, dict[str
         prefix = batch.prefix
         assert prefix is not None
         assert sweep.prefix_unchanged(prefix, rows)
-        walk = replace(
+        running = replace(
             batch.sweep, offset=prefix.end, tally=prefix.tally, pages=1, total=page["total"]
         )
-        batch, rows = replace(batch, sweep=walk), rows[prefix.end - prefix.offset :]
+        batch, rows = replace(batch, sweep=running), rows[prefix.end - prefix.offset :]
     assert batch.sweep is not None
     batch = replace(batch, sweep=replace(batch.sweep, pages=batch.sweep.pages + 1))
     shown: list[SweepTally] = []
 
-    def advance(seen: SweepTally) -> Batch:
-        shown.append(seen)
-        return sweep.advance(batch, seen, rows, page["total"])
+    def advance(tally: SweepTally) -> Batch:
+        shown.append(tally)
+        return sweep.advance(batch, tally, rows, page["total"])
 
     return ledger.apply(batch, rows, advance, count=page["count"]), in_words(shown[0])
 
 
-def walk_after(batch: Batch) -> dict[str, Any]:
-    """Return the part of a batch that a page moves on."""
+def sweep_after(batch: Batch) -> dict[str, Any]:
+    """Return the part of a batch that a page changes."""
     words = in_words(batch)
     return {word: words[word] for word in ("last_walk_number", "running_sweep", "final_prefix")}
 
@@ -92,7 +92,7 @@ def take(ledger: Ledger, step: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _open(ledger: Ledger, step: Mapping[str, Any]) -> dict[str, Any]:
-    """Do nothing: the ledger was opened in the way that the step tells."""
+    """Do nothing: the ledger was already opened as the step requires."""
     return {}
 
 

@@ -1,6 +1,6 @@
-"""The words of the golden files for what the ledger keeps. No renaming in the package changes them.
+"""The words of the golden files for the ledger's values. No renaming in the package changes them.
 
-Each table gives, for a word, the attribute that holds its value today.
+Each table has, for a word, the attribute that has its value today.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ PREFIX: Words = {
     "last_page_digest": "digest",
     "figures": "tally",
 }
-PICTURE: Words = {"at": "at", "total": "total", "figures": "tally"}
+SNAPSHOT: Words = {"at": "at", "total": "total", "figures": "tally"}
 BATCH: Words = {
     "id": "ref.id",
     "account": "ref.account",
@@ -141,7 +141,7 @@ _TABLES: Mapping[type, Words] = {
     Probe: PROBE,
     Sweep: SWEEP,
     FinalPrefix: PREFIX,
-    SweepSnapshot: PICTURE,
+    SweepSnapshot: SNAPSHOT,
     Batch: BATCH,
     Run: RUN,
     Schedule: SCHEDULE,
@@ -151,9 +151,9 @@ _TABLES: Mapping[type, Words] = {
 
 
 def in_words(value: Any) -> Any:
-    """Return a value as JSON would hold it, the attributes of the model under their words."""
+    """Return a value as in JSON, with the attributes of the model under their words."""
     if table := _TABLES.get(type(value)):
-        return told(value, table)
+        return by_word(value, table)
     if isinstance(value, Mapping):
         return {key: in_words(content) for key, content in value.items()}
     if isinstance(value, list | tuple):
@@ -161,7 +161,7 @@ def in_words(value: Any) -> Any:
     return value
 
 
-def told(value: object, table: Words) -> dict[str, Any]:
+def by_word(value: object, table: Words) -> dict[str, Any]:
     """Return the words of a table with their values; None where an attribute on the way is None."""
     return {word: in_words(_attribute(value, path)) for word, path in table.items()}
 
@@ -181,7 +181,7 @@ def objective(content: Mapping[str, Any]) -> Objective:
     return Objective(**{name: content[word] for word, name in OBJECTIVE.items()})
 
 
-# --- The rules of what is stored, written down a second time without the code of the package. ---
+# --- the rules of what is stored, written a second time without the code of the package ---
 
 
 def identity(kind: str, key: str) -> bytes:
@@ -196,7 +196,7 @@ def word_number(word: str) -> int:
 
 
 def state_words(code: int) -> tuple[str, str | None]:
-    """Return what a state code says: the kind of the state, and the outcome that it has."""
+    """Return the kind of a state code, and its outcome."""
     kind, _, outcome = StoredState(code).name.lower().partition("_")
     return kind, outcome or None
 
