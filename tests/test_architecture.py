@@ -236,13 +236,11 @@ def type_names(tree: ast.Module) -> Iterator[tuple[str, int]]:
 
 
 def assigned(node: ast.stmt) -> list[str]:
-    """Return the names that a statement assigns, also by `type` (Python 3.12)."""
+    """Return the names that a statement assigns."""
     if isinstance(node, ast.Assign):
         targets = node.targets
     elif isinstance(node, ast.AnnAssign):
         targets = [node.target]
-    elif type(node).__name__ == "TypeAlias":
-        targets = [node.name]
     else:
         targets = []
     return [
@@ -324,12 +322,6 @@ def test_a_type_name_that_is_defined_twice_is_found(
     (found,) = double_names(root)
     assert found.startswith(f"{name}: {PACKAGE}/a.py:")
     assert f"{PACKAGE}/inner/b.py:" in found
-
-
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="type statements came with Python 3.12")
-def test_a_type_statement_counts_as_a_definition(tmp_path: Path):
-    (tmp_path / "a.py").write_text("type Rows = list[int]\nclass Rows: ...")
-    assert len(double_names(tmp_path)) == 1
 
 
 def test_other_names_may_be_defined_twice(tmp_path: Path):
