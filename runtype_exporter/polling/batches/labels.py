@@ -30,7 +30,7 @@ class NoSeriesLimit:
         return True
 
     def overflowed(self) -> None:
-        """Do nothing: never called, because `room` is always true."""
+        """Do nothing: never called, because `has_room` is always true."""
 
 
 @dataclass(frozen=True, slots=True)
