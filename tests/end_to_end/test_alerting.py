@@ -213,7 +213,7 @@ def test_a_failure_burst_and_a_stuck_batch_are_told_and_their_end_is_too(
             assert [] == server.failing_rules()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_every_recording_rule_and_every_panel_has_data(tmp_path, prometheus_binary):
     """In normal operation.
 
