@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
@@ -14,6 +14,7 @@ from runtype_exporter.ledger import Ledger, LedgerError
 from runtype_exporter.polling import ledger_failures
 from runtype_exporter.polling.api_key_state import ApiKeyState
 from runtype_exporter.polling.background.reads import BackgroundReads
+from runtype_exporter.polling.batches import lifecycle
 from runtype_exporter.polling.batches.closing import BatchCloser
 from runtype_exporter.polling.batches.costs import CostReads
 from runtype_exporter.polling.batches.gauges import BatchGauges
@@ -254,9 +255,7 @@ class AccountPoller:
         Their failures may have been failures of the whole account.
         """
         now = self.clock.now()
-        waiting = [
-            b
-            for b in self.ledger.open_batches(self.config.name)
-            if b.retry_at > now and b.missing_since is None
-        ]
-        self.ledger.save(*(replace(batch, retry_at=now) for batch in waiting))
+        before = self.ledger.open_batches(self.config.name)
+        after = [lifecycle.stop_backing_off(batch, now) for batch in before]
+        changed = [new for old, new in zip(before, after, strict=True) if new is not old]
+        self.ledger.save(*changed)

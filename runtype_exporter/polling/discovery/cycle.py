@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 from runtype_exporter.clock import Clock
@@ -230,9 +230,7 @@ class Discovery:
         ]
         if not waiting or not (read or not self.collectors.is_enabled("runs")):
             return
-        left = [
-            replace(batch, claims_left=batch.claims_left - 1 if read else 0) for batch in waiting
-        ]
+        left = [lifecycle.expire_claim(batch, at_once=not read) for batch in waiting]
         self.ledger.save(*left)
         self._findings.changed |= {batch.ref.id: batch for batch in left}
 
@@ -314,7 +312,8 @@ class Discovery:
         claims_left: int,
     ) -> None:
         """Store a new batch."""
-        batch = self._batches.new(batch_id, horizon, created=created)
-        batch = replace(batch, flow_name=flow_name, claims_left=claims_left)
+        batch = self._batches.new(
+            batch_id, horizon, created=created, flow_name=flow_name, claims_left=claims_left
+        )
         self.ledger.save(batch)
         self._findings.changed[batch_id] = batch

@@ -134,14 +134,7 @@ class RunPages:
             return None
         elif batch.closed is not None or batch.schedule or batch.labels is not None:
             return None
-        claimed = replace(
-            batch,
-            schedule=run.schedule,
-            flow_id=row.flow_id or batch.flow_id,
-            created=run.created or batch.created,
-            claims_left=0,
-        )
-        claimed = lifecycle.unguarded(claimed)
+        claimed = lifecycle.claim(batch, run, row.flow_id or "")
         if run.batch in self.configured:
             self.labels.schedule(run.schedule, self.schedule_filter.names.get(run.schedule))
         elif not included:
