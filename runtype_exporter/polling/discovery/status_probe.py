@@ -86,7 +86,8 @@ class StatusProbe:
                 probe, parse_time(status.started_at), parse_time(status.completed_at)
             )
         }
-        # Looked up after the await above.
-        batch = self.ledger.batches((batch_id,))[batch_id]
-        if status.flow_id and not batch.flow_id:
-            self.ledger.save(replace(batch, flow_id=status.flow_id))
+        flow_id = status.flow_id
+        if flow_id:
+            self.ledger.update(
+                batch_id, lambda batch: replace(batch, flow_id=batch.flow_id or flow_id)
+            )
