@@ -64,8 +64,8 @@ class AccountPoller:
     _background: BackgroundReads = field(init=False)
     _discovery: Discovery = field(init=False)
     _workers: Workers = field(init=False)
-    _gauges_restored: bool = field(default=False, init=False)
-    """Whether the gauges of the batches in the ledger were set since the start."""
+    _gauges_current: bool = field(default=False, init=False)
+    """Whether the gauges show all batches of the ledger as they are stored."""
     _up: bool | None = field(default=None, init=False)
     _last_poll: float | None = field(default=None, init=False)
     _last_error: str = field(default="", init=False)
@@ -208,14 +208,14 @@ class AccountPoller:
         self._collectors.start_cycle()
         failure = error_text = ""
         try:
-            if not self._gauges_restored:
+            if not self._gauges_current:
                 self._gauges.show_all()
-                self._gauges_restored = True
+                self._gauges_current = True
             try:
                 await self._discovery.cycle()
             finally:
                 # What a cycle changed before it failed may never change again.
-                self._gauges.show(self._discovery.changed.values())
+                self._show_changed()
             failure = self._collectors.failure
             if self._last_error and not failure:
                 self._recover()
@@ -244,6 +244,20 @@ class AccountPoller:
             self._workers.last_error = ""
             self._last_poll = now
         return not failure
+
+    def _show_changed(self) -> None:
+        """Set the gauges of the batches that a cycle changed.
+
+        If the ledger fails, the next cycle sets the gauges of all batches.
+        """
+        try:
+            changed = self._discovery.changed()
+        except LedgerError as error:
+            # Not raised, because that would hide why the cycle ends: it may be cancelled.
+            self._gauges_current = False
+            ledger_failures.warn("gauges wait: the ledger failed", self.config.name, error)
+        else:
+            self._gauges.show(changed)
 
     def _withdraw(self, collector: str) -> None:
         """Remove the gauges of a collector. The gauges are built after the collectors."""

@@ -109,7 +109,7 @@ class RunPages:
             self.ledger.commit(
                 merge_deltas(deltas), batches=tuple(opened.values()), runs=tuple(fresh)
             )
-            self.findings.changed |= opened
+            self.findings.add_changed(opened.values())
         return not fresh
 
     def _add_reading(self, row: RunRow, batch_id: str) -> None:

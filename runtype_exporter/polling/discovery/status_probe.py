@@ -66,12 +66,9 @@ class StatusProbe:
             raise
         except ApiError as error:
             missing = isinstance(error, NotFound)
-            if (
-                batch := self.closer.record_failure(
-                    batch_id, error.reason, str(error), missing=missing
-                )
-            ) is not None:
-                findings.changed[batch_id] = batch
+            failed = self.closer.record_failure(batch_id, error.reason, str(error), missing=missing)
+            if failed is not None:
+                findings.add_changed((failed,))
             if not missing:
                 self.collectors.record_single_failure("status", error)
             return
