@@ -21,6 +21,10 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 BatchOutcome = Literal["success", "failure", "cancelled", "lost", "unknown"]
 BATCH_OUTCOMES: tuple[BatchOutcome, ...] = get_args(BatchOutcome)
 
+BatchState = Literal["queued", "running", "completed", "failed", "cancelled", "unknown"]
+"""The state of a batch, as its gauges show it."""
+BATCH_STATES: tuple[BatchState, ...] = get_args(BatchState)
+
 StartResult = Literal["on_time", "late", "missed", "failed"]
 """How a due start of a schedule went."""
 START_RESULTS: tuple[StartResult, ...] = get_args(StartResult)

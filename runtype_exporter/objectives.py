@@ -6,11 +6,11 @@ disagree.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, assert_never
 
 from runtype_exporter.catalogue import (
     RECORD_LATENCY,
@@ -18,15 +18,54 @@ from runtype_exporter.catalogue import (
     RECORDS_FINISHED,
     SCHEDULE_STARTS,
     SLO_EVENTS,
+    Metric,
+    series,
 )
-from runtype_exporter.model import Delta, LabelValues, Series
+from runtype_exporter.model import (
+    OUTCOMES,
+    START_RESULTS,
+    Delta,
+    LabelValues,
+    Observation,
+    Outcome,
+    Series,
+    StartResult,
+)
 
 Verdict = Literal["good", "bad"]
 
-_VERDICTS: dict[str, Verdict] = {"success": "good", "failure": "bad", "unknown": "bad"}
-"""The verdict of a success objective by outcome. A cancelled record is not an event."""
 _CACHE_SIZE = 4096
 """The number of (account, schedule) pairs whose matching objectives are cached."""
+
+
+def record_verdict(outcome: Outcome) -> Verdict | None:
+    """Return what a finished record is for a success objective. None: it is not an event."""
+    match outcome:
+        case "success":
+            return "good"
+        case "failure" | "unknown":
+            return "bad"
+        case "cancelled":
+            return None
+        case _:
+            assert_never(outcome)
+
+
+def start_verdict(result: StartResult) -> Verdict:
+    """Return what a due start is for a freshness objective."""
+    match result:
+        case "on_time":
+            return "good"
+        case "late" | "missed" | "failed":
+            return "bad"
+        case _:
+            assert_never(result)
+
+
+_RECORD_VERDICTS: Mapping[str, Verdict | None] = {
+    outcome: record_verdict(outcome) for outcome in OUTCOMES
+}
+_START_VERDICTS: Mapping[str, Verdict] = {result: start_verdict(result) for result in START_RESULTS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,28 +134,35 @@ class Objectives:
         events: dict[Series, float] = {}
         if not self._objectives:
             return events
-        for (metric, labels), step in delta.increments.items():
+        for (metric, values), step in delta.increments.items():
             if metric == RECORDS_FINISHED.name:
-                self._add(
-                    events, self._objectives_of(labels).success, _VERDICTS.get(labels[-1]), step
-                )
+                labels = _named(RECORDS_FINISHED, values)
+                verdict = _RECORD_VERDICTS[labels["outcome"]]
+                self._add(events, self._objectives_of(labels).success, verdict, step)
             elif metric == RECORDS_ABANDONED.name:
+                labels = _named(RECORDS_ABANDONED, values)
                 self._add(events, self._objectives_of(labels).success, "bad", step)
             elif metric == SCHEDULE_STARTS.name:
-                self._add(
-                    events,
-                    self._objectives_of(labels).freshness,
-                    "good" if labels[-1] == "on_time" else "bad",
-                    step,
-                )
-        for (metric, labels), observations in delta.observations.items():
-            if metric == RECORD_LATENCY.name and labels[-1] == "success":
-                for series in self._objectives_of(labels).latency:
-                    threshold = series.threshold
-                    good = sum(observation[0] <= threshold for observation in observations)
-                    events[series.good] = events.get(series.good, 0.0) + good
-                    events[series.bad] = events.get(series.bad, 0.0) + len(observations) - good
+                labels = _named(SCHEDULE_STARTS, values)
+                verdict = _START_VERDICTS[labels["result"]]
+                self._add(events, self._objectives_of(labels).freshness, verdict, step)
+        for (metric, values), observations in delta.observations.items():
+            if metric == RECORD_LATENCY.name:
+                labels = _named(RECORD_LATENCY, values)
+                if labels["outcome"] == "success":
+                    self._add_latencies(events, self._objectives_of(labels).latency, observations)
         return events
+
+    @staticmethod
+    def _add_latencies(
+        events: dict[Series, float],
+        matching: Sequence[_EventSeries],
+        observations: Sequence[Observation],
+    ) -> None:
+        for event in matching:
+            good = sum(observation.value <= event.threshold for observation in observations)
+            events[event.good] = events.get(event.good, 0.0) + good
+            events[event.bad] = events.get(event.bad, 0.0) + len(observations) - good
 
     @staticmethod
     def _add(
@@ -125,19 +171,21 @@ class Objectives:
         verdict: Verdict | None,
         step: float,
     ) -> None:
-        for series in matching:
-            for result, key in (("good", series.good), ("bad", series.bad)):
+        for event in matching:
+            for result, key in (("good", event.good), ("bad", event.bad)):
                 events[key] = events.get(key, 0.0) + (step if result == verdict else 0.0)
 
-    def _objectives_of(self, labels: LabelValues) -> _MatchingObjectives:
-        return self._matching(labels[0], labels[1])
+    def _objectives_of(self, labels: Mapping[str, str]) -> _MatchingObjectives:
+        return self._matching(labels["account"], labels["schedule"])
 
     def _match(self, account: str, schedule: str) -> _MatchingObjectives:
+        of_schedule = {"account": account, "schedule": schedule}
+
         def of(type_: str) -> tuple[_EventSeries, ...]:
             return tuple(
                 _EventSeries(
-                    good=(SLO_EVENTS.name, (objective.name, account, schedule, "good")),
-                    bad=(SLO_EVENTS.name, (objective.name, account, schedule, "bad")),
+                    good=series(SLO_EVENTS, slo=objective.name, **of_schedule, result="good"),
+                    bad=series(SLO_EVENTS, slo=objective.name, **of_schedule, result="bad"),
                     threshold=objective.threshold or 0.0,
                 )
                 for objective in self._objectives
@@ -145,3 +193,8 @@ class Objectives:
             )
 
         return _MatchingObjectives(of("success"), of("latency"), of("freshness"))
+
+
+def _named(metric: Metric, values: LabelValues) -> dict[str, str]:
+    """Return the label values of a series by the names of the labels."""
+    return dict(zip(metric.labels, values, strict=True))

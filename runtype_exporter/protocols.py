@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from runtype_exporter.model import BatchRef, Labels, Series, SweepSnapshot
+from runtype_exporter.model import BatchRef, BatchState, Labels, Series, SweepSnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class BatchView:
     labels: Labels
     configured: bool
     open: bool
-    state: str
+    state: BatchState
     total: int | None
     processed: int | None
     failed: int | None

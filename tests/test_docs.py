@@ -14,7 +14,7 @@ from runtype_exporter.cli import main as commands
 from runtype_exporter.clock import SystemClock
 from runtype_exporter.ledger import schema
 from runtype_exporter.metrics import ProcessMetrics, Publisher
-from runtype_exporter.model import Snapshot
+from runtype_exporter.model import BATCH_OUTCOMES, OUTCOMES, START_RESULTS, Snapshot
 from runtype_exporter.protocols import Status
 from runtype_exporter.web import create_app
 from tools.configuration_page import flags, keys
@@ -124,6 +124,24 @@ def test_recovery_sets_the_present_format_of_the_ledger():
     page = (ROOT / "docs/operations.md").read_text()
     assert f"PRAGMA user_version = {schema.VERSION}'" in page
     assert f"PRAGMA application_id = {schema.APPLICATION_ID};" in page
+
+
+@pytest.mark.parametrize(
+    ("path", "start", "words"),
+    [
+        ("docs/glossary.md", "| **outcome** |", {*OUTCOMES, *BATCH_OUTCOMES}),
+        ("docs/slo.md", "## What is an event", {*OUTCOMES}),
+        ("docs/slo.md", "| `freshness` |", {*START_RESULTS}),
+        ("docs/configuration.md", "| `slos[].type` |", {*OUTCOMES, *START_RESULTS}),
+    ],
+)
+def test_what_is_written_by_hand_names_each_outcome(path: str, start: str, words: set[str]):
+    """A line of a table, or a section up to the next heading."""
+    text = (ROOT / path).read_text()
+    _, _, after = text.partition(start)
+    part, _, _ = after.partition("\n## " if start.startswith("#") else "\n")
+    spoken = {word.replace("_", " ") for word in words}
+    assert set() == {word for word in spoken if not re.search(rf"\b{word}\b", part)}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

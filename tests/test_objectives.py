@@ -2,8 +2,8 @@
 
 import pytest
 
-from runtype_exporter.model import Delta, Observation
-from runtype_exporter.objectives import Objective, Objectives
+from runtype_exporter.model import OUTCOMES, START_RESULTS, Delta, Observation
+from runtype_exporter.objectives import Objective, Objectives, record_verdict, start_verdict
 
 SUCCEED = Objective(name="succeed", type="success")
 FAST = Objective(name="fast", type="latency", threshold=60.0)
@@ -51,6 +51,24 @@ def test_verdicts_of_a_success_objective():
     assert {("succeed", "nightly", "good"): 5, ("succeed", "nightly", "bad"): 3} == judged(
         Objectives([SUCCEED]), delta
     )
+
+
+VERDICTS = {"success": "good", "failure": "bad", "cancelled": None, "unknown": "bad"}
+START_VERDICTS = {"on_time": "good", "late": "bad", "missed": "bad", "failed": "bad"}
+
+
+def test_every_outcome_and_every_start_has_a_verdict():
+    """A new one needs a decision, and a place in the table of docs/slo.md."""
+    assert {outcome: record_verdict(outcome) for outcome in OUTCOMES} == VERDICTS
+    assert {result: start_verdict(result) for result in START_RESULTS} == START_VERDICTS
+
+
+@pytest.mark.parametrize(
+    "delta", [finished(odd=1), started(odd=1)], ids=["of a record", "of a start"]
+)
+def test_a_word_without_a_verdict_is_an_error_and_no_silence(delta):
+    with pytest.raises(KeyError, match="odd"):
+        ALL.events(delta)
 
 
 def test_an_abandoned_record_is_bad():

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from runtype_exporter.catalogue.metric import (
     BATCH_LABELS,
-    BATCH_STATES,
     FLOW_LABELS,
     USAGE_PERIODS,
     Metric,
     Values,
 )
+from runtype_exporter.model import BATCH_STATES
 
 
 def _gauge(name: str, help_: str, labels: tuple[str, ...], values: Values = ()) -> Metric:

@@ -34,7 +34,6 @@ REQUEST_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 POLL_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 COMMIT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5)
 
-BATCH_STATES = ("queued", "running", "completed", "failed", "cancelled", "unknown")
 USAGE_PERIODS = ("daily", "monthly")
 TIMESTAMP_FAULTS = ("missing", "unparseable", "negative")
 

@@ -16,7 +16,14 @@ from runtype_exporter import catalogue
 from runtype_exporter.catalogue import Metric, series
 from runtype_exporter.metrics.series_limit import MaxSeries, choose
 from runtype_exporter.metrics.status_labels import StatusLabels
-from runtype_exporter.model import BatchRef, LabelValues, Sample, Series, Snapshot
+from runtype_exporter.model import (
+    BATCH_STATES,
+    BatchRef,
+    LabelValues,
+    Sample,
+    Series,
+    Snapshot,
+)
 from runtype_exporter.protocols import BatchView
 
 ScheduleKey = tuple[str, str]
@@ -273,9 +280,8 @@ def _samples(view: BatchView, status_labels: StatusLabels) -> Iterator[tuple[Ser
         if figure is not None:
             yield series(metric, **labels), float(figure)
     if view.open or view.configured:
-        state = view.state if view.state in catalogue.BATCH_STATES else "unknown"
-        for word in catalogue.BATCH_STATES:
-            yield series(catalogue.BATCH_STATE, **labels, state=word), float(word == state)
+        for state in BATCH_STATES:
+            yield series(catalogue.BATCH_STATE, **labels, state=state), float(state == view.state)
     if tally:
         pooled: Counter[str] = Counter()
         for word, count in tally.statuses.items():

@@ -7,9 +7,12 @@ waits for. `poller` puts them together for one account.
 Two rules of concurrency, because cycles, workers and background reads write the same batches:
 
 1. Never keep a batch across an await: another task may have changed or closed it in the meantime.
-   Look it up again, or use the ledger's update (it will be `ledger.update(batch_id, change)`).
-2. Only `batches/lifecycle` decides that a batch changes state. Other modules call its functions and
-   store what they return.
+   Change it with `ledger.update(batch_id, change)`, or look it up again in a function without an
+   await.
+2. Only `batches/lifecycle` decides that a batch changes state, and `batches/costs` that its cost is
+   due or known. Other modules call their functions and store what they return.
+
+`tests/polling/test_batch_changes.py` checks both in the source.
 """
 
 from runtype_exporter.polling.poller import AccountPoller

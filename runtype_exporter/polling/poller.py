@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
@@ -14,6 +14,7 @@ from runtype_exporter.ledger import Ledger, LedgerError
 from runtype_exporter.polling import ledger_failures
 from runtype_exporter.polling.api_key_state import ApiKeyState
 from runtype_exporter.polling.background.reads import BackgroundReads
+from runtype_exporter.polling.batches import lifecycle
 from runtype_exporter.polling.batches.closing import BatchCloser
 from runtype_exporter.polling.batches.costs import CostReads
 from runtype_exporter.polling.batches.gauges import BatchGauges
@@ -63,8 +64,8 @@ class AccountPoller:
     _background: BackgroundReads = field(init=False)
     _discovery: Discovery = field(init=False)
     _workers: Workers = field(init=False)
-    _gauges_restored: bool = field(default=False, init=False)
-    """Whether the gauges of the batches in the ledger were set since the start."""
+    _gauges_current: bool = field(default=False, init=False)
+    """Whether the gauges show all batches of the ledger as they are stored."""
     _up: bool | None = field(default=None, init=False)
     _last_poll: float | None = field(default=None, init=False)
     _last_error: str = field(default="", init=False)
@@ -207,14 +208,14 @@ class AccountPoller:
         self._collectors.start_cycle()
         failure = error_text = ""
         try:
-            if not self._gauges_restored:
+            if not self._gauges_current:
                 self._gauges.show_all()
-                self._gauges_restored = True
+                self._gauges_current = True
             try:
                 await self._discovery.cycle()
             finally:
                 # What a cycle changed before it failed may never change again.
-                self._gauges.show(self._discovery.changed.values())
+                self._show_changed()
             failure = self._collectors.failure
             if self._last_error and not failure:
                 self._recover()
@@ -244,6 +245,20 @@ class AccountPoller:
             self._last_poll = now
         return not failure
 
+    def _show_changed(self) -> None:
+        """Set the gauges of the batches that a cycle changed.
+
+        If the ledger fails, the next cycle sets the gauges of all batches.
+        """
+        try:
+            changed = self._discovery.changed()
+        except LedgerError as error:
+            # Not raised, because that would hide why the cycle ends: it may be cancelled.
+            self._gauges_current = False
+            ledger_failures.warn("gauges wait: the ledger failed", self.config.name, error)
+        else:
+            self._gauges.show(changed)
+
     def _withdraw(self, collector: str) -> None:
         """Remove the gauges of a collector. The gauges are built after the collectors."""
         self._gauges.withdraw(collector)
@@ -254,9 +269,7 @@ class AccountPoller:
         Their failures may have been failures of the whole account.
         """
         now = self.clock.now()
-        waiting = [
-            b
-            for b in self.ledger.open_batches(self.config.name)
-            if b.retry_at > now and b.missing_since is None
-        ]
-        self.ledger.save(*(replace(batch, retry_at=now) for batch in waiting))
+        before = self.ledger.open_batches(self.config.name)
+        after = [lifecycle.stop_backing_off(batch, now) for batch in before]
+        changed = [new for old, new in zip(before, after, strict=True) if new is not old]
+        self.ledger.save(*changed)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import assert_never
 
-from runtype_exporter.model import Outcome, Result
+from runtype_exporter.model import BatchState, Outcome, Result
 from runtype_exporter.runtype import ResultRow, Unparseable, parse_timestamp
 
 STATUS_LENGTH = 64
@@ -33,17 +34,24 @@ _WORDS: Mapping[str, Outcome | None] = {
     ),
 }
 _QUEUED = frozenset({"pending", "queued", "scheduled", "created"})
-_STATES: Mapping[Outcome, str] = {
-    "success": "completed",
-    "failure": "failed",
-    "cancelled": "cancelled",
-    "unknown": "unknown",
-}
 
 
 def normalise(status: str) -> str:
     """Return a status word in the form in which it is compared and stored."""
     return status.strip().casefold()[:STATUS_LENGTH]
+
+
+def final_state(outcome: Outcome) -> BatchState:
+    """Return the state of a batch that ended this way."""
+    match outcome:
+        case "success":
+            return "completed"
+        case "failure":
+            return "failed"
+        case "cancelled" | "unknown":
+            return outcome
+        case _:
+            assert_never(outcome)
 
 
 class StatusWords:
@@ -75,11 +83,11 @@ class StatusWords:
             return self._words[status]
         return "unknown" if ended else None
 
-    def state(self, status: str, *, ended: bool) -> str:
-        """Return a batch's state: one word of the catalogue's closed set."""
+    def state(self, status: str, *, ended: bool) -> BatchState:
+        """Return the state of a batch."""
         outcome = self.outcome(status, ended=ended)
         if outcome is not None:
-            return _STATES[outcome]
+            return final_state(outcome)
         if status in _QUEUED:
             return "queued"
         return "running" if status in self._words else "unknown"

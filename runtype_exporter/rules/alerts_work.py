@@ -23,6 +23,7 @@ from runtype_exporter.catalogue import (
 )
 from runtype_exporter.limits import DAY, HOUR, MINUTE
 from runtype_exporter.rules.counters import across_instances, copy_name
+from runtype_exporter.rules.outcomes import BAD_RECORDS, FAILED_BATCHES, JUDGED_RECORDS
 from runtype_exporter.rules.rule import AlertRule
 
 DURATION_P95: Final = "runtype:batch_duration_seconds:p95_14d"
@@ -52,12 +53,12 @@ def work_alerts() -> Iterator[AlertRule]:
 
 def _batches() -> Iterator[AlertRule]:
     finished = copy_name(RECORDS_FINISHED, HOUR)
-    failed = f'{finished}{{outcome=~"failure|unknown"}}[1h]'
+    failed = f"{finished}{{{BAD_RECORDS}}}[1h]"
     bad = f"sum without (outcome) (increase({failed}))"
     # The difference is checked too, because `increase` extrapolates: it turns the first seven
     # failures of a new flow into ten.
     counted = f"sum without (outcome) (max_over_time({failed}) - min_over_time({failed}))"
-    judged = f'sum without (outcome) (increase({finished}{{outcome!="cancelled"}}[1h]))'
+    judged = f"sum without (outcome) (increase({finished}{{{JUDGED_RECORDS}}}[1h]))"
     yield AlertRule(
         name="RuntypeBatchFailing",
         severity="warning",
@@ -70,7 +71,7 @@ def _batches() -> Iterator[AlertRule]:
             f"{_FLOW}."
         ),
     )
-    ended = f'increase({copy_name(BATCHES_FINISHED, HOUR)}{{outcome=~"failure|lost"}}[1h])'
+    ended = f"increase({copy_name(BATCHES_FINISHED, HOUR)}{{{FAILED_BATCHES}}}[1h])"
     yield AlertRule(
         name="RuntypeBatchFailed",
         severity="warning",

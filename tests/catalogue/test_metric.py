@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
+import runtype_exporter
 from runtype_exporter import catalogue
 from runtype_exporter.catalogue import series
 from runtype_exporter.model import BATCH_OUTCOMES, OUTCOMES
@@ -42,3 +47,41 @@ def test_closed_sets_of_outcomes_are_the_declared_ones():
     assert {OUTCOMES, BATCH_OUTCOMES} == set(outcomes.values())
     assert OUTCOMES == outcomes["runtype_records_finished_total"]
     assert BATCH_OUTCOMES == outcomes["runtype_batches_finished_total"]
+
+
+def hand_made_series(source: str) -> Iterator[str]:
+    """Each pair of a metric's name and something else: no label of it was checked."""
+    for node in ast.walk(ast.parse(source)):
+        if not (isinstance(node, ast.Tuple) and len(node.elts) == 2):
+            continue
+        name = ast.unparse(node.elts[0])
+        metric = name.removesuffix(".name").rpartition(".")[2]
+        if name.endswith(".name") and isinstance(
+            getattr(catalogue, metric, None), catalogue.Metric
+        ):
+            yield f"line {node.lineno}: {ast.unparse(node)}"
+
+
+def test_series_are_only_made_with_their_labels_named():
+    package = Path(runtype_exporter.__file__).parent
+    found = [
+        f"{path.relative_to(package)}, {place}"
+        for path in package.rglob("*.py")
+        for place in hand_made_series(path.read_text())
+    ]
+    assert not found, "\n".join(["use catalogue.series(METRIC, label=value) here:", *found])
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ('x = (COST.name, ("acme", "s", "f"))', True),
+        ("x = {(catalogue.COST.name, labels): 0.0}", True),
+        ("key = metric.name, labels", False),
+        ("f(catalogue.COST.name, labels)", False),
+        ("x = series(COST, account=a, schedule=s, flow=f)", False),
+        ("x = COST.name, COST.help, labels", False),
+    ],
+)
+def test_a_series_made_by_hand_is_found(source: str, found: bool):  # noqa: FBT001
+    assert found is any(hand_made_series(source))

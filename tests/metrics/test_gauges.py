@@ -123,7 +123,7 @@ def test_the_state_is_one_of_a_closed_set_and_shown_of_open_and_configured_batch
     gauges, screen
 ):
     gauges.set_batch(view("open"))
-    gauges.set_batch(view("odd", state="paused"))
+    gauges.set_batch(view("odd", state="unknown"))
     gauges.set_batch(closed("configured", 5.0, configured=True))
     gauges.set_batch(closed("closed", 5.0))
     states = screen.of("runtype_batch_state")

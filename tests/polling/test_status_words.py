@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtype_exporter.model import Result
+from runtype_exporter.model import OUTCOMES, Result
 from runtype_exporter.polling.status_words import (
     EARLIEST,
     StatusWords,
@@ -135,6 +135,12 @@ def test_a_status_is_cut_before_it_grows_the_ledger():
 )
 def test_a_batchs_state_is_one_of_a_closed_set(word, ended, state):
     assert state == StatusWords().state(word, ended=ended)
+
+
+def test_every_outcome_has_a_word_or_is_that_of_unknown_words():
+    words = StatusWords()
+    meant = {words.outcome(word, ended=True) for word in words.known}
+    assert meant == {None, *OUTCOMES} - {"unknown"}
 
 
 def test_a_time_that_cannot_be_trusted_is_no_time():

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tools.dashboards import DASHBOARDS, PAGES
+from runtype_exporter.model import BATCH_OUTCOMES, BATCH_STATES, OUTCOMES, START_RESULTS
+from runtype_exporter.polling import StatusWords
+from tools.dashboards import DASHBOARDS, PAGES, field_config
 from tools.dashboards.layout import dashboard, even_row, row, section
 
 ROOT = Path(__file__).parents[2]
@@ -254,6 +256,30 @@ def test_no_expression_divides_by_zero(document: Any):
             assert divisor.endswith("(sum by"), expr
     guarded = [expr for expr in expressions(document) if re.search(r"/ \(.*increase", expr)]
     assert all("> 0)" in expr for expr in guarded)
+
+
+@pytest.mark.parametrize(
+    ("colours", "words"),
+    [
+        (field_config.OUTCOMES, {*OUTCOMES, *BATCH_OUTCOMES}),
+        (field_config.STARTS, {*START_RESULTS}),
+        (field_config.STATES, {*BATCH_STATES}),
+    ],
+    ids=["outcomes", "starts", "states"],
+)
+def test_every_word_of_a_closed_set_has_a_colour(colours: dict[str, str], words: set[str]):
+    assert words == colours.keys()
+
+
+def test_a_status_word_has_the_colour_of_its_outcome():
+    known = StatusWords()
+    outcomes = {word: known.outcome(word, ended=False) for word in known.known}
+    colours = {word: field_config.OUTCOMES[how] for word, how in outcomes.items() if how}
+    assert colours == {word: field_config.STATUSES.get(word) for word in colours}
+    failed = {word for word, how in outcomes.items() if how == "failure"}
+    assert failed <= {*field_config.FAILED_WORDS}
+    unfinished = {word for word, how in outcomes.items() if how is None}
+    assert unfinished == {*field_config.WAITING_WORDS, *field_config.RUNNING_WORDS}
 
 
 def test_widths_that_do_not_fill_the_grid_are_refused():

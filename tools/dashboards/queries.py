@@ -18,9 +18,6 @@ KIND = 'schedule=~"$kind"'
 offer an empty value."""
 
 SUCCESS = 'outcome="success"'
-BAD = 'outcome=~"failure|unknown"'
-NOT_CANCELLED = 'outcome!="cancelled"'
-"""All records of a failing share. A cancelled record is neither good nor bad."""
 
 Target = dict[str, Any]
 

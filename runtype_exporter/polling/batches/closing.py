@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import structlog
 
@@ -40,6 +41,7 @@ class BatchCloser:
     def after_sweep(self, batch: Batch, sweep: Sweep, *, count: bool) -> Batch:
         """Commit a batch whose sweep reached the end, and close it if it is done.
 
+        `batch` is what `Sweeper.sweep` returned, and nothing was awaited since.
         Only a sweep over all rows that began after the end of the batch can close it. It closes
         the batch if every record was there and final, or if `settle_time` had passed when the
         sweep began. In the second case the records that are missing or not final are abandoned.
@@ -85,24 +87,22 @@ class BatchCloser:
         batch = self.ledger.batches((batch_id,)).get(batch_id)
         if batch is None or batch.closed is not None:
             return None
-        batch = lifecycle.failed(batch, now, missing=missing)
+        fail = partial(lifecycle.failed, now=now, missing=missing)
         if missing:
             self.missing.add(batch_id)
-        found_once = bool(batch.probes) or batch.probes_at_last_sweep is not None
-        if lifecycle.lost(batch, now) and (found_once or batch_id not in self.configured):
-            return self._lose(batch)
-        log = _log.warning if batch.failures == 1 else _log.info
-        wait = round(batch.retry_at - now)
+            found_once = bool(batch.probes) or batch.probes_at_last_sweep is not None
+            if lifecycle.lost(batch, now) and (found_once or batch_id not in self.configured):
+                return self._lose(fail(batch))
+        log = _log.warning if batch.failures == 0 else _log.info
         log(
             "batch cannot be read",
             account=self.account,
             batch=batch_id,
             reason=reason,
             error=text,
-            again_in_seconds=wait,
+            again_in_seconds=round(lifecycle.next_back_off(batch)),
         )
-        self.ledger.save(batch)
-        return batch
+        return self.ledger.update(batch_id, fail)
 
     def drop_never_found(self) -> None:
         """Drop batches that were never found and are no longer configured. Nothing is counted.

@@ -24,6 +24,7 @@ from runtype_exporter.model import (
     Observation,
     Outcome,
     Probe,
+    Run,
     Series,
     Source,
 )
@@ -91,6 +92,31 @@ def unguarded(batch: Batch) -> Batch:
     if batch.count_from is None or began is None or began < batch.count_from:
         return batch
     return replace(batch, count_from=None)
+
+
+def claim(batch: Batch, run: Run, flow_id: str) -> Batch:
+    """Return the batch as the one of this run, which has this flow ("" if it is unknown)."""
+    claimed = replace(
+        batch,
+        schedule=run.schedule,
+        flow_id=flow_id or batch.flow_id,
+        created=run.created or batch.created,
+        claims_left=0,
+    )
+    return unguarded(claimed)
+
+
+def expire_claim(batch: Batch, *, at_once: bool) -> Batch:
+    """Return the batch after a read of the run list that did not claim it.
+
+    With `at_once` no further reads are waited for: the batch counts as ad hoc now.
+    """
+    return replace(batch, claims_left=0 if at_once else max(0, batch.claims_left - 1))
+
+
+def end(batch: Batch, now: float) -> Batch:
+    """Return the batch as ended at this moment."""
+    return replace(batch, ended=now)
 
 
 def ending(batch: Batch, status_words: StatusWords) -> Outcome | None:
@@ -165,11 +191,34 @@ def failed(batch: Batch, now: float, *, missing: bool) -> Batch:
     Only this batch backs off: 1 min, doubling up to 1 h. A 404 also starts the 24 h after which the
     batch is closed as lost.
     """
-    wait = min(LONGEST_BACK_OFF, SHORTEST_BACK_OFF * 2.0 ** min(batch.failures, 10))
     since = (
         (now if batch.missing_since is None else min(batch.missing_since, now)) if missing else None
     )
-    return replace(batch, failures=batch.failures + 1, retry_at=now + wait, missing_since=since)
+    return replace(
+        batch,
+        failures=batch.failures + 1,
+        retry_at=now + next_back_off(batch),
+        missing_since=since,
+    )
+
+
+def next_back_off(batch: Batch) -> float:
+    """Return how long the batch waits if a read of it fails now, in seconds."""
+    return min(LONGEST_BACK_OFF, SHORTEST_BACK_OFF * 2.0 ** min(batch.failures, 10))
+
+
+def recovered(batch: Batch) -> Batch:
+    """Return the batch after its results were read: it neither backs off nor is missing."""
+    return replace(batch, failures=0, retry_at=0.0, missing_since=None)
+
+
+def stop_backing_off(batch: Batch, now: float) -> Batch:
+    """Return the batch as one that may be read at once, unless the API denies it with 404.
+
+    Its failures still count: after one more, it waits longer than before.
+    """
+    waits = batch.retry_at > now and batch.missing_since is None
+    return replace(batch, retry_at=now) if waits else batch
 
 
 def never_found(batch: Batch) -> bool:

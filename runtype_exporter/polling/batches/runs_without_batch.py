@@ -12,6 +12,7 @@ from dataclasses import replace
 import structlog
 
 from runtype_exporter.model import Batch, Probe, Run, Sweep
+from runtype_exporter.polling.batches import lifecycle
 from runtype_exporter.polling.status_words import normalise, parse_time
 from runtype_exporter.runtype import Client, OffsetPagination, Priority, ResultsPage, RunRow
 
@@ -36,7 +37,7 @@ def results_batch(own: Batch, run: Run, row: RunRow, now: float) -> dict[str, Ba
     """
     if run.outcome is None or run.batch or not row.total_records:
         return {}
-    batch = replace(
+    unended = replace(
         own,
         run=run.id,
         schedule=run.schedule,
@@ -48,9 +49,8 @@ def results_batch(own: Batch, run: Run, row: RunRow, now: float) -> dict[str, Ba
                 normalise(row.status), row.total_records, row.processed_records, row.failed_records
             )
         },
-        ended=now,
     )
-    return {batch.ref.id: batch}
+    return {own.ref.id: lifecycle.end(unended, now)}
 
 
 async def read_page(

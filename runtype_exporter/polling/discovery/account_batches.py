@@ -34,12 +34,22 @@ class AccountBatches:
         """
         return self.ledger.horizon(self.account, lookback=self.lookback)
 
-    def new(self, batch_id: str, horizon: Horizon, *, created: float | None) -> Batch:
+    def new(
+        self,
+        batch_id: str,
+        horizon: Horizon,
+        *,
+        created: float | None,
+        flow_name: str = "",
+        claims_left: int = 0,
+    ) -> Batch:
         """Return a new batch, not stored yet, with a guard if it may be older than the horizon."""
         guard = horizon.at if created is None or created < horizon.at else None
         return Batch(
             ref=BatchRef(self.account, batch_id),
             first_seen=self.clock.now(),
+            claims_left=claims_left,
+            flow_name=flow_name,
             created=created,
             count_from=guard,
         )

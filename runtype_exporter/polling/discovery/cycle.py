@@ -7,8 +7,8 @@ follows which batches want a sweep.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from runtype_exporter.clock import Clock
@@ -102,10 +102,14 @@ class Discovery:
         """Return the number of requests of the last cycle, retries not counted."""
         return self._findings.requests
 
-    @property
-    def changed(self) -> Mapping[str, Batch]:
-        """Return the batches that the last cycle changed, as they are now, by id."""
-        return self._findings.changed
+    def changed(self) -> list[Batch]:
+        """Return the batches that the last cycle changed, as they are stored now.
+
+        Raises:
+            LedgerError: the ledger could not be read.
+        """
+        stored = self.ledger.batches(self._findings.changed)
+        return [stored[batch_id] for batch_id in self._findings.changed if batch_id in stored]
 
     async def cycle(self) -> None:
         """Read what changed.
@@ -230,11 +234,9 @@ class Discovery:
         ]
         if not waiting or not (read or not self.collectors.is_enabled("runs")):
             return
-        left = [
-            replace(batch, claims_left=batch.claims_left - 1 if read else 0) for batch in waiting
-        ]
+        left = [lifecycle.expire_claim(batch, at_once=not read) for batch in waiting]
         self.ledger.save(*left)
-        self._findings.changed |= {batch.ref.id: batch for batch in left}
+        self._findings.add_changed(left)
 
     def _add_configured(self) -> None:
         """Follow each configured batch that is not in the ledger yet."""
@@ -271,7 +273,7 @@ class Discovery:
                 changed.append(after)
         if changed:
             self.ledger.commit(merge_deltas(late), batches=changed)
-            self._findings.changed |= {batch.ref.id: batch for batch in changed}
+            self._findings.add_changed(changed)
 
     async def _forget(self, began: float, *, walked: bool) -> None:
         """Move the horizon and forget old batches, runs and series, after a full walk.
@@ -314,7 +316,8 @@ class Discovery:
         claims_left: int,
     ) -> None:
         """Store a new batch."""
-        batch = self._batches.new(batch_id, horizon, created=created)
-        batch = replace(batch, flow_name=flow_name, claims_left=claims_left)
+        batch = self._batches.new(
+            batch_id, horizon, created=created, flow_name=flow_name, claims_left=claims_left
+        )
         self.ledger.save(batch)
-        self._findings.changed[batch_id] = batch
+        self._findings.add_changed((batch,))

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf
-from typing import Literal
+from typing import Literal, assert_never
 
 from runtype_exporter.catalogue import (
     SCHEDULE_RUN_DURATION,
@@ -142,12 +142,15 @@ def _started(row: RunRow, status_words: StatusWords, outcome: Outcome | None) ->
     startedAt says.
     """
     started = parse_time(row.started_at)
-    if (
-        outcome == "failure"
-        and not row.batch_execution_id
-        and (started is None or not (row.agent_id or row.total_records))
-    ):
-        return None
+    match outcome:
+        case "failure":
+            worked = started is not None and (row.agent_id or row.total_records)
+            if not (row.batch_execution_id or worked):
+                return None
+        case None | "success" | "cancelled" | "unknown":
+            pass
+        case _:
+            assert_never(outcome)
     if (
         started is None
         and status_words.state(normalise(row.status), ended=outcome is not None) != "queued"

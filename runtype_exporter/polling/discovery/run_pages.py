@@ -109,7 +109,7 @@ class RunPages:
             self.ledger.commit(
                 merge_deltas(deltas), batches=tuple(opened.values()), runs=tuple(fresh)
             )
-            self.findings.changed |= opened
+            self.findings.add_changed(opened.values())
         return not fresh
 
     def _add_reading(self, row: RunRow, batch_id: str) -> None:
@@ -134,14 +134,7 @@ class RunPages:
             return None
         elif batch.closed is not None or batch.schedule or batch.labels is not None:
             return None
-        claimed = replace(
-            batch,
-            schedule=run.schedule,
-            flow_id=row.flow_id or batch.flow_id,
-            created=run.created or batch.created,
-            claims_left=0,
-        )
-        claimed = lifecycle.unguarded(claimed)
+        claimed = lifecycle.claim(batch, run, row.flow_id or "")
         if run.batch in self.configured:
             self.labels.schedule(run.schedule, self.schedule_filter.names.get(run.schedule))
         elif not included:

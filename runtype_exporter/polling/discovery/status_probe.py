@@ -66,12 +66,9 @@ class StatusProbe:
             raise
         except ApiError as error:
             missing = isinstance(error, NotFound)
-            if (
-                batch := self.closer.record_failure(
-                    batch_id, error.reason, str(error), missing=missing
-                )
-            ) is not None:
-                findings.changed[batch_id] = batch
+            failed = self.closer.record_failure(batch_id, error.reason, str(error), missing=missing)
+            if failed is not None:
+                findings.add_changed((failed,))
             if not missing:
                 self.collectors.record_single_failure("status", error)
             return
@@ -86,7 +83,8 @@ class StatusProbe:
                 probe, parse_time(status.started_at), parse_time(status.completed_at)
             )
         }
-        # Looked up after the await above.
-        batch = self.ledger.batches((batch_id,))[batch_id]
-        if status.flow_id and not batch.flow_id:
-            self.ledger.save(replace(batch, flow_id=status.flow_id))
+        flow_id = status.flow_id
+        if flow_id:
+            self.ledger.update(
+                batch_id, lambda batch: replace(batch, flow_id=batch.flow_id or flow_id)
+            )

@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 import structlog
 
@@ -54,9 +55,15 @@ def start_result(run: Run | None, latest: float) -> StartResult:
     """Return how a start went that had to begin at `latest` or before."""
     if run is None:
         return "missed"
-    if run.started is None:
-        return "failed" if run.outcome == "failure" else "late"
-    return "on_time" if run.started <= latest else "late"
+    if run.started is not None:
+        return "on_time" if run.started <= latest else "late"
+    match run.outcome:
+        case "failure":
+            return "failed"
+        case None | "success" | "cancelled" | "unknown":
+            return "late"
+        case _:
+            assert_never(run.outcome)
 
 
 def judge(

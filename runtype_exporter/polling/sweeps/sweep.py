@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from runtype_exporter.model import Batch, FinalPrefix, Result, Sweep, SweepSnapshot, SweepTally
+from runtype_exporter.polling.batches import lifecycle
 
 MOST_WORDS = 40
 """Most status words tallied per batch: hostile answers must not grow the ledger."""
@@ -38,6 +39,43 @@ def begin(batch: Batch, now: float, *, full: bool, is_retry: bool = False) -> Ba
         prefix_grows=True,
     )
     return replace(batch, sweeps=number, sweep=sweep, prefix=prefix)
+
+
+def resume_or_begin(batch: Batch, now: float, *, full: bool) -> Batch:
+    """Return the batch with its present sweep or, if it has none, with a new one."""
+    return batch if batch.sweep is not None else begin(batch, now, full=full)
+
+
+def abort(batch: Batch) -> Batch:
+    """Return the batch without its sweep and its final prefix. The next sweep reads every row."""
+    return replace(batch, sweep=None, prefix=None)
+
+
+def verify_prefix(batch: Batch, results: Sequence[Result], total: int, now: float) -> Batch:
+    """Return the batch after the first page of a sweep that began at the final prefix.
+
+    If the prefix is unchanged, the sweep goes on after it. Else a sweep of all rows begins.
+
+    Raises:
+        ValueError: the batch has no sweep.
+    """
+    prefix = batch.prefix
+    if prefix is None or not prefix_unchanged(prefix, results):
+        return begin(batch, now, full=True)
+    verified = replace(
+        current_sweep(batch), offset=prefix.end, tally=prefix.tally, pages=1, total=total
+    )
+    return replace(batch, sweep=verified)
+
+
+def raise_total(batch: Batch, total: int) -> Batch:
+    """Return the batch after a page without rows: only the total of the page may be news.
+
+    Raises:
+        ValueError: the batch has no sweep.
+    """
+    sweep = current_sweep(batch)
+    return replace(batch, sweep=replace(sweep, total=max(sweep.total, total)))
 
 
 def digest(results: Sequence[Result]) -> str:
@@ -99,20 +137,15 @@ def finish(batch: Batch, now: float) -> Batch:
     sweep = current_sweep(batch)
     short = sweep.tally.distinct < sweep.total
     if short and not sweep.is_retry:
-        return replace(
-            begin(replace(batch, prefix=None), now, full=True, is_retry=True), drift=batch.drift
-        )
+        return begin(batch, now, full=True, is_retry=True)
     return replace(
-        batch,
+        lifecycle.recovered(batch),
         sweep=None,
         probes_at_last_sweep={**(batch.probes_at_last_sweep or {}), **sweep.probes_at_start},
         snapshot=batch.snapshot
         if short
         else SweepSnapshot(at=now, total=sweep.total, tally=sweep.tally),
         drift=abs(sweep.total - sweep.tally.distinct),
-        failures=0,
-        retry_at=0.0,
-        missing_since=None,
     )
 
 

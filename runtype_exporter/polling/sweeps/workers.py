@@ -166,18 +166,17 @@ class Workers:
     async def _sweep_and_conclude(self, batch_id: str) -> bool:
         """Sweep a batch to the end, then commit it or close it. Return whether it was swept."""
         batch = self.ledger.batches((batch_id,)).get(batch_id)
-        if (
-            batch is None
-            or batch.closed is not None
-            or not self.collectors.is_enabled(runs_without_batch.results_operation(batch))
-        ):
+        if batch is None or batch.closed is not None:
+            return False
+        operation = runs_without_batch.results_operation(batch)
+        if not self.collectors.is_enabled(operation):
             return False
         ended = batch.ended is not None
         status = self._filter(batch)
         priority = Priority.CLOSING if ended else Priority.RUNNING
         swept = await self.sweeper.sweep(batch_id, priority, full=ended, status=status)
         if swept is not None:
-            self.collectors.record_answer(runs_without_batch.results_operation(batch))
+            self.collectors.record_answer(operation)
             concluded = self.closer.after_sweep(*swept, count=status is None)
             self._ledger_pause = LEDGER_PAUSE
             self.gauges.show((concluded,))

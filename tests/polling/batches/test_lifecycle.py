@@ -6,7 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from runtype_exporter.model import Batch, BatchRef, Delta, Labels, Probe, SweepSnapshot, SweepTally
+from runtype_exporter.model import (
+    Batch,
+    BatchRef,
+    Delta,
+    Labels,
+    Probe,
+    Run,
+    SweepSnapshot,
+    SweepTally,
+)
 from runtype_exporter.polling.batches import lifecycle
 from runtype_exporter.polling.batches.lifecycle import ProbeReading
 from runtype_exporter.polling.status_words import StatusWords
@@ -127,6 +136,44 @@ def test_failures_back_off_doubling_up_to_an_hour():
         waits.append(batch.retry_at - 1000.0)
     assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
     assert batch.missing_since is None
+
+
+@pytest.mark.parametrize(
+    ("state", "retry_at"),
+    [
+        ({"retry_at": 500.0}, 100.0),
+        ({"retry_at": 99.0}, 99.0),
+        ({"retry_at": 500.0, "missing_since": 50.0}, 500.0),
+    ],
+)
+def test_a_back_off_ends_early_unless_the_api_denies_the_batch(state, retry_at):
+    batch = replace(BATCH, failures=3, **state)
+    assert lifecycle.stop_backing_off(batch, 100.0) == replace(batch, retry_at=retry_at)
+
+
+def test_a_batch_whose_results_were_read_neither_backs_off_nor_is_missing():
+    failing = lifecycle.failed(BATCH, 1000.0, missing=True)
+    assert lifecycle.recovered(failing) == BATCH
+
+
+def test_a_batch_waits_for_a_run_that_claims_it_and_then_counts_as_ad_hoc():
+    waiting = replace(BATCH, claims_left=2)
+    once = lifecycle.expire_claim(waiting, at_once=False)
+    assert once == replace(BATCH, claims_left=1)
+    assert lifecycle.expire_claim(once, at_once=False) == BATCH
+    assert lifecycle.expire_claim(waiting, at_once=True) == BATCH
+
+
+@pytest.mark.parametrize(
+    ("flow_id", "created", "expected"),
+    [("flow_1", 60.0, ("flow_1", 60.0, None)), ("", None, ("flow_0", 40.0, 50.0))],
+)
+def test_a_run_that_claims_a_batch_gives_what_it_knows_of_it(flow_id, created, expected):
+    batch = replace(BATCH, flow_id="flow_0", created=40.0, count_from=50.0, claims_left=2)
+    run = Run(account="acme", id="run_1", schedule="schedule_1", created=created)
+    claimed = lifecycle.claim(batch, run, flow_id)
+    assert (claimed.schedule, claimed.claims_left) == ("schedule_1", 0)
+    assert (claimed.flow_id, claimed.created, claimed.count_from) == expected
 
 
 def test_a_batch_is_lost_after_a_day_of_404():

@@ -90,6 +90,35 @@ def test_a_prefix_stands_while_its_last_page_begins_with_the_same_final_rows():
     assert not sweep.prefix_unchanged(prefix, [result("a"), result("b", None)])
 
 
+def test_a_sweep_goes_on_after_an_unchanged_prefix_else_it_reads_every_row():
+    ended = sweep.finish(
+        advanced(sweep.begin(BATCH, 5.0, full=False), results("ab"), results("cd"), total=4), 6.0
+    )
+    begun = sweep.resume_or_begin(ended, 7.0, full=False)
+    assert sweep.resume_or_begin(begun, 8.0, full=True) is begun
+    page = [*results("cd"), result("e", None)]
+    verified = sweep.verify_prefix(begun, page, 5, 8.0)
+    assert (verified.sweep.offset, verified.sweep.tally.distinct) == (4, 4)
+    assert (verified.sweep.pages, verified.sweep.total, verified.prefix) == (1, 5, ended.prefix)
+    full = sweep.begin(begun, 8.0, full=True)
+    assert sweep.verify_prefix(begun, results("dc"), 5, 8.0) == full
+    assert sweep.verify_prefix(replace(begun, prefix=None), page, 5, 8.0) == full
+    assert (full.sweep.full, full.sweep.offset, full.prefix) == (True, 0, None)
+
+
+def test_a_page_without_rows_only_raises_the_total():
+    batch = advanced(sweep.begin(BATCH, 5.0, full=True), results("ab"), total=2)
+    raised = sweep.raise_total(batch, 3)
+    assert raised == replace(batch, sweep=replace(batch.sweep, total=3))
+    assert sweep.raise_total(raised, 2) == raised
+
+
+def test_an_aborted_sweep_is_followed_by_one_of_all_rows():
+    batch = advanced(sweep.begin(BATCH, 5.0, full=False), results("ab"), total=3)
+    following = sweep.resume_or_begin(sweep.abort(batch), 6.0, full=False)
+    assert (following.sweep.full, following.sweep.offset, following.sweep.number) == (True, 0, 2)
+
+
 def test_status_words_beyond_the_cap_are_pooled():
     many = SweepTally(statuses={f"word {number}": 1 for number in range(sweep.MOST_WORDS)})
     merged = sweep.merge_tallies(many, SweepTally(statuses={"word 0": 2, "new": 3, "newer": 4}))

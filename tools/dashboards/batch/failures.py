@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from runtype_exporter.rules.outcomes import BAD_RECORDS, JUDGED_RECORDS
 from tools.dashboards.batch.expressions import CHOSEN, RECORDS
 from tools.dashboards.field_config import GREEN, ORANGE, OUTCOMES, number, percent
 from tools.dashboards.layout import Section, even_row, section
 from tools.dashboards.panels import Panel, bars, lines
 from tools.dashboards.queries import (
-    BAD,
-    NOT_CANCELLED,
     name_ad_hoc,
     per_bar,
     per_second,
@@ -30,7 +29,7 @@ def failures_section() -> Section:
 
 
 def _failed_records() -> Panel:
-    failures = per_bar(selector(RECORDS, *CHOSEN, BAD), "schedule, flow")
+    failures = per_bar(selector(RECORDS, *CHOSEN, BAD_RECORDS), "schedule, flow")
     return bars(
         "Failed records",
         "Failures and results of unknown outcome, as they were counted.",
@@ -44,8 +43,8 @@ def _failed_records() -> Panel:
 
 
 def _failing_share() -> Panel:
-    bad = f"sum by (schedule) ({per_second(selector(RECORDS, *CHOSEN, BAD))})"
-    every = f"sum by (schedule) ({per_second(selector(RECORDS, *CHOSEN, NOT_CANCELLED))})"
+    bad = f"sum by (schedule) ({per_second(selector(RECORDS, *CHOSEN, BAD_RECORDS))})"
+    every = f"sum by (schedule) ({per_second(selector(RECORDS, *CHOSEN, JUDGED_RECORDS))})"
     return lines(
         "Failing share",
         "Failed records by all records, cancelled ones left out, in the window of each point.",

@@ -5,6 +5,7 @@ It shows the schedules by health, ad-hoc batches, and alerts over time.
 
 from __future__ import annotations
 
+from runtype_exporter.rules.outcomes import BAD_RECORDS, JUDGED_RECORDS
 from tools.dashboards.field_config import BLUE, GREEN, GREY, ORANGE, RED, YELLOW, words
 from tools.dashboards.layout import (
     ROW_ACCOUNT_VAR,
@@ -18,9 +19,7 @@ from tools.dashboards.overview.selectors import DEGRADED_SHARE, FAILING_SHARE, F
 from tools.dashboards.panels import Panel, timeline
 from tools.dashboards.queries import (
     ACCOUNT,
-    BAD,
     FLOW,
-    NOT_CANCELLED,
     SCHEDULE,
     SUCCESS,
     increase_in_range,
@@ -74,7 +73,9 @@ def _by_schedule(metric: str, *matchers: str) -> str:
 
 
 def _failing_share_by_schedule() -> str:
-    return share(_by_schedule(_RECORDS, FLOW, BAD), _by_schedule(_RECORDS, FLOW, NOT_CANCELLED))
+    return share(
+        _by_schedule(_RECORDS, FLOW, BAD_RECORDS), _by_schedule(_RECORDS, FLOW, JUDGED_RECORDS)
+    )
 
 
 def _health() -> str:
@@ -142,7 +143,7 @@ def _ad_hoc_batches() -> Panel:
         return f"sum by (account, flow) ({increase_in_range(series)})"
 
     batches = f"round({by_flow('runtype_batches_finished_total')})"
-    failing = share(by_flow(_RECORDS, BAD), by_flow(_RECORDS, NOT_CANCELLED))
+    failing = share(by_flow(_RECORDS, BAD_RECORDS), by_flow(_RECORDS, JUDGED_RECORDS))
     url = dashboard_url("runtype-batch", ROW_ACCOUNT_VAR, "var-kind=()", cell_var("flow"))
     return table(
         "Ad-hoc batches",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from runtype_exporter.rules.outcomes import BAD_RECORDS, JUDGED_RECORDS
 from tools.dashboards.queries import (
     ACCOUNT,
-    BAD,
     FLOW,
-    NOT_CANCELLED,
     SCHEDULE,
     SUCCESS,
     selector,
@@ -15,8 +14,8 @@ from tools.dashboards.queries import (
 _RECORDS = "runtype_records_finished_total"
 
 FINISHED = selector(_RECORDS, ACCOUNT, SCHEDULE, FLOW)
-FAILED = selector(_RECORDS, ACCOUNT, SCHEDULE, FLOW, BAD)
-COUNTED = selector(_RECORDS, ACCOUNT, SCHEDULE, FLOW, NOT_CANCELLED)
+FAILED = selector(_RECORDS, ACCOUNT, SCHEDULE, FLOW, BAD_RECORDS)
+COUNTED = selector(_RECORDS, ACCOUNT, SCHEDULE, FLOW, JUDGED_RECORDS)
 LATENCY = selector("runtype_record_latency_seconds_bucket", ACCOUNT, SCHEDULE, FLOW, SUCCESS)
 COST = selector("runtype_cost_dollars_total", ACCOUNT, SCHEDULE, FLOW)
 
