@@ -273,6 +273,20 @@ async def test_a_cost_that_is_no_longer_due_when_its_answer_comes_changes_nothin
         assert rig.requests()["cost"] == 1
 
 
+async def test_the_cost_of_a_batch_that_was_forgotten_meanwhile_is_not_shown(tmp_path):
+    async with Rig(tmp_path, one()) as rig:
+        run = rig.world.add_batch(DONE, schedule="a", at=START)
+        await rig.sleep(120)
+        reads = rig.poller._background.costs
+        shown: list[Batch] = []
+        reads.show = shown.extend
+        await reads._read(run.batch.id)
+        assert [batch.ref.id for batch in shown] == [run.batch.id]
+        rig.ledger.update = lambda *_: None
+        await reads._read(run.batch.id)
+        assert len(shown) == 1
+
+
 async def test_what_is_due_is_read_before_a_single_run_ends(tmp_path):
     rig = Rig(tmp_path, one())
     rig.world.add_batch(DONE, schedule="a", at=START + 1)

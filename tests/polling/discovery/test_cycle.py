@@ -536,6 +536,21 @@ async def test_a_status_read_that_is_refused_as_such_does_not_count_against_the_
         assert rig.poller.status().up is up
 
 
+@pytest.mark.parametrize(("answer", "known"), [("flow_9", "flow_9"), (None, "")])
+async def test_a_status_read_tells_the_flow_of_a_batch_once(tmp_path, answer, known):
+    async with Rig(tmp_path, world_of()) as rig:
+        await rig.sleep(1)
+        batch = rig.world.add_adhoc([RecordPlan(finished=1e5)], at=START + 2)
+        rig.faults.add(ApiFault(kind="status", operation="batch_results", value=500))
+        await rig.sleep(90)
+        for part in ("batches", "recent"):
+            rig.faults.add(ApiFault(kind="set", operation="summary", path=part, value=[]))
+        rig.faults.add(ApiFault(kind="set", operation="batch_status", path="flowId", value=answer))
+        await rig.sleep(600)
+        assert rig.requests()["batch_status"]
+        assert rig.batch(batch.id).flow_id == known
+
+
 async def test_a_batch_that_closes_while_its_status_is_read_stays_closed(tmp_path):
     async with Rig(tmp_path, world_of(), latency=1.0) as rig:
         await rig.sleep(1)
