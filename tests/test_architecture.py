@@ -79,6 +79,7 @@ BEHAVIOUR_TESTS: dict[str, str] = {
     "ledger/test_objectives.py": "objectives and the ledger together",
     "polling/batches/test_label_limit.py": "labels and the series limit together",
     "polling/schedules/test_starts_over_time.py": "start checks against the simulator",
+    "polling/test_batch_changes.py": "two rules of concurrency, checked in the source of polling",
     "polling/test_cardinality.py": "the whole of polling against the series limit",
     "polling/test_exactly_once.py": "the whole of polling against a hostile API",
     "polling/test_month.py": "the whole of polling over a month",
