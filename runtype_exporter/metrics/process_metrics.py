@@ -194,7 +194,8 @@ class ProcessMetrics:
     def chunk(self, format_: ExpositionFormat) -> bytes:
         """Return the text of what `refresh` took, with the end of the exposition."""
         if format_ == "openmetrics":
-            text: bytes = generate_openmetrics(_Taken(self._taken))  # type: ignore[no-untyped-call]  # the library's
+            # The library's function has no types.
+            text: bytes = generate_openmetrics(_Taken(self._taken))  # type: ignore[no-untyped-call]
             return text
         return generate_latest(_Taken(map(_without_created, self._taken)))
 
@@ -209,17 +210,20 @@ class ProcessMetrics:
 
     def _count(self, metric: Metric, *labels: str, by: float = 1) -> None:
         child = self._child(metric, labels)
-        assert isinstance(child, Counter)  # noqa: S101  # the catalogue says so; for the type checker
+        # For the type checker: the catalogue says so.
+        assert isinstance(child, Counter)  # noqa: S101
         child.inc(by)
 
     def _set(self, metric: Metric, value: float, *labels: str) -> None:
         child = self._child(metric, labels)
-        assert isinstance(child, Gauge)  # noqa: S101  # the catalogue says so; for the type checker
+        # For the type checker: the catalogue says so.
+        assert isinstance(child, Gauge)  # noqa: S101
         child.set(value)
 
     def _observe(self, metric: Metric, value: float, *labels: str) -> None:
         child = self._child(metric, labels)
-        assert isinstance(child, Histogram)  # noqa: S101  # the catalogue says so; for the type checker
+        # For the type checker: the catalogue says so.
+        assert isinstance(child, Histogram)  # noqa: S101
         child.observe(value)
 
     def _remove(self, name: str, labels: LabelValues) -> None:

@@ -35,7 +35,7 @@ class Client:
     again, each time from the budget; nothing else is.
     """
 
-    def __init__(  # noqa: PLR0913 - what differs between accounts and tests, all by keyword
+    def __init__(  # noqa: PLR0913  # what differs between accounts and tests, all by keyword
         self,
         account: str,
         base_url: str,

@@ -143,7 +143,7 @@ STEPS = st.one_of(
 
 @settings(max_examples=150, deadline=None)
 @given(st.integers(300, 700), st.lists(STEPS, min_size=5, max_size=40))
-def test_a_scrape_never_has_more_lines_than_it_may(limit, steps):  # noqa: C901  # one case a kind of step
+def test_a_scrape_has_no_more_lines_than_it_may(limit, steps):  # noqa: C901  # a case for each step
     harness = Harness(limit, label_set=8)
     for step in steps:
         match step:

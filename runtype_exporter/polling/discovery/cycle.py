@@ -287,7 +287,9 @@ class Discovery:
             self._unfinished.expire(self._batches.horizon().at)
         listed = {*self._findings.readings, *self._findings.undated_runs, *self.closer.configured}
         # Each call forgets some; the sleep yields to the event loop and waits for nothing.
-        while self.ledger.forget(self.account.name, listed=listed, retention=self.retention):  # noqa: ASYNC110
+        while self.ledger.forget(  # noqa: ASYNC110
+            self.account.name, listed=listed, retention=self.retention
+        ):
             await asyncio.sleep(0)
         # The list of schedules must be valid as of the start of the cycle. The walk over the runs
         # may take longer than it stays valid.
