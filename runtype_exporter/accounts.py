@@ -123,7 +123,7 @@ class Accounts:
 
 
 def _key(account: Account) -> str:
-    """The account's key as it lies there now.
+    """Return the account's key as it is stored now.
 
     If it cannot be read, return "", which the client refuses to send.
     """

@@ -14,7 +14,7 @@ FIXTURES = Path(__file__).parents[1] / "config" / "fixtures"
 
 
 @pytest.mark.parametrize("file", sorted(FIXTURES.glob("*.bad.yaml")), ids=lambda file: file.name)
-def test_a_bad_file_is_told_with_its_places(file):
+def test_a_bad_file_is_refused_with_its_places(file):
     refused = run("check-config", f"--config.file={file}")
     assert 1 == refused.exit_code
     first, *_ = refused.output.removeprefix("Error: ").splitlines()
@@ -22,7 +22,7 @@ def test_a_bad_file_is_told_with_its_places(file):
     assert (str(file), True) == (place, line.isdigit())
 
 
-def test_every_fault_of_a_file_is_told_at_once(tmp_path):
+def test_every_fault_of_a_file_is_reported_at_once(tmp_path):
     file = tmp_path / "config.yaml"
     file.write_text("accounts:\n  - name: a\n    timeout: 5\npoll:\n  intervall: 1s\n")
     lines = run("check-config", f"--config.file={file}").output.removeprefix("Error: ").splitlines()

@@ -135,7 +135,7 @@ def test_an_account_that_is_forgotten_loses_its_series_and_no_other_does(metrics
     assert value(metrics, "runtype_exporter_build_info", version="a", python="3.13") == 1.0
 
 
-def test_what_an_account_counted_begins_anew_when_it_comes_back(metrics):
+def test_an_account_that_comes_back_starts_at_0(metrics):
     metrics.cycle("a", 0.2, 1000.0, "")
     metrics.forget("a")
     metrics.account("a")

@@ -100,7 +100,7 @@ class Harness:
 
 def view(number, *, schedule="s", open_=True, configured=False, words=0):
     """A batch of 11 lines, if it is open, and one more a word."""
-    picture = (
+    snapshot = (
         SweepSnapshot(5.0, 1, SweepTally(1, 0, {f"w{word}": 1 for word in range(words)}))
         if words
         else None
@@ -118,7 +118,7 @@ def view(number, *, schedule="s", open_=True, configured=False, words=0):
         started=float(number),
         completed=9.0,
         closed=None if open_ else float(number),
-        snapshot=picture,
+        snapshot=snapshot,
         drift=0,
     )
 
@@ -159,7 +159,7 @@ def test_a_scrape_has_no_more_lines_than_it_may(limit, steps):  # noqa: C901  # 
                 if (
                     catalogue.COST.name,
                     labels,
-                ) in harness.durable or harness.series_limit.has_room():
+                ) in harness.durable or harness.series_limit.has_capacity():
                     harness.count(catalogue.COST.name, labels, 1.0)
                     value = HistogramValue((1.0, 2.0), (1, 0, 0), 1.0)
                     harness.count(catalogue.SCHEDULE_RUN_QUEUE.name, labels[:2], value)
@@ -219,7 +219,7 @@ def test_all_are_counted_whatever_is_shown():
     assert len(harness.batches()) == 2
 
 
-def test_who_lost_its_lines_gets_them_back_when_there_is_room_to_spare_and_nothing_flaps():
+def test_lost_lines_come_back_when_capacity_is_free_and_nothing_flaps():
     harness = harness_for(100)
     for number in range(100):
         harness.gauges.set_batch(view(number))
@@ -259,24 +259,24 @@ def test_a_lower_limit_takes_effect_with_the_next_publication():
     assert len(harness.batches()) == 10
 
 
-def test_room_ends_near_the_limit_and_counts_what_was_promised():
+def test_capacity_ends_near_the_limit_and_counts_what_was_promised():
     durable = 0
     series_limit = MaxSeries(1000, label_set=100, durable=lambda: durable)
     series_limit.take(500, process=0)
-    assert [series_limit.has_room(promised) for promised in (0, 3, 4)] == [True, True, False]
+    assert [series_limit.has_capacity(promised) for promised in (0, 3, 4)] == [True, True, False]
     durable = 300
-    assert [series_limit.has_room(promised) for promised in (0, 1)] == [True, False]
+    assert [series_limit.has_capacity(promised) for promised in (0, 1)] == [True, False]
     series_limit.take(800, process=100)
-    assert not series_limit.has_room()
+    assert not series_limit.has_capacity()
 
 
 def test_until_they_are_read_the_process_s_own_numbers_are_reckoned_with():
-    assert MaxSeries(UNKNOWN_PROCESS * 10 // 9 + 1).has_room()
-    assert not MaxSeries(UNKNOWN_PROCESS * 10 // 9 - 1).has_room()
-    assert MaxSeries().has_room()
+    assert MaxSeries(UNKNOWN_PROCESS * 10 // 9 + 1).has_capacity()
+    assert not MaxSeries(UNKNOWN_PROCESS * 10 // 9 - 1).has_capacity()
+    assert MaxSeries().has_capacity()
 
 
-def test_what_went_without_is_told_by_kind():
+def test_what_was_dropped_is_reported_by_kind():
     dropped = []
     series_limit = MaxSeries(1000, on_dropped=lambda kind, count: dropped.append((kind, count)))
     series_limit.overflowed()

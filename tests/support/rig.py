@@ -291,7 +291,7 @@ class Rig:
         self._expects_internal = True
 
     def _check_internal_failures(self) -> None:
-        """Raise after a failure that nobody expected, once."""
+        """Raise after an unexpected failure, once."""
         logged: list[tuple[str, BaseException | None]] = []
         if self._exceptions is not None:
             self._exceptions.remove()

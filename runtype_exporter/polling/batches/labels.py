@@ -25,12 +25,12 @@ class NoSeriesLimit:
     """A series limit that is never reached: none is configured."""
 
     # The protocol names the parameter.
-    def has_room(self, promised: int = 0) -> bool:  # noqa: ARG002
+    def has_capacity(self, promised: int = 0) -> bool:  # noqa: ARG002
         """Return True."""
         return True
 
     def overflowed(self) -> None:
-        """Do nothing: never called, because `has_room` is always true."""
+        """Do nothing: never called, because `has_capacity` is always true."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class LabelTable:
 
     def _admitted(self, labels: LabelValues, promised: int) -> bool:
         """Return whether a new label set may have its own series. Report each refused one once."""
-        if self.series_limit.has_room(promised):
+        if self.series_limit.has_capacity(promised):
             return True
         if labels not in self._overflowed:
             if len(self._overflowed) < MOST_REMEMBERED:

@@ -9,7 +9,7 @@ from tools.dashboards.exporter.expressions import (
     LAST_POLL,
     SWEEPS_PENDING,
 )
-from tools.dashboards.field_config import GREEN, RED, YELLOW, number, percent, seconds, words
+from tools.dashboards.field_config import GREEN, RED, YELLOW, as_words, number, percent, seconds
 from tools.dashboards.layout import Section, even_row, section
 from tools.dashboards.panels import Panel, plain_stat, stat
 from tools.dashboards.queries import (
@@ -45,7 +45,7 @@ def _api() -> Panel:
         "API",
         "Whether every account's last cycle reached Runtype's API, with a key that it accepts.",
         instant_query(f"min({selector('runtype_up', ACCOUNT)}) or vector(-1)"),
-        words(
+        as_words(
             "No answer",
             {1: ("Reachable", GREEN), 0: ("Unreachable", RED), -1: ("No exporter", RED)},
         ),

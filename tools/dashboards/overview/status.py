@@ -7,13 +7,13 @@ from tools.dashboards.field_config import (
     GREY,
     RED,
     YELLOW,
+    as_words,
     background_steps,
     number,
     override,
     percent,
     seconds,
     thresholds,
-    words,
 )
 from tools.dashboards.layout import Section, even_row, section
 from tools.dashboards.overview.selectors import (
@@ -60,7 +60,7 @@ def _api() -> Panel:
         "Whether every account's last cycle reached Runtype's API, with a key that it accepts. It"
         " tells when the exporter is gone.",
         instant_query(f"min({selector('runtype_up', ACCOUNT)}) or vector(-1)"),
-        words(
+        as_words(
             "No answer",
             {1: ("Reachable", GREEN), 0: ("Unreachable", RED), -1: ("No exporter", RED)},
         ),
