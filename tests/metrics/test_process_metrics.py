@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from runtype_exporter.catalogue import CATALOGUE
+from runtype_exporter.catalogue import CATALOGUE, POLLS
 from runtype_exporter.metrics.process_metrics import ProcessMetrics
 from runtype_exporter.protocols import Attempt, Telemetry
 
@@ -238,6 +238,14 @@ def test_a_change_is_noticed_and_a_refresh_takes_note(metrics):
     metrics.refresh(0)
     metrics.forget("nobody")
     assert not metrics.changed
+
+
+def test_labels_are_checked(metrics):
+    with pytest.raises(ValueError, match=r"kind is one of .* not 'other'"):
+        metrics.dropped("other", 1)
+    with pytest.raises(ValueError, match="runtype_polls_total has the labels"):
+        metrics._count(POLLS, acount="a")
+    assert value(metrics, "runtype_exporter_series_dropped_total", kind="other") is None
 
 
 def test_two_of_them_share_nothing():
