@@ -15,7 +15,6 @@ from tests.support.virtual import VirtualClock, run
 RECORDS = "runtype_records_finished_total"
 TOTAL = "runtype_batch_total_records"
 TEXT, SCRAPE = ("text", "identity"), ("openmetrics", "gzip")
-EMPTY = Snapshot(0, {})
 
 
 class Source:
