@@ -37,7 +37,7 @@ from runtype_exporter.model import Batch, BatchRef, Labels, SweepTally
 from runtype_exporter.polling import StatusWords
 from runtype_exporter.polling.sweeps.sweep import advance, begin
 from runtype_exporter.polling.sweeps.sweeper import CHUNK
-from runtype_exporter.runtype import Budget, Client
+from runtype_exporter.runtype import Budget, Client, Exchange
 from runtype_exporter.runtype.responses import RESULTS
 
 RECORDS = 20_000
@@ -183,9 +183,8 @@ async def over_http(port: int, size: int, folder: str) -> None:
     process, clock = ProcessMetrics(), SystemClock()
     budget = Budget("acme", 1_000_000, ledger, clock, process)
     url = f"http://127.0.0.1:{port}"
-    async with Client(
-        "acme", url, "key", budget=budget, telemetry=process, clock=clock, page_size=size
-    ) as client:
+    exchange = Exchange("acme", url, "key", budget=budget, telemetry=process, clock=clock)
+    async with Client(exchange, page_size=size) as client:
         more = True
         offset = 0
         while more:

@@ -14,7 +14,7 @@ from runtype_exporter.ledger import Ledger, LedgerError
 from runtype_exporter.metrics import Gauges, MaxSeries, ProcessMetrics
 from runtype_exporter.polling import AccountPoller, StatusWords
 from runtype_exporter.protocols import AccountStatus
-from runtype_exporter.runtype import Budget, Client
+from runtype_exporter.runtype import Budget, Client, Exchange
 
 _log = structlog.get_logger()
 
@@ -94,7 +94,7 @@ class Accounts:
         budget = Budget(
             account.name, account.requests_per_hour, self.ledger, self.clock, self.process_metrics
         )
-        client = Client(
+        exchange = Exchange(
             account.name,
             account.base_url,
             partial(_key, account),
@@ -102,9 +102,9 @@ class Accounts:
             telemetry=self.process_metrics,
             clock=self.clock,
             timeout=account.timeout,
-            page_size=account.page_size,
             user_agent=self.user_agent,
         )
+        client = Client(exchange, page_size=account.page_size)
         poller = AccountPoller(
             config=account,
             poll=config.poll,
@@ -123,7 +123,7 @@ class Accounts:
 
 
 def _key(account: Account) -> str:
-    """The account's key as it lies there now.
+    """Return the account's key as it is stored now.
 
     If it cannot be read, return "", which the client refuses to send.
     """

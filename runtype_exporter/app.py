@@ -32,7 +32,7 @@ STOP_AFTER = 3.0
 _log = structlog.get_logger()
 
 
-class BadOption(Exception):  # noqa: N818 - it is the option that is wrong
+class BadOption(Exception):  # noqa: N818  # it is the option that is wrong
     """An option of the command line cannot be used.
 
     The message names the flag and the remedy.

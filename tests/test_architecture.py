@@ -88,7 +88,7 @@ BEHAVIOUR_TESTS: dict[str, str] = {
     "runtype/test_client_sockets.py": "the client against real sockets",
 }
 """Tests of no single module, each with the reason."""
-MIRRORED = ("config", "ledger", "metrics", "polling", "runtype", "simulator", "web")
+MIRRORED = ("cli", "config", "ledger", "metrics", "polling", "runtype", "simulator", "web")
 
 
 def package_of(path: Path, root: Path = SOURCES) -> str:

@@ -40,5 +40,5 @@ def test_base_url_fault(text: str, fault: UrlFault | None):
         ("", False),
     ],
 )
-def test_is_loopback(host: str, expected: bool):  # noqa: FBT001 - a table's column
+def test_is_loopback(host: str, expected: bool):  # noqa: FBT001  # a table's column
     assert expected is is_loopback(host)

@@ -26,7 +26,7 @@ _SHIPPED: Final = "as in [`config.yaml`](../config.yaml)"
 _HEAD: Final = (
     "# Configuration\n"
     "\n"
-    "Made from `runtype_exporter/config/` and `runtype_exporter/cli.py` by `make docs`; edit"
+    "Made from `runtype_exporter/config/` and `runtype_exporter/cli/` by `make docs`; edit"
     " those, not this page.\n"
     "\n"
     "The file is YAML. Every key may be left out unless it is *required*. Durations need a unit:"

@@ -5,7 +5,8 @@ against them. Owners: `ledger` (durable: survives restarts), `snapshot` (gauges 
 complete read), `process` (starts at 0 with the process).
 """
 
-# ruff: noqa: F403, F405 - every declaration is public; to list them here would declare each twice
+# Every declaration is public; to list them here would declare each twice.
+# ruff: noqa: F403, F405
 
 from __future__ import annotations
 

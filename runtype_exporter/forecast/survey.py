@@ -16,7 +16,15 @@ from runtype_exporter.limits import HOUR
 from runtype_exporter.polling.discovery.run_list import order_of
 from runtype_exporter.polling.status_words import parse_time
 from runtype_exporter.protocols import BudgetState, Telemetry
-from runtype_exporter.runtype import Budget, Client, Forbidden, RunRow, ScheduleRow, Summary
+from runtype_exporter.runtype import (
+    Budget,
+    Client,
+    Exchange,
+    Forbidden,
+    RunRow,
+    ScheduleRow,
+    Summary,
+)
 from runtype_exporter.runtype.client import MAX_LIST_PAGE
 
 MOST_SCHEDULE_PAGES: Final = 10
@@ -73,7 +81,7 @@ async def survey(
         SecretError: the key cannot be read.
     """
     budget = Budget(account.name, account.requests_per_hour, _BudgetOfOneSurvey(), clock, telemetry)
-    client = Client(
+    exchange = Exchange(
         account.name,
         account.base_url,
         account.api_key.read,
@@ -81,13 +89,12 @@ async def survey(
         telemetry=telemetry,
         clock=clock,
         timeout=account.timeout,
-        page_size=account.page_size,
         transport=transport,
         attempts=1,
     )
     found = _AccountReads()
     try:
-        async with client:
+        async with Client(exchange, page_size=account.page_size) as client:
             await _read_all(account, client, found)
     finally:
         budget.close()

@@ -19,9 +19,9 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from runtype_exporter import catalogue
-from runtype_exporter.catalogue import CATALOGUE, SERIES, Metric
+from runtype_exporter.catalogue import CATALOGUE, SERIES, Metric, series
 from runtype_exporter.metrics.text import ExpositionFormat
-from runtype_exporter.model import LabelValues
+from runtype_exporter.model import Series
 from runtype_exporter.protocols import Attempt
 
 Instrument = Counter | Gauge | Histogram
@@ -49,7 +49,7 @@ class ProcessMetrics:
         }
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._registry)
-        self._children: dict[tuple[str, LabelValues], Instrument] = {}
+        self._children: dict[Series, Instrument] = {}
         self._taken: tuple[CollectedFamily, ...] = ()
         self._changed = True
         self.created_lines = 0
@@ -58,66 +58,76 @@ class ProcessMetrics:
     # --- what is counted: protocols.Telemetry ---
     def attempt(self, attempt: Attempt) -> None:
         """Count a request that was sent and ended."""
-        self._count(catalogue.API_REQUESTS, attempt.account, attempt.operation, attempt.code)
+        self._count(
+            catalogue.API_REQUESTS,
+            account=attempt.account,
+            operation=attempt.operation,
+            code=attempt.code,
+        )
         self._observe(
-            catalogue.API_REQUEST_DURATION, attempt.seconds, attempt.account, attempt.operation
+            catalogue.API_REQUEST_DURATION,
+            attempt.seconds,
+            account=attempt.account,
+            operation=attempt.operation,
         )
 
     def budget(self, account: str, limit: int, remaining: float) -> None:
         """Set the request budget: its limit and what remains of it."""
-        self._set(catalogue.API_BUDGET_LIMIT, limit, account)
-        self._set(catalogue.API_BUDGET_REMAINING, remaining, account)
+        self._set(catalogue.API_BUDGET_LIMIT, limit, account=account)
+        self._set(catalogue.API_BUDGET_REMAINING, remaining, account=account)
 
     def throttled(self, account: str, until: float) -> None:
         """Set the moment until which the API asked for a pause (0: none)."""
-        self._set(catalogue.API_THROTTLED_UNTIL, until, account)
+        self._set(catalogue.API_THROTTLED_UNTIL, until, account=account)
 
     def skew(self, account: str, seconds: float) -> None:
         """Set the API's clock minus the exporter's, seconds."""
-        self._set(catalogue.API_CLOCK_SKEW, seconds, account)
+        self._set(catalogue.API_CLOCK_SKEW, seconds, account=account)
 
     def cycle(self, account: str, seconds: float, at: float, failure: str) -> None:
         """Count a cycle that ended; `failure` is "" or the reason in one fixed word."""
-        self._count(catalogue.POLLS, account)
-        self._observe(catalogue.POLL_DURATION, seconds, account)
+        self._count(catalogue.POLLS, account=account)
+        self._observe(catalogue.POLL_DURATION, seconds, account=account)
         if failure:
-            self._count(catalogue.POLL_FAILURES, account, failure)
+            self._count(catalogue.POLL_FAILURES, account=account, reason=failure)
         else:
-            self._set(catalogue.LAST_SUCCESSFUL_POLL, at, account)
+            self._set(catalogue.LAST_SUCCESSFUL_POLL, at, account=account)
 
     def up(self, account: str, *, up: bool) -> None:
         """Set whether the last cycle reached the API and was authorised."""
-        self._set(catalogue.UP, up, account)
+        self._set(catalogue.UP, up, account=account)
 
     def collector(self, account: str, collector: str, *, up: bool, failure: str) -> None:
         """Set whether a collector works, after it was read or withdrawn.
 
         `failure` is "" or the reason in one fixed word.
         """
-        self._set(catalogue.COLLECTOR_UP, up, account, collector)
+        self._set(catalogue.COLLECTOR_UP, up, account=account, collector=collector)
         if failure:
-            self._count(catalogue.COLLECTOR_FAILURES, account, collector, failure)
+            self._count(
+                catalogue.COLLECTOR_FAILURES, account=account, collector=collector, reason=failure
+            )
 
     def sweep(self, account: str, failure: str) -> None:
         """Count a sweep that ended; `failure` is "" or the reason in one fixed word."""
         if failure:
-            self._count(catalogue.BATCH_SWEEP_FAILURES, account, failure)
+            self._count(catalogue.BATCH_SWEEP_FAILURES, account=account, reason=failure)
         else:
-            self._count(catalogue.BATCH_SWEEPS, account)
+            self._count(catalogue.BATCH_SWEEPS, account=account)
 
     def pending(self, account: str, sweeps: int, oldest: float | None) -> None:
         """Set how many batches wait to be swept, and since when the oldest one waits."""
-        self._set(catalogue.SWEEPS_PENDING, sweeps, account)
+        self._set(catalogue.SWEEPS_PENDING, sweeps, account=account)
         if oldest is None:
-            self._remove(catalogue.OLDEST_PENDING_SWEEP.name, (account,))
+            self._remove(series(catalogue.OLDEST_PENDING_SWEEP, account=account))
         else:
-            self._set(catalogue.OLDEST_PENDING_SWEEP, oldest, account)
+            self._set(catalogue.OLDEST_PENDING_SWEEP, oldest, account=account)
 
     def forget(self, account: str) -> None:
         """End the series of an account that left the configuration."""
-        for name, labels in [key for key in self._children if key[1][:1] == (account,)]:
-            if catalogue.BY_NAME[name].labels[0] == "account":
-                self._remove(name, labels)
+        for key in [key for key in self._children if key[1][:1] == (account,)]:
+            if catalogue.BY_NAME[key[0]].labels[0] == "account":
+                self._remove(key)
 
     # --- what the process is about ---
     def account(self, account: str) -> None:
@@ -126,14 +136,14 @@ class ProcessMetrics:
         Prometheus needs a sample from before the first event to see an increase.
         """
         for metric in (catalogue.POLLS, catalogue.BATCH_SWEEPS):
-            self._count(metric, account, by=0)
-        self._child(catalogue.POLL_DURATION, (account,))
-        self._set(catalogue.SWEEPS_PENDING, 0, account)
-        self._set(catalogue.API_THROTTLED_UNTIL, 0, account)
+            self._count(metric, 0, account=account)
+        self._child(catalogue.POLL_DURATION, account=account)
+        self._set(catalogue.SWEEPS_PENDING, 0, account=account)
+        self._set(catalogue.API_THROTTLED_UNTIL, 0, account=account)
 
     def build_info(self, version: str, python: str) -> None:
         """Set which versions of the exporter and of Python run."""
-        self._set(catalogue.BUILD_INFO, 1, version, python)
+        self._set(catalogue.BUILD_INFO, 1, version=version, python=python)
 
     def reloaded(self, at: float, *, successful: bool) -> None:
         """Set whether the configuration could be loaded, and when."""
@@ -171,7 +181,7 @@ class ProcessMetrics:
 
     def dropped(self, kind: str, label_sets: int) -> None:
         """Count label sets of a kind that were given no series of their own."""
-        self._count(catalogue.SERIES_DROPPED, kind, by=label_sets)
+        self._count(catalogue.SERIES_DROPPED, label_sets, kind=kind)
 
     # --- what is shown ---
     @property
@@ -194,37 +204,42 @@ class ProcessMetrics:
     def chunk(self, format_: ExpositionFormat) -> bytes:
         """Return the text of what `refresh` took, with the end of the exposition."""
         if format_ == "openmetrics":
-            text: bytes = generate_openmetrics(_Taken(self._taken))  # type: ignore[no-untyped-call]  # the library's
+            # The library's function has no types.
+            text: bytes = generate_openmetrics(_Taken(self._taken))  # type: ignore[no-untyped-call]
             return text
         return generate_latest(_Taken(map(_without_created, self._taken)))
 
-    def _child(self, metric: Metric, labels: LabelValues) -> Instrument:
+    def _child(self, metric: Metric, /, **labels: str) -> Instrument:
         self._changed = True
-        key = metric.name, labels
+        key = series(metric, **labels)
         child = self._children.get(key)
         if child is None:
             instrument = self._instruments[metric.name]
-            child = self._children[key] = instrument.labels(*labels) if labels else instrument
+            child = self._children[key] = instrument.labels(**labels) if labels else instrument
         return child
 
-    def _count(self, metric: Metric, *labels: str, by: float = 1) -> None:
-        child = self._child(metric, labels)
-        assert isinstance(child, Counter)  # noqa: S101  # the catalogue says so; for the type checker
+    def _count(self, metric: Metric, by: float = 1, /, **labels: str) -> None:
+        child = self._child(metric, **labels)
+        # For the type checker: the catalogue says so.
+        assert isinstance(child, Counter)  # noqa: S101
         child.inc(by)
 
-    def _set(self, metric: Metric, value: float, *labels: str) -> None:
-        child = self._child(metric, labels)
-        assert isinstance(child, Gauge)  # noqa: S101  # the catalogue says so; for the type checker
+    def _set(self, metric: Metric, value: float, /, **labels: str) -> None:
+        child = self._child(metric, **labels)
+        # For the type checker: the catalogue says so.
+        assert isinstance(child, Gauge)  # noqa: S101
         child.set(value)
 
-    def _observe(self, metric: Metric, value: float, *labels: str) -> None:
-        child = self._child(metric, labels)
-        assert isinstance(child, Histogram)  # noqa: S101  # the catalogue says so; for the type checker
+    def _observe(self, metric: Metric, value: float, /, **labels: str) -> None:
+        child = self._child(metric, **labels)
+        # For the type checker: the catalogue says so.
+        assert isinstance(child, Histogram)  # noqa: S101
         child.observe(value)
 
-    def _remove(self, name: str, labels: LabelValues) -> None:
-        if self._children.pop((name, labels), None) is not None:
+    def _remove(self, key: Series) -> None:
+        if self._children.pop(key, None) is not None:
             self._changed = True
+            name, labels = key
             self._instruments[name].remove(*labels)
 
 

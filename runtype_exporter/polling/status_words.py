@@ -130,7 +130,7 @@ class StatusWords:
 def parse_time(text: object) -> float | None:
     """Return a timestamp of the API in seconds since the Unix epoch.
 
-    None if there is no timestamp, if it cannot be parsed, or if it lies before `EARLIEST`.
+    None if there is no timestamp, if it cannot be parsed, or if it is before `EARLIEST`.
     """
     try:
         moment = parse_timestamp(text)

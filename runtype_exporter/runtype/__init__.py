@@ -17,6 +17,7 @@ from runtype_exporter.runtype.errors import (
     TimedOut,
     Unauthorised,
 )
+from runtype_exporter.runtype.exchange import Exchange
 from runtype_exporter.runtype.paging import cursor_walk, next_offset
 from runtype_exporter.runtype.responses import (
     BatchCost,
@@ -50,6 +51,7 @@ __all__ = [
     "CursorPagination",
     "Day",
     "DecodeError",
+    "Exchange",
     "Forbidden",
     "NetworkError",
     "NotFound",

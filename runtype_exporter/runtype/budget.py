@@ -199,7 +199,8 @@ class Budget:
             granted = self._waiting[priority].popleft()
             try:
                 self._withdraw()
-            except Exception as error:  # noqa: BLE001 - whatever the store raises belongs to who asked; the others go on
+            # An error of the store goes to the request that waited; the other requests go on.
+            except Exception as error:  # noqa: BLE001
                 granted.set_exception(error)
                 continue
             granted.set_result(None)

@@ -5,21 +5,16 @@ Reading all pages of a list is the caller's task.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote
 
-import httpx
-
-from runtype_exporter.clock import Clock
 from runtype_exporter.limits import MAX_ID
-from runtype_exporter.protocols import Telemetry
 from runtype_exporter.runtype import responses
-from runtype_exporter.runtype.budget import Budget, Priority
+from runtype_exporter.runtype.budget import Priority
 from runtype_exporter.runtype.errors import ClientError
-from runtype_exporter.runtype.exchange import ATTEMPTS, MAX_RESPONSE, Exchange
+from runtype_exporter.runtype.exchange import Exchange
 
 MAX_LIST_PAGE: Final = 100
 """The documented maximum of `GET /v1/schedules`; that of the run list is not documented."""
@@ -35,49 +30,16 @@ class Client:
     again, each time from the budget; nothing else is.
     """
 
-    def __init__(  # noqa: PLR0913 - what differs between accounts and tests, all by keyword
-        self,
-        account: str,
-        base_url: str,
-        key: Callable[[], str] | str,
-        *,
-        budget: Budget,
-        telemetry: Telemetry,
-        clock: Clock,
-        timeout: float = 30.0,
-        page_size: int = 100,
-        transport: httpx.AsyncBaseTransport | None = None,
-        max_response: int = MAX_RESPONSE,
-        user_agent: str = "runtype-exporter",
-        attempts: int = ATTEMPTS,
-        jitter: Callable[[], float] = random.random,
-    ) -> None:
-        """Open nothing yet. `page_size` is for results; all else is passed to `Exchange`.
-
-        Raises:
-            ValueError: `base_url` is no URL, holds credentials or a query, or would send the key in
-                the clear.
-        """
-        self._account = account
+    def __init__(self, exchange: Exchange, *, page_size: int = 100) -> None:
+        """Read over `exchange`, which is closed with the client; `page_size` is for results."""
+        self._exchange = exchange
         self._page_size = page_size
-        self._exchange = Exchange(
-            account,
-            base_url,
-            key,
-            budget=budget,
-            telemetry=telemetry,
-            clock=clock,
-            timeout=timeout,
-            transport=transport,
-            max_response=max_response,
-            user_agent=user_agent,
-            attempts=attempts,
-            jitter=jitter,
-        )
 
     def __repr__(self) -> str:
         """Return whose client it is, never the key."""
-        return f"Client(account={self._account!r}, base_url={str(self._exchange.base_url)!r})"
+        return (
+            f"Client(account={self._exchange.account!r}, base_url={str(self._exchange.base_url)!r})"
+        )
 
     async def __aenter__(self) -> Self:
         """Return the client; there is nothing to open."""

@@ -18,7 +18,8 @@ ApiError
 └── PagingError       pages that would never end or leave rows out
 """
 
-# ruff: noqa: N818 - the names are the API's own words for what happened; they are errors by their base
+# The names are the API's own words for what happened; they are errors by their base.
+# ruff: noqa: N818
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class Exchange:
     Server and network failures are tried again, each time from the budget; nothing else is.
     """
 
-    def __init__(  # noqa: PLR0913 - what differs between accounts and tests, all by keyword
+    def __init__(  # noqa: PLR0913  # what differs between accounts and tests, all by keyword
         self,
         account: str,
         base_url: str,
@@ -88,7 +88,7 @@ class Exchange:
             ValueError: `base_url` is no URL, holds credentials or a query, or would send the key in
                 the clear.
         """
-        self._account = account
+        self.account: Final = account
         self.base_url: Final = _parse_base(base_url)
         self._key = key
         self._budget = budget
@@ -167,7 +167,7 @@ class Exchange:
             outcome = error.code
             raise
         finally:
-            self._telemetry.attempt(Attempt(self._account, operation, outcome, loop.time() - began))
+            self._telemetry.attempt(Attempt(self.account, operation, outcome, loop.time() - began))
         return answer
 
     async def _receive(
@@ -189,7 +189,7 @@ class Exchange:
     async def _content(self, operation: str, response: httpx.Response) -> bytes | httpx.URL:
         now = self._clock.now()
         if (api_now := server_time(response.headers)) is not None:
-            self._telemetry.skew(self._account, api_now - now)
+            self._telemetry.skew(self.account, api_now - now)
         status = response.status_code
         if status == 200:
             return await read_body(response, operation, self._max_response)

@@ -11,7 +11,8 @@ _SHORTEST = len("2026-07-01T10:00:00")
 _SEPARATOR = len("2026-07-01")
 
 
-class Unparseable(ValueError):  # noqa: N818 - a verdict on a value, which its caller counts; nothing went wrong here
+# A verdict on a value, which its caller counts: nothing went wrong here.
+class Unparseable(ValueError):  # noqa: N818
     """A value in place of a timestamp is not one. The message never quotes it."""
 
 

@@ -294,7 +294,7 @@ async def test_objectives_that_are_added_changed_and_removed_judge_what_comes_an
         assert 7 == await harness.total(EVENTS, slo="fast")
 
 
-async def test_other_buckets_start_that_histogram_anew_and_no_counter(harness, api):
+async def test_other_buckets_restart_that_histogram_and_no_counter(harness, api):
     harness.account(api)
     harness.document["slos"] = []
 
@@ -438,10 +438,10 @@ async def test_reloads_while_batches_are_swept_lose_and_repeat_nothing(harness, 
         await harness.until_ready()
         for reload in range(12):
             api.batch(100, outcome="failure" if reload % 3 == 0 else "success")
-            walked = len(api.asked("batch_results"))
+            pages_read = len(api.asked("batch_results"))
 
-            async def under_way(walked: int = walked) -> bool:
-                return len(api.asked("batch_results")) > walked + 2
+            async def under_way(pages_read: int = pages_read) -> bool:
+                return len(api.asked("batch_results")) > pages_read + 2
 
             await harness.until(under_way)
             await harness.reloaded()

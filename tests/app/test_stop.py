@@ -36,7 +36,7 @@ async def ended(serving: asyncio.Task[int]) -> int:
     return await asyncio.wait_for(serving, 10)
 
 
-class Broken(Exception):  # noqa: N818
+class Broken(Exception):  # noqa: N818  # any fault of ours
     """An unexpected error."""
 
 

@@ -83,5 +83,6 @@ def test_series_are_only_made_with_their_labels_named():
         ("x = COST.name, COST.help, labels", False),
     ],
 )
+# `found` is the column of a table.
 def test_a_series_made_by_hand_is_found(source: str, found: bool):  # noqa: FBT001
     assert found is any(hand_made_series(source))

@@ -53,7 +53,7 @@ accounts = st.lists(
 documents = st.dictionaries(st.sampled_from(sorted(Config.model_fields)), anything, max_size=4)
 
 
-def loaded_or_told(path: Path, text: str) -> None:
+def loaded_or_refused(path: Path, text: str) -> None:
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     try:
         config = load(path, environ={})
@@ -83,8 +83,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     | st.builds(lambda listed, rest: {**rest, "accounts": listed}, accounts, documents)
     | anything
 )
-def test_any_data_is_a_configuration_or_told_by_line(path: Path, data: Any):
-    loaded_or_told(path, yaml.safe_dump(data))
+def test_any_data_is_a_configuration_or_refused_by_line(path: Path, data: Any):
+    loaded_or_refused(path, yaml.safe_dump(data))
 
 
 @settings(deadline=None, max_examples=50)
@@ -103,5 +103,5 @@ def test_any_data_is_a_configuration_or_told_by_line(path: Path, data: Any):
 @example(text="<<: {poll: {}}")
 @example(text="\ud800")
 @example(text='metrics: {status_map: {"a\\nb": 1}}')
-def test_any_text_is_a_configuration_or_told_by_line(path: Path, text: str):
-    loaded_or_told(path, text)
+def test_any_text_is_a_configuration_or_refused_by_line(path: Path, text: str):
+    loaded_or_refused(path, text)

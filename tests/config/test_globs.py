@@ -24,7 +24,11 @@ from runtype_exporter.config import Globs
         (Globs(exclude=("?",)), "", True),
     ],
 )
-def test_schedules_match_by_name_or_id(globs: Globs, name: str | None, matched: bool):  # noqa: FBT001 - a table's column
+def test_schedules_match_by_name_or_id(
+    globs: Globs,
+    name: str | None,
+    matched: bool,  # noqa: FBT001  # a table's column
+):
     assert matched is globs.matches(name, "schedule_1")
 
 

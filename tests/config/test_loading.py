@@ -190,11 +190,11 @@ def test_a_file_that_was_asked_for_must_exist(tmp_path: Path):
     assert f"{path}: {remedy}" == str(problems(path)[0])
 
 
-def test_a_file_that_cannot_be_read_is_told_with_the_reason(tmp_path: Path):
+def test_a_file_that_cannot_be_read_is_refused_with_the_reason(tmp_path: Path):
     assert f"{tmp_path}: cannot be read: Is a directory" == str(problems(tmp_path)[0])
 
 
-def test_a_file_that_is_no_text_is_told_with_the_line(tmp_path: Path):
+def test_a_file_that_is_no_text_is_refused_with_the_line(tmp_path: Path):
     path = tmp_path / "config.yaml"
     path.write_bytes(b"poll:\n  interval: \xff\n")
     assert f"{path}:2: is not UTF-8 text; save it as UTF-8" == str(problems(path)[0])

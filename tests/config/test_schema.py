@@ -23,7 +23,8 @@ ACCOUNT = Account(name="a", api_key=Secret(env="A"))
 
 
 def test_values_made_in_python_take_seconds_and_text():
-    assert (60.0, 90.0) == (Poll(interval=60).interval, Poll(interval="1m30s").interval)  # type: ignore[arg-type]
+    polls = Poll(interval=60), Poll(interval="1m30s")  # type: ignore[arg-type]
+    assert [60.0, 90.0] == [poll.interval for poll in polls]
 
 
 def test_the_path_of_the_ledger_may_be_a_path():

@@ -25,7 +25,7 @@ def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch)
     assert KEY == Secret(env="A").read()
 
 
-def test_a_file_is_read_anew_each_time_so_a_rotated_key_is_taken_up(tmp_path: Path):
+def test_a_file_is_read_again_each_time_so_a_rotated_key_is_taken_up(tmp_path: Path):
     file = tmp_path / "key"
     file.write_text("old\n")
     secret = Secret(file=file)

@@ -94,12 +94,12 @@ def name(labels: Alert) -> str:
 @pytest.mark.parametrize(
     "number", range(len(SILENCING)), ids=[f"{name(s)}-{name(t)}" for s, t in SILENCING]
 )
-def test_what_has_its_reason_in_another_alert_is_not_told(notifier: str, number: int):
+def test_what_has_its_reason_in_another_alert_is_not_notified(notifier: str, number: int):
     assert silenced(notifier, f"silenced-{number}", *SILENCING[number])
 
 
 @pytest.mark.parametrize(
     "number", range(len(SPEAKING)), ids=[f"{name(s)}-{name(t)}" for s, t in SPEAKING]
 )
-def test_what_says_something_else_is_told(notifier: str, number: int):
+def test_what_says_something_else_is_notified(notifier: str, number: int):
     assert not silenced(notifier, f"speaking-{number}", *SPEAKING[number])

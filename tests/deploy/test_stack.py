@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from runtype_exporter.cli import DEFAULT_ADDRESS
 from runtype_exporter.cli import main as commands
+from runtype_exporter.cli.options import DEFAULT_ADDRESS
 from runtype_exporter.config import load
 from runtype_exporter.config.durations import parse_duration
 from runtype_exporter.simulator.presets import DEMO_TOKEN

@@ -138,7 +138,7 @@ def stopped_two_hours_ago(config: Path, clock: SetBack) -> None:
     clock.by = 0.0
 
 
-def test_a_failure_burst_and_a_stuck_batch_are_told_and_their_end_is_too(
+def test_a_failure_burst_and_a_stuck_batch_are_notified_and_so_is_their_end(
     tmp_path, prometheus_binary, alertmanager_binary
 ):
     clock, hook = SetBack(), Webhook()
@@ -183,7 +183,7 @@ def test_a_failure_burst_and_a_stuck_batch_are_told_and_their_end_is_too(
                 patience=LONG,
                 instead=lambda: hook.sent("firing"),
             )
-            # The budget burns slowly, too, but who was woken is not told.
+            # The budget burns slowly, too, but whoever was woken is not notified of it.
             wait_for(lambda: (BURN, "warning") in server.alerts("firing"), every=0.2, patience=LONG)
             assert EXPECTED == hook.sent("firing")
             assert set() == hook.sent("resolved")
@@ -202,7 +202,7 @@ def test_a_failure_burst_and_a_stuck_batch_are_told_and_their_end_is_too(
                 patience=LONG,
                 instead=lambda: server.alerts("firing"),
             )
-            # Which may be told for a moment, when the page is over.
+            # It may be notified for a moment, when the page is over.
             assert EXPECTED == hook.sent("firing") - {WARNED}
             assert {("hanging", HANGING), ("bursting", FAILING)} == {
                 (alert["labels"]["schedule"], alert["labels"]["alertname"])

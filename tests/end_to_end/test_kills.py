@@ -31,7 +31,7 @@ def truth(world) -> dict:
     return {key: float(count) for key, count in world.truth(time.time()).items() if count}
 
 
-# Fifty seconds on an idle machine, and several times that beside other tests.
+# Fifty seconds on an idle machine, and several times that next to other tests.
 @pytest.mark.timeout(900)
 def test_thirty_kills_neither_lose_nor_repeat_a_result(tmp_path):
     """Batches run and start all the while.

@@ -69,7 +69,11 @@ def test_each_bucket_points_at_its_newest_observation(totals: Totals):
 @pytest.mark.parametrize(
     ("length", "kept"), [(128 - len("batch_id") - len("record_id") - 2, True), (112, False)]
 )
-def test_an_exemplar_has_at_most_128_characters(length: int, kept: bool, totals: Totals):  # noqa: FBT001  # a table's column
+def test_an_exemplar_has_at_most_128_characters(
+    length: int,
+    kept: bool,  # noqa: FBT001  # a table's column
+    totals: Totals,
+):
     sample = add(totals, observations={LATENCY: [Observation(0.5, 100.0, "b1", "r" * length)]})
     assert bool(sample.value.exemplars) == kept
 

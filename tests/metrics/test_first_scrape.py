@@ -107,7 +107,7 @@ def test_a_new_histogram_shows_its_boundaries_with_nothing_in_them():
     assert release(gate) == [(A, Sample(value, 100.0))]
 
 
-def test_a_series_that_began_anew_is_held_back_like_a_new_one():
+def test_a_series_that_began_again_is_held_back_like_a_new_one():
     gate = FirstScrapeGate()
     hold(gate, {A: counter(40.0, created=100.0)}, 1)
     assert hold(gate, {A: counter(2.0, created=200.0)}, 2) == [(A, counter(0.0, created=200.0))]

@@ -101,7 +101,7 @@ def test_what_is_not_known_has_no_series(gauges, screen):
     }
 
 
-def test_a_picture_shows_records_by_status_and_its_times(gauges, screen):
+def test_a_snapshot_shows_records_by_status_and_its_times(gauges, screen):
     seen = SweepTally(
         10, 4, {"completed": 6, "pending": 4}, last_finished=150.0, oldest_unfinished=90.0
     )

@@ -45,7 +45,7 @@ def test_a_joiner_that_remembers_joins_as_one_that_does_not(data):
         assert joiner.join(pieces) == Joiner().join(pieces)
 
 
-def test_a_change_of_one_piece_joins_only_its_own_group_anew(monkeypatch):
+def test_a_change_of_one_piece_joins_only_its_own_group_again(monkeypatch):
     pieces = [deflate(b"%d" % n) for n in range(FAN * FAN)]
     joiner = Joiner()
     joiner.join(pieces)

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from runtype_exporter.catalogue import CATALOGUE
+from runtype_exporter.catalogue import CATALOGUE, POLLS
 from runtype_exporter.metrics.process_metrics import ProcessMetrics
 from runtype_exporter.protocols import Attempt, Telemetry
 
@@ -135,7 +135,7 @@ def test_an_account_that_is_forgotten_loses_its_series_and_no_other_does(metrics
     assert value(metrics, "runtype_exporter_build_info", version="a", python="3.13") == 1.0
 
 
-def test_what_an_account_counted_begins_anew_when_it_comes_back(metrics):
+def test_an_account_that_comes_back_starts_at_0(metrics):
     metrics.cycle("a", 0.2, 1000.0, "")
     metrics.forget("a")
     metrics.account("a")
@@ -238,6 +238,14 @@ def test_a_change_is_noticed_and_a_refresh_takes_note(metrics):
     metrics.refresh(0)
     metrics.forget("nobody")
     assert not metrics.changed
+
+
+def test_labels_are_checked(metrics):
+    with pytest.raises(ValueError, match=r"kind is one of .* not 'other'"):
+        metrics.dropped("other", 1)
+    with pytest.raises(ValueError, match="runtype_polls_total has the labels"):
+        metrics._count(POLLS, acount="a")
+    assert value(metrics, "runtype_exporter_series_dropped_total", kind="other") is None
 
 
 def test_two_of_them_share_nothing():

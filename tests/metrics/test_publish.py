@@ -15,7 +15,6 @@ from tests.support.virtual import VirtualClock, run
 RECORDS = "runtype_records_finished_total"
 TOTAL = "runtype_batch_total_records"
 TEXT, SCRAPE = ("text", "identity"), ("openmetrics", "gzip")
-EMPTY = Snapshot(0, {})
 
 
 class Source:
@@ -298,7 +297,7 @@ class Impatient:
 
 
 @virtual
-async def test_a_large_change_leaves_room_for_others_and_is_never_shown_in_part():
+async def test_a_large_change_yields_to_others_and_is_never_shown_in_part():
     harness = Harness()
     many = Impatient(harness)
     many.fill(1.0)

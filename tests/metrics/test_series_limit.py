@@ -100,7 +100,7 @@ class Harness:
 
 def view(number, *, schedule="s", open_=True, configured=False, words=0):
     """A batch of 11 lines, if it is open, and one more a word."""
-    picture = (
+    snapshot = (
         SweepSnapshot(5.0, 1, SweepTally(1, 0, {f"w{word}": 1 for word in range(words)}))
         if words
         else None
@@ -118,7 +118,7 @@ def view(number, *, schedule="s", open_=True, configured=False, words=0):
         started=float(number),
         completed=9.0,
         closed=None if open_ else float(number),
-        snapshot=picture,
+        snapshot=snapshot,
         drift=0,
     )
 
@@ -143,7 +143,7 @@ STEPS = st.one_of(
 
 @settings(max_examples=150, deadline=None)
 @given(st.integers(300, 700), st.lists(STEPS, min_size=5, max_size=40))
-def test_a_scrape_never_has_more_lines_than_it_may(limit, steps):  # noqa: C901  # one case a kind of step
+def test_a_scrape_has_no_more_lines_than_it_may(limit, steps):  # noqa: C901  # a case for each step
     harness = Harness(limit, label_set=8)
     for step in steps:
         match step:
@@ -219,7 +219,7 @@ def test_all_are_counted_whatever_is_shown():
     assert len(harness.batches()) == 2
 
 
-def test_who_lost_its_lines_gets_them_back_when_there_is_room_to_spare_and_nothing_flaps():
+def test_lost_lines_come_back_when_capacity_is_free_and_nothing_flaps():
     harness = harness_for(100)
     for number in range(100):
         harness.gauges.set_batch(view(number))
@@ -259,7 +259,7 @@ def test_a_lower_limit_takes_effect_with_the_next_publication():
     assert len(harness.batches()) == 10
 
 
-def test_room_ends_near_the_limit_and_counts_what_was_promised():
+def test_capacity_ends_near_the_limit_and_counts_what_was_promised():
     durable = 0
     series_limit = MaxSeries(1000, label_set=100, durable=lambda: durable)
     series_limit.take(500, process=0)
@@ -276,7 +276,7 @@ def test_until_they_are_read_the_process_s_own_numbers_are_reckoned_with():
     assert MaxSeries().has_room()
 
 
-def test_what_went_without_is_told_by_kind():
+def test_what_was_dropped_is_reported_by_kind():
     dropped = []
     series_limit = MaxSeries(1000, on_dropped=lambda kind, count: dropped.append((kind, count)))
     series_limit.overflowed()

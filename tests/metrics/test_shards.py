@@ -92,7 +92,7 @@ def test_families_come_in_the_order_of_the_catalogue():
 @pytest.mark.parametrize(
     ("metric", "capacity"), [(GAUGE, SHARD_SERIES), (HISTOGRAM, SHARD_HISTOGRAMS)]
 )
-def test_a_change_makes_its_own_shard_anew_and_no_other(metric, capacity):
+def test_a_change_renders_its_own_shard_and_no_other(metric, capacity):
     renderer = Renderer(METRICS)
     for number in range(3 * capacity):
         renderer.update(metric.name, (str(number),), sample(metric, 1))

@@ -59,7 +59,7 @@ OPTIONS = {
         Traffic(cancelled_share=0.1, cancelled_batches=0.2),
     ),
     "a short summary": (Api(recent_window=400, recent_limit=3), RETRIES),
-    "records stuck for ever": (Api(), Traffic(stuck_share=0.02)),
+    "records stuck forever": (Api(), Traffic(stuck_share=0.02)),
     "batches held by stuck records": (Api(), Traffic(stuck_share=0.02, stuck_holds_batch=True)),
 }
 
@@ -224,8 +224,8 @@ async def test_after_any_fault_of_the_api_all_is_counted_once_and_no_snapshot_is
             await rig.sleep(73)
             assert_never_too_many(rig)
             for view in rig.gauges.batches.values():
-                picture = view.snapshot
-                assert picture is None or picture.tally.distinct >= picture.total
+                snapshot = view.snapshot
+                assert snapshot is None or snapshot.tally.distinct >= snapshot.total
         assert rig.faults.fired()
         rig.faults.clear()
         await to_rest(rig, 2500)
@@ -259,7 +259,7 @@ STEPS = st.lists(
         st.tuples(st.just("kill"), st.floats(0, 300)),
         st.tuples(st.just("restart"), st.floats(0, 300)),
         st.tuples(st.just("fault"), st.sampled_from(range(len(PAGING)))),
-        st.tuples(st.just("mend"), st.just(0)),
+        st.tuples(st.just("clear"), st.just(0)),
     ),
     min_size=3,
     max_size=10,
@@ -293,7 +293,7 @@ def test_any_interleaving_of_faults_restarts_and_choices_of_the_api_gives_the_tr
                     case "fault":
                         rig.faults.add(PAGING[value])
                         await rig.sleep(150)
-                    case "mend":
+                    case "clear":
                         rig.faults.clear()
                     case _:
                         await (rig.kill() if kind == "kill" else rig.stop())

@@ -370,7 +370,7 @@ async def test_while_the_ledger_fails_polling_pauses_and_afterwards_the_totals_a
         assert rig.poller.status().last_error == ""
 
 
-async def test_a_ledger_that_fails_at_the_start_is_met_like_any_other_time(tmp_path, logs):
+async def test_a_ledger_that_fails_at_the_start_is_handled_like_any_other_time(tmp_path, logs):
     async with Rig(tmp_path, world_of()) as rig:
         closed = rig.world.add_batch(DONE, schedule="a", at=START + 2).batch
         await rig.sleep(200)
@@ -390,7 +390,7 @@ async def test_a_ledger_that_fails_at_the_start_is_met_like_any_other_time(tmp_p
     await rig.stop()
 
 
-async def test_a_fault_of_ours_where_a_failed_sweep_is_met_does_not_stop_the_workers(
+async def test_a_fault_of_ours_where_a_failed_sweep_is_handled_does_not_stop_the_workers(
     tmp_path, monkeypatch, logs
 ):
     async with Rig(tmp_path, world_of()) as rig:

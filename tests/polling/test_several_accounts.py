@@ -28,7 +28,7 @@ def live(folder, **more) -> Rig:
     return Rig(folder, world_of("live"), **{"sections": QUICK, "latency": 0.2, **more})
 
 
-def sandbox(folder, beside: Rig, **more) -> Rig:
+def sandbox(folder, other: Rig, **more) -> Rig:
     account = {"name": "test", **more.pop("account", {})}
     return Rig(
         folder,
@@ -37,7 +37,7 @@ def sandbox(folder, beside: Rig, **more) -> Rig:
         sections=QUICK,
         latency=0.2,
         seed=2,
-        ledger_of=beside,
+        ledger_of=other,
         **more,
     )
 

@@ -40,7 +40,7 @@ def test_only_that_module_writes_matchers_of_several_outcomes(folder):
 
 
 def test_pages_use_the_same_matchers():
-    """A page that was written by hand is not made anew with the rules."""
+    """A page that was written by hand is not generated with the rules."""
     found = {
         (page.relative_to(ROOT).as_posix(), matcher)
         for page in (*ROOT.glob("docs/**/*.md"), *ROOT.glob("*.md"), *ROOT.glob("deploy/*.md"))

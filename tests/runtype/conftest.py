@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from runtype_exporter.protocols import Attempt, BudgetState
-from runtype_exporter.runtype import Budget, Client
+from runtype_exporter.runtype import Budget, Client, Exchange
 from tests.support.virtual import VirtualClock
 
 START = 1_780_000_000.0
@@ -70,7 +70,9 @@ class Api:
     It gives the answers in turn, the last one again and again, and remembers the requests.
     """
 
-    def __init__(self, *answers, base_url="https://api.test", key=KEY, limit=1000, **options):
+    def __init__(
+        self, *answers, base_url="https://api.test", key=KEY, limit=1000, page_size=100, **options
+    ):
         self.loop = asyncio.get_running_loop()
         self.clock = VirtualClock(self.loop, START)
         self.store = Store()
@@ -79,7 +81,7 @@ class Api:
         self.answers = list(answers)
         self.requests = []
         self.times = []
-        self.client = Client(
+        exchange = Exchange(
             "acme",
             base_url,
             key,
@@ -90,6 +92,7 @@ class Api:
             jitter=lambda: 0.5,
             **options,
         )
+        self.client = Client(exchange, page_size=page_size)
 
     async def answer(self, request):
         self.requests.append(request)

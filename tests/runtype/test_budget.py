@@ -351,7 +351,7 @@ def test_a_shorter_pause_does_not_end_a_longer_one_and_one_in_the_past_is_none()
     run(scenario())
 
 
-def test_a_pause_is_told_once_however_many_answers_ask_for_it():
+def test_a_pause_is_reported_once_however_many_answers_ask_for_it():
     async def scenario():
         world = World(1000)
         with structlog.testing.capture_logs() as logs:
@@ -486,7 +486,7 @@ def test_discovery_takes_at_most_a_quarter_of_the_limit():
     run(scenario())
 
 
-def test_what_is_left_is_told_whenever_it_changes():
+def test_what_is_left_is_reported_whenever_it_changes():
     async def scenario():
         world = World(1000)
         world.ask(2)

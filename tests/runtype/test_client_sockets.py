@@ -14,6 +14,7 @@ from runtype_exporter.runtype import (
     ApiError,
     Budget,
     Client,
+    Exchange,
     NetworkError,
     OversizedError,
     TimedOut,
@@ -64,9 +65,10 @@ async def connected(port, telemetry, **options):
     budget = Budget("acme", 1000, Store(), clock, telemetry)
     given = {"attempts": 1} | options
     base_url = f"http://127.0.0.1:{port}"
-    async with Client(
+    exchange = Exchange(
         "acme", base_url, KEY, budget=budget, telemetry=telemetry, clock=clock, **given
-    ) as client:
+    )
+    async with Client(exchange) as client:
         yield client
     budget.close()
 

@@ -133,7 +133,7 @@ def redirect(location, status=302):
         ),
     ],
 )
-def test_a_fault_is_told_once_and_not_asked_again(answer, kind, message):
+def test_a_fault_is_raised_once_and_not_retried(answer, kind, message):
     async def scenario():
         api = Api(answer, max_response=1_000_000)
         with pytest.raises(ApiError) as caught:

@@ -43,7 +43,7 @@ async def walk(pages, start=None, **options):
     return asked
 
 
-async def test_a_cursor_list_is_walked_to_its_end():
+async def test_a_cursor_list_is_read_to_its_end():
     pages = {
         None: cursor_page("a", more=True),
         "a": cursor_page("b", more=True),
@@ -194,10 +194,10 @@ def test_pages_that_go_on_far_beyond_every_count_end_in_an_error(total, known):
     lie=st.booleans(),
     claimed=st.integers(-50, 50),
 )
-def test_a_walk_meets_every_row_and_ends_whatever_the_last_page_and_the_total_claim(
+def test_a_walk_reads_every_row_and_ends_whatever_the_last_page_and_the_total_claim(
     total, cap, lie, claimed
 ):
-    met = offset = pages = 0
+    seen = offset = pages = 0
     following = 0
     while following is not None:
         offset = following
@@ -206,8 +206,8 @@ def test_a_walk_meets_every_row_and_ends_whatever_the_last_page_and_the_total_cl
         if lie and not more:
             claimed = abs(claimed)
         page = offset_page(rows, max(0, total + claimed), more=more, offset=offset)
-        following = next_offset(page, offset, known=met, pages=pages)
-        met += rows
+        following = next_offset(page, offset, known=seen, pages=pages)
+        seen += rows
         pages += 1
-    assert met == total
+    assert seen == total
     assert pages <= total // cap + 2

@@ -25,7 +25,7 @@ from runtype_exporter.model import Batch, BatchRef, HistogramValue, LabelValues,
 from runtype_exporter.polling import AccountPoller, StatusWords
 from runtype_exporter.polling.batches.labels import NoSeriesLimit
 from runtype_exporter.protocols import Attempt, BatchView, SeriesLimit
-from runtype_exporter.runtype import Budget, Client
+from runtype_exporter.runtype import Budget, Client, Exchange
 from runtype_exporter.simulator.account import World
 from runtype_exporter.simulator.api import Key, simulator_app
 from runtype_exporter.simulator.faults import Faults
@@ -241,7 +241,7 @@ class Rig:
         self.budget = Budget(
             config.name, config.requests_per_hour, self.ledger, self.clock, self.telemetry
         )
-        self.client = Client(
+        exchange = Exchange(
             config.name,
             config.base_url,
             lambda: self.key,
@@ -249,10 +249,10 @@ class Rig:
             telemetry=self.telemetry,
             clock=self.clock,
             timeout=config.timeout,
-            page_size=config.page_size,
             transport=DelayedTransport(self.app, self.latency),
             jitter=lambda: 0.5,
         )
+        self.client = Client(exchange, page_size=config.page_size)
         self.poller = AccountPoller(
             config=config,
             poll=self.config.poll,
@@ -291,7 +291,7 @@ class Rig:
         self._expects_internal = True
 
     def _check_internal_failures(self) -> None:
-        """Raise after a failure that nobody expected, once."""
+        """Raise after an unexpected failure, once."""
         logged: list[tuple[str, BaseException | None]] = []
         if self._exceptions is not None:
             self._exceptions.remove()

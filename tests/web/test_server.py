@@ -32,7 +32,8 @@ async def connect(harness, request=REQUEST):
 
 async def under_way(harness):
     """Wait until the server writes a response."""
-    while not harness.server._server.server_state.tasks:  # noqa: ASYNC110  # uvicorn has no event for it
+    state = harness.server._server.server_state
+    while not state.tasks:  # noqa: ASYNC110  # uvicorn has no event for it
         await asyncio.sleep(0)
     for _ in range(20):
         await asyncio.sleep(0)
@@ -65,7 +66,8 @@ async def test_a_client_that_breaks_off_counts_for_no_scrape(harness):
         client = await connect(harness)
         await under_way(harness)
         client.close()
-        while harness.server._server.server_state.tasks:  # noqa: ASYNC110  # uvicorn has no event for it
+        # Uvicorn has no event for it.
+        while harness.server._server.server_state.tasks:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         assert harness.served == []
         assert (await other.get("/-/healthy")).status_code == 200

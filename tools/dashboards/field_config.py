@@ -120,7 +120,7 @@ def dollars(empty: str, **style: Any) -> ValueStyle:
     return ValueStyle(unit="currencyUSD", empty=empty, decimals=2, **style)
 
 
-def words(empty: str, mappings: Mapping[Any, tuple[str, str]]) -> ValueStyle:
+def as_words(empty: str, mappings: Mapping[Any, tuple[str, str]]) -> ValueStyle:
     """Return the style of values that are shown as words."""
     return ValueStyle(unit="none", empty=empty, mappings=mappings)
 

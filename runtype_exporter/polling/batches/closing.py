@@ -65,9 +65,9 @@ class BatchCloser:
                 return self._close(batch, outcome, 0)
             elif lifecycle.settling(batch, self.settle_time, sweep.began):
                 never_appeared = max(0, max(sweep.total, lifecycle.expected(batch)) - seen.distinct)
-                picture = SweepSnapshot(at=now, total=sweep.total, tally=seen)
+                snapshot = SweepSnapshot(at=now, total=sweep.total, tally=seen)
                 return self._close(
-                    replace(batch, snapshot=picture), outcome, seen.unfinished + never_appeared
+                    replace(batch, snapshot=snapshot), outcome, seen.unfinished + never_appeared
                 )
         self.ledger.save(batch)
         return batch

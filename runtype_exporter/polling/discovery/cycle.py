@@ -149,7 +149,7 @@ class Discovery:
             and (summary or not self.collectors.is_enabled("summary"))
             and full
         ):
-            await self._forget(began, walked=runs)
+            await self._forget(began, full_walk_done=runs)
 
     async def _read_schedules(self) -> None:
         began = self.clock.now()
@@ -275,7 +275,7 @@ class Discovery:
             self.ledger.commit(merge_deltas(late), batches=changed)
             self._findings.add_changed(changed)
 
-    async def _forget(self, began: float, *, walked: bool) -> None:
+    async def _forget(self, began: float, *, full_walk_done: bool) -> None:
         """Move the horizon and forget old batches, runs and series, after a full walk.
 
         Everything that is listed is in the ledger then. So anything older than the new horizon that
@@ -283,11 +283,13 @@ class Discovery:
         """
         self.ledger.mark_discovered(self.account.name)
         self.ledger.raise_horizon(self.account.name, began - self.retention)
-        if walked:
+        if full_walk_done:
             self._unfinished.expire(self._batches.horizon().at)
         listed = {*self._findings.readings, *self._findings.undated_runs, *self.closer.configured}
         # Each call forgets some; the sleep yields to the event loop and waits for nothing.
-        while self.ledger.forget(self.account.name, listed=listed, retention=self.retention):  # noqa: ASYNC110
+        while self.ledger.forget(  # noqa: ASYNC110
+            self.account.name, listed=listed, retention=self.retention
+        ):
             await asyncio.sleep(0)
         # The list of schedules must be valid as of the start of the cycle. The walk over the runs
         # may take longer than it stays valid.

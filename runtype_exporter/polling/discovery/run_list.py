@@ -88,13 +88,13 @@ class RunList:
         full: bool,
     ) -> None:
         cursor = restart = None if full else self._cursor
-        walked: list[float] = []
+        creation_times: list[float] = []
         young_reached = False
         async for page in cursor_walk(self.client.runs, cursor):
             self.pages += 1
             known = await handle(page.data)
             created = [at for row in page.data if (at := parse_time(row.created_at)) is not None]
-            walked += created
+            creation_times += created
             waiting = unfinished()
             oldest_young = min((at for at in waiting if at >= young), default=inf)
             oldest = min(waiting, default=inf) if full else oldest_young
@@ -106,15 +106,15 @@ class RunList:
             if (
                 self.order == "new-first"
                 and created
-                and order_of(walked) in ("unknown", "new-first")
+                and order_of(creation_times) in ("unknown", "new-first")
             ):
                 # All further pages are older than this one.
                 newest = max(created)
                 if newest < oldest and (newest < horizon if full else known):
                     break
         if full:
-            self.order = order_of(walked)
-        elif order_of(walked) not in ("unknown", self.order):
+            self.order = order_of(creation_times)
+        elif order_of(creation_times) not in ("unknown", self.order):
             self.order = "none"
         self._cursor = restart if self.order == "old-first" else None
 

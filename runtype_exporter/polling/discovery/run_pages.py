@@ -53,7 +53,7 @@ class RunPages:
         horizon = self.batches.horizon()
         fresh: list[Run] = []
         deltas: list[Delta] = []
-        opened: dict[str, Batch] = {}
+        changed: dict[str, Batch] = {}
         labels: set[str] = set()
         for row in rows:
             run = run_of(self.account, row, self.status_words)
@@ -63,7 +63,7 @@ class RunPages:
             if before is not None and before.account != run.account:
                 # Another account counts the run, but its batch may be this account's.
                 self.batches.warn_other_owner(before.account, "run", run.id)
-                opened |= self._labelled(followed.get(run.batch), run, row, horizon)
+                changed |= self._labelled(followed.get(run.batch), run, row, horizon)
                 continue
             should_follow = before is not None or _should_follow(run, horizon)
             if not should_follow and run.batch not in followed:
@@ -71,14 +71,14 @@ class RunPages:
             included = self.schedule_filter.includes(run.schedule)
             if run.batch:
                 self._add_reading(row, run.batch)
-                batch = opened.get(run.batch, followed.get(run.batch))
+                batch = changed.get(run.batch, followed.get(run.batch))
                 # The run may have ended before it got a batch id. Its results are counted then.
                 counted = runs_without_batch.results_batch_id(run.id) in followed
                 claimed = self._claim_batch(
                     batch, run, row, horizon, included=included and not counted
                 )
                 if claimed is not None:
-                    opened[run.batch] = claimed
+                    changed[run.batch] = claimed
             if _unchanged(before, run):
                 continue
             # A run that has ended keeps its end: only its batch id may still come.
@@ -104,12 +104,12 @@ class RunPages:
                 own = self.batches.new(
                     runs_without_batch.results_batch_id(run.id), horizon, created=run.created
                 )
-                opened |= runs_without_batch.results_batch(own, run, row, self.clock.now())
-        if fresh or opened:
+                changed |= runs_without_batch.results_batch(own, run, row, self.clock.now())
+        if fresh or changed:
             self.ledger.commit(
-                merge_deltas(deltas), batches=tuple(opened.values()), runs=tuple(fresh)
+                merge_deltas(deltas), batches=tuple(changed.values()), runs=tuple(fresh)
             )
-            self.findings.add_changed(opened.values())
+            self.findings.add_changed(changed.values())
         return not fresh
 
     def _add_reading(self, row: RunRow, batch_id: str) -> None:

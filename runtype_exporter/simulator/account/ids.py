@@ -26,12 +26,12 @@ class Seed:
         The first 10 characters of the body hold the moment `at` (seconds since the epoch), the
         other 16 a digest of the parts.
         """
-        stamp = (int(at * 1000) & (1 << 48) - 1).to_bytes(10, "big")
+        moment = (int(at * 1000) & (1 << 48) - 1).to_bytes(10, "big")
         text = "\x1f".join([prefix, *map(str, parts)]).encode()
         digest = blake2b(text, digest_size=10, key=self._key).digest()
         # 80 bits make 16 characters; the moment's 48 bits are right-aligned, so its last 10
         # characters hold it whole.
-        body = b32encode(stamp)[6:] + b32encode(digest)
+        body = b32encode(moment)[6:] + b32encode(digest)
         return f"{prefix}_{body.translate(_TO_CROCKFORD).decode()}"
 
     def random(self, *parts: object) -> Random:

@@ -89,10 +89,10 @@ def test_other_batches_owe_none(closed, delta):
 
 def test_a_cost_that_is_not_due_cannot_be_counted():
     due = replace(CLOSED, cost_due=True, failures=2, retry_at=5.0)
-    told, delta = costs.with_cost(due, 1.25)
-    assert told == replace(CLOSED, cost=1.25)
+    known, delta = costs.with_cost(due, 1.25)
+    assert known == replace(CLOSED, cost=1.25)
     assert delta.increments == {(COST, ("acme", "nightly", "f")): 1.25}
-    for batch in (told, replace(due, labels=None)):
+    for batch in (known, replace(due, labels=None)):
         with pytest.raises(ValueError, match="once"):
             costs.with_cost(batch, 1.25)
 

@@ -48,9 +48,9 @@ def ran(ledger, label) -> None:
 
 
 def test_a_label_set_within_the_limit_is_its_own(ledger):
-    room = Few(1)
-    assert LabelTable("acme", ledger, room).freeze(a_batch()).labels == Labels("s1", "f1")
-    assert room.overflows == 0
+    series_limit = Few(1)
+    assert LabelTable("acme", ledger, series_limit).freeze(a_batch()).labels == Labels("s1", "f1")
+    assert series_limit.overflows == 0
 
 
 def test_beyond_the_limit_a_new_label_set_freezes_as_the_shared_one(ledger):
@@ -67,20 +67,20 @@ def test_a_label_set_that_is_counted_already_keeps_its_own(ledger):
 
 
 def test_each_label_set_beyond_the_limit_is_reported_once(ledger):
-    room = Few(0)
-    table = LabelTable("acme", ledger, room)
+    series_limit = Few(0)
+    table = LabelTable("acme", ledger, series_limit)
     for number, flow in enumerate(("f1", "f1", "f2", "f1")):
         table.freeze(a_batch(f"b{number}", flow=flow))
-    assert room.overflows == 2
+    assert series_limit.overflows == 2
 
 
 def test_how_many_are_remembered_as_reported_is_bounded(ledger, monkeypatch):
     monkeypatch.setattr(labels_module, "MOST_REMEMBERED", 2)
-    room = Few(0)
-    table = LabelTable("acme", ledger, room)
+    series_limit = Few(0)
+    table = LabelTable("acme", ledger, series_limit)
     for flow in ("f1", "f2", "f3", "f3", "f1"):
         table.freeze(a_batch(flow=flow))
-    assert room.overflows == 4
+    assert series_limit.overflows == 4
     assert len(table._overflowed) == 2
 
 
@@ -94,12 +94,12 @@ def test_runs_of_one_page_share_what_is_left_of_the_limit(ledger):
 
 
 def test_runs_of_a_schedule_that_is_counted_already_keep_its_label(ledger):
-    room = Few(0)
-    table = LabelTable("acme", ledger, room)
+    series_limit = Few(0)
+    table = LabelTable("acme", ledger, series_limit)
     ran(ledger, "nightly")
     assert table.run("s1", "nightly", set()) == "nightly"
     assert table.run("s2", "hourly", set()) == OVERFLOW
-    assert room.overflows == 1
+    assert series_limit.overflows == 1
 
 
 def test_without_a_limit_every_label_set_is_its_own(ledger):

@@ -253,19 +253,19 @@ def test_a_batch_closed_uncounted_has_no_late_changes():
     assert delta.increments == {}
 
 
-def test_a_view_takes_each_count_from_the_first_source_that_tells_it():
-    picture = SweepSnapshot(at=1.0, total=10, tally=SweepTally(distinct=10))
+def test_a_view_takes_each_count_from_the_first_source_that_has_it():
+    snapshot = SweepSnapshot(at=1.0, total=10, tally=SweepTally(distinct=10))
     batch = replace(
         BATCH,
         probes={"summary": Probe("running", 9, 4, 0), "run": Probe("queued", None, 3, None)},
-        snapshot=picture,
+        snapshot=snapshot,
         drift=2,
     )
     view = lifecycle.view(
         batch, STATUSES, name="import", configured=True, labels=Labels("nightly", "flow")
     )
     assert (view.state, view.total, view.processed, view.failed) == ("queued", 9, 3, 0)
-    assert ("import", True, True, picture, 2) == (
+    assert ("import", True, True, snapshot, 2) == (
         view.name,
         view.configured,
         view.open,

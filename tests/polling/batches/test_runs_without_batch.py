@@ -140,7 +140,7 @@ SAME_PAGE = [
 
 
 @pytest.mark.parametrize(
-    ("api", "fault"), SAME_PAGE, ids=["told by its offset", "lying", "silent about its offset"]
+    ("api", "fault"), SAME_PAGE, ids=["shown by its offset", "lying", "silent about its offset"]
 )
 async def test_an_ignored_offset_neither_loops_nor_doubles_and_the_rest_is_abandoned(
     tmp_path, api, fault

@@ -58,7 +58,7 @@ class Reader:
     def __init__(self, listed: Listed) -> None:
         self.listed = listed
         self.list = RunList(listed)  # type: ignore[arg-type]  # only `runs` is asked
-        self.met: set[str] = set()
+        self.seen: set[str] = set()
         self.unfinished: list[float] = []
 
     async def pages(
@@ -67,8 +67,8 @@ class Reader:
         self.listed.asked.clear()
 
         async def take(rows) -> bool:
-            known = {row.id for row in rows} <= self.met
-            self.met |= {row.id for row in rows}
+            known = {row.id for row in rows} <= self.seen
+            self.seen |= {row.id for row in rows}
             return known
 
         def unfinished() -> list[float]:

@@ -20,7 +20,7 @@ def at(text: str) -> float:
     )
 
 
-def stamp(moment: float | None) -> str | None:
+def iso(moment: float | None) -> str | None:
     return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat()
 
 
@@ -33,7 +33,7 @@ def a_row(next_run: str | None = "12:15", **fields) -> ScheduleRow:
     values = {
         "cron": "*/5 * * * *",
         "timezone": "UTC",
-        "next_run_at": stamp(next_run and at(next_run)),
+        "next_run_at": iso(next_run and at(next_run)),
     }
     return ScheduleRow(id="s1", **{**values, **fields})
 
@@ -95,7 +95,7 @@ def test_a_daily_time_that_the_clocks_skip_is_due_when_the_api_says():
         next_run=before,
     )
     assert [before, at("2026-03-29T01:00")] == due_times(night, at("2026-03-29T12:00"))
-    told = Schedule(
+    schedule = Schedule(
         account="acme",
         id="s1",
         until=before,
@@ -103,9 +103,9 @@ def test_a_daily_time_that_the_clocks_skip_is_due_when_the_api_says():
         timezone=night.timezone,
         next_run=skipped,
     )
-    assert [skipped] == due_times(told, at("2026-03-29T12:00"))
+    assert [skipped] == due_times(schedule, at("2026-03-29T12:00"))
     # The expression does not account for it: no more is taken from it.
-    assert [skipped] == due_times(told, at("2026-03-31T12:00"))
+    assert [skipped] == due_times(schedule, at("2026-03-31T12:00"))
 
 
 def test_a_daily_time_that_the_clocks_repeat_is_due_once():
@@ -135,7 +135,7 @@ def test_in_the_repeated_hour_only_the_api_says_what_is_due():
     expected = [first, first + 300, at("2026-10-25T02:00")]
     assert expected == due_times(often, at("2026-10-25T02:04"))
     repeated = at("2026-10-25T01:10")
-    told = Schedule(
+    schedule = Schedule(
         account="a",
         id="s",
         until=first,
@@ -143,7 +143,7 @@ def test_in_the_repeated_hour_only_the_api_says_what_is_due():
         timezone="Europe/Berlin",
         next_run=repeated,
     )
-    assert [repeated] == due_times(told, at("2026-10-25T01:30"))
+    assert [repeated] == due_times(schedule, at("2026-10-25T01:30"))
 
 
 # --- observations ---
@@ -176,7 +176,7 @@ def test_what_fell_due_between_two_reads_is_added_to_what_waits():
         a_row(enabled=False),
         a_row(cron="*/10 * * * *"),
         a_row(timezone="Europe/Berlin"),
-        a_row(cron=None, run_at=stamp(at("13:00"))),
+        a_row(cron=None, run_at=iso(at("13:00"))),
     ],
 )
 def test_a_pause_or_an_edit_voids_what_fell_due_around_it_and_nothing_before(row):
@@ -199,7 +199,7 @@ def test_a_schedule_that_is_no_longer_listed_has_nothing_due_any_more():
     assert ["11:55", "12:30"] == due(seen(back, a_row("12:35"), "12:32"))
 
 
-ONCE = {"cron": None, "run_at": stamp(at("12:05"))}
+ONCE = {"cron": None, "run_at": iso(at("12:05"))}
 
 
 @pytest.mark.parametrize("disabled", [True, False])

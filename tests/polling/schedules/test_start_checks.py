@@ -126,7 +126,7 @@ def test_what_was_taken_long_ago_is_not_remembered():
 
 
 def test_the_run_of_a_due_time_not_yet_observed_is_not_taken_for_a_missed_start():
-    # 12:10 was missed; the list of schedules was last read at 12:11, so nobody has told yet that
+    # 12:10 was missed; the list of schedules was last read at 12:11, so it is not known yet that
     # 12:15 came.
     after, results = judged(a_schedule(10), a_run(15.1), read=25.5)
     assert ({"missed": 1}, ()) == (results, after.taken)

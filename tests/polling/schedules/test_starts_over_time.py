@@ -253,8 +253,8 @@ async def test_a_schedule_that_is_excluded_is_not_judged(tmp_path):
 async def test_a_schedule_that_two_accounts_see_is_judged_by_the_first(tmp_path, tmp_path_factory):
     async with rig_of(tmp_path) as rig:
         await until(rig, 1)
-        beside = Rig(tmp_path_factory.mktemp("beside"), ledger_of=rig, account={"name": "second"})
-        async with beside:
+        other = Rig(tmp_path_factory.mktemp("other"), ledger_of=rig, account={"name": "second"})
+        async with other:
             await until(rig, 61.5)
             judged = {
                 labels[0] for (metric, labels) in rig.ledger._totals._samples if metric == STARTS
@@ -268,12 +268,12 @@ async def test_a_schedule_whose_account_is_gone_is_taken_over_after_retention(
     async with rig_of(tmp_path, sections={"state": {"retention": "30m"}}) as rig:
         await until(rig, 12)
         await rig._cancel()
-        beside = Rig(
-            tmp_path_factory.mktemp("beside"),
+        other = Rig(
+            tmp_path_factory.mktemp("other"),
             ledger_of=rig,
             account={"name": "second"},
             sections={"state": {"retention": "30m"}},
         )
-        async with beside:
+        async with other:
             await until(rig, 61)
             assert {"second"} == {schedule.account for schedule in rig.ledger.schedules.values()}

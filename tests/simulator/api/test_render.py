@@ -98,12 +98,6 @@ STATS = {
     **dict.fromkeys(("successRate", "avgDurationMs", "avgCostUsd"), maybe(float)),
     "last7Days": list,
 }
-RUN_NOW = {
-    "runId": maybe(TEXT),
-    "batchExecutionId": maybe(TEXT),
-    "status": TEXT,
-    "error": maybe(TEXT),
-}
 
 
 def fits(value, shape, optional=()):

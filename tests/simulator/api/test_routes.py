@@ -115,8 +115,8 @@ async def test_a_final_result_has_the_timestamp_of_its_outcome_alone(open_api, c
     clock.at += 10
     async with open_api(world) as api:
         ended = "2026-07-01T12:00:02.500Z"
-        stamps = [(row["executedAt"], row["failedAt"]) for row in await rows(api, batch)]
-        assert stamps == [(ended, None), (None, ended), (None, None), (None, None)]
+        times = [(row["executedAt"], row["failedAt"]) for row in await rows(api, batch)]
+        assert times == [(ended, None), (None, ended), (None, None), (None, None)]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ async def test_result_ids_are_null_when_asked_for(open_api, clock, kind, expecte
 
 
 @pytest.mark.parametrize("kind", ["appended", "replaced"])
-async def test_a_retry_shows_a_new_result_id_beside_or_in_place_of_the_old_one(
+async def test_a_retry_shows_a_new_result_id_next_to_or_in_place_of_the_old_one(
     open_api, clock, kind
 ):
     retried = RecordPlan(0, 1, 2, "failure", retries=(RecordAttempt(5, 6, 7),))

@@ -8,10 +8,10 @@ from tools.dashboards.field_config import (
     QUANTILES,
     RED,
     ValueStyle,
+    as_words,
     dashed_line,
     number,
     seconds,
-    words,
 )
 from tools.dashboards.layout import Section, row, section
 from tools.dashboards.panels import Panel, lines, stat
@@ -47,7 +47,9 @@ def _state() -> Panel:
         "Whether the ledger's files are in place and nothing failed since its last commit. Else"
         " polling pauses.",
         instant_query(f"min({up}) or vector(-1)"),
-        words("No exporter", {1: ("Works", GREEN), 0: ("Failing", RED), -1: ("No exporter", RED)}),
+        as_words(
+            "No exporter", {1: ("Works", GREEN), 0: ("Failing", RED), -1: ("No exporter", RED)}
+        ),
     )
 
 

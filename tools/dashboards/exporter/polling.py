@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tools.dashboards.exporter.expressions import LAST_POLL
-from tools.dashboards.field_config import BLUE, GREEN, QUANTILES, RED, number, seconds, words
+from tools.dashboards.field_config import BLUE, GREEN, QUANTILES, RED, as_words, number, seconds
 from tools.dashboards.layout import Section, even_row, row, section
 from tools.dashboards.panels import Panel, bars, lines, timeline
 from tools.dashboards.queries import (
@@ -68,7 +68,7 @@ def _collectors() -> Panel:
         "The reads of the API. One is down when it is forbidden for this key, or failed three"
         " times; the others go on without it.",
         [range_query(up, "{{account}}: {{collector}}")],
-        words("Nothing was read yet", {1: ("works", GREEN), 0: ("down", RED)}),
+        as_words("Nothing was read yet", {1: ("works", GREEN), 0: ("down", RED)}),
     )
 
 

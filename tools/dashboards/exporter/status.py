@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tools.dashboards import account_stats
 from tools.dashboards.exporter.expressions import (
     BUDGET_LEFT,
     BUDGET_LIMIT,
@@ -9,7 +10,7 @@ from tools.dashboards.exporter.expressions import (
     LAST_POLL,
     SWEEPS_PENDING,
 )
-from tools.dashboards.field_config import GREEN, RED, YELLOW, number, percent, seconds, words
+from tools.dashboards.field_config import GREEN, RED, YELLOW, number, percent, seconds
 from tools.dashboards.layout import Section, even_row, section
 from tools.dashboards.panels import Panel, plain_stat, stat
 from tools.dashboards.queries import (
@@ -28,8 +29,8 @@ def status_section() -> Section:
         "",
         even_row(
             4,
-            _api(),
-            _data_age(),
+            account_stats.api(),
+            account_stats.data_age(LAST_POLL),
             _failed_polls(),
             _burst_left(),
             _pause(),
@@ -37,27 +38,6 @@ def status_section() -> Section:
             _drift(),
             _clock_difference(),
         ),
-    )
-
-
-def _api() -> Panel:
-    return stat(
-        "API",
-        "Whether every account's last cycle reached Runtype's API, with a key that it accepts.",
-        instant_query(f"min({selector('runtype_up', ACCOUNT)}) or vector(-1)"),
-        words(
-            "No answer",
-            {1: ("Reachable", GREEN), 0: ("Unreachable", RED), -1: ("No exporter", RED)},
-        ),
-    )
-
-
-def _data_age() -> Panel:
-    return stat(
-        "Data age",
-        "Time since the account that lags most was last polled without a failure.",
-        instant_query(f"time() - min({LAST_POLL})"),
-        seconds("Never polled", decimals=0, steps=((300, YELLOW), (900, RED))),
     )
 
 

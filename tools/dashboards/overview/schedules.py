@@ -6,7 +6,7 @@ It shows the schedules by health, ad-hoc batches, and alerts over time.
 from __future__ import annotations
 
 from runtype_exporter.rules.outcomes import BAD_RECORDS, JUDGED_RECORDS
-from tools.dashboards.field_config import BLUE, GREEN, GREY, ORANGE, RED, YELLOW, words
+from tools.dashboards.field_config import BLUE, GREEN, GREY, ORANGE, RED, YELLOW, as_words
 from tools.dashboards.layout import (
     ROW_ACCOUNT_VAR,
     Section,
@@ -176,5 +176,5 @@ def _alerts() -> Panel:
         "Which alerts fired when, of all accounts. It needs the alert rules in this Prometheus;"
         " where nothing fires, it says so.",
         [range_query(f"max by (alertname) ({firing}) or {none_firing}", "{{alertname}}")],
-        words("Nothing fires", _ALERT_STATES),
+        as_words("Nothing fires", _ALERT_STATES),
     )

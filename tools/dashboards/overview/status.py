@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tools.dashboards import account_stats
 from tools.dashboards.field_config import (
     GREEN,
     GREY,
@@ -13,7 +14,6 @@ from tools.dashboards.field_config import (
     percent,
     seconds,
     thresholds,
-    words,
 )
 from tools.dashboards.layout import Section, even_row, section
 from tools.dashboards.overview.selectors import (
@@ -42,7 +42,7 @@ def status_section() -> Section:
         "",
         even_row(
             4,
-            _api(),
+            account_stats.api(" It tells when the exporter is gone."),
             _data_age(),
             _failing_records(),
             _missed_starts(),
@@ -54,27 +54,11 @@ def status_section() -> Section:
     )
 
 
-def _api() -> Panel:
-    return stat(
-        "API",
-        "Whether every account's last cycle reached Runtype's API, with a key that it accepts. It"
-        " tells when the exporter is gone.",
-        instant_query(f"min({selector('runtype_up', ACCOUNT)}) or vector(-1)"),
-        words(
-            "No answer",
-            {1: ("Reachable", GREEN), 0: ("Unreachable", RED), -1: ("No exporter", RED)},
-        ),
-    )
-
-
 def _data_age() -> Panel:
     polled = selector("runtype_last_successful_poll_timestamp_seconds", ACCOUNT)
-    return stat(
-        "Data age",
-        "Time since the account that lags most was last polled without a failure. From 15 minutes"
-        " on, nothing else here can be trusted.",
-        instant_query(f"time() - min(max by (account) ({polled}))"),
-        seconds("Never polled", decimals=0, steps=((300, YELLOW), (900, RED))),
+    return account_stats.data_age(
+        f"max by (account) ({polled})",
+        " From 15 minutes on, nothing else here can be trusted.",
     )
 
 

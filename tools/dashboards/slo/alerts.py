@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.dashboards.field_config import GREEN, GREY, ORANGE, RED, YELLOW, words
+from tools.dashboards.field_config import GREEN, GREY, ORANGE, RED, YELLOW, as_words
 from tools.dashboards.layout import Section, even_row, section
 from tools.dashboards.panels import Panel, timeline
 from tools.dashboards.queries import range_query, without_alert
@@ -31,7 +31,7 @@ def _burn_alerts() -> Panel:
         "Burn alerts",
         "Which objectives' budgets burned so fast that an alert fired; where none did, it says so.",
         [range_query(f"max by (slo) ({firing}) or {none_firing}", "{{slo}}")],
-        words("Nothing fires", _ALERT_STATES),
+        as_words("Nothing fires", _ALERT_STATES),
     )
 
 
@@ -40,5 +40,5 @@ def _trusted_accounts() -> Panel:
         "Trusted accounts",
         "When the events of an account could be judged. While they could not, no burn alert fires.",
         [range_query(f"min by (account) ({TRUSTED})", "{{account}}")],
-        words("No recording rules", {1: ("trusted", GREEN), 0: ("not trusted", YELLOW)}),
+        as_words("No recording rules", {1: ("trusted", GREEN), 0: ("not trusted", YELLOW)}),
     )

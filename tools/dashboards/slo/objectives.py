@@ -8,10 +8,10 @@ from tools.dashboards.field_config import (
     RED,
     YELLOW,
     ValueStyle,
+    as_words,
     number,
     percent,
     seconds,
-    words,
 )
 from tools.dashboards.layout import (
     ROW_ACCOUNT_VAR,
@@ -130,7 +130,7 @@ def _trusted_data() -> Panel:
         "Whether the events of every account can be judged: it was polled lately, and the ledger"
         " is older than an hour. Until then no burn alert fires.",
         instant_query(f"min({TRUSTED})"),
-        words("No rules", {1: ("Trusted", GREEN), 0: ("Not trusted", YELLOW)}),
+        as_words("No rules", {1: ("Trusted", GREEN), 0: ("Not trusted", YELLOW)}),
     )
 
 
