@@ -61,12 +61,12 @@ class _Examiner:
         """Look at the whole ledger. Return what is wrong with it, "" if nothing.
 
         Raises:
-            LedgerForeign, LedgerNewer: see `admit`.
+            LedgerForeign, LedgerNewer: see `refuse_if_not_ours`.
             sqlite3.Error: the ledger cannot be read.
         """
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        self.admit(application, version)
+        self.refuse_if_not_ours(application, version)
         (finding,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if finding != "ok":
             return "SQLite's quick_check failed"
@@ -75,7 +75,7 @@ class _Examiner:
             return ""
         return check_rows(self.path, connection, self.try_reading)
 
-    def admit(self, application: int, version: int) -> None:
+    def refuse_if_not_ours(self, application: int, version: int) -> None:
         """Refuse a file that another program or a newer version of the exporter wrote.
 
         Raises:
@@ -142,7 +142,7 @@ def _first_look(examiner: _Examiner) -> str:
     """Look at the file in place. Return what is suspicious, "" if nothing.
 
     Raises:
-        LedgerForeign, LedgerNewer: see `_Examiner.admit`.
+        LedgerForeign, LedgerNewer: see `_Examiner.refuse_if_not_ours`.
         sqlite3.Error: the file is locked.
     """
     path = examiner.path
@@ -186,7 +186,7 @@ def _confirm(examiner: _Examiner, suspicion: str) -> None:
         return
     # A ledger of a newer format may look damaged to this version.
     if header.startswith(_MAGIC) and not cut_off:
-        examiner.admit(_number(header, 68), _number(header, 60))
+        examiner.refuse_if_not_ours(_number(header, 68), _number(header, 60))
     if file_size(companion(path, "-wal")) and not cut_off and _is_whole_without_log(examiner):
         finding += (
             f", but without its write-ahead log it is whole: does {path.name}-wal belong to another"
@@ -207,7 +207,7 @@ def _look_at_copy(examiner: _Examiner, copy: Path) -> str:
     """Let SQLite recover a copy, and look at it. Return what is wrong with it, "" if nothing.
 
     Raises:
-        LedgerForeign, LedgerNewer: see `_Examiner.admit`.
+        LedgerForeign, LedgerNewer: see `_Examiner.refuse_if_not_ours`.
         LedgerUnusable: even the copy cannot be read, for a reason other than its content.
     """
     try:
