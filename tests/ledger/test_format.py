@@ -159,6 +159,22 @@ def test_an_adopted_record_without_its_adopter_is_damage(filled: Path, open_ledg
         open_ledger()
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        with_body('{"seen":1,"drift":"x"}'),
+        with_body('{"seen":1,"sweep":5}'),
+        "INSERT INTO schedules VALUES ('s', 'a', '{\"due\":\"x\"}')",
+    ],
+)
+def test_a_value_of_the_wrong_type_is_damage(statement: str, filled: Path, open_ledger):
+    edit(filled, statement)
+    before = filled.read_bytes()
+    with pytest.raises(LedgerDamaged, match="a row cannot be read: ValueError"):
+        open_ledger()
+    assert filled.read_bytes() == before
+
+
 def test_a_refused_ledger_is_not_kept_locked(filled: Path, open_ledger):
     edit(filled, "INSERT INTO schedules VALUES ('s', 'a', '[1]')")
     with pytest.raises(LedgerDamaged) as refused:
