@@ -27,7 +27,7 @@ from runtype_exporter.ledger import (
     LedgerNewer,
     LedgerRefused,
     LedgerUnusable,
-    examination,
+    copy_check,
     schema,
 )
 from tests.support.counted import BATCH, SUCCESS, count
@@ -207,7 +207,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 def test_an_intact_ledger_opens_without_a_copy(
     remains: Remains, lay, open_ledger: OpenLedger, monkeypatch
 ):
-    monkeypatch.setattr(examination, "_copy", None)
+    monkeypatch.setattr(copy_check, "_copy", None)
     for pages in (0, 1, len(remains.pages)):
         assert rows(open_ledger, lay(remains.checkpointed(pages), remains.log)) == remains.rows
     assert rows(open_ledger, lay(remains.checkpointed(len(remains.pages)))) == remains.rows
@@ -296,7 +296,7 @@ def test_a_copy_that_cannot_be_read_is_no_damage(
         Path(folder.name, path.name).mkdir()
         return folder
 
-    monkeypatch.setattr(examination, "_copy", copy)
+    monkeypatch.setattr(copy_check, "_copy", copy)
     message = refused(open_ledger, lay(remains.checkpointed(1)), LedgerUnusable)
     assert "a copy of it cannot be checked: SQLITE_CANTOPEN" in message
 
@@ -519,15 +519,15 @@ def test_no_copy_is_made_while_another_process_writes(path: Path):
     program = f"""
 import fcntl, sys
 file = open(sys.argv[1], "r+b")
-fcntl.lockf(file, fcntl.LOCK_EX, {examination._SHARED_SIZE}, {examination._SHARED_FIRST})
+fcntl.lockf(file, fcntl.LOCK_EX, {copy_check._SHARED_SIZE}, {copy_check._SHARED_FIRST})
 print(flush=True)
 sys.stdin.read()
 """
     command = [sys.executable, "-c", program, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         other.stdout.readline()
-        with pytest.raises(LedgerLocked), examination._locked(path):
+        with pytest.raises(LedgerLocked), copy_check._locked(path):
             pass
         other.stdin.close()
-    with examination._locked(path) as file:
+    with copy_check._locked(path) as file:
         assert file.read() == b"x"
