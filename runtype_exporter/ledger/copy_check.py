@@ -46,7 +46,7 @@ def confirm(examiner: Examiner, suspicion: str) -> None:
     path = examiner.path
     _expect_no_lock_of_ours(path)
     try:
-        with _locked(path) as file:
+        with locked(path) as file:
             header = file.read(_HEADER)
             if not _may_be_ours(path, header, file, examiner.application):
                 raise LedgerForeign(path)
@@ -122,19 +122,21 @@ def _expect_no_lock_of_ours(path: Path) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[BinaryIO]:
+def locked(path: Path, *, alone: bool = False) -> Iterator[BinaryIO]:
     """Open a file and keep every writer out, as a reader of SQLite does.
 
-    So the copies of the file and its log are of one moment. The lock ends when the process closes
-    any descriptor of the file, so the block must read it through this one only.
+    So the copies of the file and its log are of one moment. `alone` keeps readers out too, as a
+    writer does. The lock ends when the process closes any descriptor of the file, so the block must
+    read it through this one only.
 
     Raises:
-        LedgerLocked: another process writes to the file.
-        OSError: the file cannot be read.
+        LedgerLocked: another process writes to the file or, with `alone`, uses it.
+        OSError: the file cannot be read or, with `alone`, written.
     """
-    with path.open("rb") as file:
+    with path.open("r+b" if alone else "rb") as file:
+        kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
         try:
-            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB, _SHARED_SIZE, _SHARED_FIRST)
+            fcntl.lockf(file, kind | fcntl.LOCK_NB, _SHARED_SIZE, _SHARED_FIRST)
         except (BlockingIOError, PermissionError):
             raise LedgerLocked(path) from None
         yield file

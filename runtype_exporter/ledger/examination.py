@@ -11,11 +11,12 @@ SQLite may do everything that it would do to the original.
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 
-from runtype_exporter.ledger.copy_check import confirm
-from runtype_exporter.ledger.errors import LedgerDamaged, name_of
+from runtype_exporter.ledger.copy_check import confirm, locked
+from runtype_exporter.ledger.errors import LedgerDamaged, LedgerLocked, name_of
 from runtype_exporter.ledger.files import companion, file_size
 from runtype_exporter.ledger.look import (
     Check,
@@ -41,16 +42,42 @@ def examine(
 
     Raises:
         LedgerForeign, LedgerNewer, LedgerDamaged, LedgerLocked, LedgerUnusable: the file is
-            refused. Not a byte of it was changed.
+            refused. Not a byte of it was changed, and no file is left next to it.
         sqlite3.Error: the file is locked.
     """
     if not file_size(path):
         _expect_nothing_left(path)
         return
+    absent = [file for file in _index_and_log(path) if not file.exists()]
     examiner = Examiner(path, application, version, try_reading)
-    suspicion = _first_look(examiner)
-    if suspicion:
-        confirm(examiner, suspicion)
+    try:
+        suspicion = _first_look(examiner)
+        if suspicion:
+            confirm(examiner, suspicion)
+    except BaseException:
+        _remove_created(path, absent)
+        raise
+
+
+def _index_and_log(path: Path) -> tuple[Path, Path]:
+    return companion(path, "-shm"), companion(path, "-wal")
+
+
+def _remove_created(path: Path, absent: Sequence[Path]) -> None:
+    """Remove the index and the empty log that SQLite made for a look at a ledger.
+
+    `absent` are those that were not there before. They stay where another process may use them.
+    """
+    created = [file for file in absent if file.exists()]
+    log = companion(path, "-wal")
+    # Only if there is something to do: to open and close the file ends this process's locks on it.
+    if not created:
+        return
+    with suppress(LedgerLocked, OSError), locked(path, alone=True):
+        if log in created and file_size(log):
+            return
+        for file in created:
+            file.unlink()
 
 
 def _expect_nothing_left(path: Path) -> None:
