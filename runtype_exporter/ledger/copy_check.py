@@ -9,12 +9,14 @@ import errno
 import fcntl
 import shutil
 import sqlite3
-import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import structlog
+
+from runtype_exporter.ledger.check_folder import CheckFolder, places
 from runtype_exporter.ledger.errors import (
     LedgerDamaged,
     LedgerForeign,
@@ -25,6 +27,8 @@ from runtype_exporter.ledger.errors import (
 )
 from runtype_exporter.ledger.files import companion, file_size
 from runtype_exporter.ledger.look import Examiner, journal_header, raise_if_locked, read_only
+
+_log = structlog.get_logger()
 
 _MAGIC = b"SQLite format 3\0"
 _HEADER = 100
@@ -45,19 +49,20 @@ def confirm(examiner: Examiner, suspicion: str) -> None:
     """
     path = examiner.path
     _expect_no_lock_of_ours(path)
-    try:
-        with locked(path) as file:
-            header = file.read(_HEADER)
-            if not _may_be_ours(path, header, file, examiner.application):
-                raise LedgerForeign(path)
-            cut_off = journal_header(path)
-            folder = _copy(path, file, suspicion)
-    except OSError as error:
-        raise LedgerUnusable(
-            path, f"{suspicion}; {error.strerror or type(error).__name__}"
-        ) from None
-    with folder:
-        finding = _look_at_copy(examiner, Path(folder.name, path.resolve().name))
+    with ExitStack() as stack:
+        try:
+            with locked(path) as file:
+                header = file.read(_HEADER)
+                if not _may_be_ours(path, header, file, examiner.application):
+                    raise LedgerForeign(path)
+                cut_off = journal_header(path)
+                folder = _copy(path, file, suspicion)
+                stack.callback(folder.remove)
+        except OSError as error:
+            raise LedgerUnusable(
+                path, f"{suspicion}; {error.strerror or type(error).__name__}"
+            ) from None
+        finding = _look_at_copy(examiner, folder.copy)
     if not finding:
         return
     # A ledger of a newer format may look damaged to this version.
@@ -166,13 +171,14 @@ def _mentions(file: BinaryIO, word: bytes) -> bool:
     return False
 
 
-def _copy(path: Path, file: BinaryIO, suspicion: str) -> tempfile.TemporaryDirectory[str]:
-    """Copy the ledger, its log and its journal into a temporary folder. Return the folder.
+def _copy(path: Path, file: BinaryIO, suspicion: str) -> CheckFolder:
+    """Copy the ledger, its log and its journal into a folder for the check. Return the folder.
 
     It is next to the ledger or, if there is too little space, where the system has its temporary
     files.
 
     Raises:
+        LedgerLocked: another process checks a copy of this ledger.
         LedgerUnusable: there is too little space in both places.
         OSError: the files cannot be read.
     """
@@ -180,29 +186,45 @@ def _copy(path: Path, file: BinaryIO, suspicion: str) -> tempfile.TemporaryDirec
         other for other in (companion(path, "-wal"), companion(path, "-journal")) if other.exists()
     ]
     needed = file_size(path) + sum(map(file_size, others))
-    for place in (path.resolve().parent, None):
+    for place in places(path):
         try:
-            folder = tempfile.TemporaryDirectory(
-                prefix="runtype-exporter-check-", dir=place, ignore_cleanup_errors=True
-            )
+            folder = CheckFolder(place, path)
+        except BlockingIOError:
+            raise LedgerLocked(path) from None
         except OSError:
-            # Read-only, no inode left, or the system has no folder for temporary files.
+            # Read-only, no inode left, or something else has this name.
             continue
-        try:
-            if shutil.disk_usage(folder.name).free > needed:
-                file.seek(0)
-                with Path(folder.name, path.resolve().name).open("wb") as target:
-                    shutil.copyfileobj(file, target)
-                for other in others:
-                    shutil.copyfile(other, Path(folder.name, other.name))
+        with ExitStack() as stack:
+            stack.callback(folder.remove)
+            if shutil.disk_usage(place).free <= needed:
+                continue
+            _log.info(
+                "checking a copy of the ledger", path=str(path), bytes=needed, reason=suspicion
+            )
+            if _fill(folder, file, others):
+                stack.pop_all()
                 return folder
-        except OSError as error:
-            folder.cleanup()
-            if error.errno not in _NO_SPACE:
-                raise
-        folder.cleanup()
     raise LedgerUnusable(
         path,
         f"{suspicion}; it may well be intact, but only a check of a copy can tell: free"
         f" {needed / 1e6:.1f} MB in {path.resolve().parent} or in the folder for temporary files",
     )
+
+
+def _fill(folder: CheckFolder, file: BinaryIO, others: Iterable[Path]) -> bool:
+    """Copy an open ledger and its other files into a folder. Return whether there was the space.
+
+    Raises:
+        OSError: the files cannot be read.
+    """
+    file.seek(0)
+    try:
+        with folder.copy.open("wb") as target:
+            shutil.copyfileobj(file, target)
+        for other in others:
+            shutil.copyfile(other, folder.place / other.name)
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        return False
+    return True

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
+from runtype_exporter.ledger.check_folder import remove_stale
 from runtype_exporter.ledger.copy_check import confirm, locked
 from runtype_exporter.ledger.errors import LedgerDamaged, LedgerLocked, name_of
 from runtype_exporter.ledger.files import companion, file_size
@@ -38,13 +39,14 @@ def examine(
 
     A file that does not exist or is empty is accepted: a new ledger begins there. `application` and
     `version` are those in the header of the present format. `try_reading` raises if a row cannot be
-    read back.
+    read back. A copy that a killed process left is removed.
 
     Raises:
         LedgerForeign, LedgerNewer, LedgerDamaged, LedgerLocked, LedgerUnusable: the file is
             refused. Not a byte of it was changed, and no file is left next to it.
         sqlite3.Error: the file is locked.
     """
+    remove_stale(path)
     if not file_size(path):
         _expect_nothing_left(path)
         return

@@ -31,6 +31,7 @@ from runtype_exporter.ledger import (
     examination,
     schema,
 )
+from runtype_exporter.ledger.check_folder import CheckFolder, places
 from runtype_exporter.ledger.look import Examiner
 from tests.support.counted import BATCH, SUCCESS, count
 from tests.support.process import ROOT
@@ -44,6 +45,7 @@ import os, resource, sqlite3, sys
 from pathlib import Path
 from runtype_exporter.clock import SystemClock
 from runtype_exporter.ledger import Ledger, LedgerError, schema
+from runtype_exporter.ledger.check_folder import CheckFolder, places
 from runtype_exporter.ledger.look import Examiner
 from tests.support.counted import count
 
@@ -259,14 +261,14 @@ except LedgerError as error:
     print(type(error).__name__, error)
 """
     before = (path.read_bytes(), path.with_name("ledger.db-wal").read_bytes())
-    said = run(program, path)
+    said = run(program, path).splitlines()[-1]
     assert said.startswith(f"LedgerUnusable {path}: the ledger cannot be opened (SQLITE_IOERR")
     assert (
         f"it may well be intact, but only a check of a copy can tell: free 0.2 MB in {path.parent}"
         " or in" in said
     )
     assert (path.read_bytes(), path.with_name("ledger.db-wal").read_bytes()) == before
-    assert not list(path.parent.glob("runtype-exporter-check-*"))
+    assert not any(place.exists() for place in places(path))
     assert rows(open_ledger, path) == remains.rows
 
 
@@ -291,11 +293,11 @@ def test_a_disk_that_fails_while_it_is_copied_is_no_damage(
 
 
 def test_a_copy_that_cannot_be_read_is_no_damage(
-    remains: Remains, lay, open_ledger: OpenLedger, monkeypatch
+    remains: Remains, lay, open_ledger: OpenLedger, monkeypatch, tmp_path: Path
 ):
-    def copy(path: Path, *_: object) -> tempfile.TemporaryDirectory[str]:
-        folder = tempfile.TemporaryDirectory()
-        Path(folder.name, path.name).mkdir()
+    def copy(path: Path, *_: object) -> CheckFolder:
+        folder = CheckFolder(tmp_path / "check", path)
+        folder.copy = tmp_path / "missing" / "ledger.db"
         return folder
 
     monkeypatch.setattr(copy_check, "_copy", copy)
