@@ -17,7 +17,7 @@ from pathlib import Path
 
 from runtype_exporter.ledger.check_folder import remove_stale
 from runtype_exporter.ledger.copy_check import confirm, locked
-from runtype_exporter.ledger.errors import LedgerDamaged, LedgerLocked, name_of
+from runtype_exporter.ledger.errors import LedgerDamaged, LedgerLocked, LedgerRefused, name_of
 from runtype_exporter.ledger.files import companion, file_size
 from runtype_exporter.ledger.look import (
     Check,
@@ -56,7 +56,8 @@ def examine(
         suspicion = _first_look(examiner)
         if suspicion:
             confirm(examiner, suspicion)
-    except BaseException:
+    except LedgerRefused:
+        # Not where the file is locked: the lock may be this process's own.
         _remove_created(path, absent)
         raise
 
