@@ -81,7 +81,7 @@ class AccountRecords:
         if fixed.label != self._names.known(account, kind, id_):
             with self._database.transaction() as connection:
                 names.write(connection, fixed)
-            self._names.adopt(fixed)
+            self._names.apply(fixed)
         return fixed.label
 
     def known_label(self, account: str, kind: names.NameKind, id_: str) -> str | None:

@@ -8,9 +8,11 @@ here is a new format: see `schema.VERSION`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
-from typing import Any, Final, get_args
+from itertools import product
+from types import UnionType
+from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 from runtype_exporter.model import (
     Batch,
@@ -102,6 +104,64 @@ _BATCH_DEFAULTS = {field.name: field.default for field in fields(Batch)}
 _TALLY_DEFAULTS = {field.name: field.default for field in fields(SweepTally)}
 _SCHEDULE_DEFAULTS = {field.name: field.default for field in fields(Schedule)}
 
+_Types = frozenset[type]
+"""The types that `json.loads` may return for one value. A bool is no int here."""
+_Parts = frozenset[tuple[type, ...]]
+"""The types that the parts of a list may have together."""
+_ON_DISK: Final[Mapping[Any, type]] = {
+    Labels: list,
+    Probe: list,
+    FinalPrefix: list,
+    SweepSnapshot: list,
+    Sweep: dict,
+    SweepTally: dict,
+}
+"""The JSON type of each class that is written as a part of another one."""
+
+
+def _types(hint: Any) -> _Types:
+    """Return the types of the JSON values of an attribute with this type hint."""
+    if get_origin(hint) is Union or isinstance(hint, UnionType):
+        return frozenset().union(*map(_types, get_args(hint)))
+    if get_origin(hint) is Literal:
+        return frozenset(map(type, get_args(hint)))
+    if get_origin(hint) is not None:
+        return frozenset({list if get_origin(hint) is tuple else dict})
+    # A float without a fraction may have been written as an int.
+    return frozenset({int, float} if hint is float else {_ON_DISK.get(hint, hint)})
+
+
+class _Fields:
+    """The fields of one kind of JSON object: the attribute of each key, and its types."""
+
+    def __init__(self, kind: type, *tables: Keys) -> None:
+        hints = get_type_hints(kind)
+        self.attributes = {key: name for table in tables for name, key in table.items()}
+        self.types = frozenset(
+            (key, type_) for key, name in self.attributes.items() for type_ in _types(hints[name])
+        )
+
+
+def _types_of_parts(kind: type, parts: Sequence[str]) -> _Parts:
+    """Return the types of the parts of a list, which are in the order of the attributes."""
+    hints = get_type_hints(kind).values()
+    return frozenset(product(*(_types(hint) for hint, _ in zip(hints, parts, strict=True))))
+
+
+_BATCH_FIELDS = _Fields(Batch, BATCH, BATCH_NESTED)
+_SWEEP_FIELDS = _Fields(Sweep, SWEEP)
+_TALLY_FIELDS = _Fields(SweepTally, TALLY)
+_SCHEDULE_FIELDS = _Fields(Schedule, SCHEDULE)
+_LABELS_TYPES = _types_of_parts(Labels, LABELS)
+_PROBE_TYPES = _types_of_parts(Probe, PROBE)
+_PREFIX_TYPES = _types_of_parts(FinalPrefix, PREFIX)
+_SNAPSHOT_TYPES = _types_of_parts(SweepSnapshot, SNAPSHOT)
+_COUNT, _TIME, _WORD, _PROBE = map(_types, (int, float, str, Probe))
+"""The types of the values of `statuses`, of the items of `due` and `taken`, and of a probe."""
+_WRONG_TYPE = "a value has another type than its attribute"
+_SOURCES = frozenset(get_args(Source))
+_OUTCOMES = frozenset({None, *get_args(BatchOutcome)})
+
 
 class NewerContent(Exception):  # noqa: N818  # it says what was found, which is no error by itself
     """Something in the ledger can only have been written by a newer version of the exporter.
@@ -148,26 +208,13 @@ def decode(
         NewerContent: a newer version of the exporter wrote it.
         ValueError, TypeError, LookupError, AttributeError: the text is not what `encode` writes.
     """
-    body: JsonObject = json.loads(text)
-    nested = {name: body.pop(key, None) for name, key in BATCH_NESTED.items()}
-    values = _attributes(body, BATCH, "a batch")
-    if values.get("outcome") not in {None, *get_args(BatchOutcome)}:
+    values = _attributes(json.loads(text), _BATCH_FIELDS, "a batch")
+    if values.get("outcome") not in _OUTCOMES:
         raise NewerContent("an unknown outcome of a batch")
-    labels, probes, swept = nested["labels"], nested["probes"], nested["probes_at_last_sweep"]
-    sweep, prefix, snapshot = nested["sweep"], nested["prefix"], nested["snapshot"]
-    return Batch(
-        ref=ref,
-        created=created,
-        closed=closed,
-        cost_due=cost_due,
-        labels=None if labels is None else Labels(*_parts(labels, LABELS, "labels")),
-        probes={} if probes is None else _decode_probes(probes),
-        probes_at_last_sweep=None if swept is None else _decode_probes(swept),
-        sweep=None if sweep is None else _decode_sweep(sweep),
-        prefix=None if prefix is None else _decode_prefix(prefix),
-        snapshot=None if snapshot is None else _decode_snapshot(snapshot),
-        **values,
-    )
+    for name, part in _BATCH_PARTS.items():
+        if (content := values.get(name)) is not None:
+            values[name] = part(content)
+    return Batch(ref=ref, created=created, closed=closed, cost_due=cost_due, **values)
 
 
 def encode_schedule(schedule: Schedule) -> str:
@@ -182,8 +229,10 @@ def decode_schedule(account: str, id_: str, text: str) -> Schedule:
         NewerContent: a newer version of the exporter wrote it.
         ValueError, TypeError, LookupError, AttributeError: the text is not what was written.
     """
-    values = _attributes(json.loads(text), SCHEDULE, "a schedule")
+    values = _attributes(json.loads(text), _SCHEDULE_FIELDS, "a schedule")
     due, taken = tuple(values.pop("due", ())), tuple(values.pop("taken", ()))
+    _expect_items(due, _TIME)
+    _expect_items(taken, _WORD)
     return Schedule(account=account, id=id_, due=due, taken=taken, **values)
 
 
@@ -199,22 +248,41 @@ def _without_defaults(value: object, keys: Keys, defaults: Mapping[str, object])
     }
 
 
-def _attributes(body: JsonObject, keys: Keys, what: str) -> JsonObject:
+def _attributes(body: object, known: _Fields, what: str) -> JsonObject:
     """Return the body's values by attribute.
 
     Raises:
         NewerContent: a key is unknown. To drop it could count a result twice.
+        ValueError: a value has another type than its attribute.
     """
-    names = {key: name for name, key in keys.items()}
-    if body.keys() - names.keys():
-        raise NewerContent(f"an unknown field of {what}")
+    if type(body) is not dict:
+        raise ValueError(_WRONG_TYPE)
+    names = known.attributes
+    # One pass in C: this is most of the time of opening a large ledger.
+    if not known.types.issuperset(zip(body, map(type, body.values()), strict=True)):
+        if body.keys() - names.keys():
+            raise NewerContent(f"an unknown field of {what}")
+        raise ValueError(_WRONG_TYPE)
     return {names[key]: content for key, content in body.items()}
 
 
-def _parts(values: Sequence[Any], names: Sequence[str], what: str) -> Sequence[Any]:
-    if len(values) > len(names):
-        raise NewerContent(f"an unknown part of {what}")
+def _parts(values: Sequence[Any], known: _Parts, what: str) -> Sequence[Any]:
+    """Return the parts of a list.
+
+    Raises:
+        NewerContent: there are more than are known.
+        ValueError: there are fewer, or one has another type.
+    """
+    if tuple(map(type, values)) not in known:
+        if len(values) > len(next(iter(known))):
+            raise NewerContent(f"an unknown part of {what}")
+        raise ValueError(_WRONG_TYPE)
     return values
+
+
+def _expect_items(values: Collection[Any], types: _Types) -> None:
+    if not types.issuperset(map(type, values)):
+        raise ValueError(_WRONG_TYPE)
 
 
 def _encode_sweep(sweep: Sweep) -> JsonObject:
@@ -224,27 +292,34 @@ def _encode_sweep(sweep: Sweep) -> JsonObject:
     return body
 
 
+def _decode_labels(values: Sequence[Any]) -> Labels:
+    return Labels(*_parts(values, _LABELS_TYPES, "labels"))
+
+
 def _decode_sweep(body: JsonObject) -> Sweep:
-    values = _attributes(body, SWEEP, "a sweep")
+    values = _attributes(body, _SWEEP_FIELDS, "a sweep")
     tally = _decode_tally(values.pop("tally"))
     probes_at_start = _decode_probes(values.pop("probes_at_start"))
     return Sweep(tally=tally, probes_at_start=probes_at_start, **values)
 
 
 def _decode_prefix(values: Sequence[Any]) -> FinalPrefix:
-    offset, end, digest, tally = _parts(values, PREFIX, "a prefix")
+    offset, end, digest, tally = _parts(values, _PREFIX_TYPES, "a prefix")
     return FinalPrefix(offset=offset, end=end, digest=digest, tally=_decode_tally(tally))
 
 
 def _decode_snapshot(values: Sequence[Any]) -> SweepSnapshot:
-    at, total, tally = _parts(values, SNAPSHOT, "a snapshot")
+    at, total, tally = _parts(values, _SNAPSHOT_TYPES, "a snapshot")
     return SweepSnapshot(at=at, total=total, tally=_decode_tally(tally))
 
 
 def _decode_probes(body: Mapping[Source, Any]) -> dict[Source, Probe]:
-    if body.keys() - set(get_args(Source)):
+    if body.keys() - _SOURCES:
         raise NewerContent("an unknown source of a probe")
-    return {source: Probe(*_parts(values, PROBE, "a probe")) for source, values in body.items()}
+    _expect_items(body.values(), _PROBE)
+    return {
+        source: Probe(*_parts(values, _PROBE_TYPES, "a probe")) for source, values in body.items()
+    }
 
 
 def _encode_tally(tally: SweepTally) -> JsonObject:
@@ -255,4 +330,17 @@ def _encode_tally(tally: SweepTally) -> JsonObject:
 
 
 def _decode_tally(body: JsonObject) -> SweepTally:
-    return SweepTally(**_attributes(body, TALLY, "a tally"))
+    values = _attributes(body, _TALLY_FIELDS, "a tally")
+    if "statuses" in values:
+        _expect_items(values["statuses"].values(), _COUNT)
+    return SweepTally(**values)
+
+
+_BATCH_PARTS: Final[Mapping[str, Callable[[Any], object]]] = {
+    "labels": _decode_labels,
+    "probes": _decode_probes,
+    "probes_at_last_sweep": _decode_probes,
+    "sweep": _decode_sweep,
+    "prefix": _decode_prefix,
+    "snapshot": _decode_snapshot,
+}

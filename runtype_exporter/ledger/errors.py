@@ -60,12 +60,13 @@ class LedgerNewer(LedgerRefused):
     @classmethod
     def of_format(cls, path: Path, found: int, known: int) -> Self:
         """Return the error for a format with a number that is not known."""
+        copy = f"{path.resolve().name}.v{known}"
         return cls(
             path,
             f"this ledger has format {found}, this exporter knows formats up to {known}",
-            "Run the newer exporter again, or set state.path to another file. To go back, set it"
-            f" to the copy {path.resolve().name}.v{known}, if the upgrade made one; what was"
-            " counted since then is not in it.",
+            "Run the newer exporter again, or set state.path to another file. To go back, move this"
+            f" file and its -wal away and put the newest of the copies {copy}, {copy}.2 ... in its"
+            " place, if the upgrade made one; what was counted since then is not in it.",
         )
 
     @classmethod

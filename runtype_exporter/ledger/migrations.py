@@ -45,7 +45,9 @@ def upgrade(
         raise LedgerDamaged(path, f"there is no format {version}")
     real = path.resolve()
     try:
-        expect_space(path, file_size(real) + file_size(companion(real, "-wal")))
+        size = file_size(real) + file_size(companion(real, "-wal"))
+        expect_space(path, size)
+        _log.info("migrating the ledger", path=str(path), old=version, new=NEWEST, bytes=size)
         connection.execute("PRAGMA journal_mode = DELETE")
         copy = back_up(connection, real, version)
     except OSError as error:
@@ -259,3 +261,4 @@ def _from_1(connection: sqlite3.Connection) -> None:
 
 _STEPS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: _from_1}
 """By the format that each step starts from."""
+NEWEST = max(_STEPS) + 1

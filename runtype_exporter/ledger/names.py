@@ -28,7 +28,7 @@ class Names:
         self._labels: dict[tuple[str, str, str], str] = {}
         self._holders: dict[tuple[str, str, str], str] = {}
         for name in fixed:
-            self.adopt(name)
+            self.apply(name)
 
     def known(self, account: str, kind: NameKind, id_: str) -> str | None:
         """Return an id's label, None before its first use."""
@@ -45,7 +45,7 @@ class Names:
             label = name
         return Fixed(account, kind, id_, label)
 
-    def adopt(self, fixed: Fixed) -> None:
+    def apply(self, fixed: Fixed) -> None:
         """Set the label of an id. The label that the id had before is free again."""
         account, kind, id_, label = fixed
         before = self._labels.get((account, kind, id_))

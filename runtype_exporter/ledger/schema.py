@@ -10,8 +10,8 @@ from pathlib import Path
 
 from runtype_exporter.ledger import examination, migrations
 from runtype_exporter.ledger.errors import LedgerUnusable, refusal
-from runtype_exporter.ledger.examination import Check
 from runtype_exporter.ledger.files import companion, file_size
+from runtype_exporter.ledger.look import Check, check_rows
 
 APPLICATION_ID = 0x52544C47
 """In the file's header: "RTLG"."""
@@ -144,7 +144,7 @@ def _lock(path: Path, now: float, try_reading: Check) -> sqlite3.Connection:
                 connection,
                 path,
                 version,
-                lambda: examination.check_rows(path, connection, try_reading),
+                lambda: check_rows(path, connection, try_reading),
             )
         connection.execute("PRAGMA journal_mode = WAL")
         # SQLite creates the log at the first read. It must exist, so that its loss can be noticed.

@@ -1,11 +1,18 @@
 import json
-from typing import get_args
+from collections.abc import Iterator
+from typing import Any, get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from runtype_exporter.ledger.codec import NewerContent, decode, encode
+from runtype_exporter.ledger.codec import (
+    NewerContent,
+    decode,
+    decode_schedule,
+    encode,
+    encode_schedule,
+)
 from runtype_exporter.model import (
     Batch,
     BatchOutcome,
@@ -13,6 +20,7 @@ from runtype_exporter.model import (
     FinalPrefix,
     Labels,
     Probe,
+    Schedule,
     Source,
     Sweep,
     SweepSnapshot,
@@ -103,6 +111,115 @@ def test_the_text_is_plain_json():
     }
 
 
+MAY_BE_NULL = {
+    *("labels", "swept", "sweep", "prefix", "picture", "started", "completed", "guard", "ended"),
+    *("outcome", "missing_since", "cost", "last_finished", "oldest_unfinished"),
+    *("run_at", "next_run"),
+}
+"""The keys whose value may be null."""
+NUMBERS_OF_A_PROBE = {1, 2, 3}
+schedules = st.builds(
+    Schedule,
+    account=st.just("production"),
+    id=st.just("s1"),
+    until=times,
+    listed=st.booleans(),
+    enabled=st.booleans(),
+    cron=words,
+    timezone=words,
+    run_at=maybe_time,
+    next_run=maybe_time,
+    due=st.lists(times, max_size=3).map(tuple),
+    taken=st.lists(words, max_size=3).map(tuple),
+    vanished=st.booleans(),
+)
+
+
+def read_batch(text: str) -> Batch:
+    return decode(BatchRef("production", "b1"), text, created=None, closed=None, cost_due=False)
+
+
+def read_schedule(text: str) -> Schedule:
+    return decode_schedule("production", "s1", text)
+
+
+def places(value: Any, *above: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield the keys and positions that lead to each value inside of another one."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, content in inside:
+        yield (*above, key)
+        if isinstance(content, dict | list):
+            yield from places(content, *above, key)
+
+
+def replaced(data: st.DataObject, text: str) -> str:
+    """Return the text with one value replaced by one of another JSON type."""
+    body = json.loads(text)
+    place = data.draw(st.sampled_from(list(places(body))))
+    parent = body
+    for key in place[:-1]:
+        parent = parent[key]
+    before, key = parent[place[-1]], place[-1]
+    others = ["x", True, [], {}, [1], {"run": 1}]
+    if before is not None:
+        is_probe = len(place) > 2 and place[-3] in {"probes", "swept", "before"}
+        if key not in MAY_BE_NULL and not (is_probe and key in NUMBERS_OF_A_PROBE):
+            others.append(None)
+        if not isinstance(before, float):
+            others.append(1.5)
+        if not isinstance(before, int | float) or isinstance(before, bool):
+            others.append(1)
+    elif key in NUMBERS_OF_A_PROBE:
+        others.append(1.5)
+    parent[key] = data.draw(
+        st.sampled_from([other for other in others if type(other) is not type(before)])
+    )
+    return json.dumps(body)
+
+
+@given(batches, st.data())
+def test_a_value_of_another_type_in_a_batch_is_an_error(batch: Batch, data: st.DataObject):
+    text = replaced(data, encode(batch))
+    with pytest.raises((NewerContent, ValueError)):
+        read_batch(text)
+
+
+@given(schedules, st.data())
+def test_a_value_of_another_type_in_a_schedule_is_an_error(schedule: Schedule, data: st.DataObject):
+    text = encode_schedule(schedule)
+    assert read_schedule(text) == schedule
+    assume(text != "{}")
+    with pytest.raises(ValueError, match="another type"):
+        read_schedule(replaced(data, text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"seen":1,"drift":"x"}',
+        '{"seen":1,"drift":1.0}',
+        '{"seen":1,"drift":true}',
+        '{"seen":true}',
+        '{"seen":1,"retry_at":null}',
+        '{"seen":1,"probes":null}',
+        '{"seen":1,"labels":"ab"}',
+        '{"seen":1,"labels":["a",1]}',
+        '{"seen":1,"outcome":[]}',
+        '{"seen":1,"probes":{"run":"abcd"}}',
+        '{"seen":1,"probes":{"run":["x",1,"2",3]}}',
+        '{"seen":1,"picture":[1,2,{"statuses":{"completed":"1"}}]}',
+    ],
+)
+def test_a_value_of_the_wrong_type_is_a_value_error(text: str):
+    with pytest.raises(ValueError, match="another type"):
+        read_batch(text)
+
+
+def test_a_time_may_be_a_whole_number():
+    assert read_batch('{"seen":1,"started":2}').started == 2
+    assert read_schedule('{"due":[1,2.5]}').due == (1, 2.5)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -117,4 +234,4 @@ def test_the_text_is_plain_json():
 )
 def test_text_with_unknown_or_missing_content_is_an_error(text: str):
     with pytest.raises((NewerContent, ValueError, TypeError, LookupError, AttributeError)):
-        decode(BatchRef("production", "b1"), text, created=None, closed=None, cost_due=False)
+        read_batch(text)

@@ -70,7 +70,10 @@ def test_text_that_sqlite_cannot_decode_is_damage():
     [
         (LedgerLocked(PATH), "give this one another state.path"),
         (LedgerForeign(PATH), "Set state.path to another file"),
-        (LedgerNewer.of_format(PATH, 3, 1), "set it to the copy runtype-exporter.db.v1, if"),
+        (
+            LedgerNewer.of_format(PATH, 3, 1),
+            "put the newest of the copies runtype-exporter.db.v1, runtype-exporter.db.v1.2 ... in",
+        ),
         (LedgerNewer.of_content(PATH, "an unknown field of a batch"), "Run the newer exporter"),
         (LedgerDamaged(PATH, "finding"), "Copy runtype-exporter.db, runtype-exporter.db-wal and"),
         (LedgerDamaged(PATH, "finding"), "Then restore a backup, or try to recover it"),

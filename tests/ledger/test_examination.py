@@ -27,9 +27,12 @@ from runtype_exporter.ledger import (
     LedgerNewer,
     LedgerRefused,
     LedgerUnusable,
+    copy_check,
     examination,
     schema,
 )
+from runtype_exporter.ledger.check_folder import CheckFolder, places
+from runtype_exporter.ledger.look import Examiner
 from tests.support.counted import BATCH, SUCCESS, count
 from tests.support.process import ROOT
 
@@ -42,6 +45,8 @@ import os, resource, sqlite3, sys
 from pathlib import Path
 from runtype_exporter.clock import SystemClock
 from runtype_exporter.ledger import Ledger, LedgerError, schema
+from runtype_exporter.ledger.check_folder import CheckFolder, places
+from runtype_exporter.ledger.look import Examiner
 from tests.support.counted import count
 
 path = Path(sys.argv[1])
@@ -133,23 +138,22 @@ def rows(open_ledger: OpenLedger, path: Path) -> int:
 
 
 def refused(open_ledger: OpenLedger, path: Path, kind: type[LedgerRefused]) -> str:
-    """Open a ledger, expect the refusal and that no file changed. Return the message.
+    """Open a ledger, expect the refusal and that no file changed or was added or removed.
 
-    SQLite may leave an index and an empty log.
+    Return the message.
     """
 
     def files() -> dict[str, bytes]:
         return {
-            file.name: file.read_bytes()
-            for file in path.parent.iterdir()
-            if not file.name.endswith("-shm")
+            str(file.relative_to(path.parent)): file.read_bytes()
+            for file in path.parent.rglob("*")
+            if file.is_file()
         }
 
     before = files()
     with pytest.raises(kind) as caught:
         open_ledger(path)
-    after = files()
-    assert {name: content for name, content in after.items() if content or name in before} == before
+    assert files() == before
     return str(caught.value)
 
 
@@ -207,7 +211,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 def test_an_intact_ledger_opens_without_a_copy(
     remains: Remains, lay, open_ledger: OpenLedger, monkeypatch
 ):
-    monkeypatch.setattr(examination, "_copy", None)
+    monkeypatch.setattr(copy_check, "_copy", None)
     for pages in (0, 1, len(remains.pages)):
         assert rows(open_ledger, lay(remains.checkpointed(pages), remains.log)) == remains.rows
     assert rows(open_ledger, lay(remains.checkpointed(len(remains.pages)))) == remains.rows
@@ -257,14 +261,14 @@ except LedgerError as error:
     print(type(error).__name__, error)
 """
     before = (path.read_bytes(), path.with_name("ledger.db-wal").read_bytes())
-    said = run(program, path)
+    said = run(program, path).splitlines()[-1]
     assert said.startswith(f"LedgerUnusable {path}: the ledger cannot be opened (SQLITE_IOERR")
     assert (
         f"it may well be intact, but only a check of a copy can tell: free 0.2 MB in {path.parent}"
         " or in" in said
     )
     assert (path.read_bytes(), path.with_name("ledger.db-wal").read_bytes()) == before
-    assert not list(path.parent.glob("runtype-exporter-check-*"))
+    assert not any(place.exists() for place in places(path))
     assert rows(open_ledger, path) == remains.rows
 
 
@@ -289,14 +293,14 @@ def test_a_disk_that_fails_while_it_is_copied_is_no_damage(
 
 
 def test_a_copy_that_cannot_be_read_is_no_damage(
-    remains: Remains, lay, open_ledger: OpenLedger, monkeypatch
+    remains: Remains, lay, open_ledger: OpenLedger, monkeypatch, tmp_path: Path
 ):
-    def copy(path: Path, *_: object) -> tempfile.TemporaryDirectory[str]:
-        folder = tempfile.TemporaryDirectory()
-        Path(folder.name, path.name).mkdir()
+    def copy(path: Path, *_: object) -> CheckFolder:
+        folder = CheckFolder(tmp_path / "check", path)
+        folder.copy = tmp_path / "missing" / "ledger.db"
         return folder
 
-    monkeypatch.setattr(examination, "_copy", copy)
+    monkeypatch.setattr(copy_check, "_copy", copy)
     message = refused(open_ledger, lay(remains.checkpointed(1)), LedgerUnusable)
     assert "a copy of it cannot be checked: SQLITE_CANTOPEN" in message
 
@@ -482,6 +486,75 @@ def test_a_journal_that_sqlite_would_not_play_back_is_no_damage(
         assert rows(open_ledger, lay(remains.main, remains.log, journal=journal)) == remains.rows
 
 
+# --- files that SQLite makes for a look ---
+
+
+@pytest.mark.parametrize("frames", [None, 1], ids=["without a log", "with a log"])
+def test_a_refusal_leaves_no_index_and_no_log_that_were_not_there(
+    frames: int | None, remains: Remains, lay, open_ledger: OpenLedger
+):
+    main = bytearray(remains.checkpointed(len(remains.pages)))
+    main[-PAGE:] = b"\xa5" * PAGE
+    path = lay(bytes(main), frames and remains.log[: LOG_HEADER + frames * FRAME])
+    names = {file.name for file in path.parent.iterdir()}
+    refused(open_ledger, path, LedgerDamaged)
+    assert names == {file.name for file in path.parent.iterdir()}
+
+
+@pytest.fixture
+def refused_with(remains: Remains, lay, open_ledger: OpenLedger, monkeypatch):
+    """Refuses a ledger as newer, after a change of the files in the middle of the look.
+
+    Returns the names of the files that are left.
+    """
+
+    def refuse(change: Callable[[Path], object], log: bytes | None = remains.log) -> set[str]:
+        path = lay(remains.main, log)
+
+        def confirm(examiner: Examiner, _: str) -> None:
+            change(examiner.path)
+            raise LedgerNewer.of_content(examiner.path, "news")
+
+        monkeypatch.setattr(examination, "_first_look", lambda _: "suspicion")
+        monkeypatch.setattr(examination, "confirm", confirm)
+        with pytest.raises(LedgerNewer):
+            open_ledger(path)
+        return {file.name for file in path.parent.iterdir()}
+
+    return refuse
+
+
+def test_a_log_that_another_process_wrote_meanwhile_is_kept(refused_with):
+    def write(path: Path) -> None:
+        path.with_name("ledger.db-shm").write_bytes(b"x")
+        path.with_name("ledger.db-wal").write_bytes(b"x")
+
+    assert {"ledger.db", "ledger.db-shm", "ledger.db-wal"} == refused_with(write, None)
+
+
+def test_an_index_that_another_process_uses_is_kept(refused_with):
+    program = """
+connection = sqlite3.connect(path, isolation_level=None)
+connection.execute("PRAGMA journal_mode = WAL")
+connection.execute("SELECT * FROM sqlite_master").fetchone()
+print(flush=True)
+sys.stdin.read()
+"""
+    others: list[subprocess.Popen[bytes]] = []
+
+    def use(path: Path) -> None:
+        command = [sys.executable, "-c", IMPORTS + program, str(path)]
+        other = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        others.append(other)
+        other.stdout.readline()
+
+    try:
+        assert {"ledger.db", "ledger.db-shm", "ledger.db-wal"} == refused_with(use)
+    finally:
+        for other in others:
+            other.communicate()
+
+
 # --- newer, foreign and locked files ---
 
 
@@ -519,15 +592,15 @@ def test_no_copy_is_made_while_another_process_writes(path: Path):
     program = f"""
 import fcntl, sys
 file = open(sys.argv[1], "r+b")
-fcntl.lockf(file, fcntl.LOCK_EX, {examination._SHARED_SIZE}, {examination._SHARED_FIRST})
+fcntl.lockf(file, fcntl.LOCK_EX, {copy_check._SHARED_SIZE}, {copy_check._SHARED_FIRST})
 print(flush=True)
 sys.stdin.read()
 """
     command = [sys.executable, "-c", program, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         other.stdout.readline()
-        with pytest.raises(LedgerLocked), examination._locked(path):
+        with pytest.raises(LedgerLocked), copy_check.locked(path):
             pass
         other.stdin.close()
-    with examination._locked(path) as file:
+    with copy_check.locked(path) as file:
         assert file.read() == b"x"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import fields
+from dataclasses import MISSING, Field, field, fields, make_dataclass
 from pathlib import Path
 
 import pytest
@@ -16,19 +17,55 @@ from runtype_exporter.ledger import LedgerDamaged, LedgerNewer, codec, schema
 from runtype_exporter.ledger.states import StoredState
 from runtype_exporter.model import Batch, Schedule, Sweep, SweepTally
 
-SHAPES = {2: "a13a1043ba70837d50182b00d04433504035d5e84bfb7bad845bced723a700c8"}
+SHAPES = {2: "9ebc8a2c19a41bae57fce20ed645040b2bced06c09109d27c3caf0af0b6fae06"}
 """The hash of the stored shape of each version since there are hashes."""
 
 
-def stored_shape() -> str:
+TABLES = (
+    (Batch, codec.BATCH),
+    (Batch, codec.BATCH_NESTED),
+    (Sweep, codec.SWEEP),
+    (SweepTally, codec.TALLY),
+    (Schedule, codec.SCHEDULE),
+)
+
+
+def default(value: Field) -> str:
+    """Return an attribute's default, which stands for a key that is not on disk."""
+    if value.default_factory is not MISSING:
+        return repr(value.default_factory())
+    return "required" if value.default is MISSING else repr(value.default)
+
+
+def stored_shape(
+    tables: Iterable[tuple[type, Mapping[str, str]]] = TABLES,
+) -> str:
     """Return everything that decides how a value looks on disk, as text. Names in Python do not."""
+    keys = []
+    for kind, table in tables:
+        defaults = {field.name: default(field) for field in fields(kind)}
+        keys.append(sorted((key, defaults[name]) for name, key in table.items()))
     public = {name: value for name, value in vars(codec).items() if not name.startswith("_")}
-    keys = sorted(sorted(value.values()) for value in public.values() if isinstance(value, dict))
     parts = sorted(
         value for name, value in public.items() if isinstance(value, tuple) and "COLUMN" not in name
     )
     states = {state.name: int(state) for state in StoredState}
     return repr((schema.TABLES, keys, parts, states))
+
+
+def test_the_shape_has_every_table_of_keys():
+    public = [value for name, value in vars(codec).items() if not name.startswith("_")]
+    assert [table for _, table in TABLES] == [one for one in public if isinstance(one, dict)]
+
+
+def test_another_default_is_another_shape_and_another_attribute_is_not():
+    def made(name: str, default: object) -> str:
+        kind = make_dataclass("Kind", [(name, object, field(default=default))])
+        return stored_shape([(kind, {name: "key"})])
+
+    assert made("a", 0) == made("b", 0)
+    assert made("a", 0) != made("a", 1)
+    assert made("a", 0) != made("a", 0.0)
 
 
 def test_the_stored_shape_changes_only_together_with_the_version():
@@ -78,21 +115,24 @@ def with_series(metric: str, labels: str, counts: str = "NULL") -> str:
 
 
 FINISHED = "runtype_batches_finished_total"
-UNKNOWN_SERIES = "metric, or a known one with other labels"
+UNKNOWN_SERIES = "an unknown metric, or a known one with other labels"
 FROM_THE_FUTURE = [
-    (with_body('{"seen":1,"novel":1}') + " WHERE id = 'b2'", "field of a batch"),
-    (with_body('{"seen":1,"outcome":"skipped"}'), "outcome of a batch"),
-    (with_body('{"seen":1,"probes":{"stream":["x",1,1,0]}}'), "source of a probe"),
-    (with_body('{"seen":1,"probes":{"run":["x",1,1,0,7]}}'), "part of a probe"),
-    (with_body('{"seen":1,"labels":["a","b","c"]}'), "part of labels"),
-    (with_body('{"seen":1,"picture":[1,2,{},4]}'), "part of a snapshot"),
-    (with_body('{"seen":1,"prefix":[1,2,"x",{},5]}'), "part of a prefix"),
-    (with_body('{"seen":1,"sweep":{"novel":1}}'), "field of a sweep"),
-    (with_body('{"seen":1,"picture":[1,2,{"novel":3}]}'), "field of a tally"),
-    ("UPDATE results SET state = 5", "state of a result"),
-    ("UPDATE adoptions SET outcome = 5", "outcome of an adopted result"),
-    ("INSERT INTO runs VALUES ('r', 'a', 's', '', 1.0, 1.0, 'skipped', 2.0)", "outcome of a run"),
-    ("INSERT INTO schedules VALUES ('s', 'a', '{\"novel\":1}')", "field of a schedule"),
+    (with_body('{"seen":1,"novel":1}') + " WHERE id = 'b2'", "an unknown field of a batch"),
+    (with_body('{"seen":1,"outcome":"skipped"}'), "an unknown outcome of a batch"),
+    (with_body('{"seen":1,"probes":{"stream":["x",1,1,0]}}'), "an unknown source of a probe"),
+    (with_body('{"seen":1,"probes":{"run":["x",1,1,0,7]}}'), "an unknown part of a probe"),
+    (with_body('{"seen":1,"labels":["a","b","c"]}'), "an unknown part of labels"),
+    (with_body('{"seen":1,"picture":[1,2,{},4]}'), "an unknown part of a snapshot"),
+    (with_body('{"seen":1,"prefix":[1,2,"x",{},5]}'), "an unknown part of a prefix"),
+    (with_body('{"seen":1,"sweep":{"novel":1}}'), "an unknown field of a sweep"),
+    (with_body('{"seen":1,"picture":[1,2,{"novel":3}]}'), "an unknown field of a tally"),
+    ("UPDATE results SET state = 5", "an unknown state of a result"),
+    ("UPDATE adoptions SET outcome = 5", "an unknown outcome of an adopted result"),
+    (
+        "INSERT INTO runs VALUES ('r', 'a', 's', '', 1.0, 1.0, 'skipped', 2.0)",
+        "an unknown outcome of a run",
+    ),
+    ("INSERT INTO schedules VALUES ('s', 'a', '{\"novel\":1}')", "an unknown field of a schedule"),
     (with_series("runtype_new_total", '["acme"]'), UNKNOWN_SERIES),
     (with_series(FINISHED, '["a","s","f","success","x"]'), UNKNOWN_SERIES),
     (with_series(FINISHED, '["a","s","f","success"]', "'[1]'"), UNKNOWN_SERIES),
@@ -108,9 +148,7 @@ def test_content_of_a_newer_version_is_refused_as_newer_and_left_alone(
     before = filled.read_bytes()
     with pytest.raises(LedgerNewer) as refused:
         open_ledger()
-    assert f"this ledger holds an unknown {what}" in str(refused.value) or what in str(
-        refused.value
-    )
+    assert f": this ledger holds {what}: a newer exporter wrote it." in str(refused.value)
     assert "novel" not in str(refused.value)
     assert filled.read_bytes() == before
 
@@ -119,6 +157,22 @@ def test_an_adopted_record_without_its_adopter_is_damage(filled: Path, open_ledg
     edit(filled, "UPDATE results SET state = 255 WHERE id IN (SELECT record FROM adoptions)")
     with pytest.raises(LedgerDamaged):
         open_ledger()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        with_body('{"seen":1,"drift":"x"}'),
+        with_body('{"seen":1,"sweep":5}'),
+        "INSERT INTO schedules VALUES ('s', 'a', '{\"due\":\"x\"}')",
+    ],
+)
+def test_a_value_of_the_wrong_type_is_damage(statement: str, filled: Path, open_ledger):
+    edit(filled, statement)
+    before = filled.read_bytes()
+    with pytest.raises(LedgerDamaged, match="a row cannot be read: ValueError"):
+        open_ledger()
+    assert filled.read_bytes() == before
 
 
 def test_a_refused_ledger_is_not_kept_locked(filled: Path, open_ledger):

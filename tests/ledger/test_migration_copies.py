@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import structlog
 
 from runtype_exporter.ledger import (
     LedgerNewer,
@@ -45,6 +46,23 @@ def test_the_copy_is_the_ledger_as_it_was(old: Path):
     assert copy.stat().st_mode & 0o777 == 0o640
     migrate(copy)
     assert version(copy) == schema.VERSION
+
+
+def test_a_migration_is_logged_before_and_after(old: Path):
+    size = old.stat().st_size
+    with structlog.testing.capture_logs() as logs:
+        migrate(old)
+    before, after = (log for log in logs if "migrat" in log["event"])
+    assert before == {
+        "event": "migrating the ledger",
+        "log_level": "info",
+        "path": str(old),
+        "old": 1,
+        "new": schema.VERSION,
+        "bytes": size,
+    }
+    assert after["event"] == "ledger migrated"
+    assert after["new"] == schema.VERSION
 
 
 def test_a_copy_that_is_there_already_is_used(old: Path):

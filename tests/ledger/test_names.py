@@ -9,7 +9,7 @@ def names() -> Names:
 
 
 def use(names: Names, id_: str, name: str | None, account: str = "a", kind: str = "flow") -> str:
-    names.adopt(fixed := names.choose(account, kind, id_, name))  # type: ignore[arg-type]
+    names.apply(fixed := names.choose(account, kind, id_, name))  # type: ignore[arg-type]
     return fixed.label
 
 

@@ -368,3 +368,16 @@ def test_boundaries_that_could_not_be_written_are_not_used(break_down, ledger, a
     with pytest.raises(LedgerFailed):
         ledger.set_boundaries({LATENCY[0]: (15.0, 60.0)})
     assert sum(ledger.snapshot().families[LATENCY[0]][LATENCY[1]].value.counts) == 1
+
+
+def test_an_update_that_changes_nothing_or_finds_no_batch_writes_nothing(open_ledger, a_batch):
+    commits = []
+    ledger = open_ledger(on_commit=commits.append)
+    batch = a_batch()
+    ledger.save(batch)
+    done = len(commits)
+    assert ledger.update("unknown", lambda stored: replace(stored, drift=1)) is None
+    assert ledger.update("b1", lambda stored: stored) == batch
+    assert len(commits) == done
+    assert ledger.update("b1", lambda stored: replace(stored, drift=1)).drift == 1
+    assert len(commits) == done + 1
