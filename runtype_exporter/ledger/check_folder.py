@@ -49,7 +49,7 @@ class CheckFolder:
                 self._empty()
                 self.place.rmdir()
         finally:
-            # Last, so that nobody else uses the folder while it is removed.
+            # Last, so that no other process uses the folder while it is removed.
             os.close(self._descriptor)
 
     def _empty(self) -> None:
