@@ -51,8 +51,7 @@ Slot = tuple[str, str]
 class _ScheduleBatches:
     batches: dict[BatchRef, _Shown] = field(default_factory=dict)
     published: dict[Slot, Mapping[Series, float]] = field(default_factory=dict)
-    """What the last snapshot left shown, by the very mappings: what is the same needs no look
-    inside."""
+    """The mappings that the last snapshot left shown. The same object needs no comparison."""
     totals: dict[Series, float] = field(default_factory=dict)
 
 

@@ -15,13 +15,13 @@ def test_each_commands_help_names_its_flags_and_their_twins(command):
     helped = run(command, "--help")
     assert 0 == helped.exit_code
     for parameter in main.commands[command].params:
-        twin = (
+        variable = (
             "RUNTYPE_EXPORTER_"
             + parameter.opts[0].removeprefix("--").replace(".", "_").replace("-", "_").upper()
         )
         assert parameter.opts[0] in helped.output
-        assert twin == parameter.envvar
-        assert twin in helped.output.replace("\n", " ")
+        assert variable == parameter.envvar
+        assert variable in helped.output.replace("\n", " ")
 
 
 @pytest.mark.parametrize("command", ["serve", "demo", "simulate", "healthcheck"])

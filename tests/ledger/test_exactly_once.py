@@ -15,8 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from runtype_exporter import catalogue
 from runtype_exporter.ledger import Ledger, LedgerFailed
-from runtype_exporter.model import Batch, BatchRef, Delta, Labels, Probe, Result, Sweep, SweepTally
+from runtype_exporter.model import Batch, BatchRef, Delta, Labels, Probe, Result, SweepTally
 from runtype_exporter.objectives import Objective, Objectives
+from tests.support.counted import SWEEP
 
 GUARD = 100.0
 RETENTION = 50.0
@@ -124,18 +125,6 @@ class Model:
 
 
 def new_batch(id_: str, *, guard: float | None) -> Batch:
-    sweep = Sweep(
-        number=1,
-        full=True,
-        is_retry=False,
-        offset=0,
-        tally=SweepTally(),
-        total=0,
-        pages=0,
-        probes_at_start={},
-        began=0.0,
-        prefix_grows=True,
-    )
     return Batch(
         ref=BatchRef("a", id_),
         first_seen=0.0,
@@ -143,7 +132,7 @@ def new_batch(id_: str, *, guard: float | None) -> Batch:
         labels=Labels("s", "f"),
         count_from=guard,
         sweeps=1,
-        sweep=sweep,
+        sweep=SWEEP,
     )
 
 

@@ -236,7 +236,7 @@ def test_a_change_is_noticed_and_a_refresh_takes_note(metrics):
     assert not metrics.changed
     metrics.pending("a", 0, None)
     metrics.refresh(0)
-    metrics.forget("nobody")
+    metrics.forget("unknown")
     assert not metrics.changed
 
 

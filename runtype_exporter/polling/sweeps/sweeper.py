@@ -45,8 +45,7 @@ class Sweeper:
 
         Return the batch with its sweep finished, and that sweep; None if the batch was closed or
         dropped in the meantime. The batch is not committed: the caller must do it before its next
-        await. `status` filters the rows; such a sweep counts
-        nothing.
+        await. `status` filters the rows; such a sweep counts nothing.
 
         Raises:
             ApiError: a page could not be read. The next sweep goes on after the last committed one.
@@ -118,7 +117,7 @@ class Sweeper:
         sweep, total = current_sweep(batch), page.pagination.total
         batch = replace(batch, sweep=replace(sweep, pages=sweep.pages + first))
         self.ledger.apply(
-            batch, results, lambda seen: advance(batch, seen, results, total), count=count
+            batch, results, lambda tally: advance(batch, tally, results, total), count=count
         )
         return True
 
@@ -127,14 +126,13 @@ class Sweeper:
 
         None if the sweep was short and is repeated, or if the batch was closed or dropped.
         """
-        now = self.clock.now()
         batch = self._open(batch_id)
         if batch is None:
             return None
-        finished = finish(batch, now)
+        finished = finish(batch, self.clock.now())
         if finished.sweep is None:
             return finished, current_sweep(batch)
-        self.ledger.update(batch_id, partial(finish, now=now))
+        self.ledger.save(finished)
         return None
 
     def _update(self, batch_id: str, change: Callable[[Batch], Batch]) -> Batch | None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from tools.dashboards.batch.expressions import LATENCY, duration
-from tools.dashboards.field_config import BLUE, QUANTILES, seconds
+from tools.dashboards.field_config import BLUE, seconds
+from tools.dashboards.latency import latency_quantiles
 from tools.dashboards.layout import Section, even_row, row, section
-from tools.dashboards.panels import Panel, heatmap, lines, ranking
+from tools.dashboards.panels import Panel, heatmap, ranking
 from tools.dashboards.queries import (
     buckets_per_bar,
     highest,
     increase_in_range,
     instant_query,
     name_ad_hoc,
-    per_second,
     quantile,
     range_query,
 )
@@ -38,18 +38,10 @@ def _latency() -> Panel:
 
 
 def _quantiles() -> Panel:
-    rate = per_second(LATENCY)
-    return lines(
+    return latency_quantiles(
         "Latency quantiles",
         "Half of the records are faster than p50, nine of ten than p90, 99 of 100 than p99.",
-        [
-            range_query(quantile(q, rate), name, exemplar=True)
-            for q, name in ((0.5, "p50"), (0.9, "p90"), (0.99, "p99"))
-        ],
-        seconds("No records", low=0, colours=QUANTILES),
-        calcs=["lastNotNull", "max"],
-        interval="1m",
-        maxDataPoints=90,
+        LATENCY,
     )
 
 

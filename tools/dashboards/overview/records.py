@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tools.dashboards.field_config import BLUE, OUTCOMES, QUANTILES, STARTS, number, seconds
+from tools.dashboards.field_config import BLUE, OUTCOMES, STARTS, number, seconds
+from tools.dashboards.latency import latency_quantiles
 from tools.dashboards.layout import Section, even_row, section
 from tools.dashboards.overview.selectors import FAILED, FINISHED, LATENCY
-from tools.dashboards.panels import Panel, bars, lines, ranking
+from tools.dashboards.panels import Panel, bars, ranking
 from tools.dashboards.queries import (
     ACCOUNT,
     FLOW,
@@ -15,7 +16,6 @@ from tools.dashboards.queries import (
     instant_query,
     name_ad_hoc,
     per_bar,
-    per_second,
     quantile,
     range_query,
     selector,
@@ -83,19 +83,11 @@ def _due_starts() -> Panel:
 
 
 def _latency() -> Panel:
-    rate = per_second(LATENCY)
-    return lines(
+    return latency_quantiles(
         "Record latency",
         "Time from a record's creation to its success: half of the records are faster than p50,"
         " nine of ten than p90.",
-        [
-            range_query(quantile(q, rate), name, exemplar=True)
-            for q, name in ((0.5, "p50"), (0.9, "p90"), (0.99, "p99"))
-        ],
-        seconds("No records", low=0, colours=QUANTILES),
-        calcs=["lastNotNull", "max"],
-        interval="1m",
-        maxDataPoints=90,
+        LATENCY,
     )
 
 
