@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from runtype_exporter import catalogue
-from runtype_exporter.ledger import LedgerDamaged, LedgerNewer, codec, schema
+from runtype_exporter.ledger import LedgerDamaged, LedgerNewer, codec, migrations, schema
 from runtype_exporter.ledger.states import StoredState
 from runtype_exporter.model import Batch, Schedule, Sweep, SweepTally
 
@@ -219,3 +219,7 @@ def test_a_retired_number_of_labels_is_not_shown_with_the_present_one(
     monkeypatch.setattr(catalogue, "RETIRED", frozenset({(name, 1)}))
     labels = open_ledger().snapshot().families[name].keys()
     assert {("production", "nightly", "enrich")} == set(labels)
+
+
+def test_the_migrations_lead_to_the_present_format():
+    assert schema.VERSION == migrations.NEWEST
