@@ -46,9 +46,14 @@ BATCH: Final[Keys] = {
     "drift": "drift",
     "ended": "ended",
     "outcome": "outcome",
+    "changed": "changed",
     "missing_since": "missing_since",
-    "failures": "failures",
-    "retry_at": "retry_at",
+    "missing_for": "missing_for",
+    "unreadable_since": "unreadable_since",
+    "unreadable_for": "unreadable_for",
+    "run_ended_since": "run_ended_since",
+    "reread_at": "reread_at",
+    "page_size": "page_size",
     "cost": "cost",
 }
 """Attributes of a batch that are written as they are."""
@@ -80,6 +85,7 @@ TALLY: Final[Keys] = {
     "statuses": "statuses",
     "last_finished": "last_finished",
     "oldest_unfinished": "oldest_unfinished",
+    "paused": "paused",
 }
 PREFIX = ("offset", "end", "digest", "seen")
 """The parts of a list, in order. So are the next ones."""

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf
-from typing import Literal, assert_never
+from typing import assert_never
 
 from runtype_exporter.catalogue import (
     SCHEDULE_RUN_DURATION,
@@ -18,14 +18,12 @@ from runtype_exporter.catalogue import (
     SCHEDULE_RUNS_FINISHED,
     series,
 )
-from runtype_exporter.model import Delta, Observation, Outcome, Run, Series
+from runtype_exporter.model import Delta, Observation, Outcome, Run, RunOrder, Series
 from runtype_exporter.polling.status_words import StatusWords, normalise, parse_time
 from runtype_exporter.runtype import ApiError, Client, RunRow, cursor_walk
 
-Order = Literal["unknown", "new-first", "old-first", "none"]
 
-
-def order_of(times: Sequence[float]) -> Order:
+def order_of(times: Sequence[float]) -> RunOrder:
     """Return the order in which a walk read its runs, by their creation times."""
     pairs = list(pairwise(times))
     if not any(earlier != later for earlier, later in pairs):
@@ -46,7 +44,7 @@ class RunList:
     """The run list of one account, and its learned order. Each page costs one request."""
 
     client: Client
-    order: Order = "unknown"
+    order: RunOrder = "unknown"
     pages: int = 0
     """Pages of the last read."""
     _cursor: str | None = field(default=None, init=False)
