@@ -69,13 +69,20 @@ def required(batch: Batch) -> tuple[Labels, Sweep]:
     return batch.labels, batch.sweep
 
 
-def count_page(
-    batch: Batch, results: Sequence[Result], page: Page, now: float, *, count: bool = True
+def count_page(  # noqa: PLR0913  # two clocks, and by keyword what is counted
+    batch: Batch,
+    results: Sequence[Result],
+    page: Page,
+    *,
+    now: float,
+    wall: float,
+    count: bool = True,
 ) -> tuple[Delta, Changes]:
     """Return what a page adds to the totals and the sweep (`Delta.tally`), and what it changes.
 
-    `now` is in seconds since the Unix epoch. With `count` false nothing is counted: a later page
-    counts what was never counted.
+    `now` is the API's time, from which the lag of detection is measured. `wall` is the time of this
+    machine, for exemplars. Both are in seconds since the Unix epoch. With `count` false nothing is
+    counted: a later page counts what was never counted.
 
     Raises:
         ValueError: the batch has no labels or no sweep.
@@ -83,7 +90,7 @@ def count_page(
     labels, sweep = required(batch)
     page_state = _PageState(page)
     rows, written, number = page_state.rows, page_state.written, sweep.number
-    counts = _PageCounts(batch, now)
+    counts = _PageCounts(batch, now, wall)
     words = _Words()
     unfinished = 0
     statuses: dict[str, int] = {}
@@ -195,6 +202,7 @@ class _PageCounts:
 
     batch: Batch
     now: float
+    wall: float
     counted: dict[Outcome, int] = field(default_factory=dict)
     changed: dict[tuple[Outcome, Outcome], int] = field(default_factory=dict)
     faults: dict[str, int] = field(default_factory=dict)
@@ -234,12 +242,12 @@ class _PageCounts:
         self.counted[outcome] = self.counted.get(outcome, 0) + 1
         _, record, _, _, created, finished, fault = result
         if finished is not None and fault != "unparseable":
-            self.lags.append(Observation(max(0.0, self.now - finished), self.now))
+            self.lags.append(Observation(max(0.0, self.now - finished), self.wall))
         if fault or created is None or finished is None:
             reason = fault or "missing"
             self.faults[reason] = self.faults.get(reason, 0) + 1
             return
-        observation = Observation(finished - created, self.now, self.batch.ref.id, record)
+        observation = Observation(finished - created, self.wall, self.batch.ref.id, record)
         self.latencies.setdefault(outcome, []).append(observation)
 
     def totals(self, labels: Labels) -> tuple[dict[Series, float], dict[Series, list[Observation]]]:
