@@ -293,6 +293,18 @@ DROP TABLE batches_2;
 CREATE INDEX batches_closed ON batches (account, closed) WHERE closed IS NOT NULL;
 CREATE INDEX batches_cost_due ON batches (account) WHERE cost_due;
 CREATE INDEX batches_given_up ON batches (account) WHERE given_up;
+
+ALTER TABLE adoptions RENAME TO adoptions_2;
+CREATE TABLE adoptions (
+  batch INTEGER NOT NULL,
+  record BLOB NOT NULL,
+  outcome INTEGER NOT NULL,
+  finished REAL,
+  adopter BLOB,
+  PRIMARY KEY (batch, record, outcome)
+) WITHOUT ROWID;
+INSERT INTO adoptions SELECT batch, record, outcome, finished, adopter FROM adoptions_2;
+DROP TABLE adoptions_2;
 """
 
 

@@ -57,7 +57,7 @@ CREATE TABLE adoptions (
   outcome INTEGER NOT NULL,
   finished REAL,
   adopter BLOB,
-  PRIMARY KEY (batch, record)
+  PRIMARY KEY (batch, record, outcome)
 ) WITHOUT ROWID;
 CREATE TABLE runs (
   id TEXT PRIMARY KEY,
