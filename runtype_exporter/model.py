@@ -13,13 +13,16 @@ from typing import Literal, NamedTuple, get_args
 Outcome = Literal["success", "failure", "cancelled", "unknown"]
 """How a result, a batch or a run ended. In `Outcome | None`, None means unfinished.
 
-This is the only declaration of the outcomes. Metrics, state codes, status words and dashboards are
-derived from it or checked against it.
+The only declaration: metrics, state codes, status words and dashboards are derived from it.
 """
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
-BatchOutcome = Literal["success", "failure", "cancelled", "lost", "unknown"]
-BATCH_OUTCOMES: tuple[BatchOutcome, ...] = get_args(BatchOutcome)
+GiveUpReason = Literal["lost", "unreadable", "stale"]
+"""Why a batch was given up: answered with 404, not readable otherwise, or unchanged for long."""
+GIVE_UP_REASONS: tuple[GiveUpReason, ...] = get_args(GiveUpReason)
+
+BatchOutcome = Outcome | GiveUpReason
+BATCH_OUTCOMES: tuple[BatchOutcome, ...] = (*OUTCOMES, *GIVE_UP_REASONS)
 
 BatchState = Literal["queued", "running", "completed", "failed", "cancelled", "unknown"]
 """The state of a batch, as its gauges show it."""
@@ -32,6 +35,13 @@ START_RESULTS: tuple[StartResult, ...] = get_args(StartResult)
 Source = Literal["run", "summary", "status"]
 """Where a probe was read. Words and counts may differ between sources, so a probe is compared only
 with an earlier one of the same source."""
+
+TimeSource = Literal["date", "local", "unknown"]
+"""Where API time comes from: `Date` headers, the local clock, or "unknown" (no answer yet)."""
+TIME_SOURCES: tuple[TimeSource, ...] = get_args(TimeSource)
+
+RunOrder = Literal["unknown", "new-first", "old-first", "none"]
+"""The order of the run list by creation time, as a walk over it showed."""
 
 LabelValues = tuple[str, ...]
 """The label values of a series, in the order in which the catalogue names the metric's labels."""
@@ -72,9 +82,9 @@ class Probe(NamedTuple):
 class Result(NamedTuple):
     """One record's result as one page showed it, without any customer data.
 
-    `key` is the API's recordResultId, `record_key` its recordId. `fault` is the reason why there is
-    no trustworthy latency: "missing", "unparseable" or "negative". It is "" if `created` and
-    `finished` are both good, or if the result is unfinished.
+    `key` is the API's recordResultId, `record_key` its recordId. `fault` is why there is no
+    trustworthy latency, one of `catalogue.TIMESTAMP_FAULTS`. It is "" if `created` and `finished`
+    are both good, or if the result is unfinished. If it is "implausible", no time is believed.
     """
 
     key: str | None
@@ -107,6 +117,8 @@ class SweepTally:
     statuses: Mapping[str, int] = field(default_factory=dict)
     last_finished: float | None = None
     oldest_unfinished: float | None = None
+    paused: int = 0
+    """The unfinished rows whose status word is "paused"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,15 +208,31 @@ class Batch:
     """The first moment at which every source called the status final."""
     closed: float | None = None
     outcome: BatchOutcome | None = None
+    changed: float = 0.0
+    """When a probe, a total or a row count last changed; 0 if that is unknown."""
     missing_since: float | None = None
     """Since when the API has answered 404, None if it does not."""
-    failures: int = 0
-    """The failed reads in a row: of the batch or, once it is closed, of its cost."""
-    retry_at: float = 0.0
+    missing_for: float = 0.0
+    """How much of that time other reads of the account were answered."""
+    unreadable_since: float | None = None
+    """Since when its reads have failed otherwise, None if they do not."""
+    unreadable_for: float = 0.0
+    """How much of that time the same read of other batches was answered."""
+    run_ended_since: float | None = None
+    """Since when its run is final while another source calls the batch unfinished."""
+    reread_at: float = 0.0
+    """When it was last read again after it was given up, 0 if never."""
+    page_size: int = 0
+    """The rows of a page that could be read, 0 for the configured number."""
     cost: float | None = None
     """In dollars, None until it is known."""
     cost_due: bool = False
     """Whether the cost is still to be read."""
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it was closed without an end that the API showed."""
+        return self.closed is not None and self.outcome in GIVE_UP_REASONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,9 +258,8 @@ class Schedule:
     """A schedule as last read, and its due times that are not judged yet.
 
     All due times up to `until` are known. `due` are those that are not judged, in order. `taken`
-    are the runs that belong to judged ones. A one-time schedule has `run_at` and no `cron`.
-    `vanished` means that it was deleted or disabled after it fell due, as the API may do once it
-    has run.
+    are the runs that belong to judged ones. A one-time schedule has `run_at` and no `cron`. It is
+    `vanished` if it was deleted or disabled after it fell due: the API may do so once it has run.
     """
 
     account: str
@@ -264,10 +291,24 @@ class Horizon:
     at: float
     first_discovery_done: bool
     forgotten: float | None = 0.0
-    """The newest creation time of any row that the ledger has forgotten.
+    """The newest creation time of a forgotten row. 0: none. None: format 1 did not store it."""
 
-    It is 0 while no row was forgotten, None if that is unknown because format 1 did not store it.
-    """
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What an account has learned about the API, so that no restart must learn it again."""
+
+    run_order: RunOrder = "unknown"
+    page_sizes: Mapping[str, int] = field(default_factory=dict)
+    """The rows of a page of a list that could be read, by read."""
+    forbidden: Mapping[str, float] = field(default_factory=dict)
+    """Until when a collector is taken for forbidden, by collector."""
+    unknown_schedules: frozenset[str] = frozenset()
+    """Schedules that runs name and the list of schedules does not have."""
+    sources: Mapping[str, float] = field(default_factory=dict)
+    """The horizon of each source of batches that was switched on later than the account."""
+    absent: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+    """Schedules that the list no longer has: since when, and in how many reads of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,11 +322,7 @@ class Exemplar:
 
 @dataclass(frozen=True, slots=True)
 class HistogramValue:
-    """The state of a histogram.
-
-    `counts` has one number for each bucket, not cumulative. The last one is for values above every
-    bound.
-    """
+    """A histogram: `counts` has the observations of each bucket, the last one above all bounds."""
 
     bounds: tuple[float, ...]
     counts: tuple[int, ...]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from runtype_exporter.model import BatchRef, BatchState, Labels, Series, SweepSnapshot
+from runtype_exporter.model import BatchRef, BatchState, Labels, Series, SweepSnapshot, TimeSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,18 @@ class Telemetry(Protocol):
 
     def skew(self, account: str, seconds: float) -> None:
         """Set the difference of the API's clock to the exporter's, in seconds."""
+        ...
+
+    def time_source(self, account: str, source: TimeSource) -> None:
+        """Set where the API's time is taken from."""
+        ...
+
+    def horizon(self, account: str, at: float) -> None:
+        """Set the moment before which nothing of an account is counted."""
+        ...
+
+    def rejected(self, account: str, operation: str, reason: str) -> None:
+        """Count a row of an answer that was skipped; `reason` is one of REJECTED_REASONS."""
         ...
 
     def cycle(self, account: str, seconds: float, at: float, failure: str) -> None:

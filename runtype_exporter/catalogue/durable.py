@@ -11,7 +11,7 @@ from runtype_exporter.catalogue.metric import (
     Metric,
     Values,
 )
-from runtype_exporter.model import BATCH_OUTCOMES, OUTCOMES, START_RESULTS
+from runtype_exporter.model import GIVE_UP_REASONS, OUTCOMES, START_RESULTS
 
 
 def _counter(name: str, help_: str, labels: tuple[str, ...], values: Values = ()) -> Metric:
@@ -39,6 +39,11 @@ RECORDS_FINISHED = _counter(
 RECORDS_ABANDONED = _counter(
     "runtype_records_abandoned_total",
     "Records of closed batches that never became final or never appeared in the results.",
+    FLOW_LABELS,
+)
+UNCOUNTED_RECORDS = _counter(
+    "runtype_uncounted_records_total",
+    "Records of given-up batches that the API counts and that were neither read nor abandoned.",
     FLOW_LABELS,
 )
 RECORD_LATENCY = _histogram(
@@ -72,10 +77,16 @@ RECORD_INVALID_TIMESTAMPS = _counter(
 # --- batches and runs ---
 BATCHES_FINISHED = _counter(
     "runtype_batches_finished_total",
-    "Batches closed: their status was final and every"
-    " record accounted for, or they were given up (lost).",
+    "Batches closed: their status was final and every record accounted for.",
     (*FLOW_LABELS, "outcome"),
-    values=(("outcome", BATCH_OUTCOMES),),
+    values=(("outcome", OUTCOMES),),
+)
+BATCHES_GIVEN_UP = _counter(
+    "runtype_batches_given_up_total",
+    "Batches that are no longer read although no end of them was seen: denied by the API (lost),"
+    " their results not readable (unreadable), or without any change (stale).",
+    ("account", "reason"),
+    values=(("reason", GIVE_UP_REASONS),),
 )
 BATCH_LATE_CHANGES = _counter(
     "runtype_batch_late_changes_total",
@@ -88,7 +99,7 @@ BATCH_DURATION = _histogram(
     "Time from a batch's start to its completion, as batches close.",
     (*FLOW_LABELS, "outcome"),
     buckets=DURATION_BUCKETS,
-    values=(("outcome", BATCH_OUTCOMES),),
+    values=(("outcome", OUTCOMES),),
 )
 SCHEDULE_RUNS_FINISHED = _counter(
     "runtype_schedule_runs_finished_total",

@@ -35,7 +35,9 @@ POLL_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 COMMIT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5)
 
 USAGE_PERIODS = ("daily", "monthly")
-TIMESTAMP_FAULTS = ("missing", "unparseable", "negative")
+TIMESTAMP_FAULTS = ("missing", "unparseable", "negative", "implausible")
+REJECTED_REASONS = ("identity", "status", "count", "type")
+"""Why a row of an answer could not be understood: what of it was missing or wrong."""
 
 BATCH_LABELS = ("account", "schedule", "flow", "batch")
 FLOW_LABELS = ("account", "schedule", "flow")

@@ -5,14 +5,16 @@ from __future__ import annotations
 from runtype_exporter.catalogue.metric import (
     COMMIT_BUCKETS,
     POLL_BUCKETS,
+    REJECTED_REASONS,
     REQUEST_BUCKETS,
     Metric,
     Values,
 )
+from runtype_exporter.model import TIME_SOURCES
 
 
-def _gauge(name: str, help_: str, labels: tuple[str, ...] = ()) -> Metric:
-    return Metric(name, "gauge", help_, labels, "process")
+def _gauge(name: str, help_: str, labels: tuple[str, ...] = (), values: Values = ()) -> Metric:
+    return Metric(name, "gauge", help_, labels, "process", values=values)
 
 
 def _counter(name: str, help_: str, labels: tuple[str, ...] = (), values: Values = ()) -> Metric:
@@ -97,6 +99,24 @@ API_THROTTLED_UNTIL = _gauge(
 API_CLOCK_SKEW = _gauge(
     "runtype_api_clock_skew_seconds",
     "The API's clock (Date header) minus the exporter's.",
+    ("account",),
+)
+API_TIME_SOURCE = _gauge(
+    "runtype_api_time_source",
+    "1, labelled with where the API's time is taken from: its Date headers (date), or the"
+    " exporter's clock because it sends none (local).",
+    ("account", "source"),
+    values=(("source", TIME_SOURCES),),
+)
+ROWS_REJECTED = _counter(
+    "runtype_rows_rejected_total",
+    "Rows of the API's answers that could not be understood and were skipped.",
+    ("account", "operation", "reason"),
+    values=(("reason", REJECTED_REASONS),),
+)
+HORIZON = _gauge(
+    "runtype_horizon_timestamp_seconds",
+    "Nothing that was created before this moment is counted, unless it is followed already.",
     ("account",),
 )
 

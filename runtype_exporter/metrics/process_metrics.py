@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 from runtype_exporter import catalogue
 from runtype_exporter.catalogue import CATALOGUE, SERIES, Metric, series
 from runtype_exporter.metrics.text import ExpositionFormat
-from runtype_exporter.model import Series
+from runtype_exporter.model import TIME_SOURCES, Series, TimeSource
 from runtype_exporter.protocols import Attempt
 
 Instrument = Counter | Gauge | Histogram
@@ -83,6 +83,21 @@ class ProcessMetrics:
     def skew(self, account: str, seconds: float) -> None:
         """Set the API's clock minus the exporter's, seconds."""
         self._set(catalogue.API_CLOCK_SKEW, seconds, account=account)
+
+    def time_source(self, account: str, source: TimeSource) -> None:
+        """Set where the API's time is taken from, in place of what was set before."""
+        for other in TIME_SOURCES:
+            if other != source:
+                self._remove(series(catalogue.API_TIME_SOURCE, account=account, source=other))
+        self._set(catalogue.API_TIME_SOURCE, 1, account=account, source=source)
+
+    def horizon(self, account: str, at: float) -> None:
+        """Set the moment before which nothing of an account is counted."""
+        self._set(catalogue.HORIZON, at, account=account)
+
+    def rejected(self, account: str, operation: str, reason: str) -> None:
+        """Count a row of an answer that was skipped; `reason` is one of REJECTED_REASONS."""
+        self._count(catalogue.ROWS_REJECTED, account=account, operation=operation, reason=reason)
 
     def cycle(self, account: str, seconds: float, at: float, failure: str) -> None:
         """Count a cycle that ended; `failure` is "" or the reason in one fixed word."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, assert_never
 
-from runtype_exporter.model import BATCH_OUTCOMES, OUTCOMES, BatchOutcome
+from runtype_exporter.model import OUTCOMES, Outcome
 from runtype_exporter.objectives import record_verdict
 
 
-def batch_failed(outcome: BatchOutcome) -> bool:
+def batch_failed(outcome: Outcome) -> bool:
     """Return whether a batch that ended this way failed as a whole."""
     match outcome:
-        case "failure" | "lost":
+        case "failure":
             return True
         case "success" | "cancelled" | "unknown":
             return False
@@ -39,4 +39,4 @@ BAD_RECORDS: Final = one_of(o for o in OUTCOMES if record_verdict(o) == "bad")
 """The records that failed, for the share of failed records."""
 JUDGED_RECORDS: Final = none_of(o for o in OUTCOMES if record_verdict(o) is None)
 """All records of that share: a cancelled record is neither good nor bad."""
-FAILED_BATCHES: Final = one_of(o for o in BATCH_OUTCOMES if batch_failed(o))
+FAILED_BATCHES: Final = one_of(o for o in OUTCOMES if batch_failed(o))

@@ -9,7 +9,7 @@ import pytest
 import runtype_exporter
 from runtype_exporter import catalogue
 from runtype_exporter.catalogue import series
-from runtype_exporter.model import BATCH_OUTCOMES, OUTCOMES
+from runtype_exporter.model import GIVE_UP_REASONS, OUTCOMES
 
 
 def test_a_series_has_its_labels_in_the_order_of_the_catalogue():
@@ -44,9 +44,8 @@ def test_closed_sets_of_outcomes_are_the_declared_ones():
         for metric in catalogue.CATALOGUE
         if "outcome" in dict(metric.values)
     }
-    assert {OUTCOMES, BATCH_OUTCOMES} == set(outcomes.values())
-    assert OUTCOMES == outcomes["runtype_records_finished_total"]
-    assert BATCH_OUTCOMES == outcomes["runtype_batches_finished_total"]
+    assert {OUTCOMES} == set(outcomes.values())
+    assert dict(catalogue.BATCHES_GIVEN_UP.values)["reason"] == GIVE_UP_REASONS
 
 
 def hand_made_series(source: str) -> Iterator[str]:

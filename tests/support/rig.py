@@ -21,7 +21,14 @@ import yaml
 from runtype_exporter import catalogue
 from runtype_exporter.config import Config, load
 from runtype_exporter.ledger import Ledger
-from runtype_exporter.model import Batch, BatchRef, HistogramValue, LabelValues, Series
+from runtype_exporter.model import (
+    Batch,
+    BatchRef,
+    HistogramValue,
+    LabelValues,
+    Series,
+    TimeSource,
+)
 from runtype_exporter.polling import AccountPoller, StatusWords
 from runtype_exporter.polling.batches.labels import NoSeriesLimit
 from runtype_exporter.protocols import Attempt, BatchView, SeriesLimit
@@ -61,6 +68,15 @@ class RecordingTelemetry:
         self.throttles.append(until)
 
     def skew(self, account: str, seconds: float) -> None:
+        pass
+
+    def time_source(self, account: str, source: TimeSource) -> None:
+        pass
+
+    def horizon(self, account: str, at: float) -> None:
+        pass
+
+    def rejected(self, account: str, operation: str, reason: str) -> None:
         pass
 
     def cycle(self, account: str, seconds: float, at: float, failure: str) -> None:
