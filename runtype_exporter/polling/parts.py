@@ -23,7 +23,7 @@ from runtype_exporter.polling.discovery.schedule_filter import ScheduleFilter
 from runtype_exporter.polling.discovery.status_probe import StatusProbes
 from runtype_exporter.polling.discovery.summary import SummaryReads
 from runtype_exporter.polling.discovery.unfinished_runs import UnfinishedRuns
-from runtype_exporter.polling.schedules.list_reads import ScheduleLists
+from runtype_exporter.polling.discovery.schedule_lists import ScheduleLists
 from runtype_exporter.polling.schedules.start_checks import StartChecks
 from runtype_exporter.polling.sweeps.sweeper import Sweeper
 from runtype_exporter.polling.sweeps.workers import Workers
@@ -98,7 +98,7 @@ def build(context: AccountContext, *, wake_cycle: Callable[[], None], paced: boo
 
     async def on_runs_read(read: RunsRead) -> None:
         gauges.show(discovery.stored(discovery.count_claims(read) + list(read.shown.changed)))
-        await starts.judge(read, now=context.now())
+        await discovery.judge_starts(read)
         workers.enqueue()
 
     def on_schedules() -> None:
@@ -108,17 +108,13 @@ def build(context: AccountContext, *, wake_cycle: Callable[[], None], paced: boo
         periodic["sparklines"].wake()
 
     unfinished = UnfinishedRuns(context.name, context.ledger)
-    full_walk = FullWalk(
-        context, runs, horizon, unfinished, configured, on_runs_read, paced=paced
-    )
+    full_walk = FullWalk(context, runs, horizon, unfinished, configured, on_runs_read, paced=paced)
     lists = ScheduleLists(context, schedule_filter, starts, on_schedules, paced=paced)
     probes = StatusProbes(context, closer, gauges.show, paced=paced)
     sparklines = SparklineReads(context, lambda: lists.labels)
     costs = CostReads(context, gauges.show)
     rereads = Rereads(context, closer)
-    workers = Workers(
-        context, Sweeper(context), closer, gauges, lambda: periodic["costs"].wake()
-    )
+    workers = Workers(context, Sweeper(context), closer, gauges, lambda: periodic["costs"].wake())
 
     async def reread() -> None:
         gauges.show(await rereads.read_due())

@@ -84,7 +84,7 @@ class Discovery:
         changed += await self._apply(readings)
         if head is not None:
             changed += self.count_claims(head)
-            await self.starts.judge(head, now=self.context.now())
+            await self.judge_starts(head)
         elif not self.context.collectors.is_enabled("runs"):
             changed += self._end_claims()
         changed += self._add_configured()
@@ -98,6 +98,15 @@ class Discovery:
             answered=frozenset(name for name, came in answered.items() if came),
             failure=failures[0] if failures else None,
         )
+
+    async def judge_starts(self, read: RunsRead) -> None:
+        """Judge the starts about which a read of the run list proves something.
+
+        Raises:
+            LedgerError: nothing was judged.
+        """
+        if self.context.api_time.certain:
+            await self.starts.judge(read=read.began, reach=read.reach, now=self.context.now())
 
     def stored(self, ids: Iterable[str]) -> list[Batch]:
         """Return these batches as they are stored now, in order and each once.
@@ -126,9 +135,7 @@ class Discovery:
         ]
         return self._expire(waiting, at_once=False)
 
-    async def _read(
-        self, collector: str, read: Callable[[], Awaitable[AnswerT]]
-    ) -> AnswerT | None:
+    async def _read(self, collector: str, read: Callable[[], Awaitable[AnswerT]]) -> AnswerT | None:
         return await read() if self.context.collectors.is_enabled(collector) else None
 
     def _unclaimed(self) -> list[Batch]:

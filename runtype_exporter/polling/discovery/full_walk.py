@@ -89,9 +89,7 @@ class FullWalk:
         enabled = self.context.collectors.is_enabled("runs")
         if enabled:
             self.unfinished.start_full_walk()
-            read = await self.runs.read_all(
-                self._fetch, complete=not horizon.first_discovery_done
-            )
+            read = await self.runs.read_all(self._fetch, complete=not horizon.first_discovery_done)
             self._listed |= {*read.shown.readings, *read.shown.undated}
             self.pages = read.pages
             self.unfinished.mark_seen(read.shown.runs)

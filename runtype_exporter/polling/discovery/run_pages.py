@@ -158,9 +158,7 @@ class RunPages:
                 plan.readings[run.batch] = _reading(row)
                 # The run may have ended before it got a batch id. Its results are counted then.
                 counted = runs_without_batch.results_batch_id(run.id) in followed
-                self._plan_claim(
-                    plan, batch, run, row, horizon, included=included and not counted
-                )
+                self._plan_claim(plan, batch, run, row, horizon, included=included and not counted)
             if _unchanged(before, run):
                 continue
             ended_before = before is not None and before.outcome is not None
@@ -208,7 +206,9 @@ class RunPages:
             return
         elif batch.closed is not None or batch.schedule or batch.labels is not None:
             return
-        claimed = lifecycle.claim(batch, run, flow_id=row.flow_id or "", agent_id=row.agent_id or "")
+        claimed = lifecycle.claim(
+            batch, run, flow_id=row.flow_id or "", agent_id=row.agent_id or ""
+        )
         if run.batch in self.configured:
             context.labels.schedule(run.schedule, self.schedule_filter.names.get(run.schedule))
         elif not included:

@@ -70,12 +70,15 @@ class ScheduleFilter:
         by_name = self.context.config.schedules.by_name
         if by_name and not self._listed_once and self._may_be_listed():
             # Even a name of the ledger may have changed since.
-            return self._wait(schedule_id)
+            self._wait(schedule_id)
+            return None
         decided = self._decided(schedule_id)
         if decided is None and self._is_settled(schedule_id):
             # It was deleted, so its name will never come.
             return self.context.config.schedules.matches(None, schedule_id)
-        return self._wait(schedule_id) if decided is None else decided
+        if decided is None:
+            self._wait(schedule_id)
+        return decided
 
     def is_named(self, schedule_id: str) -> bool:
         """Return whether the label of a schedule may be fixed now.

@@ -20,7 +20,6 @@ from runtype_exporter.catalogue import SCHEDULE_STARTS, series
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.model import START_RESULTS, Delta, Run, Schedule, Series, StartResult
 from runtype_exporter.polling.batches.labels import LabelTable
-from runtype_exporter.polling.discovery.run_list import RunsRead
 from runtype_exporter.polling.schedules.due_times import EARLY, SKEW, due_times, observe, unlisted
 from runtype_exporter.runtype import ScheduleRow
 
@@ -136,11 +135,11 @@ class StartChecks:
         observed += [unlisted(schedule, now) for schedule in lost]
         self.ledger.commit(Delta(increments=increments), observed=observed)
 
-    async def judge(self, read: RunsRead, *, now: float) -> None:
-        """Judge each start that had to happen before a read of the runs began.
+    async def judge(self, *, read: float, reach: float, now: float) -> None:
+        """Judge each start that had to happen before `read`, when a read of the runs began.
 
-        Only starts count that are due after the moment to which the read reached back: an earlier
-        one waits for a read that reaches further. Yield to the event loop after each schedule.
+        The read showed every run that was created at `reach` or later. A start that was due earlier
+        waits for a read that reaches further. Yield to the event loop after each schedule.
 
         Raises:
             LedgerError: nothing was judged.
@@ -150,8 +149,7 @@ class StartChecks:
         waiting = [
             schedule
             for schedule in unjudged
-            if schedule.due[0] + delays[schedule.id] <= read.began
-            and read.reach <= schedule.due[0] - EARLY
+            if schedule.due[0] + delays[schedule.id] <= read and reach <= schedule.due[0] - EARLY
         ]
         if not waiting:
             return
@@ -164,7 +162,7 @@ class StartChecks:
         promised: set[str] = set()
         for schedule in waiting:
             after, results = judge(
-                schedule, runs[schedule.id], delays[schedule.id], read=read.began, now=now
+                schedule, runs[schedule.id], delays[schedule.id], read=read, now=now
             )
             judged.append(after)
             for counter, step in self._increments(schedule.id, results, promised).items():

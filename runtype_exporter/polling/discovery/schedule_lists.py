@@ -76,7 +76,9 @@ class ScheduleLists:
     def _show(self, followed: Sequence[ScheduleRow]) -> None:
         """Set the gauges of the schedules that are followed."""
         context = self.context
-        self.labels = {row.id: context.labels.schedule(row.id, row.name or None) for row in followed}
+        self.labels = {
+            row.id: context.labels.schedule(row.id, row.name or None) for row in followed
+        }
         context.gauges.set_collector(
             context.name, "schedules", schedule_gauges(context.name, followed, self.labels)
         )
@@ -103,6 +105,4 @@ class ScheduleLists:
             if first > before or lists < LISTS_TO_END
         }
         if len(kept) < len(names.keys() | absent.keys()):
-            context.ledger.end_series(
-                context.name, context.labels.listed(kept), before=before
-            )
+            context.ledger.end_series(context.name, context.labels.listed(kept), before=before)
