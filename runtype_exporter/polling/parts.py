@@ -20,10 +20,10 @@ from runtype_exporter.polling.discovery.horizon import AccountHorizon
 from runtype_exporter.polling.discovery.run_list import RunList, RunsRead
 from runtype_exporter.polling.discovery.run_pages import RunPages
 from runtype_exporter.polling.discovery.schedule_filter import ScheduleFilter
+from runtype_exporter.polling.discovery.schedule_lists import ScheduleLists
 from runtype_exporter.polling.discovery.status_probe import StatusProbes
 from runtype_exporter.polling.discovery.summary import SummaryReads
 from runtype_exporter.polling.discovery.unfinished_runs import UnfinishedRuns
-from runtype_exporter.polling.discovery.schedule_lists import ScheduleLists
 from runtype_exporter.polling.schedules.start_checks import StartChecks
 from runtype_exporter.polling.sweeps.sweeper import Sweeper
 from runtype_exporter.polling.sweeps.workers import Workers

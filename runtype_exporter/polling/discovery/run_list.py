@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import inf
 
-
 from runtype_exporter.model import RunOrder
 from runtype_exporter.polling.context import AccountContext
 from runtype_exporter.polling.discovery.run_pages import RunPage, RunPages
@@ -99,12 +98,7 @@ class RunList:
         async for page in list_pages(self.context.collectors, "runs", self.fetch, start):
             times = restart.add(page)
             known = await self._take(page, times, progress)
-            if self.context.ledger.horizon(self.context.name) is None:
-                return None
-            if not self._confirm_order(progress.times, more=page.pagination.has_more):
-                return None
-            if self.order == "old-first" and start is None:
-                # Its newest runs are on the last page.
+            if not self._head_goes_on(page, progress, start):
                 return None
             if self.order == "new-first" and times and known and max(times) < oldest:
                 return self._complete(progress, min(progress.times))
@@ -164,6 +158,14 @@ class RunList:
         progress.times += times
         progress.shown = progress.shown | shown
         return shown.known
+
+    def _head_goes_on(self, page: RunsPage, progress: _Progress, start: str | None) -> bool:
+        """Return whether the head of the list may be read on after this page."""
+        if self.context.ledger.horizon(self.context.name) is None:
+            return False
+        in_order = self._confirm_order(progress.times, more=page.pagination.has_more)
+        # The newest runs of an old-first list are on its last page.
+        return in_order and not (self.order == "old-first" and start is None)
 
     def _confirm_order(self, times: Sequence[float], *, more: bool) -> bool:
         """Compare the order of the pages with the learned one. Return whether a head may go on."""

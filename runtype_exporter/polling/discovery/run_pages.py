@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
-from runtype_exporter.model import Batch, Delta, Horizon, Probe, Run, Source
+from runtype_exporter.model import Batch, Delta, Horizon, Probe, Run
 from runtype_exporter.polling.batches import lifecycle, runs_without_batch
 from runtype_exporter.polling.batches.lifecycle import ProbeReading
 from runtype_exporter.polling.context import AccountContext
@@ -23,9 +24,6 @@ from runtype_exporter.runtype import RunRow
 
 CHUNK = 200
 """Rows in one transaction. After each chunk the event loop may do something else."""
-
-ProbeReadings = Mapping[str, Mapping[Source, ProbeReading]]
-"""The probes of batches that lists showed, by batch id and source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +54,14 @@ class RunPage:
         )
 
 
+class _Seen(NamedTuple):
+    """One row of a page: its run, and the batch of the run as it is known so far."""
+
+    run: Run
+    row: RunRow
+    batch: Batch | None
+
+
 @dataclass(slots=True)
 class _Plan:
     """What is to be committed of one chunk."""
@@ -67,6 +73,8 @@ class _Plan:
     readings: dict[str, ProbeReading] = field(default_factory=dict)
     deferred: set[str] = field(default_factory=set)
     undated: set[str] = field(default_factory=set)
+    labels: set[str] = field(default_factory=set)
+    """Labels of schedules that get their first series with this chunk."""
     waits: bool = False
     """Whether a row waits until the name of its schedule is known."""
 
@@ -134,7 +142,6 @@ class RunPages:
             if key
         )
         followed = ledger.batches(keys)
-        labels: set[str] = set()
         for row in rows:
             run = run_of(context.name, row, context.status_words)
             self.horizon.note_created(run.created)
@@ -142,9 +149,9 @@ class RunPages:
                 plan.undated.add(run.id)
             # The page may show the same run or batch twice.
             before = plan.runs.get(run.id, stored.get(run.id))
-            batch = plan.batches.get(run.batch, followed.get(run.batch))
+            seen = _Seen(run, row, plan.batches.get(run.batch, followed.get(run.batch)))
             if before is not None and before.account != run.account:
-                self._plan_other_owner(plan, before.account, batch, run, row, horizon)
+                self._plan_other_owner(plan, before.account, seen, horizon)
                 continue
             should_follow = before is not None or _should_follow(run, horizon)
             if not should_follow and run.batch not in followed:
@@ -158,7 +165,7 @@ class RunPages:
                 plan.readings[run.batch] = _reading(row)
                 # The run may have ended before it got a batch id. Its results are counted then.
                 counted = runs_without_batch.results_batch_id(run.id) in followed
-                self._plan_claim(plan, batch, run, row, horizon, included=included and not counted)
+                self._plan_claim(plan, seen, horizon, included=included and not counted)
             if _unchanged(before, run):
                 continue
             ended_before = before is not None and before.outcome is not None
@@ -168,37 +175,25 @@ class RunPages:
             )
             counts = before is not None or _within(run, horizon)
             if included and should_follow and not ended_before and counts:
-                self._plan_end(plan, run, row, horizon, labels)
+                self._plan_end(plan, seen, horizon)
         return plan
 
-    def _plan_end(
-        self, plan: _Plan, run: Run, row: RunRow, horizon: Horizon, labels: set[str]
-    ) -> None:
+    def _plan_end(self, plan: _Plan, seen: _Seen, horizon: Horizon) -> None:
         """Add what the run adds to the totals, and the batch for results without a batch."""
-        now = self.context.now()
+        context, run, row = self.context, seen.run, seen.row
         name = self.schedule_filter.names.get(run.schedule)
-        label = self.context.labels.run(run.schedule, name, labels)
-        wall_time = self.context.clock.now()
-        plan.deltas.append(ended_run(self.context.name, label, row, run.outcome, wall_time))
+        label = context.labels.run(run.schedule, name, plan.labels)
+        plan.deltas.append(ended_run(context.name, label, row, run.outcome, context.clock.now()))
         own_id = runs_without_batch.results_batch_id(run.id)
         own = self.batches.new(own_id, horizon, created=run.created)
-        plan.batches |= runs_without_batch.results_batch(own, run, row, now)
+        plan.batches |= runs_without_batch.results_batch(own, run, row, context.now())
 
-    def _plan_claim(
-        self,
-        plan: _Plan,
-        batch: Batch | None,
-        run: Run,
-        row: RunRow,
-        horizon: Horizon,
-        *,
-        included: bool,
-    ) -> None:
+    def _plan_claim(self, plan: _Plan, seen: _Seen, horizon: Horizon, *, included: bool) -> None:
         """Give the batch of a run its schedule, if it has none yet.
 
         The batch of an excluded schedule is closed and not counted.
         """
-        context = self.context
+        context, run, batch = self.context, seen.run, seen.batch
         if batch is None:
             batch = self.batches.new(run.batch, horizon, created=run.created)
         elif batch.ref.account != context.name:
@@ -207,7 +202,7 @@ class RunPages:
         elif batch.closed is not None or batch.schedule or batch.labels is not None:
             return
         claimed = lifecycle.claim(
-            batch, run, flow_id=row.flow_id or "", agent_id=row.agent_id or ""
+            batch, run, seen.row.flow_id or "", agent_id=seen.row.agent_id or ""
         )
         if run.batch in self.configured:
             context.labels.schedule(run.schedule, self.schedule_filter.names.get(run.schedule))
@@ -215,22 +210,15 @@ class RunPages:
             claimed = lifecycle.close_uncounted(claimed, context.now())
         plan.batches[run.batch] = claimed
 
-    def _plan_other_owner(
-        self,
-        plan: _Plan,
-        owner: str,
-        batch: Batch | None,
-        run: Run,
-        row: RunRow,
-        horizon: Horizon,
-    ) -> None:
+    def _plan_other_owner(self, plan: _Plan, owner: str, seen: _Seen, horizon: Horizon) -> None:
         """Give this account's batch of a run that another account counts its schedule."""
+        run, batch = seen.run, seen.batch
         self.batches.warn_other_owner(owner, "run", run.id)
         if batch is None or batch.ref.account != self.context.name:
             return
-        plan.readings[run.batch] = _reading(row)
+        plan.readings[run.batch] = _reading(seen.row)
         included = bool(self.schedule_filter.decide(run.schedule))
-        self._plan_claim(plan, batch, run, row, horizon, included=included)
+        self._plan_claim(plan, seen, horizon, included=included)
 
 
 def _reading(row: RunRow) -> ProbeReading:
