@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from runtype_exporter.polling.background.periodic import PeriodicRead
@@ -80,7 +80,15 @@ def build(context: AccountContext, *, wake_cycle: Callable[[], None], paced: boo
     `wake_cycle` lets the next cycle begin at once. Without `paced` only the budget limits the
     reads, as when the account is to catch up.
     """
-    poll, collectors = context.poll, context.collectors
+    poll = context.poll
+
+    def periodic(
+        name: str, read: Callable[[], Awaitable[object]], interval: float, shortest: float = 0.0
+    ) -> PeriodicRead:
+        return PeriodicRead(
+            name, context.name, context.collectors, read, lambda: interval, shortest
+        )
+
     configured = frozenset(entry.id for entry in context.config.batches)
     horizon = AccountHorizon(context)
     batches = AccountBatches(context)
@@ -89,15 +97,17 @@ def build(context: AccountContext, *, wake_cycle: Callable[[], None], paced: boo
         context, configured, lambda batch: not schedule_filter.is_named(batch.schedule)
     )
     gauges = BatchGauges(context, closer)
-    pages = RunPages(context, configured, schedule_filter, batches, horizon)
-    runs = RunList(context, pages)
+    costs = periodic("costs", CostReads(context, gauges.show).read_due, poll.interval)
+    workers = Workers(context, Sweeper(context), closer, gauges, costs.wake)
+    runs = RunList(context, RunPages(context, configured, schedule_filter, batches, horizon))
     starts = StartChecks(context.name, context.retention, context.ledger, context.labels)
     discovery = Discovery(
         context, closer, batches, horizon, runs, SummaryReads(context, batches, horizon), starts
     )
 
     async def on_runs_read(read: RunsRead) -> None:
-        gauges.show(discovery.stored(discovery.count_claims(read) + list(read.shown.changed)))
+        changed = [*read.shown.changed, *discovery.count_claims(read)]
+        gauges.show(discovery.stored(changed))
         await discovery.judge_starts(read)
         workers.enqueue()
 
@@ -105,44 +115,30 @@ def build(context: AccountContext, *, wake_cycle: Callable[[], None], paced: boo
         if schedule_filter.waited:
             wake_cycle()
         workers.enqueue()
-        periodic["sparklines"].wake()
-
-    unfinished = UnfinishedRuns(context.name, context.ledger)
-    full_walk = FullWalk(context, runs, horizon, unfinished, configured, on_runs_read, paced=paced)
-    lists = ScheduleLists(context, schedule_filter, starts, on_schedules, paced=paced)
-    probes = StatusProbes(context, closer, gauges.show, paced=paced)
-    sparklines = SparklineReads(context, lambda: lists.labels)
-    costs = CostReads(context, gauges.show)
-    rereads = Rereads(context, closer)
-    workers = Workers(context, Sweeper(context), closer, gauges, lambda: periodic["costs"].wake())
+        sparklines.wake()
 
     async def reread() -> None:
         gauges.show(await rereads.read_due())
         workers.enqueue()
 
-    def listed() -> float:
-        return poll.discovery_interval
-
-    def walked() -> float:
-        return max(poll.discovery_interval, full_walk.pages * full_walk.seconds_per_page)
-
-    def cycled() -> float:
-        return poll.interval
-
-    reads = (
-        ("schedules", lists.read, listed, poll.interval),
-        ("full walks", full_walk.walk, walked, 0.0),
-        ("status reads", probes.read, cycled, 0.0),
-        ("usage", UsageReads(context).read, listed, 0.0),
-        ("sparklines", sparklines.read, listed, poll.discovery_interval),
-        ("costs", costs.read_due, cycled, 0.0),
-        ("rereads", reread, listed, 0.0),
+    lists = ScheduleLists(context, schedule_filter, starts, on_schedules, paced=paced)
+    schedule_lists = periodic("schedules", lists.read, poll.discovery_interval, poll.interval)
+    schedule_filter.on_missing = schedule_lists.wake
+    sparklines = periodic(
+        "sparklines",
+        SparklineReads(context, lambda: lists.labels).read,
+        poll.discovery_interval,
+        poll.discovery_interval,
     )
-    periodic = {
-        name: PeriodicRead(name, context.name, collectors, read, interval, shortest)
-        for name, read, interval, shortest in reads
-    }
-    schedule_filter.on_missing = periodic["schedules"].wake
+    unfinished = UnfinishedRuns(context.name, context.ledger)
+    full_walk = FullWalk(context, runs, horizon, unfinished, configured, on_runs_read, paced=paced)
+    full_walks = periodic("full walks", full_walk.walk, 0.0)
+    # A long list is walked less often, so that the walks keep to their share.
+    full_walks.interval = lambda: max(
+        poll.discovery_interval, full_walk.pages * full_walk.seconds_per_page
+    )
+    probes = StatusProbes(context, closer, gauges.show, paced=paced)
+    rereads = Rereads(context, closer)
     return Parts(
         discovery=discovery,
         workers=workers,
@@ -150,11 +146,11 @@ def build(context: AccountContext, *, wake_cycle: Callable[[], None], paced: boo
         closer=closer,
         full_walk=full_walk,
         probes=probes,
-        schedule_lists=periodic["schedules"],
-        full_walks=periodic["full walks"],
-        status_reads=periodic["status reads"],
-        usage=periodic["usage"],
-        sparklines=periodic["sparklines"],
-        costs=periodic["costs"],
-        rereads=periodic["rereads"],
+        schedule_lists=schedule_lists,
+        full_walks=full_walks,
+        status_reads=periodic("status reads", probes.read, poll.interval),
+        usage=periodic("usage", UsageReads(context).read, poll.discovery_interval),
+        sparklines=sparklines,
+        costs=costs,
+        rereads=periodic("rereads", reread, poll.discovery_interval),
     )
