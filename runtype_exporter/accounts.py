@@ -14,7 +14,7 @@ from runtype_exporter.ledger import Ledger, LedgerError
 from runtype_exporter.metrics import Gauges, MaxSeries, ProcessMetrics
 from runtype_exporter.polling import AccountPoller, StatusWords
 from runtype_exporter.protocols import AccountStatus
-from runtype_exporter.runtype import Budget, Client, Exchange
+from runtype_exporter.runtype import ApiTime, Budget, Client, Exchange
 
 _log = structlog.get_logger()
 
@@ -101,6 +101,7 @@ class Accounts:
             budget=budget,
             telemetry=self.process_metrics,
             clock=self.clock,
+            api_time=ApiTime(account.name, self.clock, self.process_metrics),
             timeout=account.timeout,
             user_agent=self.user_agent,
         )

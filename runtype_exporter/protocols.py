@@ -116,6 +116,14 @@ class Telemetry(Protocol):
         """Set the difference of the API's clock to the exporter's, in seconds."""
         ...
 
+    def time_source(self, account: str, source: str) -> None:
+        """Set where the account's time comes from: one of `catalogue.TIME_SOURCES`."""
+        ...
+
+    def rejected(self, account: str, operation: str, reason: str) -> None:
+        """Count a row of an answer that was left out, for one of `catalogue.REJECTED_REASONS`."""
+        ...
+
     def cycle(self, account: str, seconds: float, at: float, failure: str) -> None:
         """Count a cycle that ended; `failure` is "" or the reason in one fixed word."""
         ...

@@ -35,6 +35,10 @@ POLL_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 COMMIT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5)
 
 USAGE_PERIODS = ("daily", "monthly")
+TIME_SOURCES = ("date", "local")
+"""Where an account's time comes from: the API's `Date` header, or the clock of the machine."""
+REJECTED_REASONS = ("identity", "status", "count", "type")
+"""What is wrong with a row of an answer: the first of these that applies."""
 TIMESTAMP_FAULTS = ("missing", "unparseable", "negative")
 
 BATCH_LABELS = ("account", "schedule", "flow", "batch")

@@ -5,14 +5,16 @@ from __future__ import annotations
 from runtype_exporter.catalogue.metric import (
     COMMIT_BUCKETS,
     POLL_BUCKETS,
+    REJECTED_REASONS,
     REQUEST_BUCKETS,
+    TIME_SOURCES,
     Metric,
     Values,
 )
 
 
-def _gauge(name: str, help_: str, labels: tuple[str, ...] = ()) -> Metric:
-    return Metric(name, "gauge", help_, labels, "process")
+def _gauge(name: str, help_: str, labels: tuple[str, ...] = (), values: Values = ()) -> Metric:
+    return Metric(name, "gauge", help_, labels, "process", values=values)
 
 
 def _counter(name: str, help_: str, labels: tuple[str, ...] = (), values: Values = ()) -> Metric:
@@ -98,6 +100,18 @@ API_CLOCK_SKEW = _gauge(
     "runtype_api_clock_skew_seconds",
     "The API's clock (Date header) minus the exporter's.",
     ("account",),
+)
+API_TIME_SOURCE = _gauge(
+    "runtype_api_time_source",
+    "1 for where the account's time comes from: date (the API's Date header) or local.",
+    ("account", "source"),
+    values=(("source", TIME_SOURCES),),
+)
+ROWS_REJECTED = _counter(
+    "runtype_rows_rejected_total",
+    "Rows of answers that could not be understood and were left out, by what was wrong.",
+    ("account", "operation", "reason"),
+    values=(("reason", REJECTED_REASONS),),
 )
 
 # --- the exporter itself ---

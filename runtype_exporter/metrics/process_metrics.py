@@ -84,6 +84,16 @@ class ProcessMetrics:
         """Set the API's clock minus the exporter's, seconds."""
         self._set(catalogue.API_CLOCK_SKEW, seconds, account=account)
 
+    def time_source(self, account: str, source: str) -> None:
+        """Set where the account's time comes from, in place of what was set before."""
+        for other in catalogue.TIME_SOURCES:
+            self._remove(series(catalogue.API_TIME_SOURCE, account=account, source=other))
+        self._set(catalogue.API_TIME_SOURCE, 1, account=account, source=source)
+
+    def rejected(self, account: str, operation: str, reason: str) -> None:
+        """Count a row of an answer that could not be understood and was left out."""
+        self._count(catalogue.ROWS_REJECTED, account=account, operation=operation, reason=reason)
+
     def cycle(self, account: str, seconds: float, at: float, failure: str) -> None:
         """Count a cycle that ended; `failure` is "" or the reason in one fixed word."""
         self._count(catalogue.POLLS, account=account)

@@ -25,7 +25,7 @@ from runtype_exporter.model import Batch, BatchRef, HistogramValue, LabelValues,
 from runtype_exporter.polling import AccountPoller, StatusWords
 from runtype_exporter.polling.batches.labels import NoSeriesLimit
 from runtype_exporter.protocols import Attempt, BatchView, SeriesLimit
-from runtype_exporter.runtype import Budget, Client, Exchange
+from runtype_exporter.runtype import ApiTime, Budget, Client, Exchange
 from runtype_exporter.simulator.account import World
 from runtype_exporter.simulator.api import Key, simulator_app
 from runtype_exporter.simulator.faults import Faults
@@ -61,6 +61,12 @@ class RecordingTelemetry:
         self.throttles.append(until)
 
     def skew(self, account: str, seconds: float) -> None:
+        pass
+
+    def time_source(self, account: str, source: str) -> None:
+        pass
+
+    def rejected(self, account: str, operation: str, reason: str) -> None:
         pass
 
     def cycle(self, account: str, seconds: float, at: float, failure: str) -> None:
@@ -248,6 +254,7 @@ class Rig:
             budget=self.budget,
             telemetry=self.telemetry,
             clock=self.clock,
+            api_time=ApiTime(config.name, self.clock, self.telemetry),
             timeout=config.timeout,
             transport=DelayedTransport(self.app, self.latency),
             jitter=lambda: 0.5,
