@@ -65,8 +65,10 @@ async def read_page(
         ApiError: the page could not be read.
     """
     if not batch.run:
-        return await client.results(batch.ref.id, offset, priority=priority, status=status)
-    page = await client.run_results(batch.run, offset, priority=priority)
+        return await client.results(
+            batch.ref.id, offset, limit=client.page_size, priority=priority, status=status
+        )
+    page = await client.run_results(batch.run, offset, limit=client.page_size, priority=priority)
     where = page.pagination
     if where.offset in (None, offset):
         return page
