@@ -7,7 +7,6 @@ from runtype_exporter.catalogue.metric import (
     POLL_BUCKETS,
     REJECTED_REASONS,
     REQUEST_BUCKETS,
-    TIME_SOURCES,
     Metric,
     Values,
 )
