@@ -1,168 +1,342 @@
-"""The state of each collector: enabled or off, forbidden by the key's scopes, or failing.
+"""The collectors of one account: which may be read, what their reads showed, and when to try again.
 
-A collector that is missing does not stop the others. Here it is decided what a failure of one read
-means for the rest of a cycle.
+Every read of the API goes through `Collectors.read`. It keeps the evidence for the judge of
+failures, and the back-off of each item.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Final, TypeVar
 
 import structlog
 
 from runtype_exporter.clock import Clock
-from runtype_exporter.polling.timers import WallClockTimer
+from runtype_exporter.limits import HOUR, MINUTE
+from runtype_exporter.polling.failures import (
+    FAILURES_TO_WITHDRAW,
+    REFUSALS_TO_FORBID,
+    Evidence,
+    Item,
+    Reach,
+    ReadFailed,
+    judge,
+)
 from runtype_exporter.protocols import Telemetry, ignore
-from runtype_exporter.runtype import ApiError, Forbidden, NetworkError, Throttled, Unauthorised
+from runtype_exporter.runtype import ApiError, Forbidden, Throttled, Unauthorised
 
-FORBIDDEN_RETRY = 3600.0
-"""A collector that the key's scopes forbid is tried again after this time, in seconds."""
-FAILURES_TO_WITHDRAW = 3
-"""After so many failures in a row the gauges of a collector are withdrawn."""
+LISTS: Final = frozenset({"schedules", "summary", "runs", "usage", "sparklines"})
+"""The collectors with one item each. They are read at their interval and do not back off."""
+CYCLE_LISTS: Final = frozenset({"summary", "runs"})
+"""The lists that each cycle reads."""
+FORBIDDEN_RETRY: Final = HOUR
+"""A forbidden collector is tried again after this time, in seconds."""
+SHORTEST_BACK_OFF: Final = MINUTE
+"""Pause of an item after its first failure, in seconds; doubled after each further one."""
+LONGEST_BACK_OFF: Final = HOUR
+"""Longest pause between two tries of an item, in seconds."""
+TRIAL_INTERVAL: Final = MINUTE
+"""While the account does not answer, one item is tried in this time, in seconds."""
+MOST_STREAKS: Final = 50_000
+"""The failures of at most so many items are remembered."""
+
+AnswerT = TypeVar("AnswerT")
 
 _log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class _CollectorState:
-    failures: int = 0
-    forbidden: WallClockTimer = field(default_factory=WallClockTimer)
-    answered: bool = False
+class _Streak:
+    """The failures of one item in a row. Times are monotonic seconds."""
+
+    first: float
+    last: float
+    tries: int = 0
+    retry_at: float = 0.0
+    first_refusal: float | None = None
+    refused_twice: bool = False
 
 
 @dataclass(slots=True)
-class CollectorStates:
-    """The collectors of one account by name.
+class _CollectorState:
+    """What is known of one collector. Times are monotonic seconds."""
 
-    `off` are those that the configuration switches off.
+    forbidden_until: float = 0.0
+    answered: float | None = None
+    """When it last answered, None for never."""
+    failed_items: set[str] = field(default_factory=set)
+    """The items that failed since then."""
+
+
+@dataclass(slots=True)
+class Collectors:
+    """The collectors of one account.
+
+    `off` are those that the configuration switches off. `forbidden` has the seconds for which a
+    collector stays forbidden, as an earlier process learned it.
     """
 
     account: str
     off: Collection[str]
     telemetry: Telemetry
     clock: Clock
+    forbidden: Mapping[str, float] = field(default_factory=dict)
     withdraw: Callable[[str], None] = ignore
     """Called with each collector whose gauges are too old to be shown."""
-    asked: bool = field(default=False, init=False)
-    """Whether this cycle sent any request."""
-    reached: bool = field(default=False, init=False)
-    """Whether the API answered in this cycle."""
-    failure: str = field(default="", init=False)
-    """The reason of the first failure in this cycle, "" for none."""
+    on_forbidden: Callable[[str, float], None] = ignore
+    """Called when it changes for how many seconds a collector is forbidden; 0 if it is not."""
+    last_failure: str = field(default="", init=False)
+    """The text of the last failure, "" after an answer of the same collector."""
+    key_refused: bool = field(default=False, init=False)
+    """Whether the last read was refused because of the key."""
     _states: dict[str, _CollectorState] = field(default_factory=dict, init=False)
+    _streaks: dict[Item, _Streak] = field(default_factory=dict, init=False)
+    _answered: float | None = field(default=None, init=False)
+    """When anything was last answered."""
+    _failing: dict[str, float] = field(default_factory=dict, init=False)
+    """The collectors that failed since then, with their first failure."""
+    _unreachable_since: float | None = field(default=None, init=False)
+    _next_trial: float = field(default=0.0, init=False)
+    _reachable: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
-    def start_cycle(self) -> None:
-        """Reset what is known of the last cycle."""
-        self.asked = self.reached = False
-        self.failure = ""
+    def __post_init__(self) -> None:
+        """Take over what an earlier process learned."""
+        self._reachable.set()
+        now = self.clock.monotonic()
+        for collector, seconds in self.forbidden.items():
+            self._state(collector).forbidden_until = now + min(seconds, FORBIDDEN_RETRY)
 
-    def is_enabled(self, name: str) -> bool:
-        """Return whether the collector may be read now."""
-        return name not in self.off and self._state(name).forbidden.over(self.clock.now())
+    @property
+    def up(self) -> bool | None:
+        """Whether the API answers and accepts the key, None before the first read ended."""
+        if self._unreachable_since is not None or self.key_refused:
+            return False
+        return True if self._answered is not None else None
 
-    def never_answered(self, name: str) -> bool:
-        """Return whether it is worth waiting for the first answer of the collector.
-
-        True if it is enabled, has never answered and has failed fewer than 3 times in a row.
-        """
-        state = self._state(name)
+    def is_enabled(self, collector: str) -> bool:
+        """Return whether a collector is configured and not forbidden."""
         return (
-            self.is_enabled(name) and not state.answered and state.failures < FAILURES_TO_WITHDRAW
+            collector not in self.off
+            and self.clock.monotonic() >= self._state(collector).forbidden_until
         )
 
-    async def read(self, name: str, reader: Callable[[], Awaitable[None]]) -> bool:
-        """Run `reader` if the collector is enabled. Return whether it was answered.
+    def never_answered(self, collector: str) -> bool:
+        """Return whether it is worth waiting for the first answer of a list.
 
-        Raises:
-            ApiError: no other request makes sense now: the key is refused, the account is
-                throttled, or the API cannot be reached.
+        True if it is enabled, has never answered, and has failed fewer than 3 times in a row.
         """
-        if not self.is_enabled(name):
-            return False
-        self.asked = True
-        try:
-            await reader()
-        except ApiError as error:
-            self._failed(name, error)
-            if isinstance(error, Unauthorised | Throttled | NetworkError):
-                raise
-            return False
-        self.reached = True
-        self.record_answer(name)
-        return True
-
-    async def read_in_background(
-        self, name: str, reader: Callable[[], Awaitable[None]]
-    ) -> ApiError | None:
-        """Run `reader` outside of the cycles, if the collector is enabled.
-
-        A failure is returned and does not count as a failure of the cycle.
-        """
-        if not self.is_enabled(name):
-            return None
-        try:
-            await reader()
-        except ApiError as error:
-            self._count(name, error)
-            return error
-        self.record_answer(name)
-        return None
-
-    def record_answer(self, name: str) -> None:
-        """Record that the collector works."""
-        state = self._state(name)
-        state.failures = 0
-        state.answered = True
-        self.telemetry.collector(self.account, name, up=True, failure="")
-
-    def forbid(self, name: str, error: ApiError) -> None:
-        """Disable the collector for an hour, because the key's scopes do not cover it."""
-        now = self.clock.now()
-        self._state(name).forbidden = WallClockTimer(now, now + FORBIDDEN_RETRY)
-        self._report(name, error, up=False)
-        _log.warning(
-            "collector forbidden, asked again in an hour",
-            account=self.account,
-            collector=name,
-            error=str(error),
+        return (
+            self.is_enabled(collector)
+            and self._state(collector).answered is None
+            and self.failures(collector) < FAILURES_TO_WITHDRAW
         )
 
-    def record_single_failure(self, name: str, error: ApiError) -> None:
-        """Record a failure that concerns one item only.
+    def due(self, collector: str, item: str = "") -> bool:
+        """Return whether an item may be read now: it does not back off."""
+        streak = self._streaks.get((collector, item))
+        return streak is None or self.clock.monotonic() >= streak.retry_at
+
+    def next_try(self, collector: str, item: str = "") -> float | None:
+        """Return when an item that failed is tried again, in monotonic seconds, else None."""
+        streak = self._streaks.get((collector, item))
+        return None if streak is None else streak.retry_at
+
+    def failures(self, collector: str, item: str = "") -> int:
+        """Return how many reads of an item failed in a row, in this process."""
+        streak = self._streaks.get((collector, item))
+        return 0 if streak is None else streak.tries
+
+    def forget(self, collector: str, item: str) -> None:
+        """Forget the failures of an item that is not read any more."""
+        self._streaks.pop((collector, item), None)
+
+    async def wait_for_account(self) -> None:
+        """Return once an item may be read: the account answers, or a trial is due.
+
+        While the account does not answer, one caller in a minute returns.
+        """
+        while not self._reachable.is_set():
+            now = self.clock.monotonic()
+            if now >= self._next_trial:
+                self._next_trial = now + TRIAL_INTERVAL
+                return
+            try:
+                async with asyncio.timeout(self._next_trial - now):
+                    await self._reachable.wait()
+            except TimeoutError:
+                continue
+
+    async def read(
+        self, collector: str, item: str, call: Callable[[], Awaitable[AnswerT]]
+    ) -> AnswerT:
+        """Return the answer of `call`. Record what it shows of the collector and the account.
 
         Raises:
-            ApiError: the given error, if nothing was answered in this cycle, since the whole API
-                may be down then.
+            ReadFailed: the read failed; the item backs off unless it is a list.
         """
-        if not self.reached:
-            raise error
-        self.telemetry.collector(self.account, name, up=True, failure=error.reason)
-
-    def _failed(self, name: str, error: ApiError) -> None:
-        self._count(name, error)
-        self.reached = self.reached or isinstance(error, Forbidden | Throttled)
-        self.failure = self.failure or error.reason
-
-    def _count(self, name: str, error: ApiError) -> None:
-        state = self._state(name)
-        state.failures += 1
-        if isinstance(error, Forbidden):
-            self.forbid(name, error)
+        sent = self.clock.monotonic()
+        try:
+            answer = await call()
+        except ApiError as error:
+            failure = self._failed((collector, item), error, sent)
         else:
+            self._record_answer((collector, item))
+            return answer
+        # Raised here, so that the error does not carry the request as its context.
+        raise failure
+
+    def _record_answer(self, item: Item) -> None:
+        now = self.clock.monotonic()
+        collector = item[0]
+        state = self._state(collector)
+        if state.forbidden_until:
+            state.forbidden_until = 0.0
+            self.on_forbidden(collector, 0.0)
+        state.answered = self._answered = now
+        state.failed_items.clear()
+        self._failing.clear()
+        self._streaks.pop(item, None)
+        self.key_refused = False
+        self.last_failure = ""
+        self._recover()
+        self.telemetry.collector(self.account, collector, up=True, failure="")
+
+    def _failed(self, item: Item, error: ApiError, sent: float) -> ReadFailed:
+        """Record a failure, and return it with its reach."""
+        collector, name = item
+        now = self.clock.monotonic()
+        state = self._state(collector)
+        self.key_refused = isinstance(error, Unauthorised)
+        self.last_failure = str(error)
+        since_sent = _after(self._answered, sent)
+        if isinstance(error, Unauthorised | Throttled):
+            # The budget pauses. Nothing is learned about the item.
+            self._report(collector, error, up=not self.key_refused)
+            return ReadFailed(error, judge(error, _NO_EVIDENCE), item)
+        streak = self._streaks.setdefault(item, _Streak(first=now, last=now))
+        elapsed, before = now - streak.last, streak.last
+        streak.last, streak.tries = now, streak.tries + 1
+        self._failing.setdefault(collector, now)
+        state.failed_items.add(name)
+        if isinstance(error, Forbidden):
+            self._refused(streak, state, now)
+        reach = judge(
+            error,
+            Evidence(
+                is_list=collector in LISTS,
+                tries=streak.tries,
+                account_silent=self._is_silent(streak),
+                refused_items=self._refused_items(collector, state),
+            ),
+        )
+        if collector not in LISTS:
+            streak.retry_at = now + back_off(streak.tries)
+        self._act(reach, collector, error, now)
+        self._limit_streaks()
+        return ReadFailed(
+            error,
+            reach,
+            item,
+            tries=streak.tries,
+            elapsed=elapsed,
+            others_answered=_after(self._answered, before),
+            same_read_answered=_after(state.answered, before),
+            others_answered_since_sent=since_sent,
+        )
+
+    def _act(self, reach: Reach, collector: str, error: ApiError, now: float) -> None:
+        """Carry out what a failure means beyond its item."""
+        state = self._state(collector)
+        if reach is Reach.ACCOUNT:
+            self._suspend(now, error)
+        elif reach is Reach.COLLECTOR and isinstance(error, Forbidden):
+            state.forbidden_until = now + FORBIDDEN_RETRY
+            self.on_forbidden(collector, FORBIDDEN_RETRY)
+            _log.warning(
+                "collector forbidden, asked again in an hour",
+                account=self.account,
+                collector=collector,
+                error=str(error),
+            )
+        down = reach is Reach.COLLECTOR or len(state.failed_items) >= FAILURES_TO_WITHDRAW
+        self._report(collector, error, up=not down)
+
+    def _report(self, collector: str, error: ApiError, *, up: bool) -> None:
+        # The reads of single items log their own failures.
+        if collector in LISTS and not isinstance(error, Forbidden):
             _log.warning(
                 "read failed",
                 account=self.account,
-                collector=name,
+                collector=collector,
                 reason=error.reason,
                 error=str(error),
             )
-            self._report(name, error, up=state.failures < FAILURES_TO_WITHDRAW)
+        self.telemetry.collector(self.account, collector, up=up, failure=error.reason)
+        if not up and collector in LISTS:
+            self.withdraw(collector)
 
-    def _report(self, name: str, error: ApiError, *, up: bool) -> None:
-        self.telemetry.collector(self.account, name, up=up, failure=error.reason)
-        if not up:
-            self.withdraw(name)
+    def _refused(self, streak: _Streak, state: _CollectorState, now: float) -> None:
+        """Record a refusal (403). Refusals before the last answer of the collector do not count."""
+        first = streak.first_refusal
+        if first is None or (state.answered is not None and state.answered > first):
+            streak.first_refusal, streak.refused_twice = now, False
+        elif now - first >= MINUTE:
+            streak.refused_twice = True
 
-    def _state(self, name: str) -> _CollectorState:
-        return self._states.setdefault(name, _CollectorState())
+    def _refused_items(self, collector: str, state: _CollectorState) -> int:
+        """Return how many items were refused twice since the collector last answered."""
+        found = 0
+        for name in state.failed_items:
+            streak = self._streaks.get((collector, name))
+            found += streak is not None and streak.refused_twice
+            if found >= REFUSALS_TO_FORBID:
+                break
+        return found
+
+    def _is_silent(self, streak: _Streak) -> bool:
+        """Return whether nothing answered since a streak began, and the lists fail as well."""
+        if _after(self._answered, streak.first):
+            return False
+        lists = {name for name in CYCLE_LISTS if self.is_enabled(name)}
+        if lists:
+            return lists <= self._failing.keys()
+        return len(self._failing) > 1
+
+    def _suspend(self, now: float, error: ApiError) -> None:
+        if self._unreachable_since is None:
+            self._unreachable_since = min(self._failing.values(), default=now)
+            self._next_trial = now + TRIAL_INTERVAL
+            self._reachable.clear()
+            _log.warning("the account does not answer", account=self.account, error=str(error))
+
+    def _recover(self) -> None:
+        """End a time without answers: what began to fail in it may be read at once."""
+        if self._unreachable_since is None:
+            return
+        since, self._unreachable_since = self._unreachable_since, None
+        for streak in self._streaks.values():
+            if streak.first >= since:
+                streak.retry_at = 0.0
+        self._reachable.set()
+        _log.info("the account answers again", account=self.account)
+
+    def _limit_streaks(self) -> None:
+        while len(self._streaks) > MOST_STREAKS:
+            del self._streaks[next(iter(self._streaks))]
+
+    def _state(self, collector: str) -> _CollectorState:
+        return self._states.setdefault(collector, _CollectorState())
+
+
+_NO_EVIDENCE: Final = Evidence(is_list=False, tries=1, account_silent=False, refused_items=0)
+
+
+def back_off(tries: int) -> float:
+    """Return the pause of an item after so many failures in a row, in seconds."""
+    return min(LONGEST_BACK_OFF, SHORTEST_BACK_OFF * 2.0 ** min(tries - 1, 10))
+
+
+def _after(answered: float | None, moment: float) -> bool:
+    return answered is not None and answered > moment
