@@ -145,7 +145,7 @@ def commit(ledger: Ledger, swept: Batch, text_or_page: Any, status_words: Status
         def after(seen: SweepTally, swept: Batch = swept, chunk: Any = chunk) -> Batch:
             return advance(swept, seen, chunk, total)
 
-        swept = ledger.apply(swept, chunk, after)
+        swept = ledger.apply(swept, chunk, after, now=SystemClock().now())
     return swept
 
 

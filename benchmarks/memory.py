@@ -84,7 +84,7 @@ def main() -> None:
                 ) -> Batch:
                     return advance(batch, seen, results, size)
 
-                open_[number] = ledger.apply(batch, results, after)
+                open_[number] = ledger.apply(batch, results, after, now=clock.now())
             publisher.publish_now()
             if (start + CHUNK) % (size // 4) == 0:
                 print(f"{ledger.rows():>9} open records   {resident():7.1f} MB resident")

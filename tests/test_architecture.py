@@ -69,7 +69,6 @@ MAY_USE: dict[str, set[str]] = {
 
 BEHAVIOUR_TESTS: dict[str, str] = {
     "config/test_any_file.py": "any text in the file: loading, schema and errors together",
-    "ledger/test_adoption.py": "one rule of counting and identities, with many cases",
     "ledger/test_exactly_once.py": "a state machine that compares the whole ledger with a model",
     "ledger/test_format.py": "the stored format: codec, states and schema together",
     "ledger/test_golden.py": "ledger files of every format, opened by the whole ledger",

@@ -4,35 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Final
 
 from runtype_exporter.clock import Clock
 from runtype_exporter.ledger import names, rows
 from runtype_exporter.ledger.database import Database
-from runtype_exporter.model import Horizon, Run
+from runtype_exporter.model import Horizon, Learned, Run
 from runtype_exporter.protocols import BudgetState
+
+_NOTHING: Final = Learned()
 
 
 class AccountRecords:
-    """The horizons, runs, labels and request budgets of all accounts."""
+    """The horizons, knowledge, runs, labels and request budgets of all accounts."""
 
     def __init__(
         self,
         database: Database,
         clock: Clock,
         horizons: dict[str, Horizon],
+        learned: dict[str, Learned],
         fixed_names: Iterable[names.Fixed],
     ) -> None:
         self._database = database
         self._clock = clock
         self._horizons = horizons
+        self._learned = learned
         self._names = names.Names(fixed_names)
 
-    def horizon(self, account: str, *, lookback: float) -> Horizon:
-        """Return an account's horizon. The first call sets it to `lookback` seconds ago."""
+    def horizon(self, account: str) -> Horizon | None:
+        """Return an account's horizon, None if it was never fixed."""
+        return self._horizons.get(account)
+
+    def fix_horizon(self, account: str, at: float) -> None:
+        """Set an account's first horizon to a moment. Change nothing if it has one.
+
+        `at` is in seconds since the Unix epoch.
+        """
         if account not in self._horizons:
-            at = self._clock.now() - lookback
             self._set_horizon(account, Horizon(at, first_discovery_done=False))
-        return self._horizons[account]
 
     def mark_discovered(self, account: str) -> None:
         """Store that an account's first complete discovery has ended.
@@ -55,6 +65,32 @@ class AccountRecords:
         stored = self._horizons[account]
         if at > stored.at:
             self._set_horizon(account, replace(stored, at=at))
+
+    def lower_horizon(self, account: str, at: float) -> None:
+        """Lower an account's horizon to a moment. A higher moment changes nothing.
+
+        It is not lowered below the creation time of anything that was forgotten: that would be
+        counted again. Where format 1 did not store that time, it is lowered to `at` all the same.
+
+        Raises:
+            KeyError: the account has no horizon yet.
+        """
+        stored = self._horizons[account]
+        lowest = at if stored.forgotten is None else max(at, stored.forgotten)
+        if lowest < stored.at:
+            self._set_horizon(account, replace(stored, at=lowest))
+
+    def learned(self, account: str) -> Learned:
+        """Return what an account has learned about the API, the defaults where it is nothing."""
+        return self._learned.get(account, _NOTHING)
+
+    def set_learned(self, account: str, learned: Learned) -> None:
+        """Store what an account has learned. Write nothing where that is stored already."""
+        if learned == self.learned(account):
+            return
+        with self._database.transaction() as connection:
+            rows.write_learned(connection, account, learned)
+        self._learned[account] = learned
 
     def runs(self, ids: Iterable[str]) -> dict[str, Run]:
         """Return the stored ones of these runs, by id, of any account."""

@@ -11,22 +11,23 @@ What a page may show, and what follows:
 * A counted result that is unchanged, or unfinished again, adds nothing.
 * A counted result with another outcome is counted again under that outcome, and as a change. If it
   has the same status word as before, only the meaning of the word changed: it adds nothing.
-* A result without an id of its own is stored under its record's id until the record gets a result
-  id. The first such id adopts the stored row. Pages that still show the record without an id then
-  stand for the adopter, and add nothing.
+* A result without an id of its own is stored under its record's id. The result id that it gets
+  later adopts what is stored: the id whose outcome and end are the stored ones or, where the stored
+  result is unfinished, any id. Every other id is another result, as of a retry. Rows that still
+  show the record without an id then stand for the adopter, and add nothing.
+* The order of the rows on a page decides nothing: those with an id are taken first.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from runtype_exporter import catalogue
 from runtype_exporter.catalogue import series
-from runtype_exporter.ledger.identities import Adoption, Changes, IdentityRow, Page
+from runtype_exporter.ledger.adoption import PageRows, WordNumbers
+from runtype_exporter.ledger.identities import Changes, Page
 from runtype_exporter.ledger.states import (
-    ADOPTED,
     COUNTED,
     COUNTED_OUTCOMES,
     REMEMBERED,
@@ -44,16 +45,8 @@ from runtype_exporter.model import (
     SweepTally,
 )
 
-_NEW: IdentityRow = (UNFINISHED, 0, -1)
-"""The row of an identity that is not stored yet."""
-
-
-class _Words(dict[str, int]):
-    """Status words as small numbers, which show whether a result has another word than before."""
-
-    def __missing__(self, word: str) -> int:
-        number = self[word] = zlib.crc32(word.encode("utf-8", "surrogatepass")) & 0x7FFFFF
-        return number
+PAUSED = "paused"
+"""The status word of rows that wait for a person."""
 
 
 def required(batch: Batch) -> tuple[Labels, Sweep]:
@@ -69,33 +62,41 @@ def required(batch: Batch) -> tuple[Labels, Sweep]:
     return batch.labels, batch.sweep
 
 
-def count_page(
-    batch: Batch, results: Sequence[Result], page: Page, now: float, *, count: bool = True
+def count_page(  # noqa: PLR0913  # two clocks, and by keyword what is counted
+    batch: Batch,
+    results: Sequence[Result],
+    page: Page,
+    *,
+    now: float,
+    wall: float,
+    count: bool = True,
 ) -> tuple[Delta, Changes]:
     """Return what a page adds to the totals and the sweep (`Delta.tally`), and what it changes.
 
-    `now` is in seconds since the Unix epoch. With `count` false nothing is counted: a later page
-    counts what was never counted.
+    `now` is the API's time, from which the lag of detection is measured. `wall` is the time of this
+    machine, for exemplars. Both are in seconds since the Unix epoch. With `count` false nothing is
+    counted: a later page counts what was never counted.
 
     Raises:
         ValueError: the batch has no labels or no sweep.
     """
     labels, sweep = required(batch)
-    page_state = _PageState(page)
-    rows, written, number = page_state.rows, page_state.written, sweep.number
-    counts = _PageCounts(batch, now)
-    words = _Words()
-    unfinished = 0
+    words = WordNumbers()
+    page_rows = PageRows(page, results, words)
+    rows, written, number = page_rows.rows, page_rows.written, sweep.number
+    counts = _PageCounts(batch, now, wall)
+    unfinished = paused = 0
     statuses: dict[str, int] = {}
     oldest_unfinished: float | None = None
-    for result, identity in zip(results, page.ids, strict=True):
-        id_, stored, known, is_current = page_state.find(identity, result)
+    for result, identity in page_rows.in_order():
+        id_, stored, known, is_current = page_rows.find(identity, result)
         state, word, last_sweep = stored
         outcome = result.outcome
         if last_sweep != number:
             statuses[result.status] = statuses.get(result.status, 0) + 1
             if outcome is None:
                 unfinished += 1
+                paused += result.status == PAUSED
                 created = result.created
                 if created is not None and (
                     oldest_unfinished is None or created < oldest_unfinished
@@ -112,81 +113,21 @@ def count_page(
             rows[id_] = written[id_] = row
             # Only a change of state is stored: a later end of the same outcome was not counted.
             if result.key is None and is_current and state != stored[0]:
-                page_state.keep_end(id_, state, result.finished)
+                page_rows.keep_end(id_, state, result.finished)
     last_finished = max(
-        (row.finished for row in results if row.outcome and row.finished is not None), default=None
+        (end for row in results if row.outcome and (end := _believed_end(row)) is not None),
+        default=None,
     )
     tally = SweepTally(
-        sum(statuses.values()), unfinished, statuses, last_finished, oldest_unfinished
+        sum(statuses.values()), unfinished, statuses, last_finished, oldest_unfinished, paused
     )
     increments, observations = counts.totals(labels) if results and count else ({}, {})
-    return Delta(tally, increments, observations), page_state.changes()
+    return Delta(tally, increments, observations), page_rows.changes()
 
 
-class _PageState:
-    """The stored rows of a page's identities, as the page changes them row by row."""
-
-    def __init__(self, page: Page) -> None:
-        self._page = page
-        self.rows = dict(page.stored)
-        self.written: dict[bytes, IdentityRow] = {}
-        self._deleted: set[bytes] = set()
-        self._adoptions = dict(page.adoptions)
-        self._adoptions_written: dict[bytes, Adoption] = {}
-
-    def find(self, id_: bytes, result: Result) -> tuple[bytes, IdentityRow, bool, bool]:
-        """Return a result's identity, its row, whether it was known and whether it is current.
-
-        A result is not current if its record's identity was adopted: the row is the adopter's.
-
-        Raises:
-            LookupError: an adopted record has no adopter.
-        """
-        stored = self.rows.get(id_)
-        if stored is None:
-            record = None if result.key is None else self._page.records.get(result.record_key)
-            stored = self._adopt(id_, record)
-            return id_, stored or _NEW, stored is not None, True
-        if stored[0] != ADOPTED:
-            return id_, stored, True, True
-        adopter = self._adoptions[id_].adopter
-        if adopter is None:
-            raise LookupError("an adopted record has no adopter")
-        return adopter, self.rows[adopter], True, False
-
-    def keep_end(self, record: bytes, state: int, finished: float | None) -> None:
-        """Store how and when a result without an id ended, for the id that may adopt it later."""
-        self._set_adoption(record, Adoption(state, finished, None))
-
-    def changes(self) -> Changes:
-        """Return what is to be written and deleted."""
-        stored = self._page.stored
-        deleted = frozenset(self._deleted - self.written.keys())
-        added = sum(id_ not in stored for id_ in self.written) - len(deleted)
-        return Changes(self.written, deleted, added, self._adoptions_written)
-
-    def _adopt(self, id_: bytes, record: bytes | None) -> IdentityRow | None:
-        """Move the row of a record's identity to a new result id.
-
-        Return the row, None if there is none or another id has it already.
-        """
-        if record is None or (stored := self.rows.get(record)) is None or stored[0] == ADOPTED:
-            return None
-        if stored[0] == UNFINISHED:
-            del self.rows[record]
-            self.written.pop(record, None)
-            if record in self._page.stored:
-                self._deleted.add(record)
-        else:
-            # A row of format 1 has no adoption of its own: only its state shows how it ended.
-            known = self._adoptions.get(record, Adoption(stored[0], None, None))
-            self._set_adoption(record, known._replace(adopter=id_))
-            self.rows[record] = self.written[record] = (ADOPTED, 0, 0)
-        self.rows[id_] = self.written[id_] = stored
-        return stored
-
-    def _set_adoption(self, record: bytes, adoption: Adoption) -> None:
-        self._adoptions[record] = self._adoptions_written[record] = adoption
+def _believed_end(result: Result) -> float | None:
+    """Return when a result ended, None if that is unknown or not to be believed."""
+    return None if result.fault == "implausible" else result.finished
 
 
 @dataclass(slots=True)
@@ -195,6 +136,7 @@ class _PageCounts:
 
     batch: Batch
     now: float
+    wall: float
     counted: dict[Outcome, int] = field(default_factory=dict)
     changed: dict[tuple[Outcome, Outcome], int] = field(default_factory=dict)
     faults: dict[str, int] = field(default_factory=dict)
@@ -221,7 +163,7 @@ class _PageCounts:
 
     def _counts(self, result: Result, state: int, outcome: Outcome, *, known: bool) -> bool:
         """Return whether a result that was never counted is to be counted now."""
-        guard, finished = self.batch.count_from, result.finished
+        guard, finished = self.batch.count_from, _believed_end(result)
         if state == REMEMBERED[outcome]:
             return False
         if guard is None:
@@ -232,14 +174,15 @@ class _PageCounts:
 
     def _count(self, result: Result, outcome: Outcome) -> None:
         self.counted[outcome] = self.counted.get(outcome, 0) + 1
-        _, record, _, _, created, finished, fault = result
+        _, record, _, _, created, _, fault = result
+        finished = _believed_end(result)
         if finished is not None and fault != "unparseable":
-            self.lags.append(Observation(max(0.0, self.now - finished), self.now))
+            self.lags.append(Observation(max(0.0, self.now - finished), self.wall))
         if fault or created is None or finished is None:
             reason = fault or "missing"
             self.faults[reason] = self.faults.get(reason, 0) + 1
             return
-        observation = Observation(finished - created, self.now, self.batch.ref.id, record)
+        observation = Observation(finished - created, self.wall, self.batch.ref.id, record)
         self.latencies.setdefault(outcome, []).append(observation)
 
     def totals(self, labels: Labels) -> tuple[dict[Series, float], dict[Series, list[Observation]]]:

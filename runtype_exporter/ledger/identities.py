@@ -27,9 +27,9 @@ CHUNK = 500
 class Adoption(NamedTuple):
     """What is stored of a final result that had no id of its own, by its record's identity.
 
-    `outcome` is the state code of the result. `finished` is its end in seconds since the Unix
-    epoch, None if it is unknown or was written by format 1. `adopter` is the identity that replaced
-    the record's, None while there is none.
+    A record has one for each outcome that was counted or remembered under its identity. `outcome`
+    is the state code of the result. `finished` is its end in seconds since the Unix epoch, None if
+    it had none. `adopter` is the identity of the result's own id, None while it has none.
     """
 
     outcome: int
@@ -55,13 +55,13 @@ class Page:
     """The identities of one page, and what the ledger stores of them.
 
     `ids` has one identity for each row of the page. `records` has the identity that a new result id
-    may adopt, by the id of its record. `adoptions` is by record identity.
+    may adopt, by the id of its record. `adoptions` is by record identity and state code.
     """
 
     ids: Sequence[bytes]
     stored: Mapping[bytes, IdentityRow]
     records: Mapping[str, bytes] = field(default_factory=dict)
-    adoptions: Mapping[bytes, Adoption] = field(default_factory=dict)
+    adoptions: Mapping[bytes, Mapping[int, Adoption]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,8 @@ class Changes:
     deleted: frozenset[bytes]
     added: int
     """The rows by which the table of results grows. It is negative where the table shrinks."""
-    adoptions: Mapping[bytes, Adoption] = field(default_factory=dict)
-    """The adoptions that are written, by record identity."""
+    adoptions: Mapping[tuple[bytes, int], Adoption] = field(default_factory=dict)
+    """The adoptions that are written, by record identity and state code."""
 
 
 def look_up(connection: sqlite3.Connection, batch: int | None, results: Sequence[Result]) -> Page:
@@ -100,7 +100,12 @@ def look_up(connection: sqlite3.Connection, batch: int | None, results: Sequence
         *records.values()
     }
     adoptions = _select_adoptions(connection, batch, without_id & stored.keys())
-    adopters = {row.adopter for row in adoptions.values() if row.adopter is not None}
+    adopters = {
+        row.adopter
+        for kept in adoptions.values()
+        for row in kept.values()
+        if row.adopter is not None
+    }
     stored.update(_select(connection, batch, adopters - stored.keys()))
     return Page(ids, stored, records, adoptions)
 
@@ -120,7 +125,7 @@ def write(connection: sqlite3.Connection, batch: int, changes: Changes) -> None:
     connection.executemany(
         "INSERT OR REPLACE INTO adoptions (batch, record, outcome, finished, adopter) "
         "VALUES (?, ?, ?, ?, ?)",
-        [(batch, record, *row) for record, row in sorted(changes.adoptions.items())],
+        [(batch, record, *row) for (record, _), row in sorted(changes.adoptions.items())],
     )
 
 
@@ -148,8 +153,8 @@ def _select(
 
 def _select_adoptions(
     connection: sqlite3.Connection, batch: int, records: Iterable[bytes]
-) -> dict[bytes, Adoption]:
-    found: dict[bytes, Adoption] = {}
+) -> dict[bytes, dict[int, Adoption]]:
+    found: dict[bytes, dict[int, Adoption]] = {}
     for portion, marks in chunks(records):
         # Only placeholders are put in.
         rows = connection.execute(
@@ -157,5 +162,6 @@ def _select_adoptions(
             f"WHERE batch = ? AND record IN ({marks})",
             (batch, *portion),
         )
-        found.update((row[0], Adoption(*row[1:])) for row in rows)
+        for record, *row in rows:
+            found.setdefault(record, {})[row[0]] = Adoption(*row)
     return found

@@ -7,9 +7,9 @@ import traceback
 from dataclasses import dataclass
 
 from runtype_exporter.ledger import names, rows, schedules, series
-from runtype_exporter.ledger.codec import NewerContent
+from runtype_exporter.ledger.json_text import NewerContent
 from runtype_exporter.ledger.states import ADOPTED, KNOWN_CODES
-from runtype_exporter.model import Batch, Horizon, Schedule
+from runtype_exporter.model import Batch, Horizon, Learned, Schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class Contents:
     created: float
     open: dict[int, Batch]
     horizons: dict[str, Horizon]
+    learned: dict[str, Learned]
     names: list[names.Fixed]
     series: series.StoredSeries
     boundaries: dict[str, tuple[float, ...]]
@@ -41,6 +42,7 @@ def read(connection: sqlite3.Connection) -> Contents:
         created=rows.created(connection),
         open=rows.open_batches(connection),
         horizons=rows.horizons(connection),
+        learned=rows.learned(connection),
         names=names.read(connection),
         series=series.read(connection),
         boundaries=series.boundaries(connection),

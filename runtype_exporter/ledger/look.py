@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtype_exporter.ledger.codec import NewerContent
 from runtype_exporter.ledger.errors import LedgerForeign, LedgerNewer
 from runtype_exporter.ledger.files import companion
+from runtype_exporter.ledger.json_text import NewerContent
 
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 

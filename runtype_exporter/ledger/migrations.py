@@ -259,6 +259,77 @@ def _from_1(connection: sqlite3.Connection) -> None:
         )
 
 
-_STEPS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: _from_1}
+# --- from format 2 to 3 ---
+
+_FROM_2 = """
+ALTER TABLE accounts RENAME TO accounts_2;
+CREATE TABLE accounts (
+  name TEXT PRIMARY KEY,
+  horizon REAL,
+  discovered INTEGER NOT NULL,
+  forgotten REAL,
+  learned TEXT NOT NULL
+) WITHOUT ROWID;
+INSERT INTO accounts SELECT name, horizon, discovered, forgotten, '{}' FROM accounts_2;
+DROP TABLE accounts_2;
+
+DROP INDEX batches_closed;
+DROP INDEX batches_cost_due;
+ALTER TABLE batches RENAME TO batches_2;
+CREATE TABLE batches (
+  num INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  account TEXT NOT NULL,
+  schedule TEXT,
+  created REAL,
+  closed REAL,
+  cost_due INTEGER NOT NULL,
+  given_up INTEGER NOT NULL,
+  body TEXT NOT NULL
+);
+INSERT INTO batches
+  SELECT num, id, account, schedule, created, closed, cost_due, 0, body FROM batches_2;
+DROP TABLE batches_2;
+CREATE INDEX batches_closed ON batches (account, closed) WHERE closed IS NOT NULL;
+CREATE INDEX batches_cost_due ON batches (account) WHERE cost_due;
+CREATE INDEX batches_given_up ON batches (account) WHERE given_up;
+
+ALTER TABLE adoptions RENAME TO adoptions_2;
+CREATE TABLE adoptions (
+  batch INTEGER NOT NULL,
+  record BLOB NOT NULL,
+  outcome INTEGER NOT NULL,
+  finished REAL,
+  adopter BLOB,
+  PRIMARY KEY (batch, record, outcome)
+) WITHOUT ROWID;
+INSERT INTO adoptions SELECT batch, record, outcome, finished, adopter FROM adoptions_2;
+DROP TABLE adoptions_2;
+"""
+
+
+def _from_2(connection: sqlite3.Connection) -> None:
+    """Drop the back-offs of batches, and mark those that were closed as lost as given up.
+
+    An attribute that is new in format 3 is not in the texts: its default says that it is unknown.
+    """
+    for statement in _FROM_2.split(";"):
+        connection.execute(statement)
+    stored = connection.execute(
+        "SELECT num, closed, body FROM batches WHERE instr(body, '\"failures\"') "
+        "OR instr(body, '\"retry_at\"') OR instr(body, '\"lost\"')"
+    ).fetchall()
+    for num, closed, text in stored:
+        body = json.loads(text)
+        body.pop("failures", None)
+        body.pop("retry_at", None)
+        given_up = closed is not None and body.get("outcome") == "lost"
+        connection.execute(
+            "UPDATE batches SET given_up = ?, body = ? WHERE num = ?",
+            (given_up, json.dumps(body, separators=(",", ":"), ensure_ascii=False), num),
+        )
+
+
+_STEPS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2}
 """By the format that each step starts from."""
 NEWEST = max(_STEPS) + 1

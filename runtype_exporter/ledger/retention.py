@@ -1,8 +1,9 @@
 """The deletion of rows that the ledger no longer needs.
 
 Identities are deleted some time after their batch closed. The tombstone of a batch, or an ended
-run, is deleted once the API cannot bring it back as new: it was created before the account's
-horizon or, without a creation time, a complete discovery no longer listed it.
+run, is deleted once the API cannot bring it back as new: a complete discovery did not list it, and
+it was created before the account's horizon or its creation time is unknown. Both are needed: the
+API may give a batch that it still lists a newer creation time, as after a retry of its records.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ MAX_ROWS = 10_000
 class RetentionRule:
     """The rows of `account` that may be deleted.
 
-    They closed or ended before `before`, and were created before `horizon` or, where the creation
-    time is unknown, are not in `listed`. Times are in seconds since the Unix epoch.
+    They closed or ended before `before`, are not in `listed`, and their creation time is unknown or
+    before `horizon`. Times are in seconds since the Unix epoch.
     """
 
     account: str
@@ -97,9 +98,7 @@ def _delete(
         f"WHERE {condition} AND (created IS NULL OR created < :horizon)",
         {"account": rule.account, "before": rule.before, "horizon": rule.horizon},
     )
-    deleted = [
-        (id_, created) for id_, created in old if created is not None or id_ not in rule.listed
-    ][:most]
+    deleted = [(id_, created) for id_, created in old if id_ not in rule.listed][:most]
     connection.executemany(
         f"DELETE FROM {table} WHERE id = ?",  # noqa: S608
         [(id_,) for id_, _ in deleted],

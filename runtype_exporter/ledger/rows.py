@@ -5,9 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from runtype_exporter.ledger.codec import NewerContent, decode, encode
+from runtype_exporter.ledger.codec import decode, encode
 from runtype_exporter.ledger.identities import chunks
-from runtype_exporter.model import OUTCOMES, Batch, BatchRef, Horizon, Run
+from runtype_exporter.ledger.json_text import NewerContent
+from runtype_exporter.ledger.learned import decode_learned, encode_learned
+from runtype_exporter.model import OUTCOMES, Batch, BatchRef, Horizon, Learned, Run
 from runtype_exporter.protocols import BudgetState
 
 _BATCH = "SELECT num, id, account, created, closed, cost_due, body FROM batches"
@@ -34,22 +36,23 @@ def write_batch(connection: sqlite3.Connection, batch: Batch) -> int:
     """
     account, id_ = batch.ref
     schedule = None if batch.labels is None else batch.labels.schedule
-    values = (schedule, batch.created, batch.closed, batch.cost_due, encode(batch))
+    values = (schedule, batch.created, batch.closed, batch.cost_due, batch.given_up)
     stored = connection.execute("SELECT num, account FROM batches WHERE id = ?", (id_,)).fetchone()
     if stored is None:
         row = connection.execute(
-            "INSERT INTO batches (id, account, schedule, created, closed, cost_due, body) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (id_, account, *values),
+            "INSERT INTO batches "
+            "(id, account, schedule, created, closed, cost_due, given_up, body) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (id_, account, *values, encode(batch)),
         )
         return int(row.lastrowid or 0)
     num, owner = stored
     if owner != account:
         raise ValueError("another account owns this batch")
     connection.execute(
-        "UPDATE batches SET schedule = ?, created = ?, closed = ?, cost_due = ?, body = ? "
-        "WHERE num = ?",
-        (*values, num),
+        "UPDATE batches SET schedule = ?, created = ?, closed = ?, cost_due = ?, given_up = ?, "
+        "body = ? WHERE num = ?",
+        (*values, encode(batch), num),
     )
     return int(num)
 
@@ -105,6 +108,15 @@ def costs_due(connection: sqlite3.Connection, account: str) -> list[Batch]:
     """Return the batches whose cost is due, the longest closed first."""
     rows = connection.execute(
         f"{_BATCH} WHERE account = ? AND cost_due ORDER BY closed",
+        (account,),
+    )
+    return [batch for _, batch in map(_batch, rows)]
+
+
+def given_up_batches(connection: sqlite3.Connection, account: str) -> list[Batch]:
+    """Return the batches that were given up, the longest closed first."""
+    rows = connection.execute(
+        f"{_BATCH} WHERE account = ? AND given_up ORDER BY closed, num",
         (account,),
     )
     return [batch for _, batch in map(_batch, rows)]
@@ -195,7 +207,9 @@ def _run(row: RunRecord) -> Run:
 
 def horizons(connection: sqlite3.Connection) -> dict[str, Horizon]:
     """Return every account's horizon."""
-    rows = connection.execute("SELECT name, horizon, discovered, forgotten FROM accounts")
+    rows = connection.execute(
+        "SELECT name, horizon, discovered, forgotten FROM accounts WHERE horizon IS NOT NULL"
+    )
     return {
         name: Horizon(at, first_discovery_done=bool(discovered), forgotten=forgotten)
         for name, at, discovered, forgotten in rows
@@ -205,9 +219,33 @@ def horizons(connection: sqlite3.Connection) -> dict[str, Horizon]:
 def write_horizon(connection: sqlite3.Connection, account: str, horizon: Horizon) -> None:
     """Insert or update an account's horizon."""
     connection.execute(
-        "INSERT OR REPLACE INTO accounts (name, horizon, discovered, forgotten) "
-        "VALUES (?, ?, ?, ?)",
+        "INSERT INTO accounts (name, horizon, discovered, forgotten, learned) "
+        "VALUES (?, ?, ?, ?, '{}') ON CONFLICT (name) DO UPDATE SET "
+        "horizon = excluded.horizon, discovered = excluded.discovered, "
+        "forgotten = excluded.forgotten",
         (account, horizon.at, horizon.first_discovery_done, horizon.forgotten),
+    )
+
+
+def learned(connection: sqlite3.Connection) -> dict[str, Learned]:
+    """Return what every account has learned about the API.
+
+    Raises:
+        NewerContent: a newer version of the exporter wrote some of it.
+        ValueError, TypeError, LookupError, AttributeError: a text is not what was written.
+    """
+    return {
+        name: decode_learned(body)
+        for name, body in connection.execute("SELECT name, learned FROM accounts")
+    }
+
+
+def write_learned(connection: sqlite3.Connection, account: str, learned: Learned) -> None:
+    """Insert or update what an account has learned. Its horizon stays as it is."""
+    connection.execute(
+        "INSERT INTO accounts (name, horizon, discovered, forgotten, learned) "
+        "VALUES (?, NULL, 0, 0, ?) ON CONFLICT (name) DO UPDATE SET learned = excluded.learned",
+        (account, encode_learned(learned)),
     )
 
 

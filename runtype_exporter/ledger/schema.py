@@ -15,7 +15,7 @@ from runtype_exporter.ledger.look import Check, check_rows
 
 APPLICATION_ID = 0x52544C47
 """In the file's header: "RTLG"."""
-VERSION = 2
+VERSION = 3
 """In the file's header as user_version. A later version must change it before anything else, and in
 rollback-journal mode, so that an older exporter reads it from the header even where a write-ahead
 log was left behind."""
@@ -24,9 +24,10 @@ TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE accounts (
   name TEXT PRIMARY KEY,
-  horizon REAL NOT NULL,
+  horizon REAL,
   discovered INTEGER NOT NULL,
-  forgotten REAL
+  forgotten REAL,
+  learned TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE batches (
   num INTEGER PRIMARY KEY,
@@ -36,10 +37,12 @@ CREATE TABLE batches (
   created REAL,
   closed REAL,
   cost_due INTEGER NOT NULL,
+  given_up INTEGER NOT NULL,
   body TEXT NOT NULL
 );
 CREATE INDEX batches_closed ON batches (account, closed) WHERE closed IS NOT NULL;
 CREATE INDEX batches_cost_due ON batches (account) WHERE cost_due;
+CREATE INDEX batches_given_up ON batches (account) WHERE given_up;
 CREATE TABLE results (
   batch INTEGER NOT NULL,
   id BLOB NOT NULL,
@@ -54,7 +57,7 @@ CREATE TABLE adoptions (
   outcome INTEGER NOT NULL,
   finished REAL,
   adopter BLOB,
-  PRIMARY KEY (batch, record)
+  PRIMARY KEY (batch, record, outcome)
 ) WITHOUT ROWID;
 CREATE TABLE runs (
   id TEXT PRIMARY KEY,

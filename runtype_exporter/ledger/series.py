@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from runtype_exporter import catalogue
-from runtype_exporter.ledger.codec import NewerContent
+from runtype_exporter.ledger.json_text import NewerContent
 from runtype_exporter.ledger.totals import Samples
 from runtype_exporter.model import HistogramValue, LabelValues, Sample, Series
 

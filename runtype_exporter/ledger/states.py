@@ -44,5 +44,8 @@ COUNTED: Mapping[Outcome, int] = {
 REMEMBERED: Mapping[Outcome, int] = {
     outcome: int(StoredState[f"REMEMBERED_{outcome.upper()}"]) for outcome in OUTCOMES
 }
+FINAL_OUTCOMES: Mapping[int, Outcome] = {
+    code: outcome for codes in (COUNTED, REMEMBERED) for outcome, code in codes.items()
+}
 COUNTED_OUTCOMES: Mapping[int, Outcome] = {code: outcome for outcome, code in COUNTED.items()}
 KNOWN_CODES = frozenset(map(int, StoredState))

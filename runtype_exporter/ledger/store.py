@@ -63,7 +63,7 @@ class Ledger(AccountRecords):
 
     def __init__(self, database: Database, clock: Clock, contents: load.Contents) -> None:
         """Use what `open` has read."""
-        super().__init__(database, clock, contents.horizons, contents.names)
+        super().__init__(database, clock, contents.horizons, contents.learned, contents.names)
         self.path = database.path
         self.created = contents.created
         self._open = {batch.ref.id: (num, batch) for num, batch in contents.open.items()}
@@ -158,6 +158,11 @@ class Ledger(AccountRecords):
         with self._database.reading() as connection:
             return rows.costs_due(connection, account)
 
+    def given_up_batches(self, account: str) -> list[Batch]:
+        """Return an account's batches that were given up, the longest closed first."""
+        with self._database.reading() as connection:
+            return rows.given_up_batches(connection, account)
+
     def update(self, batch_id: str, change: BatchChange) -> Batch | None:
         """Change a batch as it is stored now. Return it after the change, None if it is not stored.
 
@@ -193,32 +198,33 @@ class Ledger(AccountRecords):
         results: Sequence[Result],
         advance: Callable[[SweepTally], Batch],
         *,
+        now: float,
         count: bool = True,
     ) -> Batch:
         """Count one page of a batch's results, and store what `advance` makes of its tally.
 
         Identities, increments and the batch are committed together: a crash at any moment neither
-        loses nor repeats a result. With `count` false (a page that shows only some of the rows)
-        nothing is counted yet, and a later complete page counts it.
+        loses nor repeats a result. `now` is API time, for the lag of detection. With `count` false
+        (a page that shows only some of the rows) a later complete page counts what it shows.
 
         Raises:
             ValueError: the batch has no labels or no sweep, or another account owns it.
         """
         required(batch)
-        now = self._clock.now()
+        wall = self._clock.now()
         with self._database.reading() as connection:
             stored = self._open.get(batch.ref.id)
             number = rows.batch_number(connection, batch.ref.id) if stored is None else stored[0]
             page = identities.look_up(connection, number, results)
-        delta, changes = count_page(batch, results, page, now, count=count)
+        delta, changes = count_page(batch, results, page, now=now, wall=wall, count=count)
         after = advance(delta.tally)
-        planned = self._totals.plan(delta, now)
+        planned = self._totals.plan(delta, wall)
         with self._database.transaction() as connection:
             number = rows.write_batch(connection, after)
             identities.write(connection, number, changes)
-            series.write(connection, planned, now)
+            series.write(connection, planned, wall)
         self._keep(number, after)
-        self._totals.apply(planned, now)
+        self._totals.apply(planned, wall)
         self._results += changes.added
         return after
 
@@ -260,22 +266,21 @@ class Ledger(AccountRecords):
         self,
         account: str,
         *,
+        now: float,
         listed: Collection[str],
         retention: float,
         most: int = MAX_ROWS,
     ) -> int:
         """Delete what is no longer needed, after a complete discovery.
 
-        Identities are deleted `retention` seconds after their batch closed. A closed batch or ended
-        run is deleted after as many seconds, if it was created before the horizon or, where its
-        creation time is unknown, its id is not in `listed`.
-
-        One call deletes `most` rows at most, so that nothing else waits long. Return the number of
-        deleted rows; until it is 0 there may be more.
+        `now` is API time, `listed` are the ids of all batches and runs that the discovery showed.
+        Identities are deleted `retention` seconds after their batch closed, a closed batch or ended
+        run after as many seconds if it is neither listed nor created after the horizon. One call
+        deletes `most` rows at most. Return their number; until it is 0 there may be more.
         """
         horizon = self._horizons.get(account)
         before = -inf if horizon is None else horizon.at
-        rule = RetentionRule(account, self._clock.now() - retention, before, listed)
+        rule = RetentionRule(account, now - retention, before, listed)
         with self._database.transaction() as connection:
             deleted = forget(connection, rule, most)
             known = None if horizon is None else horizon.forgotten

@@ -155,10 +155,12 @@ class Remembered:
             batch,
             results,
             Page(ids, dict(self.rows), records, dict(self.adoptions)),
-            1_000.0,
+            now=1_000.0,
+            wall=1_000.0,
             count=count,
         )
-        self.adoptions |= changes.adoptions
+        for (record, state), adoption in changes.adoptions.items():
+            self.adoptions.setdefault(record, {})[state] = adoption
         before = len(self.rows)
         self.rows = {
             id_: row

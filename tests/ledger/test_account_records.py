@@ -1,49 +1,131 @@
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+
 import pytest
 
 from runtype_exporter.ledger import LedgerFailed
-from runtype_exporter.model import Delta, Horizon, Run
+from runtype_exporter.model import Delta, Horizon, Learned, Run
 from runtype_exporter.protocols import BudgetState
 
 # --- horizons ---
 
 
-def test_the_first_call_fixes_an_accounts_horizon(ledger, clock):
-    first = ledger.horizon("production", lookback=100.0)
-    clock.at = 5_000.0
-    assert (
-        first
-        == ledger.horizon("production", lookback=0.0)
-        == Horizon(900.0, first_discovery_done=False)
-    )
-    assert ledger.horizon("staging", lookback=0.0) == Horizon(5_000.0, first_discovery_done=False)
+def test_an_accounts_horizon_is_fixed_once(ledger, reopened):
+    assert ledger.horizon("production") is None
+    ledger.fix_horizon("production", 900.0)
+    ledger.fix_horizon("production", 5_000.0)
+    ledger.fix_horizon("staging", 5_000.0)
+    ledger = reopened(ledger)
+    assert ledger.horizon("production") == Horizon(900.0, first_discovery_done=False)
+    assert ledger.horizon("staging") == Horizon(5_000.0, first_discovery_done=False)
 
 
-def test_a_horizon_is_raised_and_never_lowered(ledger):
-    ledger.horizon("production", lookback=0.0)
+def test_a_horizon_is_only_raised_by_raising_it(ledger, reopened):
+    ledger.fix_horizon("production", 1_000.0)
     ledger.raise_horizon("production", 1_500.0)
     ledger.raise_horizon("production", 1_200.0)
-    assert ledger.horizon("production", lookback=0.0) == Horizon(
-        1_500.0, first_discovery_done=False
-    )
+    assert reopened(ledger).horizon("production") == Horizon(1_500.0, first_discovery_done=False)
+
+
+@pytest.mark.parametrize(
+    ("forgotten", "at", "after"),
+    [
+        (0.0, 1_000.0, 1_000.0),
+        (1_200.0, 1_000.0, 1_200.0),
+        (900.0, 1_000.0, 1_000.0),
+        (None, 1_000.0, 1_000.0),
+        (0.0, 2_500.0, 2_000.0),
+        (None, 2_500.0, 2_000.0),
+        (3_000.0, 1_000.0, 2_000.0),
+    ],
+)
+def test_a_horizon_is_lowered_to_what_was_forgotten_at_most(  # noqa: PLR0917  # a table
+    forgotten, at, after, ledger, path, open_ledger
+):
+    ledger.fix_horizon("production", 2_000.0)
+    ledger.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE accounts SET forgotten = ?", (forgotten,))
+    ledger = open_ledger()
+    ledger.lower_horizon("production", at)
+    expected = Horizon(after, first_discovery_done=False, forgotten=forgotten)
+    assert ledger.horizon("production") == expected
+    ledger.close()
+    assert open_ledger().horizon("production") == expected
 
 
 def test_the_first_complete_discovery_is_stored(ledger, reopened):
-    ledger.horizon("production", lookback=0.0)
+    ledger.fix_horizon("production", 1_000.0)
     ledger.mark_discovered("production")
     ledger.mark_discovered("production")
     ledger.raise_horizon("production", 1_500.0)
-    assert reopened(ledger).horizon("production", lookback=0.0) == Horizon(
-        1_500.0, first_discovery_done=True
-    )
+    assert reopened(ledger).horizon("production") == Horizon(1_500.0, first_discovery_done=True)
 
 
 @pytest.mark.parametrize(
     "call",
-    [lambda ledger: ledger.mark_discovered("x"), lambda ledger: ledger.raise_horizon("x", 1.0)],
+    [
+        lambda ledger: ledger.mark_discovered("x"),
+        lambda ledger: ledger.raise_horizon("x", 1.0),
+        lambda ledger: ledger.lower_horizon("x", 1.0),
+    ],
 )
 def test_a_missing_horizon_cannot_be_changed(call, ledger):
     with pytest.raises(KeyError):
         call(ledger)
+
+
+# --- what an account has learned ---
+
+KNOWLEDGE = Learned(
+    run_order="new-first",
+    page_sizes={"results": 50},
+    forbidden={"cost": 1_234.5},
+    unknown_schedules=frozenset({"s1", "s2"}),
+    sources={"summary": 900.0},
+    absent={"s3": (800.0, 2)},
+)
+
+
+def test_what_an_account_has_learned_survives(ledger, reopened):
+    assert ledger.learned("production") == Learned()
+    ledger.set_learned("production", KNOWLEDGE)
+    ledger = reopened(ledger)
+    assert (ledger.learned("production"), ledger.learned("staging")) == (KNOWLEDGE, Learned())
+    ledger.set_learned("production", Learned())
+    assert reopened(ledger).learned("production") == Learned()
+
+
+def test_the_horizon_and_what_was_learned_do_not_touch_each_other(ledger, reopened):
+    ledger.set_learned("production", KNOWLEDGE)
+    assert reopened(ledger).horizon("production") is None
+
+
+def test_the_horizon_is_kept_with_what_was_learned_before_and_after(ledger, reopened):
+    ledger.set_learned("production", KNOWLEDGE)
+    ledger.fix_horizon("production", 900.0)
+    ledger.set_learned("production", replace(KNOWLEDGE, run_order="none"))
+    ledger.raise_horizon("production", 950.0)
+    ledger = reopened(ledger)
+    assert ledger.horizon("production") == Horizon(950.0, first_discovery_done=False)
+    assert ledger.learned("production") == replace(KNOWLEDGE, run_order="none")
+
+
+def test_what_was_learned_is_written_only_when_it_changes(open_ledger):
+    commits = []
+    ledger = open_ledger(on_commit=commits.append)
+    for _ in range(2):
+        ledger.set_learned("production", KNOWLEDGE)
+    ledger.set_learned("staging", Learned())
+    assert len(commits) == 2
+
+
+def test_what_could_not_be_written_was_not_learned(break_down, ledger):
+    break_down(ledger, "accounts")
+    with pytest.raises(LedgerFailed):
+        ledger.set_learned("production", KNOWLEDGE)
+    assert ledger.learned("production") == Learned()
 
 
 # --- runs ---

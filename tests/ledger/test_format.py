@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import structlog
 
-from runtype_exporter import catalogue
-from runtype_exporter.ledger import LedgerDamaged, LedgerNewer, codec, migrations, schema
+from runtype_exporter import catalogue, model
+from runtype_exporter.ledger import LedgerDamaged, LedgerNewer, codec, learned, migrations, schema
 from runtype_exporter.ledger.states import StoredState
-from runtype_exporter.model import Batch, Schedule, Sweep, SweepTally
+from runtype_exporter.model import Batch, Learned, Schedule, Sweep, SweepTally
 
 SHAPES = {2: "9ebc8a2c19a41bae57fce20ed645040b2bced06c09109d27c3caf0af0b6fae06"}
 """The hash of the stored shape of each version since there are hashes."""
@@ -27,6 +27,7 @@ TABLES = (
     (Sweep, codec.SWEEP),
     (SweepTally, codec.TALLY),
     (Schedule, codec.SCHEDULE),
+    (Learned, learned.LEARNED),
 )
 
 
@@ -45,7 +46,12 @@ def stored_shape(
     for kind, table in tables:
         defaults = {field.name: default(field) for field in fields(kind)}
         keys.append(sorted((key, defaults[name]) for name, key in table.items()))
-    public = {name: value for name, value in vars(codec).items() if not name.startswith("_")}
+    public = {
+        name: value
+        for module in (codec, learned)
+        for name, value in vars(module).items()
+        if not name.startswith("_") and name not in vars(model)
+    }
     parts = sorted(
         value for name, value in public.items() if isinstance(value, tuple) and "COLUMN" not in name
     )
@@ -54,7 +60,12 @@ def stored_shape(
 
 
 def test_the_shape_has_every_table_of_keys():
-    public = [value for name, value in vars(codec).items() if not name.startswith("_")]
+    public = [
+        value
+        for module in (codec, learned)
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+    ]
     assert [table for _, table in TABLES] == [one for one in public if isinstance(one, dict)]
 
 
@@ -82,6 +93,7 @@ def test_the_stored_shape_changes_only_together_with_the_version():
         (Sweep, (codec.SWEEP,)),
         (SweepTally, (codec.TALLY,)),
         (Schedule, (codec.SCHEDULE, codec.SCHEDULE_COLUMNS)),
+        (Learned, (learned.LEARNED,)),
     ],
 )
 def test_every_attribute_has_a_place_on_disk_and_only_one(kind, tables):
@@ -95,7 +107,7 @@ def test_every_attribute_has_a_place_on_disk_and_only_one(kind, tables):
 def filled(open_ledger, path: Path, a_batch, a_result, closed) -> Path:
     ledger = open_ledger()
     batch = a_batch()
-    ledger.apply(batch, [a_result("k1"), a_result(None, "r2")], lambda _: batch)
+    ledger.apply(batch, [a_result("k1"), a_result(None, "r2")], lambda _: batch, now=1_000.0)
     ledger.save(closed("b2"))
     ledger.close()
     return path
@@ -203,7 +215,7 @@ def test_series_of_a_retired_metric_stay_on_disk_unshown_and_are_logged(
     assert 1 == logs[0]["series"]
     assert RETIRED[0] not in ledger.snapshot().families
     batch = a_batch()
-    ledger.apply(batch, [a_result("k9")], lambda _: batch)
+    ledger.apply(batch, [a_result("k9")], lambda _: batch, now=1_000.0)
     ledger.end_series("acme", [], before=float("inf"))
     ledger.close()
     with closing(sqlite3.connect(retired)) as connection:

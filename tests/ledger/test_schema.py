@@ -114,7 +114,7 @@ except LedgerLocked as error:
     other = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
     assert f"{path}: another process uses this ledger" in other.stdout
     ledger.raise_horizon("production", 7_000.0)
-    assert ledger.horizon("production", lookback=0).at == 7_000.0
+    assert ledger.horizon("production").at == 7_000.0
 
 
 def test_a_ledger_that_was_opened_and_not_yet_written_to_is_locked_too(
@@ -196,7 +196,7 @@ def test_a_newer_ledger_is_refused(open_ledger: OpenLedger, path: Path):
 
 
 def fill(ledger: Ledger, batch: Batch, results: list[Result]) -> None:
-    ledger.apply(batch, results, lambda _: batch)
+    ledger.apply(batch, results, lambda _: batch, now=1_000.0)
 
 
 @pytest.fixture
@@ -327,5 +327,5 @@ def test_the_size_is_that_of_the_file_and_its_log(ledger: Ledger, path: Path):
 
 
 def _horizon(ledger: Ledger) -> tuple[str, float]:
-    ledger.horizon("production", lookback=0)
+    ledger.fix_horizon("production", 1_000.0)
     return "production", 5_000.0

@@ -26,7 +26,7 @@ FINISHED_BATCHES = ("runtype_batches_finished_total", (*FLOW, "success"))
 
 def take(ledger, batch, *results, **options):
     """Apply a page that leaves the batch as it is."""
-    return ledger.apply(batch, results, lambda _: batch, **options)
+    return ledger.apply(batch, results, lambda _: batch, **{"now": ledger._clock.now(), **options})
 
 
 # --- batches ---
@@ -91,7 +91,9 @@ def test_a_page_is_counted_and_the_result_of_advance_is_stored(ledger, totals, a
         tallies.append(tally)
         return replace(batch, drift=tally.distinct)
 
-    after = ledger.apply(batch, [a_result("k1"), a_result("k2", outcome="failure")], advance)
+    after = ledger.apply(
+        batch, [a_result("k1"), a_result("k2", outcome="failure")], advance, now=1_000.0
+    )
     assert after == replace(batch, drift=2)
     assert ledger.batches(["b1"]) == {"b1": after}
     assert [tally.distinct for tally in tallies] == [2]
@@ -152,7 +154,7 @@ def test_an_advance_that_raises_changes_nothing(ledger, totals, a_batch, a_resul
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        ledger.apply(a_batch(), [a_result()], advance)
+        ledger.apply(a_batch(), [a_result()], advance, now=1_000.0)
     assert (ledger.rows(), ledger.batches(["b1"]), totals(ledger)) == (0, {}, {})
 
 

@@ -32,7 +32,8 @@ class AccountBatches:
         Raises:
             LedgerError: it could not be stored.
         """
-        return self.ledger.horizon(self.account, lookback=self.lookback)
+        self.ledger.fix_horizon(self.account, self.clock.now() - self.lookback)
+        return self.ledger.horizon(self.account) or Horizon(0.0, first_discovery_done=False)
 
     def new(
         self,

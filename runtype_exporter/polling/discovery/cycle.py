@@ -288,7 +288,7 @@ class Discovery:
         listed = {*self._findings.readings, *self._findings.undated_runs, *self.closer.configured}
         # Each call forgets some; the sleep yields to the event loop and waits for nothing.
         while self.ledger.forget(  # noqa: ASYNC110
-            self.account.name, listed=listed, retention=self.retention
+            self.account.name, now=self.clock.now(), listed=listed, retention=self.retention
         ):
             await asyncio.sleep(0)
         # The list of schedules must be valid as of the start of the cycle. The walk over the runs

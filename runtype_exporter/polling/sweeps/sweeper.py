@@ -117,7 +117,11 @@ class Sweeper:
         sweep, total = current_sweep(batch), page.pagination.total
         batch = replace(batch, sweep=replace(sweep, pages=sweep.pages + first))
         self.ledger.apply(
-            batch, results, lambda tally: advance(batch, tally, results, total), count=count
+            batch,
+            results,
+            lambda tally: advance(batch, tally, results, total),
+            now=self.clock.now(),
+            count=count,
         )
         return True
 

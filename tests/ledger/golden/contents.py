@@ -77,9 +77,13 @@ def dump(ledger: Ledger, closed: Path, vocabulary: Vocabulary) -> dict[str, Any]
 
 
 def account(ledger: Ledger, name: str) -> dict[str, Any]:
-    """Return an account's horizon and budget."""
-    horizon = by_word(ledger.horizon(name, lookback=0.0), HORIZON)
-    return {"name": name, **horizon, "budget": in_words(ledger.load_budget(name))}
+    """Return an account's horizon, budget and knowledge."""
+    return {
+        "name": name,
+        **by_word(ledger.horizon(name), HORIZON),
+        "budget": in_words(ledger.load_budget(name)),
+        "learned": in_words(ledger.learned(name)),
+    }
 
 
 def series(ledger: Ledger) -> dict[Key, tuple[float | None, Any]]:
@@ -105,7 +109,8 @@ def stored(
         for batch, id_, code, word, number, adopter in connection.execute(
             "SELECT b.id, r.id, r.state, r.word, r.sweep, a.adopter FROM results AS r "
             "JOIN batches AS b ON b.num = r.batch "
-            "LEFT JOIN adoptions AS a ON a.batch = r.batch AND a.record = r.id"
+            "LEFT JOIN adoptions AS a ON a.batch = r.batch AND a.record = r.id AND r.state = 255 "
+            "GROUP BY r.batch, r.id"
         ):
             (kind, key), (state, outcome) = keys[id_], state_words(code)
             results.setdefault(batch, []).append(
@@ -136,7 +141,7 @@ def stored(
     for rows in results.values():
         rows.sort(key=lambda row: (row["kind"], row["key"]))
     for rows in adoptions.values():
-        rows.sort(key=lambda row: row["record_key"])
+        rows.sort(key=lambda row: (row["record_key"], row["state"], row["outcome"]))
     return results, adoptions
 
 
@@ -156,6 +161,12 @@ def adoptions_of_format_1(results: Iterable[Mapping[str, Any]]) -> list[dict[str
     ]
 
 
+def lost_batches(batches: Iterable[Mapping[str, Any]], account: str) -> list[str]:
+    """Return the batches of an account that are given up after a migration from format 1 or 2."""
+    lost = [one for one in batches if one["outcome"] == "lost" and one["account"] == account]
+    return [one["id"] for one in sorted(lost, key=lambda one: one["closed_at"])]
+
+
 def _column(connection: sqlite3.Connection, query: str) -> list[str]:
     return [value for (value,) in connection.execute(query)]
 
@@ -170,6 +181,7 @@ def _reads(ledger: Ledger, accounts: Iterable[str]) -> dict[str, Any]:
         name: {
             "open_batches": _ids(ledger.open_batches(name)),
             "costs_due": _ids(ledger.costs_due(name)),
+            "given_up": _ids(ledger.given_up_batches(name)),
             "recently_closed_1": _ids(ledger.recently_closed(name, 1)),
             "recently_closed_2": _ids(ledger.recently_closed(name, 2)),
             "unfinished_runs": sorted(_ids(ledger.unfinished_runs(name))),

@@ -12,10 +12,23 @@ from typing import Any
 
 from runtype_exporter import catalogue
 from runtype_exporter.ledger import Ledger
+from runtype_exporter.model import Learned
 from runtype_exporter.objectives import Objectives
 from tests.ledger.golden import contents, steps, text
-from tests.ledger.golden.words import Vocabulary, objective
+from tests.ledger.golden.words import Vocabulary, in_words, objective
 
+DROPPED_WORDS = ("failures", "retry_at")
+"""Words of a batch that only formats 1 and 2 have."""
+NEW_WORDS = {
+    "changed_at": 0.0,
+    "missing_for": 0.0,
+    "unreadable_since": None,
+    "unreadable_for": 0.0,
+    "run_ended_since": None,
+    "reread_at": 0.0,
+    "page_size": 0,
+}
+"""Words of a batch that formats 1 and 2 have not, and what a migration makes of them."""
 FOLDER = Path(__file__).parent
 Answer = dict[str, Any]
 
@@ -76,11 +89,20 @@ class Golden:
         content = text.loads(self.file.with_suffix(".json").read_text(encoding="utf-8"))
         for account in content["accounts"]:
             account.setdefault("forgotten_at", None)
+            account.setdefault("learned", in_words(Learned()))
         for batch in content["batches"]:
             if "adoptions" not in batch:
                 batch["adoptions"] = contents.adoptions_of_format_1(batch["results"])
+            for word in DROPPED_WORDS:
+                batch.pop(word, None)
+            for word, value in NEW_WORDS.items():
+                batch.setdefault(word, value)
+        for name, read in content["reads"].items():
+            if name != "runs_by_creation":
+                read.setdefault("given_up", contents.lost_batches(content["batches"], name))
         for page in content["continue"]["pages"]:
             page["expected"].setdefault("changes_in_order", page["expected"]["changes"])
+        _complete_figures(content)
         return content
 
     @property
@@ -162,5 +184,18 @@ class Continuation:
             return answer | {"changes": steps.difference(before, contents.series(ledger))}
 
 
+def _complete_figures(content: Any) -> None:
+    """Add the word that formats 1 and 2 do not have to all figures of a sweep."""
+    if isinstance(content, dict):
+        if "oldest_unfinished_at" in content:
+            content.setdefault("paused", 0)
+        content = list(content.values())
+    if isinstance(content, list):
+        for part in content:
+            _complete_figures(part)
+
+
 def _key(row: Mapping[str, Any]) -> tuple[str, str]:
-    return ("record", row["record_key"]) if "record_key" in row else (row["kind"], row["key"])
+    if "record_key" in row:
+        return row["record_key"], f"{row['state']} {row['outcome']}"
+    return row["kind"], row["key"]

@@ -77,7 +77,9 @@ def apply_page(ledger: Ledger, page: Mapping[str, Any]) -> tuple[Batch, dict[str
         shown.append(tally)
         return sweep.advance(batch, tally, rows, page["total"])
 
-    return ledger.apply(batch, rows, advance, count=page["count"]), in_words(shown[0])
+    now = ledger._clock.now()
+    after = ledger.apply(batch, rows, advance, now=now, count=page["count"])
+    return after, in_words(shown[0])
 
 
 def sweep_after(batch: Batch) -> dict[str, Any]:
@@ -146,7 +148,9 @@ def _forget(ledger: Ledger, step: Mapping[str, Any]) -> dict[str, Any]:
         ledger.raise_horizon(step["account"], step["horizon_at"])
     rows, deleted = ledger.rows(), 0
     listed, retention = set(step["listed"]), step["retention"]
-    while more := ledger.forget(step["account"], listed=listed, retention=retention):
+    while more := ledger.forget(
+        step["account"], now=step["at"], listed=listed, retention=retention
+    ):
         deleted += more
     return {
         "deleted": deleted,

@@ -17,6 +17,7 @@ from runtype_exporter.model import (
     Batch,
     FinalPrefix,
     HistogramValue,
+    Learned,
     Probe,
     Result,
     Run,
@@ -36,6 +37,7 @@ TALLY: Words = {
     "statuses": "statuses",
     "last_finished_at": "last_finished",
     "oldest_unfinished_at": "oldest_unfinished",
+    "paused": "paused",
 }
 PROBE: Words = {
     "status": "status",
@@ -87,9 +89,14 @@ BATCH: Words = {
     "final_prefix": "prefix",
     "picture": "snapshot",
     "drift": "drift",
+    "changed_at": "changed",
     "missing_since": "missing_since",
-    "failures": "failures",
-    "retry_at": "retry_at",
+    "missing_for": "missing_for",
+    "unreadable_since": "unreadable_since",
+    "unreadable_for": "unreadable_for",
+    "run_ended_since": "run_ended_since",
+    "reread_at": "reread_at",
+    "page_size": "page_size",
     "cost_dollars": "cost",
     "cost_due": "cost_due",
 }
@@ -119,6 +126,14 @@ SCHEDULE: Words = {
 }
 BUDGET: Words = {"tokens": "tokens", "at": "at", "paused_until": "paused_until"}
 HORIZON: Words = {"horizon_at": "at", "opened": "first_discovery_done", "forgotten_at": "forgotten"}
+LEARNED: Words = {
+    "run_order": "run_order",
+    "page_sizes": "page_sizes",
+    "forbidden_until": "forbidden",
+    "unknown_schedule_ids": "unknown_schedules",
+    "source_horizons": "sources",
+    "absent_schedules": "absent",
+}
 HISTOGRAM: Words = {"counts": "counts", "sum": "sum"}
 ROW: Words = {
     "result_id": "key",
@@ -146,6 +161,7 @@ _TABLES: Mapping[type, Words] = {
     Run: RUN,
     Schedule: SCHEDULE,
     BudgetState: BUDGET,
+    Learned: LEARNED,
     HistogramValue: HISTOGRAM,
 }
 
@@ -158,6 +174,8 @@ def in_words(value: Any) -> Any:
         return {key: in_words(content) for key, content in value.items()}
     if isinstance(value, list | tuple):
         return [in_words(content) for content in value]
+    if isinstance(value, frozenset):
+        return sorted(value)
     return value
 
 
