@@ -78,7 +78,8 @@ class PageSize:
     @property
     def is_ordinary(self) -> bool:
         """Whether nothing was learned but that pages of the configured size work."""
-        return self in (PageSize(self.most, self.most), PageSize(self.most, self.most, self.most))
+        plain = PageSize(self.most, self.most)
+        return self.works in (0, self.most) and replace(self, works=0, good=0) == plain
 
     def smaller(
         self, fault: SizeFault, page: str, *, others_answered: bool, now: float
