@@ -19,12 +19,7 @@ class SweepClass(IntEnum):
     """It has ended, so its counts are late."""
     RUNNING = 1
     FAILING = 2
-    """Its last read failed. Each further one may keep a worker busy until it times out."""
-    REREAD = 3
-    """It was given up, and may be readable again."""
-
-
-_DOUBTFUL: Final = frozenset({SweepClass.FAILING, SweepClass.REREAD})
+    """Its last read failed. The next one may keep a worker busy until it times out."""
 
 
 @dataclass(slots=True)
@@ -111,5 +106,5 @@ class SweepQueue:
             return True
         if sum(other is not SweepClass.RUNNING for other in busy) >= self.workers - 1:
             return False
-        doubtful = sum(other in _DOUBTFUL for other in busy)
-        return class_ not in _DOUBTFUL or doubtful < self.workers // 2
+        failing = sum(other is SweepClass.FAILING for other in busy)
+        return class_ is not SweepClass.FAILING or failing < self.workers // 2

@@ -16,7 +16,6 @@ CLASSES = {
     "C": SweepClass.CLOSING,
     "R": SweepClass.RUNNING,
     "F": SweepClass.FAILING,
-    "X": SweepClass.REREAD,
 }
 """The class of a batch by the first letter of its id."""
 
@@ -38,8 +37,8 @@ async def taken(queue: SweepQueue) -> str | None:
 
 
 async def test_ended_batches_come_first_and_those_that_failed_last():
-    queue = queue_of(1, "X1", "F1", "R1", "C1", "R2", "C2")
-    assert [await queue.take() for _ in range(6)] == ["C1", "C2", "R1", "R2", "F1", "X1"]
+    queue = queue_of(1, "F1", "R1", "C1", "R2", "C2")
+    assert [await queue.take() for _ in range(5)] == ["C1", "C2", "R1", "R2", "F1"]
 
 
 async def test_a_batch_waits_once_and_not_while_it_is_being_swept():
@@ -82,14 +81,14 @@ async def test_a_batch_that_waits_again_is_not_drained_in_between():
 
 async def test_one_worker_serves_each_class_that_waits_with_every_20th_batch():
     queue = queue_of(
-        1, *(f"C{n}" for n in range(200)), *(f"{c}{n}" for c in "RFX" for n in range(9))
+        1, *(f"C{n}" for n in range(200)), *(f"{c}{n}" for c in "RF" for n in range(9))
     )
     order = []
     for _ in range(5 * EVERY):
         order.append((await queue.take())[0])
         queue.done(next(iter(queue._busy)))
     assert order[: EVERY - 1] == ["C"] * (EVERY - 1)
-    assert Counter(order) == {"C": 87, "R": 5, "F": 4, "X": 4}
+    assert Counter(order) == {"C": 91, "R": 5, "F": 4}
 
 
 @pytest.mark.parametrize(("workers", "busy"), [(2, ["C0"]), (4, ["C0", "C1", "C2"]), (1, ["C0"])])
@@ -102,7 +101,7 @@ async def test_one_of_several_workers_is_free_for_running_batches(workers, busy)
 
 
 async def test_batches_that_failed_occupy_half_of_the_workers_at_most():
-    queue = queue_of(4, "F1", "F2", "F3", "X1")
+    queue = queue_of(4, "F1", "F2", "F3")
     assert [await taken(queue) for _ in range(3)] == ["F1", "F2", None]
     queue.add("C1", 0.0)
     assert await taken(queue) == "C1"
@@ -114,7 +113,7 @@ async def test_batches_that_failed_occupy_half_of_the_workers_at_most():
 
 @given(
     workers=st.integers(1, 5),
-    arrivals=st.lists(st.lists(st.sampled_from("CRFX"), max_size=3), max_size=80),
+    arrivals=st.lists(st.lists(st.sampled_from("CRF"), max_size=3), max_size=80),
     pace=st.lists(st.integers(0, 4), min_size=1, max_size=10),
 )
 def test_no_batch_starves(workers, arrivals, pace):
@@ -141,7 +140,7 @@ def test_no_batch_starves(workers, arrivals, pace):
                 if busy:
                     queue.done(busy.pop(0))
         assert sorted(added) == sorted(order)
-        for letter in "CRFX":
+        for letter in "CRF":
             assert [b for b in added if b[0] == letter] == [b for b in order if b[0] == letter]
 
     run(main())
@@ -149,12 +148,12 @@ def test_no_batch_starves(workers, arrivals, pace):
 
 @given(
     workers=st.integers(1, 5),
-    victim=st.sampled_from("CRFX"),
-    others=st.text("CRFX", min_size=1, max_size=30),
+    victim=st.sampled_from("CRF"),
+    others=st.text("CRF", min_size=1, max_size=30),
 )
 def test_a_batch_is_taken_soon_however_many_others_wait(workers, victim, others):
     async def main() -> None:
-        queue = queue_of(workers, *(f"{letter}{n}" for n in range(3) for letter in "CRFX"))
+        queue = queue_of(workers, *(f"{letter}{n}" for n in range(3) for letter in "CRF"))
         queue.add(f"{victim}!", 0.0)
         busy, takes = [], 0
         while f"{victim}!" not in busy:
@@ -165,7 +164,7 @@ def test_a_batch_is_taken_soon_however_many_others_wait(workers, victim, others)
                     queue.add(f"{letter}+{takes}", 0.0)
             if f"{victim}!" not in busy:
                 queue.done(busy.pop(0))
-        # Three of its class are before it, and each may wait for 20 others and two more classes.
-        assert takes <= 4 * (EVERY + 3) + 2 * workers
+        # Three of its class are before it, and each may wait for 20 others and another class.
+        assert takes <= 4 * (EVERY + 2) + 2 * workers
 
     run(main())
