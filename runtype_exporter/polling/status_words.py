@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import assert_never
+from math import inf
+from typing import Protocol, assert_never
 
-from runtype_exporter.model import BatchState, Outcome, Result
+from runtype_exporter.model import BatchState, Outcome, Probe, Result
 from runtype_exporter.runtype import ResultRow, Unparseable, parse_timestamp
 
 STATUS_LENGTH = 64
@@ -15,10 +16,17 @@ label values, and no real one is that long."""
 EARLIEST = 1_420_070_400.0
 """2015-01-01T00:00:00Z. An earlier time (the year 1, the epoch) is how programs write "no time"."""
 _YEAR = "2015"
+FUTURE_TOLERANCE = 300.0
+"""A time that is further ahead of the API's time is not believed, in seconds."""
+
+PAUSED = "paused"
+"""The word of a record that waits for a person, maybe for days."""
 
 _WORDS: Mapping[str, Outcome | None] = {
     **dict.fromkeys(("completed", "success", "succeeded"), "success"),
-    **dict.fromkeys(("failed", "error", "errored", "timeout", "timed_out"), "failure"),
+    **dict.fromkeys(
+        ("failed", "error", "errored", "timeout", "timed_out", "interrupted"), "failure"
+    ),
     **dict.fromkeys(("cancelled", "canceled", "skipped"), "cancelled"),
     **dict.fromkeys(
         (
@@ -30,6 +38,7 @@ _WORDS: Mapping[str, Outcome | None] = {
             "processing",
             "in_progress",
             "started",
+            PAUSED,
         )
     ),
 }
@@ -39,6 +48,37 @@ _QUEUED = frozenset({"pending", "queued", "scheduled", "created"})
 def normalise(status: str) -> str:
     """Return a status word in the form in which it is compared and stored."""
     return status.strip().casefold()[:STATUS_LENGTH]
+
+
+class Counted(Protocol):
+    """A row or an answer with the status and the counts of a batch."""
+
+    @property
+    def status(self) -> str:
+        """The status word."""
+        ...
+
+    @property
+    def total_records(self) -> int | None:
+        """The records of the batch."""
+        ...
+
+    @property
+    def processed_records(self) -> int | None:
+        """Those that were processed."""
+        ...
+
+    @property
+    def failed_records(self) -> int | None:
+        """Those that failed."""
+        ...
+
+
+def probe_of(shown: Counted) -> Probe:
+    """Return the probe that a row or an answer shows."""
+    return Probe(
+        normalise(shown.status), shown.total_records, shown.processed_records, shown.failed_records
+    )
 
 
 def final_state(outcome: Outcome) -> BatchState:
@@ -92,34 +132,30 @@ class StatusWords:
             return "queued"
         return "running" if status in self._words else "unknown"
 
-    def results(self, rows: Iterable[ResultRow]) -> list[Result]:
+    def results(self, rows: Iterable[ResultRow], *, latest: float = inf) -> list[Result]:
         """Return the results that one page of rows describes.
 
-        A final result without both times, or that ends before its creation, has a `fault`.
+        A final result without both times, or that ends before its creation, has a `fault`. So has
+        one with a time before `EARLIEST` or more than `FUTURE_TOLERANCE` after `latest`, the time
+        of the API.
         """
-        return [self._result(row) for row in rows]
+        newest = latest + FUTURE_TOLERANCE
+        return [self._result(row, newest) for row in rows]
 
-    def _result(self, row: ResultRow) -> Result:
+    def _result(self, row: ResultRow, newest: float) -> Result:
         status = row.status if row.status in self._words else normalise(row.status)
         executed = row.executed_at if has_timestamp(row.executed_at) else None
         failed = row.failed_at if has_timestamp(row.failed_at) else None
         outcome = self.outcome(status, ended=executed is not None or failed is not None)
+        created = _within(parse_time(row.created_at), newest)
         if outcome is None:
-            return Result(
-                row.record_result_id,
-                row.record_id,
-                status,
-                None,
-                parse_time(row.created_at),
-                None,
-                "",
-            )
+            return Result(row.record_result_id, row.record_id, status, None, created, None, "")
         first, second = (failed, executed) if outcome == "failure" else (executed, failed)
         end = second if first is None else first
-        created, finished = parse_time(row.created_at), parse_time(end)
+        finished = _within(parse_time(end), newest)
         fault = ""
         if created is None or finished is None:
-            fault = "missing" if end is None or not has_timestamp(row.created_at) else "unparseable"
+            fault = _fault(row, newest, created=created, finished=finished)
         elif finished < created:
             fault = "negative"
         return Result(
@@ -127,16 +163,45 @@ class StatusWords:
         )
 
 
-def parse_time(text: object) -> float | None:
+def _fault(row: ResultRow, newest: float, *, created: float | None, finished: float | None) -> str:
+    """Return why a final result lacks a time: a word of `catalogue.TIMESTAMP_FAULTS`."""
+    ends = (row.executed_at, row.failed_at)
+    lacking = [
+        *((row.created_at,) if created is None else ()),
+        *(ends if finished is None else ()),
+    ]
+    if any(_is_implausible(text, newest) for text in lacking):
+        return "implausible"
+    ended = any(text is not None for text in ends)
+    return "unparseable" if ended and row.created_at is not None else "missing"
+
+
+def _is_implausible(text: object, newest: float) -> bool:
+    """Return whether a timestamp is one, but of a moment that cannot be."""
+    try:
+        moment = parse_timestamp(text)
+    except Unparseable:
+        return False
+    return moment is not None and not EARLIEST <= moment <= newest
+
+
+def _within(moment: float | None, newest: float) -> float | None:
+    return None if moment is None or moment > newest else moment
+
+
+def parse_time(text: object, *, latest: float = inf) -> float | None:
     """Return a timestamp of the API in seconds since the Unix epoch.
 
-    None if there is no timestamp, if it cannot be parsed, or if it is before `EARLIEST`.
+    None if there is no timestamp, if it cannot be parsed, if it is before `EARLIEST`, or if it is
+    more than `FUTURE_TOLERANCE` after `latest`, the time of the API.
     """
     try:
         moment = parse_timestamp(text)
     except Unparseable:
         return None
-    return None if moment is None or moment < EARLIEST else moment
+    if moment is None or moment < EARLIEST:
+        return None
+    return _within(moment, latest + FUTURE_TOLERANCE)
 
 
 def has_timestamp(text: object) -> bool:

@@ -1,22 +1,38 @@
-"""Close batches: after a sweep, after a day of 404, or because they were never found."""
+"""Close batches: after a sweep, by a deadline, or because they were never found."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import structlog
 
-from runtype_exporter.clock import Clock
-from runtype_exporter.ledger import Ledger
-from runtype_exporter.model import Batch, BatchOutcome, Sweep, SweepSnapshot
-from runtype_exporter.polling.batches import lifecycle
+from runtype_exporter.model import GIVE_UP_REASONS, Batch, GiveUpReason, Sweep, SweepSnapshot
+from runtype_exporter.polling.batches import ends, lifecycle
 from runtype_exporter.polling.batches.costs import with_cost_due
-from runtype_exporter.polling.batches.labels import LabelTable
-from runtype_exporter.polling.status_words import StatusWords
+from runtype_exporter.polling.batches.deadlines import (
+    LOST,
+    REREAD,
+    UNREADABLE,
+    UNREADABLE_TRIES,
+    overdue,
+)
+from runtype_exporter.polling.batches.ends import End
+from runtype_exporter.polling.batches.phase import ending, found, never_found
+from runtype_exporter.polling.batches.reopening import reopenable, reopened
+from runtype_exporter.polling.batches.runs_without_batch import results_operation
+from runtype_exporter.polling.batches.status_filter import status_filter
+from runtype_exporter.polling.batches.sweep_wait import SweepWait, why_not_swept
+from runtype_exporter.polling.context import AccountContext
+from runtype_exporter.polling.failures import Reach, ReadFailed
+from runtype_exporter.runtype import NotFound
 
 _log = structlog.get_logger()
+
+
+def _never(_: Batch) -> bool:
+    """Return False: the default of `schedule_unknown`."""
+    return False
 
 
 @dataclass(slots=True)
@@ -24,85 +40,148 @@ class BatchCloser:
     """What closes the batches of one account.
 
     `configured` are the ids of batches that are followed even if the API does not know them.
+    `schedule_unknown` returns whether a batch must wait until the list of schedules was read.
     """
 
-    account: str
+    context: AccountContext
     configured: frozenset[str]
-    settle_time: float
-    ledger: Ledger
-    labels: LabelTable
-    status_words: StatusWords
-    clock: Clock
-    costs: Callable[[], bool]
-    """Whether the costs of batches can be read."""
+    schedule_unknown: Callable[[Batch], bool] = _never
     missing: set[str] = field(default_factory=set, init=False)
     """Open batches whose last read returned 404."""
+    _tried: set[str] = field(default_factory=set, init=False)
+    """Open batches whose results could not be read by the last try of this process."""
+
+    def why_not_swept(self, batch: Batch) -> SweepWait | None:
+        """Return why a batch is not to be swept now, None if it is."""
+        collectors = self.context.collectors
+        operation = results_operation(batch)
+        return why_not_swept(
+            batch,
+            now=self._deadline_time(),
+            settle_time=self.context.poll.settle_time,
+            collector_on=collectors.is_enabled(operation),
+            backing_off=not collectors.due(operation, batch.ref.id),
+            schedule_unknown=self.schedule_unknown(batch),
+        )
 
     def after_sweep(self, batch: Batch, sweep: Sweep, *, count: bool) -> Batch:
         """Commit a batch whose sweep reached the end, and close it if it is done.
 
-        `batch` is what `Sweeper.sweep` returned, and nothing was awaited since.
-        Only a sweep over all rows that began after the end of the batch can close it. It closes
-        the batch if every record was there and final, or if `settle_time` had passed when the
-        sweep began. In the second case the records that are missing or not final are abandoned.
-        With `count` False the batch closes without being counted.
+        `batch` is what `Sweeper.sweep` returned, and nothing was awaited since. With `count` False
+        the batch closes without being counted.
 
         Raises:
             LedgerError: nothing was committed; the sweep can go on where it stopped.
         """
-        now = self.clock.now()
+        context, now, settle_time = self.context, self.context.now(), self.context.poll.settle_time
+        before = context.ledger.batches((batch.ref.id,)).get(batch.ref.id, batch)
+        batch = lifecycle.swept(before, batch, now)
         self.missing.discard(batch.ref.id)
-        outcome = lifecycle.ending(batch, self.status_words)
-        if (
-            outcome is not None
-            and sweep.full
-            and lifecycle.ended_by(sweep.probes_at_start, batch, self.status_words)
-        ):
-            seen = sweep.tally
-            if not count:
-                batch = lifecycle.close_uncounted(batch, now, outcome)
-            elif lifecycle.complete(batch, seen.distinct, seen.unfinished, sweep.total):
-                return self._close(batch, outcome, 0)
-            elif lifecycle.settling(batch, self.settle_time, sweep.began):
-                never_appeared = max(0, max(sweep.total, lifecycle.expected(batch)) - seen.distinct)
-                snapshot = SweepSnapshot(at=now, total=sweep.total, tally=seen)
-                return self._close(
-                    replace(batch, snapshot=snapshot), outcome, seen.unfinished + never_appeared
-                )
-        self.ledger.save(batch)
+        self._tried.discard(batch.ref.id)
+        end = ends.end_after_sweep(
+            batch,
+            sweep,
+            context.status_words,
+            settle_time=settle_time,
+            now=self._deadline_time(),
+        )
+        if ends.settled(batch, sweep, settle_time, self._deadline_time()):
+            # What is missing now is not waited for any more, so the gauges show what there is.
+            batch = replace(batch, snapshot=SweepSnapshot(now, sweep.total, sweep.tally))
+        if end is not None and end.outcome in GIVE_UP_REASONS:
+            return self._close(batch, end if count else replace(end, uncounted=0))
+        if end is not None and count:
+            return self._close(batch, end)
+        if end is not None:
+            batch = lifecycle.close_uncounted(batch, now, end.outcome)
+        context.ledger.save(batch)
         return batch
 
-    def record_failure(
-        self, batch_id: str, reason: str, text: str, *, missing: bool
-    ) -> Batch | None:
-        """Let a batch back off after a read of it failed, or close it as lost after a day of 404.
+    def record_failure(self, failure: ReadFailed) -> Batch | None:
+        """Add a failed read of a batch to its deadlines, and give it up if one has passed.
 
-        A configured batch that was never found is not lost: it may still appear. Return the batch
-        as it stands then, None if it was closed before.
+        A configured batch that was never found is not given up: it may still appear. Return the
+        batch as it stands then, None if it was closed before.
 
         Raises:
             LedgerError: the change could not be stored.
         """
-        now = self.clock.now()
-        batch = self.ledger.batches((batch_id,)).get(batch_id)
+        batch_id, context = failure.item, self.context
+        batch = context.ledger.batches((batch_id,)).get(batch_id)
         if batch is None or batch.closed is not None:
             return None
-        fail = partial(lifecycle.failed, now=now, missing=missing)
-        if missing:
+        if failure.reach is Reach.ACCOUNT:
+            return batch
+        self._log_failure(failure)
+        if self._waits_to_be_found(batch, failure):
             self.missing.add(batch_id)
-            found_once = bool(batch.probes) or batch.probes_at_last_sweep is not None
-            if lifecycle.lost(batch, now) and (found_once or batch_id not in self.configured):
-                return self._lose(fail(batch))
-        log = _log.warning if batch.failures == 0 else _log.info
-        log(
-            "batch cannot be read",
-            account=self.account,
-            batch=batch_id,
-            reason=reason,
-            error=text,
-            again_in_seconds=round(lifecycle.next_back_off(batch)),
+            return context.ledger.update(
+                batch_id, lambda stored: lifecycle.missing(stored, context.now(), 0.0)
+            )
+        if failure.collector == results_operation(batch):
+            self._tried.add(batch_id)
+        if isinstance(failure.error, NotFound):
+            self.missing.add(batch_id)
+            waited = failure.elapsed if failure.others_answered else 0.0
+            after = lifecycle.missing(batch, context.now(), waited)
+        else:
+            waited = failure.elapsed if failure.same_read_answered else 0.0
+            after = lifecycle.unreadable(batch, context.now(), waited)
+        reason = self._reason(after, failure.tries)
+        if reason is not None:
+            return self._give_up(after, reason)
+        context.ledger.save(after)
+        return after
+
+    def enforce_deadlines(self) -> list[Batch]:
+        """Apply the deadlines that no read of a batch notices. Return the changed batches.
+
+        A batch that is overdue was swept once more, or could not be: the failed read was the try.
+
+        Raises:
+            LedgerError: some changes could not be stored.
+        """
+        now = self._deadline_time()
+        if not now:
+            return []
+        changed: list[Batch] = []
+        for before in self.context.ledger.open_batches(self.context.name):
+            batch = lifecycle.enforce_claim(lifecycle.within(before, now), now)
+            if self._is_over(batch, now):
+                changed.append(self._give_up(batch, "stale"))
+            elif batch != before:
+                self.context.ledger.save(batch)
+                changed.append(batch)
+        return changed
+
+    def due_for_reread(self) -> list[Batch]:
+        """Return the batches that were given up and are to be read again today.
+
+        Raises:
+            LedgerError: the ledger could not be read.
+        """
+        now = self._deadline_time()
+        return [
+            batch
+            for batch in self.context.ledger.given_up_batches(self.context.name)
+            if reopenable(batch, now, self.context.retention) and REREAD.passed(batch, now, 0.0)
+        ]
+
+    def reopen(self, batch_id: str) -> Batch | None:
+        """Open a batch that was given up again. None if the ledger does not have it.
+
+        Raises:
+            ReopenRefused: it was not given up, or its results may be forgotten already.
+            LedgerError: the change could not be stored.
+        """
+        context = self.context
+        opened = context.ledger.update(
+            batch_id, lambda batch: reopened(batch, context.now(), context.retention)
         )
-        return self.ledger.update(batch_id, fail)
+        if opened is not None:
+            self._forget(opened)
+            _log.info("batch opened again", account=context.name, batch=batch_id)
+        return opened
 
     def drop_never_found(self) -> None:
         """Drop batches that were never found and are no longer configured. Nothing is counted.
@@ -110,37 +189,94 @@ class BatchCloser:
         Raises:
             LedgerError: the remaining ones could not be dropped.
         """
-        for batch in self.ledger.open_batches(self.account):
-            if batch.ref.id not in self.configured and lifecycle.never_found(batch):
-                self.ledger.drop(batch.ref.id)
-                self.missing.discard(batch.ref.id)
+        for batch in self.context.ledger.open_batches(self.context.name):
+            if batch.ref.id not in self.configured and never_found(batch):
+                self.context.ledger.drop(batch.ref.id)
+                self._forget(batch)
                 _log.info(
-                    "batch let go: never found, no longer configured",
-                    account=self.account,
+                    "batch dropped: never found, no longer configured",
+                    account=self.context.name,
                     batch=batch.ref.id,
                 )
 
-    def _lose(self, batch: Batch) -> Batch:
-        distinct, unfinished = 0, 0
-        if batch.snapshot is not None:
-            distinct, unfinished = batch.snapshot.tally.distinct, batch.snapshot.tally.unfinished
-        _log.warning(
-            "batch closed as lost: the API has denied it for a day",
-            account=self.account,
-            batch=batch.ref.id,
-        )
-        return self._close(batch, "lost", unfinished + max(0, lifecycle.expected(batch) - distinct))
+    def _deadline_time(self) -> float:
+        """Return the moment by which deadlines are judged: 0 while API time is not certain."""
+        return self.context.now() if self.context.api_time.certain else 0.0
 
-    def _close(self, batch: Batch, outcome: BatchOutcome, abandoned: int) -> Batch:
-        self.missing.discard(batch.ref.id)
+    def _waits_to_be_found(self, batch: Batch, failure: ReadFailed) -> bool:
+        return (
+            isinstance(failure.error, NotFound)
+            and batch.ref.id in self.configured
+            and not found(batch)
+        )
+
+    def _reason(self, batch: Batch, tries: int) -> GiveUpReason | None:
+        now = self._deadline_time()
+        if LOST.passed(batch, now, 0.0):
+            return "lost"
+        if UNREADABLE.passed(batch, now, 0.0) and tries >= UNREADABLE_TRIES:
+            return "unreadable"
+        return "stale" if self._is_over(batch, now) else None
+
+    def _is_over(self, batch: Batch, now: float) -> bool:
+        """Return whether a batch is overdue and one more sweep was tried or cannot be."""
+        if not overdue(batch, now, self.context.poll.settle_time):
+            return False
+        if batch.ref.id in self.configured and not found(batch):
+            return False
+        readable = self.context.collectors.is_enabled(results_operation(batch))
+        return batch.ref.id in self._tried or not readable
+
+    def _give_up(self, batch: Batch, reason: GiveUpReason) -> Batch:
+        entries = self.context.config.batches
+        counted = status_filter(batch, entries) is None
+        end = ends.forced_end(batch, reason, counted=counted)
+        return self._close(batch, end)
+
+    def _close(self, batch: Batch, end: End) -> Batch:
+        context = self.context
         if batch.labels is None:
-            batch = self.labels.freeze(batch)
-        closed, delta = lifecycle.close(batch, outcome, abandoned, self.clock.now())
-        if self.costs():
+            batch = context.labels.freeze(batch)
+        closed, delta = ends.close(batch, end, context.now())
+        if context.collectors.is_enabled("cost"):
             closed, delta = with_cost_due(closed, delta)
-        self.ledger.commit(delta, batches=(closed,))
-        if abandoned:
-            _log.warning(
-                "records abandoned", account=self.account, batch=batch.ref.id, records=abandoned
-            )
+        context.ledger.commit(delta, batches=(closed,))
+        self._log_end(closed, end)
+        self._forget(closed)
         return closed
+
+    def _forget(self, batch: Batch) -> None:
+        """Forget the failures of a batch that is not read any more."""
+        batch_id = batch.ref.id
+        self.missing.discard(batch_id)
+        self._tried.discard(batch_id)
+        for collector in (results_operation(batch), "status"):
+            self.context.collectors.forget(collector, batch_id)
+
+    def _log_failure(self, failure: ReadFailed) -> None:
+        collectors = self.context.collectors
+        next_try = collectors.next_try(failure.collector, failure.item)
+        wait = 0.0 if next_try is None else next_try - self.context.clock.monotonic()
+        log = _log.warning if failure.tries <= 1 else _log.info
+        log(
+            "batch cannot be read",
+            account=self.context.name,
+            batch=failure.item,
+            reason=failure.error.reason,
+            error=str(failure.error),
+            again_in_seconds=round(max(0.0, wait)),
+        )
+
+    def _log_end(self, batch: Batch, end: End) -> None:
+        whose = {"account": self.context.name, "batch": batch.ref.id}
+        if batch.given_up:
+            _log.warning(
+                "batch given up",
+                **whose,
+                reason=end.outcome,
+                uncounted_records=end.uncounted,
+                run_ended=batch.run_ended_since is not None,
+                status=ending(batch, self.context.status_words) or "unfinished",
+            )
+        if end.abandoned:
+            _log.warning("records abandoned", **whose, records=end.abandoned)

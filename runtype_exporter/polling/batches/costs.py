@@ -1,7 +1,7 @@
 """Read what each batch cost, once, after it closed.
 
 Which costs are due is stored in the ledger, so a restart forgets none. The cost and the mark that
-it was counted are committed together.
+it was counted are committed together. A cost that cannot be read backs off alone.
 """
 
 from __future__ import annotations
@@ -13,25 +13,10 @@ from functools import partial
 import structlog
 
 from runtype_exporter.catalogue import COST, series
-from runtype_exporter.clock import Clock
-from runtype_exporter.ledger import Ledger
-from runtype_exporter.model import Batch, Delta
-from runtype_exporter.polling.batches.lifecycle import backing_off, failed
-from runtype_exporter.polling.collectors import CollectorStates
-from runtype_exporter.runtype import (
-    ApiError,
-    Client,
-    NetworkError,
-    NotFound,
-    Throttled,
-    Unauthorised,
-)
-
-GIVEN_UP_AFTER = 24 * 3600.0
-"""A cost that could not be read this long after the close is given up, in seconds."""
-
-_ACCOUNT_FAILURES = (Unauthorised, Throttled, NetworkError)
-"""Failures of the whole account: they say nothing about the batch that was read."""
+from runtype_exporter.model import GIVE_UP_REASONS, Batch, Delta
+from runtype_exporter.polling.batches.deadlines import COST as COST_DEADLINE
+from runtype_exporter.polling.context import AccountContext
+from runtype_exporter.polling.failures import Reach, ReadFailed
 
 _log = structlog.get_logger()
 
@@ -41,7 +26,8 @@ def with_cost_due(closed: Batch, delta: Delta) -> tuple[Batch, Delta]:
 
     Change nothing if nothing of the batch is counted, or if the API cannot know its cost.
     """
-    if not delta.increments or closed.labels is None or closed.run or closed.outcome == "lost":
+    given_up = closed.outcome in GIVE_UP_REASONS
+    if not delta.increments or closed.labels is None or closed.run or given_up:
         return closed, delta
     cost = series(COST, account=closed.ref.account, **closed.labels._asdict())
     due = replace(closed, cost_due=True, failures=0, retry_at=0.0)
@@ -63,61 +49,59 @@ def with_cost(batch: Batch, dollars: float) -> tuple[Batch, Delta]:
     return settled, Delta(increments={cost: dollars})
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class CostReads:
     """The cost reads of one account. `show` is called with each batch whose cost became known."""
 
-    account: str
-    client: Client
-    ledger: Ledger
-    collectors: CollectorStates
-    clock: Clock
+    context: AccountContext
     show: Callable[[Iterable[Batch]], None]
 
-    async def read(self) -> None:
+    async def read_due(self) -> None:
         """Read every cost that is due and does not back off. Stop at a failure of the account.
 
         Raises:
             LedgerError: an answer could not be stored; that cost stays due.
         """
-        for batch in self.ledger.costs_due(self.account):
-            if backing_off(batch, self.clock.now()):
-                continue
-            error = await self.collectors.read_in_background(
-                "cost", partial(self._read, batch.ref.id)
-            )
-            if isinstance(error, _ACCOUNT_FAILURES) or not self.collectors.is_enabled("cost"):
+        collectors = self.context.collectors
+        for batch in self.context.ledger.costs_due(self.context.name):
+            if not collectors.is_enabled("cost"):
                 break
+            if not collectors.due("cost", batch.ref.id):
+                continue
+            try:
+                await self._read(batch.ref.id)
+            except ReadFailed as failure:
+                if failure.reach is Reach.ACCOUNT:
+                    break
+                self._record_failure(failure)
 
     async def _read(self, batch_id: str) -> None:
-        try:
-            answer = await self.client.cost(batch_id)
-        except _ACCOUNT_FAILURES:
-            raise
-        except ApiError as error:
-            self._record_failure(batch_id, error)
-            if isinstance(error, NotFound):
-                # The API answered: only the cost of this batch is missing.
-                return
-            raise
+        answer = await self.context.collectors.read(
+            "cost", batch_id, partial(self.context.client.cost, batch_id)
+        )
         dollars = answer.total_cost_usd
-        settled = self.ledger.update(
+        settled = self.context.ledger.update(
             batch_id, lambda batch: with_cost(batch, dollars) if batch.cost_due else batch
         )
         if settled is not None:
             self.show((settled,))
 
-    def _record_failure(self, batch_id: str, error: ApiError) -> None:
-        """Let the cost of this batch back off. Give it up a day after the close."""
-        now = self.clock.now()
+    def _record_failure(self, failure: ReadFailed) -> None:
+        """Give the cost of a batch up if its deadline has passed."""
+        certain = self.context.api_time.certain
+        now = self.context.now() if certain else 0.0
 
         def after_failure(batch: Batch) -> Batch:
-            if not batch.cost_due:
-                return batch
-            if batch.closed is not None and now - batch.closed >= GIVEN_UP_AFTER:
-                return replace(batch, cost_due=False)
-            return failed(batch, now, missing=False)
+            over = batch.cost_due and COST_DEADLINE.passed(batch, now, 0.0)
+            return replace(batch, cost_due=False) if over else batch
 
-        after = self.ledger.update(batch_id, after_failure)
-        if after is not None and not after.cost_due and after.cost is None:
-            _log.warning("cost given up", account=self.account, batch=batch_id, error=str(error))
+        before = self.context.ledger.batches((failure.item,)).get(failure.item)
+        after = self.context.ledger.update(failure.item, after_failure)
+        if after != before:
+            self.context.collectors.forget("cost", failure.item)
+            _log.warning(
+                "cost given up",
+                account=self.context.name,
+                batch=failure.item,
+                error=str(failure.error),
+            )

@@ -3,6 +3,8 @@
 The labels of a running batch must not change, since its series would restart. So the labels of a
 batch freeze with its first rows. If the series limit allows no other label set, they freeze as one
 label set that all such batches share: totals stay exact, only the detail is lost.
+
+A long name is cut, so that a hostile one cannot grow every series of a schedule.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from runtype_exporter.model import OVERFLOW, Batch, Labels, LabelValues
 from runtype_exporter.protocols import SeriesLimit
 from runtype_exporter.runtype import ResultRow
 
+LABEL_LENGTH = 200
+"""Longer names and ids of schedules and flows are cut at this many characters as labels."""
 MOST_REMEMBERED = 10_000
 """So many label sets beyond the series limit are remembered as counted. Further ones may be counted
 twice as pooled label sets."""
@@ -56,7 +60,7 @@ class LabelTable:
 
         A new name is a rename.
         """
-        return self.ledger.label(self.account, "schedule", schedule_id, name) if schedule_id else ""
+        return self._label("schedule", schedule_id, name) if schedule_id else ""
 
     def listed(self, schedule_ids: Iterable[str]) -> set[str]:
         """Return the labels of these schedules, as far as they have one."""
@@ -95,11 +99,7 @@ class LabelTable:
             if row.flow_id and flow_id in ("", row.flow_id):
                 flow_id, flow_name = row.flow_id, row.flow_name or flow_name
                 break
-        flow = (
-            self.ledger.label(self.account, "flow", flow_id, flow_name or None)
-            if flow_id
-            else flow_name
-        )
+        flow = self._label("flow", flow_id, flow_name) if flow_id else flow_name[:LABEL_LENGTH]
         labels = Labels(self.schedule(batch.schedule), flow)
         counted = series(RECORDS_ABANDONED, account=self.account, **labels._asdict())
         if not (self.ledger.has_series(counted) or self._admitted(labels, 0)):
@@ -124,9 +124,15 @@ class LabelTable:
             else batch.flow_name
         )
         return Labels(
-            batch.schedule if schedule is None else schedule,
-            batch.flow_id if flow is None else flow,
+            (batch.schedule if schedule is None else schedule)[:LABEL_LENGTH],
+            (batch.flow_id if flow is None else flow)[:LABEL_LENGTH],
         )
+
+    def _label(self, kind: LabelKind, id_: str, name: str | None) -> str:
+        """Return the label of a schedule or flow, at most `LABEL_LENGTH` characters long."""
+        # Without a name the ledger takes the id. One that is too long has its beginning as name.
+        name = name or (id_ if len(id_) > LABEL_LENGTH else None)
+        return self.ledger.label(self.account, kind, id_, name[:LABEL_LENGTH] if name else None)
 
     def _admitted(self, labels: LabelValues, promised: int) -> bool:
         """Return whether a new label set may have its own series. Report each refused one once."""

@@ -1,6 +1,7 @@
-"""The life of one batch: which probes change it, when it is swept, when it ends and closes. Pure.
+"""The transitions of a batch between the phases of `phase`. Pure.
 
-Only this module decides that a batch changes state.
+Only this module decides that a batch changes state, by the table of `deadlines`. `ends` says how a
+batch closes and what that counts.
 """
 
 from __future__ import annotations
@@ -9,41 +10,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from runtype_exporter.catalogue import (
-    BATCH_DURATION,
-    BATCH_LATE_CHANGES,
-    BATCHES_FINISHED,
-    RECORDS_ABANDONED,
-    series,
-)
+from runtype_exporter.catalogue import BATCH_LATE_CHANGES, series
+from runtype_exporter.limits import HOUR
 from runtype_exporter.model import (
     Batch,
     BatchOutcome,
     Delta,
-    Labels,
-    Observation,
-    Outcome,
     Probe,
     Run,
     Series,
     Source,
 )
+from runtype_exporter.polling.batches.deadlines import CLAIM
+from runtype_exporter.polling.batches.phase import PRECEDENCE, dirty, ending
 from runtype_exporter.polling.status_words import StatusWords
-from runtype_exporter.polling.timers import still_pending
-from runtype_exporter.protocols import BatchView
+
+MOST_WAITED = 2 * HOUR
+"""A failed read adds at most this time to a deadline, in seconds. The longest back-off is an hour;
+for the rest of a longer time nobody looked."""
 
 _T = TypeVar("_T")
-
-_PRECEDENCE: tuple[Source, ...] = ("run", "status", "summary")
-"""The sources of a probe, the preferred one first. Only the run list and the status read also know
-when a batch ended."""
-
-LONGEST_BACK_OFF = 3600.0
-"""Longest pause between two reads of a batch that fail, in seconds."""
-SHORTEST_BACK_OFF = 60.0
-"""Pause after the first read that failed, in seconds; doubled after each further one."""
-LOST_AFTER = 24 * 3600.0
-"""A batch is closed as lost when the API has answered with 404 for this long, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +41,18 @@ class ProbeReading:
     completed: float | None = None
 
 
+# --- open and ended ---
 def observe(
     batch: Batch, readings: Mapping[Source, ProbeReading], status_words: StatusWords, now: float
 ) -> Batch:
     """Return the batch after a cycle with these readings.
 
-    The probes of earlier cycles are dropped, since a list may no longer show the batch.
+    The probes of earlier cycles are dropped, since a list may no longer show the batch. A batch
+    that had ended is open again if a source calls it unfinished.
     """
     if not readings:
         return batch
-    read = [readings[source] for source in _PRECEDENCE if source in readings]
+    read = [readings[source] for source in PRECEDENCE if source in readings]
     seen = replace(
         batch,
         probes={source: reading.probe for source, reading in readings.items()},
@@ -72,15 +60,42 @@ def observe(
         completed=_first(*(reading.completed for reading in read), batch.completed),
     )
     final = ending(seen, status_words) is not None
-    # The earlier moment counts, except where the clock has been set back.
-    ended = now if batch.ended is None else min(batch.ended, now)
+    # A batch that is listed may still answer 404 when its results are read. So only a batch whose
+    # results need no reading is found again.
+    after = seen if final or dirty(seen) else recovered(seen)
+    changed = now if _changes(batch, readings) or not batch.changed else min(batch.changed, now)
     return replace(
-        unguarded(seen),
-        ended=ended if final else None,
-        # A batch that is listed may still answer 404 when its results are read. So only a batch
-        # whose results need no reading is found again.
-        missing_since=batch.missing_since if dirty(seen) else None,
+        unguarded(after),
+        ended=_earlier(batch.ended, now) if final else None,
+        changed=changed,
+        run_ended_since=_run_ended_since(batch, seen, status_words, now),
     )
+
+
+def _changes(batch: Batch, readings: Mapping[Source, ProbeReading]) -> bool:
+    """Return whether a source shows another probe than before.
+
+    The first probe of a further source is no change: lists that show a batch by turns must not keep
+    it from becoming stale.
+    """
+    known = {**(batch.probes_at_last_sweep or {}), **batch.probes}
+    return not known or any(
+        source in known and known[source] != reading.probe for source, reading in readings.items()
+    )
+
+
+def _run_ended_since(
+    before: Batch, seen: Batch, status_words: StatusWords, now: float
+) -> float | None:
+    """Return since when the run of a batch is final.
+
+    A list of runs may leave out a run that has ended, so its last word counts.
+    """
+    run = seen.probes.get("run", before.probes.get("run"))
+    if run is None:
+        return before.run_ended_since
+    final = status_words.outcome(run.status, ended=seen.completed is not None) is not None
+    return _earlier(before.run_ended_since, now) if final else None
 
 
 def unguarded(batch: Batch) -> Batch:
@@ -94,12 +109,38 @@ def unguarded(batch: Batch) -> Batch:
     return replace(batch, count_from=None)
 
 
-def claim(batch: Batch, run: Run, flow_id: str) -> Batch:
-    """Return the batch as the one of this run, which has this flow ("" if it is unknown)."""
+def end(batch: Batch, now: float) -> Batch:
+    """Return the batch as ended at this moment."""
+    return replace(batch, ended=now, changed=now)
+
+
+def swept(before: Batch, after: Batch, now: float) -> Batch:
+    """Return the batch after a sweep reached the end.
+
+    `before` is the batch before the sweep finished. A count that differs is a change.
+    """
+    if before.probes_at_last_sweep is None or _figures(before) != _figures(after):
+        after = replace(after, changed=now)
+    return recovered(after)
+
+
+def _figures(batch: Batch) -> tuple[object, ...]:
+    shown = batch.snapshot
+    figures = None if shown is None else (shown.total, shown.tally.distinct, shown.tally.statuses)
+    return figures, batch.drift
+
+
+# --- unclaimed ---
+def claim(batch: Batch, run: Run, flow_id: str, *, agent_id: str = "") -> Batch:
+    """Return the batch as the one of this run, which has this flow ("" if it is unknown).
+
+    The run of an agent has no flow. The agent's id takes its place, whatever a list calls the flow.
+    """
     claimed = replace(
         batch,
         schedule=run.schedule,
-        flow_id=flow_id or batch.flow_id,
+        flow_id=agent_id or flow_id or batch.flow_id,
+        flow_name="" if agent_id else batch.flow_name,
         created=run.created or batch.created,
         claims_left=0,
     )
@@ -114,186 +155,99 @@ def expire_claim(batch: Batch, *, at_once: bool) -> Batch:
     return replace(batch, claims_left=0 if at_once else max(0, batch.claims_left - 1))
 
 
-def end(batch: Batch, now: float) -> Batch:
-    """Return the batch as ended at this moment."""
-    return replace(batch, ended=now)
+def enforce_claim(batch: Batch, now: float) -> Batch:
+    """Return the batch as ad hoc if it has waited for a run for too long."""
+    return expire_claim(batch, at_once=True) if CLAIM.passed(batch, now, 0.0) else batch
 
 
-def ending(batch: Batch, status_words: StatusWords) -> Outcome | None:
-    """Return how the batch ended, None while any source of the last cycle calls it unfinished.
+# --- reads that fail ---
+def missing(batch: Batch, now: float, waited: float) -> Batch:
+    """Return the batch after a read of it returned 404.
 
-    All sources must agree, because two lists that were read a moment apart may differ.
+    `waited` are the seconds since the failed read before, as far as the API answered other reads.
     """
-    return _ending(batch.probes, status_words, ended=batch.completed is not None)
-
-
-def ended_by(probes: Mapping[Source, Probe], batch: Batch, status_words: StatusWords) -> bool:
-    """Return whether these earlier probes of the batch already showed its end."""
-    return _ending(probes, status_words, ended=batch.completed is not None) is not None
-
-
-def _ending(
-    probes: Mapping[Source, Probe], status_words: StatusWords, *, ended: bool
-) -> Outcome | None:
-    outcomes = [
-        status_words.outcome(probes[source].status, ended=ended)
-        for source in _PRECEDENCE
-        if source in probes
-    ]
-    return outcomes[0] if outcomes and None not in outcomes else None
-
-
-def dirty(batch: Batch) -> bool:
-    """Return whether the results may have changed since the last complete sweep.
-
-    True if a source's probe differs from its probe at that sweep, or if there is no probe.
-    """
-    if batch.probes_at_last_sweep is None or not batch.probes:
-        return True
-    return any(
-        batch.probes_at_last_sweep.get(source) != probe for source, probe in batch.probes.items()
-    )
-
-
-def settling(batch: Batch, settle_time: float, at: float) -> bool:
-    """Return whether the settle time was over at a moment.
-
-    Results that are still missing then are given up.
-    """
-    return batch.ended is not None and batch.ended + settle_time <= at
-
-
-def wants_sweep(batch: Batch, settle_time: float, now: float) -> bool:
-    """Return whether the results of the batch are to be read now."""
-    if batch.closed is not None or batch.claims_left > 0 or backing_off(batch, now):
-        return False
-    return batch.sweep is not None or dirty(batch) or settling(batch, settle_time, now)
-
-
-def backing_off(batch: Batch, now: float) -> bool:
-    """Return whether the batch waits because its last read failed."""
-    return still_pending(batch.retry_at, now, LONGEST_BACK_OFF)
-
-
-def expected(batch: Batch) -> int:
-    """Return the largest record count of the probes, 0 if none has one."""
-    return max((probe.total or 0 for probe in batch.probes.values()), default=0)
-
-
-def complete(batch: Batch, distinct: int, unfinished: int, total: int) -> bool:
-    """Return whether a sweep that read so many distinct rows accounts for every record."""
-    return unfinished == 0 and distinct >= max(total, expected(batch))
-
-
-def failed(batch: Batch, now: float, *, missing: bool) -> Batch:
-    """Return the batch after a read of it failed.
-
-    Only this batch backs off: 1 min, doubling up to 1 h. A 404 also starts the 24 h after which the
-    batch is closed as lost.
-    """
-    since = (
-        (now if batch.missing_since is None else min(batch.missing_since, now)) if missing else None
-    )
     return replace(
         batch,
-        failures=batch.failures + 1,
-        retry_at=now + next_back_off(batch),
-        missing_since=since,
+        missing_since=_earlier(batch.missing_since, now),
+        missing_for=batch.missing_for + min(waited, MOST_WAITED),
     )
 
 
-def next_back_off(batch: Batch) -> float:
-    """Return how long the batch waits if a read of it fails now, in seconds."""
-    return min(LONGEST_BACK_OFF, SHORTEST_BACK_OFF * 2.0 ** min(batch.failures, 10))
+def unreadable(batch: Batch, now: float, waited: float) -> Batch:
+    """Return the batch after a read of it failed in any other way.
+
+    `waited` are the seconds since the failed read before, as far as the API answered the same read
+    of other batches.
+    """
+    return replace(
+        batch,
+        unreadable_since=_earlier(batch.unreadable_since, now),
+        unreadable_for=batch.unreadable_for + min(waited, MOST_WAITED),
+    )
 
 
 def recovered(batch: Batch) -> Batch:
-    """Return the batch after its results were read: it neither backs off nor is missing."""
-    return replace(batch, failures=0, retry_at=0.0, missing_since=None)
-
-
-def stop_backing_off(batch: Batch, now: float) -> Batch:
-    """Return the batch as one that may be read at once, unless the API denies it with 404.
-
-    Its failures still count: after one more, it waits longer than before.
-    """
-    waits = batch.retry_at > now and batch.missing_since is None
-    return replace(batch, retry_at=now) if waits else batch
-
-
-def never_found(batch: Batch) -> bool:
-    """Return whether every read of the batch returned 404 so far."""
-    found = (
-        batch.probes
-        or batch.probes_at_last_sweep is not None
-        or batch.labels is not None
-        or batch.schedule
+    """Return the batch after its results were read: it is neither missing nor unreadable."""
+    return replace(
+        batch, missing_since=None, missing_for=0.0, unreadable_since=None, unreadable_for=0.0
     )
-    return batch.missing_since is not None and not found
 
 
-def lost(batch: Batch, now: float) -> bool:
-    """Return whether the API has answered with 404 for a day."""
-    return batch.missing_since is not None and now - batch.missing_since >= LOST_AFTER
-
-
-def close(batch: Batch, outcome: BatchOutcome, abandoned: int, now: float) -> tuple[Batch, Delta]:
-    """Close a batch. Return it, and what closing it adds to the totals.
-
-    A batch that ended before its guard is remembered, not counted. A batch that stands for the
-    results of a run is not counted as a batch.
-
-    Raises:
-        ValueError: the labels of the batch are not frozen yet.
-    """
-    labels = batch.labels
-    if labels is None:
-        message = "a batch's labels freeze before it closes"
-        raise ValueError(message)
-    closed = replace(batch, closed=now, outcome=outcome, sweep=None, prefix=None)
-    if (
-        batch.count_from is not None
-        and batch.completed is not None
-        and batch.completed < batch.count_from
-    ):
-        return closed, Delta()
-    flow = {"account": batch.ref.account, **labels._asdict()}
-    increments = {series(RECORDS_ABANDONED, **flow): float(abandoned)}
-    if batch.run:
-        return closed, Delta(increments=increments)
-    increments |= {
-        series(BATCHES_FINISHED, **flow, outcome="success"): 0.0,
-        series(BATCHES_FINISHED, **flow, outcome="failure"): 0.0,
-        series(BATCH_LATE_CHANGES, **flow): 0.0,
-    }
-    increments[series(BATCHES_FINISHED, **flow, outcome=outcome)] = 1.0
-    observations: dict[Series, list[Observation]] = {
-        series(BATCH_DURATION, **flow, outcome="success"): [],
-        series(BATCH_DURATION, **flow, outcome="failure"): [],
-    }
-    if (
-        batch.started is not None
-        and batch.completed is not None
-        and batch.completed >= batch.started
-    ):
-        duration = Observation(batch.completed - batch.started, now, batch.ref.id)
-        observations[series(BATCH_DURATION, **flow, outcome=outcome)] = [duration]
-    return closed, Delta(increments=increments, observations=observations)
+# --- closed ---
+def closed(batch: Batch, outcome: BatchOutcome | None, now: float) -> Batch:
+    """Return the batch as closed. It is neither swept nor asked about any more."""
+    after = replace(batch, closed=now, outcome=outcome, sweep=None, prefix=None)
+    return after if after.given_up else replace(recovered(after), run_ended_since=None)
 
 
 def close_uncounted(batch: Batch, now: float, outcome: BatchOutcome | None = None) -> Batch:
     """Close a batch that adds nothing to the totals."""
-    return replace(batch, closed=now, outcome=outcome)
+    return closed(batch, outcome, now)
+
+
+def reread(batch: Batch, now: float) -> Batch:
+    """Return a batch that was given up after it was read again."""
+    return replace(batch, reread_at=now)
+
+
+def reopen(batch: Batch, now: float) -> Batch:
+    """Return a batch that was given up as one that is swept again from its first row.
+
+    Its results stay counted. A batch that had ended still has.
+
+    Raises:
+        ValueError: the batch was not given up.
+    """
+    if not batch.given_up:
+        message = "only a batch that was given up is opened again"
+        raise ValueError(message)
+    known = batch.probes_at_last_sweep
+    return replace(
+        recovered(batch),
+        closed=None,
+        outcome=None,
+        claims_left=0,
+        changed=now,
+        reread_at=0.0,
+        # With no probe to compare with, the next sweep is due at once. It is not the first one.
+        probes_at_last_sweep=None if known is None else {},
+    )
 
 
 def changed_late(
-    batch: Batch, readings: Mapping[Source, ProbeReading], status_words: StatusWords
+    batch: Batch,
+    readings: Mapping[Source, ProbeReading],
+    status_words: StatusWords,
+    now: float,
 ) -> tuple[Batch, Delta]:
     """Return a closed batch after a cycle with these readings, and the late change they are.
 
     A late change: a source that had called the batch final now shows another probe. A first probe,
-    or the first final status of a source, is no late change.
+    or the first final status of a source, is no late change. A stale batch that changes is open
+    again instead.
     """
+    if batch.outcome == "stale" and _changes(batch, readings):
+        return observe(reopen(batch, now), readings, status_words, now), Delta()
     late = 0
     probes = dict(batch.probes)
     for source, reading in readings.items():
@@ -307,39 +261,31 @@ def changed_late(
             late += 1
         probes[source] = reading.probe
     increments: dict[Series, float] = {}
-    if late and batch.labels is not None:
+    if late and batch.labels is not None and not batch.given_up:
         changes = series(BATCH_LATE_CHANGES, account=batch.ref.account, **batch.labels._asdict())
         increments[changes] = 1.0
     after = batch if probes == batch.probes else replace(batch, probes=probes)
     return after, Delta(increments=increments)
 
 
-def view(
-    batch: Batch, status_words: StatusWords, *, name: str, configured: bool, labels: Labels
-) -> BatchView:
-    """Return what the per-batch gauges show.
+# --- times ---
+def within(batch: Batch, now: float) -> Batch:
+    """Return the batch with no moment of its own after `now`.
 
-    Each count comes from the first source in order of precedence that has it.
+    A clock that was ahead leaves such moments. A deadline would never pass then.
     """
-    probes = [batch.probes[source] for source in _PRECEDENCE if source in batch.probes]
-    status = probes[0].status if probes else ""
-    return BatchView(
-        ref=batch.ref,
-        name=name,
-        labels=labels,
-        configured=configured,
-        open=batch.closed is None,
-        state=status_words.state(status, ended=batch.completed is not None),
-        total=_first(*(probe.total for probe in probes)),
-        processed=_first(*(probe.processed for probe in probes)),
-        failed=_first(*(probe.failed for probe in probes)),
-        started=batch.started,
-        completed=batch.completed,
-        closed=batch.closed,
-        snapshot=batch.snapshot,
-        drift=batch.drift,
-        cost=batch.cost,
+    return replace(
+        batch,
+        first_seen=min(batch.first_seen, now),
+        ended=None if batch.ended is None else min(batch.ended, now),
+        changed=min(batch.changed, now),
+        run_ended_since=None if batch.run_ended_since is None else min(batch.run_ended_since, now),
+        reread_at=min(batch.reread_at, now),
     )
+
+
+def _earlier(before: float | None, now: float) -> float:
+    return now if before is None else min(before, now)
 
 
 def _first(*values: _T | None) -> _T | None:

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import structlog
 
-from runtype_exporter.model import Batch, Probe, Run, Sweep
+from runtype_exporter.model import Batch, Run, Sweep
 from runtype_exporter.polling.batches import lifecycle
-from runtype_exporter.polling.status_words import normalise, parse_time
+from runtype_exporter.polling.status_words import parse_time, probe_of
 from runtype_exporter.runtype import Client, OffsetPagination, Priority, ResultsPage, RunRow
 
 _log = structlog.get_logger()
@@ -32,8 +32,9 @@ def results_operation(batch: Batch) -> str:
 def results_batch(own: Batch, run: Run, row: RunRow, now: float) -> dict[str, Batch]:
     """Return the batch that stands for the results of a run, by its id.
 
-    It is made from `own`, a new batch. The result is empty if the run has not ended, has a batch or
-    counts no records. The run of an agent counts none: absent is not zero.
+    It is made from `own`, a new batch, at the API's time `now`. The result is empty if the run has
+    not ended, has a batch or counts no records. The run of an agent mostly counts none: absent is
+    not zero.
     """
     if run.outcome is None or run.batch or not row.total_records:
         return {}
@@ -41,20 +42,16 @@ def results_batch(own: Batch, run: Run, row: RunRow, now: float) -> dict[str, Ba
         own,
         run=run.id,
         schedule=run.schedule,
-        flow_id=row.flow_id or "",
-        started=parse_time(row.started_at),
-        completed=parse_time(row.completed_at),
-        probes={
-            "run": Probe(
-                normalise(row.status), row.total_records, row.processed_records, row.failed_records
-            )
-        },
+        flow_id=row.agent_id or row.flow_id or "",
+        started=parse_time(row.started_at, latest=now),
+        completed=parse_time(row.completed_at, latest=now),
+        probes={"run": probe_of(row)},
     )
     return {own.ref.id: lifecycle.end(unended, now)}
 
 
-async def read_page(
-    client: Client, batch: Batch, offset: int, *, priority: Priority, status: str | None
+async def read_page(  # noqa: PLR0913  # a page of one batch, all by keyword
+    client: Client, batch: Batch, offset: int, *, limit: int, priority: Priority, status: str | None
 ) -> ResultsPage:
     """Read a page of results of a batch, or of the run that the batch stands for.
 
@@ -65,13 +62,15 @@ async def read_page(
         ApiError: the page could not be read.
     """
     if not batch.run:
-        return await client.results(batch.ref.id, offset, priority=priority, status=status)
-    page = await client.run_results(batch.run, offset, priority=priority)
+        return await client.results(
+            batch.ref.id, offset, limit=limit, priority=priority, status=status
+        )
+    page = await client.run_results(batch.run, offset, limit=limit, priority=priority)
     where = page.pagination
     if where.offset in (None, offset):
         return page
     _log.info(
-        "a run's results heed no offset",
+        "the results of a run ignore the offset",
         account=batch.ref.account,
         run=batch.run,
         total=where.total,
