@@ -1,11 +1,13 @@
 """The Runtype API: typed answers, one tree of errors, and a request budget."""
 
+from runtype_exporter.runtype.api_time import ApiTime
 from runtype_exporter.runtype.budget import Budget, Priority
 from runtype_exporter.runtype.client import MAX_SPARKLINES, Client
 from runtype_exporter.runtype.errors import (
     ApiError,
     ClientError,
     DecodeError,
+    EdgeRefused,
     Forbidden,
     NetworkError,
     NotFound,
@@ -16,6 +18,7 @@ from runtype_exporter.runtype.errors import (
     Throttled,
     TimedOut,
     Unauthorised,
+    UrlTooLong,
 )
 from runtype_exporter.runtype.exchange import Exchange
 from runtype_exporter.runtype.paging import cursor_walk, next_offset
@@ -43,6 +46,7 @@ from runtype_exporter.runtype.timestamps import Unparseable, parse_timestamp
 __all__ = [
     "MAX_SPARKLINES",
     "ApiError",
+    "ApiTime",
     "BatchCost",
     "BatchStatus",
     "Budget",
@@ -51,6 +55,7 @@ __all__ = [
     "CursorPagination",
     "Day",
     "DecodeError",
+    "EdgeRefused",
     "Exchange",
     "Forbidden",
     "NetworkError",
@@ -75,6 +80,7 @@ __all__ = [
     "TimedOut",
     "Unauthorised",
     "Unparseable",
+    "UrlTooLong",
     "Usage",
     "UsageBlock",
     "cursor_walk",

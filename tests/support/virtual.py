@@ -74,6 +74,10 @@ class VirtualClock:
         """Return the seconds since the Unix epoch."""
         return self._loop.time() + self._offset
 
+    def monotonic(self) -> float:
+        """Return the time of the loop."""
+        return self._loop.time()
+
     def jump(self, seconds: float) -> None:
         """Move the wall clock, but not the time of the loop."""
         self._offset += seconds
