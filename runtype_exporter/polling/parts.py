@@ -111,11 +111,12 @@ def build(context: AccountContext, *, wake_cycle: Callable[[], None], paced: boo
         await discovery.judge_starts(read)
         workers.enqueue()
 
-    def on_schedules() -> None:
+    def on_schedules(first: bool) -> None:  # noqa: FBT001
         if schedule_filter.waited:
             wake_cycle()
         workers.enqueue()
-        sparklines.wake()
+        if first:
+            sparklines.wake()
 
     async def reread() -> None:
         gauges.show(await rereads.read_due())
@@ -125,10 +126,7 @@ def build(context: AccountContext, *, wake_cycle: Callable[[], None], paced: boo
     schedule_lists = periodic("schedules", lists.read, poll.discovery_interval, poll.interval)
     schedule_filter.on_missing = schedule_lists.wake
     sparklines = periodic(
-        "sparklines",
-        SparklineReads(context, lambda: lists.labels).read,
-        poll.discovery_interval,
-        poll.discovery_interval,
+        "sparklines", SparklineReads(context, lambda: lists.labels).read, poll.discovery_interval
     )
     unfinished = UnfinishedRuns(context.name, context.ledger)
     full_walk = FullWalk(context, runs, horizon, unfinished, configured, on_runs_read, paced=paced)

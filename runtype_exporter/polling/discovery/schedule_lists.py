@@ -27,8 +27,8 @@ class ScheduleLists:
     context: AccountContext
     schedule_filter: ScheduleFilter
     starts: StartChecks
-    on_read: Callable[[], None]
-    """Called after each complete list."""
+    on_read: Callable[[bool], None]
+    """Called after each complete list, with whether it was the first one."""
     paced: bool = True
     labels: dict[str, str] | None = field(default=None, init=False)
     """Labels of the schedules that are followed, by id; None before the first list."""
@@ -57,12 +57,13 @@ class ScheduleLists:
             rows |= {row.id: row for row in page.data}
         context.collectors.complete("schedules")
         followed = self.schedule_filter.update(rows.values(), began_monotonic)
+        first = self.labels is None
         self._show(followed)
         if context.api_time.certain:
             observed = followed if context.config.collectors.runs else ()
             await self.starts.observe(observed, began=began, now=context.now())
             self._end_series(began)
-        self.on_read()
+        self.on_read(first)
 
     async def _fetch(self, cursor: str | None) -> SchedulesPage:
         context = self.context
