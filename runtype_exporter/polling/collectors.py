@@ -121,6 +121,10 @@ class Collectors:
         streak = self._streaks.get((collector, item))
         return 0 if streak is None else streak.tries
 
+    def answered_since(self, moment: float) -> bool:
+        """Return whether anything of the account was answered after a monotonic moment."""
+        return _after(self._answered, moment)
+
     def forget(self, collector: str, item: str) -> None:
         """Forget the failures of an item that is not read any more."""
         self._streaks.pop((collector, item), None)

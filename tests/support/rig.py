@@ -32,7 +32,7 @@ from runtype_exporter.model import (
 from runtype_exporter.polling import AccountPoller, StatusWords
 from runtype_exporter.polling.batches.labels import NoSeriesLimit
 from runtype_exporter.protocols import Attempt, BatchView, SeriesLimit
-from runtype_exporter.runtype import ApiTime, Budget, Client, Exchange
+from runtype_exporter.runtype import Budget, Client, Exchange
 from runtype_exporter.simulator.account import World
 from runtype_exporter.simulator.api import Key, simulator_app
 from runtype_exporter.simulator.faults import Faults
@@ -264,7 +264,6 @@ class Rig:
             budget=self.budget,
             telemetry=self.telemetry,
             clock=self.clock,
-            api_time=ApiTime(config.name, self.clock, self.telemetry),
             timeout=config.timeout,
             transport=DelayedTransport(self.app, self.latency),
             jitter=lambda: 0.5,
