@@ -85,6 +85,7 @@ BEHAVIOUR_TESTS: dict[str, str] = {
     "polling/test_failure_matrix.py": "every read with every error, one item and all",
     "polling/test_month.py": "the whole of polling over a month",
     "polling/test_rig.py": "the rig of these tests",
+    "polling/test_sick_batches.py": "more sick batches than workers, and sick lists",
     "polling/test_several_accounts.py": "several pollers on one ledger",
     "runtype/test_client_sockets.py": "the client against real sockets",
 }
