@@ -83,15 +83,6 @@ class RecordingTelemetry:
     def horizon(self, account: str, at: float) -> None:
         self.horizons.append(at)
 
-    def time_source(self, account: str, source: TimeSource) -> None:
-        pass
-
-    def horizon(self, account: str, at: float) -> None:
-        pass
-
-    def rejected(self, account: str, operation: str, reason: str) -> None:
-        pass
-
     def cycle(self, account: str, seconds: float, at: float, failure: str) -> None:
         self.cycles.append(failure)
 
