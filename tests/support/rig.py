@@ -27,7 +27,6 @@ from runtype_exporter.model import (
     HistogramValue,
     LabelValues,
     Series,
-    TimeSource,
 )
 from runtype_exporter.polling import AccountPoller, StatusWords, account_context
 from runtype_exporter.polling.batches.labels import NoSeriesLimit

@@ -142,8 +142,9 @@ class RunPages:
             if key
         )
         followed = ledger.batches(keys)
+        latest = context.api_time.latest()
         for row in rows:
-            run = run_of(context.name, row, context.status_words)
+            run = run_of(context.name, row, context.status_words, latest=latest)
             self.horizon.note_created(run.created)
             if run.created is None:
                 plan.undated.add(run.id)
@@ -162,7 +163,7 @@ class RunPages:
                 plan.deferred |= {run.batch} if run.batch else set()
                 continue
             if run.batch:
-                plan.readings[run.batch] = _reading(row, context.api_time.latest())
+                plan.readings[run.batch] = _reading(row, latest)
                 # The run may have ended before it got a batch id. Its results are counted then.
                 counted = runs_without_batch.results_batch_id(run.id) in followed
                 self._plan_claim(plan, seen, horizon, included=included and not counted)
