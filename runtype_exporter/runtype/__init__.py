@@ -21,7 +21,7 @@ from runtype_exporter.runtype.errors import (
     UrlTooLong,
 )
 from runtype_exporter.runtype.exchange import Exchange
-from runtype_exporter.runtype.paging import cursor_walk, next_offset
+from runtype_exporter.runtype.paging import CursorPage, cursor_walk, next_offset
 from runtype_exporter.runtype.responses import (
     BatchCost,
     BatchStatus,
@@ -52,6 +52,7 @@ __all__ = [
     "Budget",
     "Client",
     "ClientError",
+    "CursorPage",
     "CursorPagination",
     "Day",
     "DecodeError",
