@@ -55,6 +55,10 @@ class RecordingTelemetry:
         self.collectors: dict[str, tuple[bool, str]] = {}
         self.waiting: list[int] = []
         self.throttles: list[float] = []
+        self.skews: list[float] = []
+        self.time_sources: list[str] = []
+        self.rejects: Counter[tuple[str, str]] = Counter()
+        self.horizons: list[float] = []
         # Cycles and sweeps that `take_internal_failures` has looked at.
         self._checked = 0, 0
 
@@ -68,7 +72,16 @@ class RecordingTelemetry:
         self.throttles.append(until)
 
     def skew(self, account: str, seconds: float) -> None:
-        pass
+        self.skews.append(seconds)
+
+    def time_source(self, account: str, source: str) -> None:
+        self.time_sources.append(source)
+
+    def rejected(self, account: str, operation: str, reason: str) -> None:
+        self.rejects[operation, reason] += 1
+
+    def horizon(self, account: str, at: float) -> None:
+        self.horizons.append(at)
 
     def time_source(self, account: str, source: TimeSource) -> None:
         pass
@@ -179,8 +192,11 @@ class Rig:
 
     `account` and `sections` override the default configuration. `scopes` are those of the key.
     `latency` is in seconds, in each direction; without it no time passes within a cycle. A rig with
-    `ledger_of` uses the ledger and the clock of that rig and, without settings of its own, its
+    `ledger_of` uses the ledger and the clocks of that rig and, without settings of its own, its
     world.
+
+    `clock` is the exporter's, `api_clock` the world's and that of the truth. `skew` is how far ours
+    is ahead at the start. The API's clock may not go back: `world.shown_time` sets what it shows.
 
     A bug in a cycle or a sweep does not stop the polling: it is logged, and the reason of the
     failure is `internal`. Tests must not miss that, so `stop` and the end of the `async with` raise
@@ -197,16 +213,18 @@ class Rig:
         scopes: tuple[str, ...] = ("*",),
         seed: int = 1,
         latency: float = 0.0,
+        skew: float = 0.0,
         ledger_of: Rig | None = None,
     ) -> None:
         self.ledger_of = ledger_of
-        self.clock = (
-            VirtualClock(asyncio.get_running_loop(), START)
-            if ledger_of is None
-            else ledger_of.clock
-        )
+        if ledger_of is None:
+            loop = asyncio.get_running_loop()
+            self.clock = VirtualClock(loop, START + skew)
+            self.api_clock = VirtualClock(loop, START)
+        else:
+            self.clock, self.api_clock = ledger_of.clock, ledger_of.api_clock
         if ledger_of is None or settings is not None:
-            self.world = World(settings or WorldSettings(start=START), seed, self.clock)
+            self.world = World(settings or WorldSettings(start=START), seed, self.api_clock)
             self.faults = Faults()
             self.app = simulator_app(self.world, keys=[Key(KEY, scopes)], faults=self.faults)
         else:
@@ -364,6 +382,11 @@ class Rig:
             self._task = None
         await self.client.aclose()
 
+    def suspend(self, seconds: float) -> None:
+        """Suspend the exporter's machine: the world goes on, and nothing of ours runs."""
+        self.api_clock.jump(seconds)
+        self.clock.suspend(seconds)
+
     async def sleep(self, seconds: float) -> None:
         """Let time pass. Raise what ended the polling task, if it ended."""
         await asyncio.sleep(seconds)
@@ -396,7 +419,7 @@ class Rig:
         """Return the final results that the simulator knows, in the shape of `counted`."""
         return {
             tuple(key): float(count)
-            for key, count in self.world.truth(self.clock.now()).items()
+            for key, count in self.world.truth(self.api_clock.now()).items()
             if count
         }
 
@@ -404,7 +427,7 @@ class Rig:
         """Return the ended runs that the simulator knows, in the shape of `counted`."""
         return {
             tuple(key): float(count)
-            for key, count in self.world.truth_runs(self.clock.now()).items()
+            for key, count in self.world.truth_runs(self.api_clock.now()).items()
         }
 
     def batch(self, batch_id: str) -> Batch:
