@@ -29,10 +29,10 @@ from runtype_exporter.model import (
     Series,
     TimeSource,
 )
-from runtype_exporter.polling import AccountPoller, StatusWords
+from runtype_exporter.polling import AccountPoller, StatusWords, account_context
 from runtype_exporter.polling.batches.labels import NoSeriesLimit
 from runtype_exporter.protocols import Attempt, BatchView, SeriesLimit
-from runtype_exporter.runtype import Budget, Client, Exchange
+from runtype_exporter.runtype import ApiTime, Budget, Client, Exchange
 from runtype_exporter.simulator.account import World
 from runtype_exporter.simulator.api import Key, simulator_app
 from runtype_exporter.simulator.faults import Faults
@@ -275,6 +275,7 @@ class Rig:
         self.budget = Budget(
             config.name, config.requests_per_hour, self.ledger, self.clock, self.telemetry
         )
+        api_time = ApiTime(config.name, self.clock, self.telemetry)
         exchange = Exchange(
             config.name,
             config.base_url,
@@ -282,25 +283,28 @@ class Rig:
             budget=self.budget,
             telemetry=self.telemetry,
             clock=self.clock,
+            api_time=api_time,
             timeout=config.timeout,
             transport=DelayedTransport(self.app, self.latency),
             jitter=lambda: 0.5,
         )
         self.client = Client(exchange, page_size=config.page_size)
-        self.poller = AccountPoller(
-            config=config,
-            poll=self.config.poll,
+        context = account_context(
+            config,
+            self.config.poll,
             retention=self.config.state.retention,
             batches_per_schedule=1,
             client=self.client,
             budget=self.budget,
             ledger=self.ledger,
             status_words=StatusWords(self.config.metrics.status_map),
+            api_time=api_time,
             telemetry=self.telemetry,
             gauges=self.gauges,
             clock=self.clock,
             series_limit=self.series_limit,
         )
+        self.poller = AccountPoller(context)
         return self.poller
 
     def start(self) -> None:
