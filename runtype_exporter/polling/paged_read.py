@@ -102,17 +102,15 @@ async def read_page(  # noqa: PLR0913  # what is read, and how
 
     If the size of the page may be why it fails, the same page is read again with fewer rows. Only
     the failure of all these tries counts as a failure of the item. `page` names the place of the
-    page in its list, because a slow page becomes smaller only when the same one fails twice.
+    page in its list, because a slow page becomes smaller only when the same one fails twice. The
+    caller calls `collectors.complete` after the last page that it needs.
 
     Raises:
         ReadFailed: the page could not be read.
         LedgerError: what was learned could not be stored. The page must be read again.
     """
-    return await collectors.read(
-        collector,
-        item,
-        partial(_read_with_any_size, collectors, (collector, item), sizes, call, page),
-    )
+    read = partial(_read_with_any_size, collectors, (collector, item), sizes, call, page)
+    return await collectors.read(collector, item, read, whole=False)
 
 
 async def _read_with_any_size(

@@ -15,7 +15,6 @@ from runtype_exporter.model import Batch, Result, Sweep
 from runtype_exporter.polling.batches import runs_without_batch
 from runtype_exporter.polling.batches.phase import believed
 from runtype_exporter.polling.context import AccountContext
-from runtype_exporter.polling.failures import ReadFailed
 from runtype_exporter.polling.paged_read import read_page
 from runtype_exporter.polling.sweeps.sweep import (
     Chunk,
@@ -80,6 +79,8 @@ class Sweeper:
             page = await self._read(batch, priority, status)
             is_last = await self._commit(batch, page, count=status is None)
             if is_last and (finished := self._finish(batch_id)) is not None:
+                operation = runs_without_batch.results_operation(batch)
+                self.context.collectors.complete(operation, batch_id)
                 return finished
 
     async def _read(self, asked: Batch, priority: Priority, status: str | None) -> _ReadPage:
@@ -87,41 +88,42 @@ class Sweeper:
 
         `asked` is the batch before the page: it says what to read, and is never stored.
         """
-        context, sweep = self.context, current_sweep(asked)
-        try:
-            return await read_page(
-                context.collectors,
-                runs_without_batch.results_operation(asked),
-                asked.ref.id,
-                context.page_sizes,
-                partial(self._request, asked, priority, status),
-                page=str(sweep.offset),
-            )
-        except ReadFailed as failure:
-            if isinstance(failure.error, PagingError):
-                # The same offset would only give the same error again.
-                self._update(asked.ref.id, abort)
-            raise
-
-    async def _request(
-        self, asked: Batch, priority: Priority, status: str | None, limit: int
-    ) -> _ReadPage:
-        sweep = current_sweep(asked)
-        page = await runs_without_batch.read_page(
-            self.context.client,
-            asked,
-            sweep.offset,
-            limit=limit,
-            priority=priority,
-            status=status,
+        collectors, sweep = self.context.collectors, current_sweep(asked)
+        operation, batch_id = runs_without_batch.results_operation(asked), asked.ref.id
+        page = await read_page(
+            collectors,
+            operation,
+            batch_id,
+            self.context.page_sizes,
+            partial(self._request, asked, priority, status),
+            page=str(sweep.offset),
         )
         # Rows before the first page of a sweep were read by an earlier sweep.
         known = sweep.tally.distinct if sweep.pages else sweep.offset
         total = believed(page.pagination.total) or 0
-        following = next_offset(
-            _with_total(page, total), sweep.offset, known=known, pages=sweep.pages
+        try:
+            following = next_offset(
+                _with_total(page, total), sweep.offset, known=known, pages=sweep.pages
+            )
+        except PagingError as error:
+            # The same offset would only give the same error again.
+            self._update(batch_id, abort)
+            failure = collectors.fail(operation, batch_id, error)
+        else:
+            return _ReadPage(page.data, len(page.rejected), total, is_last=following is None)
+        raise failure
+
+    async def _request(
+        self, asked: Batch, priority: Priority, status: str | None, limit: int
+    ) -> ResultsPage:
+        return await runs_without_batch.read_page(
+            self.context.client,
+            asked,
+            current_sweep(asked).offset,
+            limit=limit,
+            priority=priority,
+            status=status,
         )
-        return _ReadPage(page.data, len(page.rejected), total, is_last=following is None)
 
     async def _commit(self, asked: Batch, page: _ReadPage, *, count: bool) -> bool:
         """Apply a page chunk by chunk. Return whether it was the last one of the sweep."""
@@ -215,4 +217,4 @@ def _with_total(page: ResultsPage, total: int) -> ResultsPage:
     """Return the page with the total that is believed."""
     where = page.pagination
     pagination = OffsetPagination(total=total, has_more=where.has_more, offset=where.offset)
-    return ResultsPage(page.data, pagination, page.rejected)
+    return ResultsPage(page.data, pagination, rejected=page.rejected)
