@@ -10,7 +10,7 @@ import asyncio
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -128,6 +128,12 @@ class RecordingGauges:
 
     def set_collector(self, account: str, collector: str, samples: Mapping[Series, float]) -> None:
         self.families[collector] = dict(samples)
+
+    def retain(
+        self, account: str, *, batches: Collection[BatchRef], found: Collection[str]
+    ) -> None:
+        self.batches = {ref: view for ref, view in self.batches.items() if ref in batches}
+        self.finds = {name: seen for name, seen in self.finds.items() if name in found}
 
     def forget(self, account: str) -> None:
         self.batches.clear()
