@@ -16,7 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -37,7 +37,7 @@ from runtype_exporter.model import Batch, BatchRef, Labels, SweepTally
 from runtype_exporter.polling import StatusWords
 from runtype_exporter.polling.sweeps.sweep import advance, begin
 from runtype_exporter.polling.sweeps.sweeper import CHUNK
-from runtype_exporter.runtype import Budget, Client, Exchange
+from runtype_exporter.runtype import ApiTime, Budget, Client, Exchange
 from runtype_exporter.runtype.responses import RESULTS
 
 RECORDS = 20_000
@@ -120,11 +120,20 @@ def batch() -> Batch:
     return begin(fresh, 0.0, full=True)
 
 
-def in_memory(pages: Iterable[bytes]) -> None:
+def awaited(function: Callable[..., Awaitable[None]], *arguments: Any) -> Callable[[], None]:
+    """Return a call of a coroutine function in a loop of its own."""
+
+    async def main() -> None:
+        await function(*arguments)
+
+    return lambda: asyncio.run(main())
+
+
+async def in_memory(pages: Iterable[bytes]) -> None:
     """Decode, read and count pages. Every identity is new."""
     status_words, swept = StatusWords(), batch()
     for text in pages:
-        results = status_words.results(RESULTS.decode(text).data)
+        results = status_words.results((await RESULTS.decode(text)).data)
         page = Page([result_identity(result.key or "") for result in results], {}, {})
         count_page(swept, results, page, 1_790_000_000.0)
 
@@ -149,11 +158,11 @@ def commit(ledger: Ledger, swept: Batch, text_or_page: Any, status_words: Status
     return swept
 
 
-def with_ledger(pages: Iterable[bytes], folder: str) -> None:
+async def with_ledger(pages: Iterable[bytes], folder: str) -> None:
     """Decode, read, look up, count and commit pages."""
     ledger, status_words, swept = new_ledger(folder), StatusWords(), batch()
     for text in pages:
-        swept = commit(ledger, swept, RESULTS.decode(text), status_words)
+        swept = commit(ledger, swept, await RESULTS.decode(text), status_words)
     ledger.close()
 
 
@@ -183,12 +192,20 @@ async def over_http(port: int, size: int, folder: str) -> None:
     process, clock = ProcessMetrics(), SystemClock()
     budget = Budget("acme", 1_000_000, ledger, clock, process)
     url = f"http://127.0.0.1:{port}"
-    exchange = Exchange("acme", url, "key", budget=budget, telemetry=process, clock=clock)
+    exchange = Exchange(
+        "acme",
+        url,
+        "key",
+        budget=budget,
+        telemetry=process,
+        clock=clock,
+        api_time=ApiTime("acme", clock, process),
+    )
     async with Client(exchange, page_size=size) as client:
         more = True
         offset = 0
         while more:
-            page = await client.results("batch_01jv8k", offset)
+            page = await client.results("batch_01jv8k", offset, limit=size)
             swept = commit(ledger, replace(swept), page, status_words)
             offset += len(page.data)
             more = page.pagination.has_more
@@ -273,13 +290,13 @@ def main() -> None:
             name = f"in memory, pages of {size}" + (
                 f", {payload} bytes of result" if payload else ""
             )
-            ours, theirs = pair(partial(in_memory, pages), partial(script, pages))
+            ours, theirs = pair(awaited(in_memory, pages), partial(script, pages))
             show(name, total, ours, theirs)
             if payload:
                 print(f"{'':44} {sum(map(len, pages)) / ours / 1e6:6.0f} MB/s")
         for size in (100, 1000):
             pages = bodies(size, total)
-            ours, theirs = pair(partial(with_ledger, pages, folder), partial(script, pages))
+            ours, theirs = pair(awaited(with_ledger, pages, folder), partial(script, pages))
             show(f"with look-up and commit, pages of {size}", total, ours, theirs)
         for size in (100, 1000):
             port = free_port()

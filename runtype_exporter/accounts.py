@@ -12,9 +12,9 @@ from runtype_exporter.clock import Clock
 from runtype_exporter.config import Account, Config, SecretError
 from runtype_exporter.ledger import Ledger, LedgerError
 from runtype_exporter.metrics import Gauges, MaxSeries, ProcessMetrics
-from runtype_exporter.polling import AccountPoller, StatusWords
+from runtype_exporter.polling import AccountPoller, StatusWords, account_context
 from runtype_exporter.protocols import AccountStatus
-from runtype_exporter.runtype import Budget, Client, Exchange
+from runtype_exporter.runtype import ApiTime, Budget, Client, Exchange
 
 _log = structlog.get_logger()
 
@@ -65,7 +65,7 @@ class Accounts:
         """
         self._build(config)
         for running in self._running:
-            name = running.poller.config.name
+            name = running.poller.context.name
             running.task = tasks.create_task(running.poller.run(), name=f"account {name}")
 
     async def catch_up(self, config: Config) -> bool:
@@ -94,6 +94,7 @@ class Accounts:
         budget = Budget(
             account.name, account.requests_per_hour, self.ledger, self.clock, self.process_metrics
         )
+        api_time = ApiTime(account.name, self.clock, self.process_metrics)
         exchange = Exchange(
             account.name,
             account.base_url,
@@ -101,13 +102,14 @@ class Accounts:
             budget=budget,
             telemetry=self.process_metrics,
             clock=self.clock,
+            api_time=api_time,
             timeout=account.timeout,
             user_agent=self.user_agent,
         )
         client = Client(exchange, page_size=account.page_size)
-        poller = AccountPoller(
-            config=account,
-            poll=config.poll,
+        context = account_context(
+            account,
+            config.poll,
             retention=config.state.retention,
             batches_per_schedule=config.metrics.batches_per_schedule,
             client=client,
@@ -117,9 +119,10 @@ class Accounts:
             telemetry=self.process_metrics,
             gauges=self.gauges,
             clock=self.clock,
+            api_time=api_time,
             series_limit=self.series_limit,
         )
-        return _Running(poller, client, budget)
+        return _Running(AccountPoller(context), client, budget)
 
 
 def _key(account: Account) -> str:

@@ -81,8 +81,10 @@ BEHAVIOUR_TESTS: dict[str, str] = {
     "polling/test_batch_changes.py": "two rules for the source of all of polling",
     "polling/test_cardinality.py": "the whole of polling against the series limit",
     "polling/test_exactly_once.py": "the whole of polling against a hostile API",
+    "polling/test_failure_matrix.py": "every read with every error, one item and all",
     "polling/test_month.py": "the whole of polling over a month",
     "polling/test_rig.py": "the rig of these tests",
+    "polling/test_sick_batches.py": "more sick batches than workers, and sick lists",
     "polling/test_several_accounts.py": "several pollers on one ledger",
     "runtype/test_client_sockets.py": "the client against real sockets",
 }

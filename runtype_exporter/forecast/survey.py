@@ -17,6 +17,7 @@ from runtype_exporter.polling.discovery.run_list import order_of
 from runtype_exporter.polling.status_words import parse_time
 from runtype_exporter.protocols import BudgetState, Telemetry
 from runtype_exporter.runtype import (
+    ApiTime,
     Budget,
     Client,
     Exchange,
@@ -81,6 +82,7 @@ async def survey(
         SecretError: the key cannot be read.
     """
     budget = Budget(account.name, account.requests_per_hour, _BudgetOfOneSurvey(), clock, telemetry)
+    api_time = ApiTime(account.name, clock, telemetry)
     exchange = Exchange(
         account.name,
         account.base_url,
@@ -88,6 +90,7 @@ async def survey(
         budget=budget,
         telemetry=telemetry,
         clock=clock,
+        api_time=api_time,
         timeout=account.timeout,
         transport=transport,
         attempts=1,
@@ -98,7 +101,7 @@ async def survey(
             await _read_all(account, client, found)
     finally:
         budget.close()
-    return _inventory(account, state, clock.now(), found)
+    return _inventory(account, state, api_time.now(), found)
 
 
 async def _read_all(account: Account, client: Client, found: _AccountReads) -> None:

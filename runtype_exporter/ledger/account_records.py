@@ -129,6 +129,10 @@ class AccountRecords:
         with self._database.reading() as connection:
             return rows.budget(connection, account)
 
+    def labelled(self, account: str, kind: names.NameKind) -> list[str]:
+        """Return the ids of an account's schedules or flows that have a label."""
+        return self._names.ids(account, kind)
+
     def save_budget(self, account: str, state: BudgetState) -> None:
         """Store an account's request budget. It is on disk when this returns."""
         with self._database.transaction() as connection:

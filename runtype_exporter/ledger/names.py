@@ -34,6 +34,10 @@ class Names:
         """Return an id's label, None before its first use."""
         return self._labels.get((account, kind, id_))
 
+    def ids(self, account: str, kind: NameKind) -> list[str]:
+        """Return the ids of an account that have a label."""
+        return [id_ for owner, what, id_ in self._labels if owner == account and what == kind]
+
     def choose(self, account: str, kind: NameKind, id_: str, name: str | None) -> Fixed:
         """Return the label that an id should have from now on. Change nothing.
 

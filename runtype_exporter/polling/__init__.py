@@ -15,7 +15,8 @@ Two rules of concurrency, because cycles, workers and background reads write the
 `tests/polling/test_batch_changes.py` checks both in the source.
 """
 
+from runtype_exporter.polling.context import account_context
 from runtype_exporter.polling.poller import AccountPoller
 from runtype_exporter.polling.status_words import StatusWords
 
-__all__ = ["AccountPoller", "StatusWords"]
+__all__ = ["AccountPoller", "StatusWords", "account_context"]

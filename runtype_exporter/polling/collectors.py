@@ -19,11 +19,11 @@ from runtype_exporter.polling.failures import (
     FAILURES_TO_WITHDRAW,
     REFUSALS_TO_FORBID,
     Evidence,
-    Item,
     Reach,
     ReadFailed,
     judge,
 )
+from runtype_exporter.polling.streaks import CollectorState, Streak, back_off
 from runtype_exporter.protocols import Telemetry, ignore
 from runtype_exporter.runtype import ApiError, Forbidden, Throttled, Unauthorised
 
@@ -33,10 +33,6 @@ CYCLE_LISTS: Final = frozenset({"summary", "runs"})
 """The lists that each cycle reads."""
 FORBIDDEN_RETRY: Final = HOUR
 """A forbidden collector is tried again after this time, in seconds."""
-SHORTEST_BACK_OFF: Final = MINUTE
-"""Pause of an item after its first failure, in seconds; doubled after each further one."""
-LONGEST_BACK_OFF: Final = HOUR
-"""Longest pause between two tries of an item, in seconds."""
 TRIAL_INTERVAL: Final = MINUTE
 """While the account does not answer, one item is tried in this time, in seconds."""
 MOST_STREAKS: Final = 50_000
@@ -45,29 +41,6 @@ MOST_STREAKS: Final = 50_000
 AnswerT = TypeVar("AnswerT")
 
 _log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class _Streak:
-    """The failures of one item in a row. Times are monotonic seconds."""
-
-    first: float
-    last: float
-    tries: int = 0
-    retry_at: float = 0.0
-    first_refusal: float | None = None
-    refused_twice: bool = False
-
-
-@dataclass(slots=True)
-class _CollectorState:
-    """What is known of one collector. Times are monotonic seconds."""
-
-    forbidden_until: float = 0.0
-    answered: float | None = None
-    """When it last answered, None for never."""
-    failed_items: set[str] = field(default_factory=set)
-    """The items that failed since then."""
 
 
 @dataclass(slots=True)
@@ -91,8 +64,8 @@ class Collectors:
     """The text of the last failure, "" after an answer of the same collector."""
     key_refused: bool = field(default=False, init=False)
     """Whether the last read was refused because of the key."""
-    _states: dict[str, _CollectorState] = field(default_factory=dict, init=False)
-    _streaks: dict[Item, _Streak] = field(default_factory=dict, init=False)
+    _states: dict[str, CollectorState] = field(default_factory=dict, init=False)
+    _streaks: dict[tuple[str, str], Streak] = field(default_factory=dict, init=False)
     _answered: float | None = field(default=None, init=False)
     """When anything was last answered."""
     _failing: dict[str, float] = field(default_factory=dict, init=False)
@@ -148,6 +121,10 @@ class Collectors:
         streak = self._streaks.get((collector, item))
         return 0 if streak is None else streak.tries
 
+    def answered_since(self, moment: float) -> bool:
+        """Return whether anything of the account was answered after a monotonic moment."""
+        return _after(self._answered, moment)
+
     def forget(self, collector: str, item: str) -> None:
         """Forget the failures of an item that is not read any more."""
         self._streaks.pop((collector, item), None)
@@ -169,9 +146,16 @@ class Collectors:
                 continue
 
     async def read(
-        self, collector: str, item: str, call: Callable[[], Awaitable[AnswerT]]
+        self,
+        collector: str,
+        item: str,
+        call: Callable[[], Awaitable[AnswerT]],
+        *,
+        whole: bool = True,
     ) -> AnswerT:
         """Return the answer of `call`. Record what it shows of the collector and the account.
+
+        With `whole` false the answer is one page of several: call `complete` after the last one.
 
         Raises:
             ReadFailed: the read failed; the item backs off unless it is a list.
@@ -180,33 +164,44 @@ class Collectors:
         try:
             answer = await call()
         except ApiError as error:
-            failure = self._failed((collector, item), error, sent)
+            failure = self.fail(collector, item, error, sent=sent)
         else:
-            self._record_answer((collector, item))
+            self._record_answer(collector)
+            streak = self._streaks.get((collector, item))
+            progress = collector not in LISTS and streak is not None and not streak.is_paging
+            if whole or progress:
+                self.complete(collector, item)
             return answer
         # Raised here, so that the error does not carry the request as its context.
         raise failure
 
-    def _record_answer(self, item: Item) -> None:
-        now = self.clock.monotonic()
-        collector = item[0]
+    def complete(self, collector: str, item: str = "") -> None:
+        """Record that an item was read to its end: its failures are over."""
+        self._streaks.pop((collector, item), None)
+        self._state(collector).failed_items.clear()
+        self.telemetry.collector(self.account, collector, up=True, failure="")
+
+    def _record_answer(self, collector: str) -> None:
         state = self._state(collector)
         if state.forbidden_until:
             state.forbidden_until = 0.0
             self.on_forbidden(collector, 0.0)
-        state.answered = self._answered = now
-        state.failed_items.clear()
+        state.answered = self._answered = self.clock.monotonic()
         self._failing.clear()
-        self._streaks.pop(item, None)
         self.key_refused = False
         self.last_failure = ""
         self._recover()
-        self.telemetry.collector(self.account, collector, up=True, failure="")
 
-    def _failed(self, item: Item, error: ApiError, sent: float) -> ReadFailed:
-        """Record a failure, and return it with its reach."""
-        collector, name = item
+    def fail(
+        self, collector: str, item: str, error: ApiError, *, sent: float | None = None
+    ) -> ReadFailed:
+        """Record a failure, and return it with its reach.
+
+        `sent` is when the read began, in monotonic seconds. Without it the failure is one of pages
+        that contradict each other.
+        """
         now = self.clock.monotonic()
+        sent, is_paging = (now, True) if sent is None else (sent, False)
         state = self._state(collector)
         self.key_refused = isinstance(error, Unauthorised)
         self.last_failure = str(error)
@@ -214,12 +209,13 @@ class Collectors:
         if isinstance(error, Unauthorised | Throttled):
             # The budget pauses. Nothing is learned about the item.
             self._report(collector, error, up=not self.key_refused)
-            return ReadFailed(error, judge(error, _NO_EVIDENCE), item)
-        streak = self._streaks.setdefault(item, _Streak(first=now, last=now))
+            return ReadFailed(error, judge(error, _NO_EVIDENCE), (collector, item))
+        streak = self._streaks.setdefault((collector, item), Streak(first=now, last=now))
+        streak.is_paging = is_paging
         elapsed, before = now - streak.last, streak.last
         streak.last, streak.tries = now, streak.tries + 1
         self._failing.setdefault(collector, now)
-        state.failed_items.add(name)
+        state.failed_items.add(item)
         if isinstance(error, Forbidden):
             self._refused(streak, state, now)
         reach = judge(
@@ -238,7 +234,7 @@ class Collectors:
         return ReadFailed(
             error,
             reach,
-            item,
+            (collector, item),
             tries=streak.tries,
             elapsed=elapsed,
             others_answered=_after(self._answered, before),
@@ -277,7 +273,7 @@ class Collectors:
         if not up and collector in LISTS:
             self.withdraw(collector)
 
-    def _refused(self, streak: _Streak, state: _CollectorState, now: float) -> None:
+    def _refused(self, streak: Streak, state: CollectorState, now: float) -> None:
         """Record a refusal (403). Refusals before the last answer of the collector do not count."""
         first = streak.first_refusal
         if first is None or (state.answered is not None and state.answered > first):
@@ -285,7 +281,7 @@ class Collectors:
         elif now - first >= MINUTE:
             streak.refused_twice = True
 
-    def _refused_items(self, collector: str, state: _CollectorState) -> int:
+    def _refused_items(self, collector: str, state: CollectorState) -> int:
         """Return how many items were refused twice since the collector last answered."""
         found = 0
         for name in state.failed_items:
@@ -295,7 +291,7 @@ class Collectors:
                 break
         return found
 
-    def _is_silent(self, streak: _Streak) -> bool:
+    def _is_silent(self, streak: Streak) -> bool:
         """Return whether nothing answered since a streak began, and the lists fail as well."""
         if _after(self._answered, streak.first):
             return False
@@ -326,16 +322,11 @@ class Collectors:
         while len(self._streaks) > MOST_STREAKS:
             del self._streaks[next(iter(self._streaks))]
 
-    def _state(self, collector: str) -> _CollectorState:
-        return self._states.setdefault(collector, _CollectorState())
+    def _state(self, collector: str) -> CollectorState:
+        return self._states.setdefault(collector, CollectorState())
 
 
 _NO_EVIDENCE: Final = Evidence(is_list=False, tries=1, account_silent=False, refused_items=0)
-
-
-def back_off(tries: int) -> float:
-    """Return the pause of an item after so many failures in a row, in seconds."""
-    return min(LONGEST_BACK_OFF, SHORTEST_BACK_OFF * 2.0 ** min(tries - 1, 10))
 
 
 def _after(answered: float | None, moment: float) -> bool:

@@ -1,40 +1,19 @@
-"""Poll one account: put its parts together and run its cycles, whatever fails in them."""
+"""Poll one account: run its cycles, workers and periodic reads, whatever fails in them."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from functools import partial
+from typing import NoReturn
 
 import structlog
 
-from runtype_exporter.clock import Clock
-from runtype_exporter.config import Account, Poll
-from runtype_exporter.ledger import Ledger, LedgerError
+from runtype_exporter.ledger import LedgerError
 from runtype_exporter.polling import ledger_failures
-from runtype_exporter.polling.api_key_state import ApiKeyState
-from runtype_exporter.polling.background.reads import BackgroundReads
-from runtype_exporter.polling.batches import lifecycle
-from runtype_exporter.polling.batches.closing import BatchCloser
-from runtype_exporter.polling.batches.costs import CostReads
-from runtype_exporter.polling.batches.gauges import BatchGauges
-from runtype_exporter.polling.batches.labels import LabelTable, NoSeriesLimit
-from runtype_exporter.polling.collectors import CollectorStates
-from runtype_exporter.polling.discovery.cycle import Discovery
-from runtype_exporter.polling.discovery.status_probe import StatusProbe
-from runtype_exporter.polling.status_words import StatusWords
-from runtype_exporter.polling.sweeps.sweeper import Sweeper
-from runtype_exporter.polling.sweeps.workers import Workers
-from runtype_exporter.protocols import AccountStatus, GaugeSink, SeriesLimit, Telemetry
-from runtype_exporter.runtype import (
-    ApiError,
-    Budget,
-    Client,
-    Unauthorised,
-)
-
-UNAUTHORISED_INTERVAL = 60.0
-"""A key that is refused is tried once in this time, in seconds."""
+from runtype_exporter.polling.context import AccountContext
+from runtype_exporter.polling.discovery.cycle import CycleResult
+from runtype_exporter.polling.parts import Parts, build
+from runtype_exporter.protocols import AccountStatus
 
 _log = structlog.get_logger()
 
@@ -43,122 +22,45 @@ _log = structlog.get_logger()
 class AccountPoller:
     """The polling of one account.
 
-    `run` polls until cancelled, `catch_up` until nothing is left to do. `retention` is in seconds.
+    `run` polls until cancelled, `catch_up` until nothing is left to do.
     """
 
-    config: Account
-    poll: Poll
-    retention: float
-    batches_per_schedule: int
-    client: Client
-    budget: Budget
-    ledger: Ledger
-    status_words: StatusWords
-    telemetry: Telemetry
-    gauges: GaugeSink
-    clock: Clock
-    series_limit: SeriesLimit = field(default_factory=NoSeriesLimit)
-    _collectors: CollectorStates = field(init=False)
-    _key_state: ApiKeyState = field(init=False)
-    _gauges: BatchGauges = field(init=False)
-    _background: BackgroundReads = field(init=False)
-    _discovery: Discovery = field(init=False)
-    _workers: Workers = field(init=False)
+    context: AccountContext
+    _parts: Parts = field(init=False)
+    _cycle_due: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _gauges_current: bool = field(default=False, init=False)
     """Whether the gauges show all batches of the ledger as they are stored."""
     _up: bool | None = field(default=None, init=False)
     _last_poll: float | None = field(default=None, init=False)
     _last_error: str = field(default="", init=False)
     """The error of the last cycle, "" for none."""
+    _requests: int = field(default=0, init=False)
+    """The requests of the last cycle."""
 
     def __post_init__(self) -> None:
         """Put the parts together."""
-        name = self.config.name
-        off = [collector for collector, on in self.config.collectors if not on]
-        labels = LabelTable(name, self.ledger, self.series_limit)
-        self._key_state = ApiKeyState(name)
-        self._collectors = CollectorStates(
-            name, off, self.telemetry, self.clock, withdraw=self._withdraw
-        )
-        closer = BatchCloser(
-            account=name,
-            configured=frozenset(entry.id for entry in self.config.batches),
-            settle_time=self.poll.settle_time,
-            ledger=self.ledger,
-            labels=labels,
-            status_words=self.status_words,
-            clock=self.clock,
-            costs=partial(self._collectors.is_enabled, "cost"),
-        )
-        self._gauges = BatchGauges(
-            config=self.config,
-            batches_per_schedule=self.batches_per_schedule,
-            ledger=self.ledger,
-            labels=labels,
-            status_words=self.status_words,
-            closer=closer,
-            gauges=self.gauges,
-        )
-        self._background = BackgroundReads(
-            account=name,
-            interval=self.poll.discovery_interval,
-            client=self.client,
-            collectors=self._collectors,
-            costs=CostReads(
-                name, self.client, self.ledger, self._collectors, self.clock, self._gauges.show
-            ),
-            gauges=self.gauges,
-            label=labels.schedule,
-            clock=self.clock,
-        )
-        self._discovery = Discovery(
-            account=self.config,
-            poll=self.poll,
-            retention=self.retention,
-            client=self.client,
-            ledger=self.ledger,
-            labels=labels,
-            status_words=self.status_words,
-            collectors=self._collectors,
-            closer=closer,
-            status_probe=StatusProbe(
-                name, self.client, self.ledger, self._collectors, closer, self.clock
-            ),
-            clock=self.clock,
-            on_schedules=self._background.set_schedules,
-        )
-        self._workers = Workers(
-            config=self.config,
-            settle_time=self.poll.settle_time,
-            ledger=self.ledger,
-            sweeper=Sweeper(self.client, self.ledger, labels, self.status_words, self.clock),
-            closer=closer,
-            collectors=self._collectors,
-            key_state=self._key_state,
-            gauges=self._gauges,
-            telemetry=self.telemetry,
-            clock=self.clock,
-            wake_background=self._background.wake,
-        )
+        self._parts = build(self.context, wake_cycle=self._cycle_due.set)
+        self.context.collectors.withdraw = self._parts.gauges.withdraw
 
     def status(self) -> AccountStatus:
         """Return how the account is doing."""
+        name = self.context.name
         return AccountStatus(
-            name=self.config.name,
+            name=name,
             up=self._up,
-            open=len(self.ledger.open_batches(self.config.name)),
-            waiting=len(self._workers.queue),
+            open=len(self.context.ledger.open_batches(name)),
+            waiting=len(self._parts.workers.queue),
             last_poll=self._last_poll,
-            last_error=self._last_error or self._workers.last_error,
+            last_error=self._last_error or self._parts.workers.last_error,
         )
 
     async def run(self) -> None:
         """Poll until cancelled. Only a bug in the start itself can end it."""
-        self.gauges.forget(self.config.name)
         async with asyncio.TaskGroup() as tasks:
-            for _ in range(self.poll.max_concurrency):
-                tasks.create_task(self._workers.work())
-            tasks.create_task(self._background.run(self._key_state.accepted))
+            for _ in range(self.context.poll.max_concurrency):
+                tasks.create_task(self._parts.workers.work())
+            for read in self._parts.periodic:
+                tasks.create_task(read.run())
             tasks.create_task(self._cycles())
 
     async def catch_up(self) -> bool:
@@ -166,110 +68,99 @@ class AccountPoller:
 
         Nothing is tried twice. Return whether there was no failure.
         """
-        self._workers.retry = False
+        self._parts = parts = build(self.context, wake_cycle=self._cycle_due.set, paced=False)
+        parts.workers.retry = False
         tasks = [
-            asyncio.create_task(self._workers.work()) for _ in range(self.poll.max_concurrency)
+            asyncio.create_task(parts.workers.work())
+            for _ in range(self.context.poll.max_concurrency)
         ]
         swept: set[str] = set()
+        # The names of the schedules come first, because labels never change.
+        succeeded = await parts.schedule_lists.once()
         try:
             while True:
-                succeeded = await self._cycle()
-                added = {*self._workers.enqueue()} - swept
+                succeeded = await self._cycle() and succeeded
+                if not parts.full_walk.began:
+                    succeeded = await parts.full_walks.once() and succeeded
+                succeeded = await parts.status_reads.once() and succeeded
+                added = {*parts.workers.enqueue()} - swept
                 swept |= added
-                await self._workers.queue.drained()
-                claims_left = any(
-                    batch.claims_left for batch in self.ledger.open_batches(self.config.name)
-                )
-                succeeded = succeeded and not self._workers.last_error
-                if not succeeded or not (claims_left or added):
-                    await self._background.read()
-                    return succeeded
+                await parts.workers.queue.drained()
+                succeeded = succeeded and not parts.workers.last_error
+                if not succeeded or not (self._claims_left() or added):
+                    break
+            for read in (parts.usage, parts.sparklines, parts.costs):
+                await read.once()
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        return succeeded
 
-    async def _cycles(self) -> None:
-        loop = asyncio.get_running_loop()
+    def _claims_left(self) -> bool:
+        return any(
+            batch.claims_left for batch in self.context.ledger.open_batches(self.context.name)
+        )
+
+    async def _cycles(self) -> NoReturn:
+        loop, budget = asyncio.get_running_loop(), self.context.budget
         while True:
+            self._cycle_due.clear()
             started = loop.time()
             await self._cycle()
-            self._workers.enqueue()
-            self._background.wake()
-            interval = max(self.poll.interval, self.budget.share_interval(self._discovery.requests))
-            if not self._key_state.accepted.is_set():
-                interval = max(interval, UNAUTHORISED_INTERVAL)
-            await asyncio.sleep(max(0.0, started + interval - loop.time()))
+            self._parts.workers.enqueue()
+            interval = max(self.context.poll.interval, budget.share_interval(self._requests))
+            try:
+                async with asyncio.timeout_at(started + interval):
+                    await self._cycle_due.wait()
+            except TimeoutError:
+                continue
 
     async def _cycle(self) -> bool:
         """Run one cycle. Return whether it had no failure."""
-        name = self.config.name
-        began = self.clock.now()
-        self._collectors.start_cycle()
+        context, collectors = self.context, self.context.collectors
+        began = context.clock.monotonic()
         failure = error_text = ""
         try:
             if not self._gauges_current:
-                self._gauges.show_all()
+                self._parts.gauges.show_all()
                 self._gauges_current = True
-            try:
-                await self._discovery.cycle()
-            finally:
-                # What a cycle changed before it failed may never change again.
-                self._show_changed()
-            failure = self._collectors.failure
-            if self._last_error and not failure:
-                self._recover()
-        except ApiError as error:
-            failure, error_text = error.reason, str(error)
-            if isinstance(error, Unauthorised):
-                self._key_state.refuse(error)
+            result = await self._parts.discovery.cycle()
+            self._requests = result.requests
+            self._parts.add_cycle(result)
+            self._show(result)
+            if result.failure is not None:
+                failure, error_text = result.failure.error.reason, str(result.failure)
+            elif not result.answered and collectors.up is False:
+                # No list is enabled: the other reads show how the account is doing.
+                failure, error_text = "unreachable", collectors.last_failure
         except LedgerError as error:
             failure, error_text = "ledger", str(error)
-            ledger_failures.warn("polling pauses: the ledger failed", name, error)
+            # What the cycle changed before may be shown nowhere yet.
+            self._gauges_current = False
+            ledger_failures.warn("polling pauses: the ledger failed", context.name, error)
         # A bug must not end the polling of the other accounts.
         except Exception as error:  # noqa: BLE001
             failure, error_text = "internal", type(error).__name__
-            _log.exception("cycle failed", account=name)
-        # Without any request in this cycle the state stays as it was.
-        if self._collectors.asked:
-            self._up = self._collectors.reached and failure != "unauthorised"
-            if self._up:
-                self._key_state.accepted.set()
-        self._up = bool(self._up)
-        self.telemetry.up(name, up=self._up)
-        now = self.clock.now()
-        self.telemetry.cycle(name, now - began, now, failure)
-        self._last_error = error_text or (f"cycle failed: {failure}" if failure else "")
-        if not failure:
-            self._workers.last_error = ""
-            self._last_poll = now
+            self._gauges_current = False
+            _log.exception("cycle failed", account=context.name)
+        self._report(began, failure, error_text)
         return not failure
 
-    def _show_changed(self) -> None:
-        """Set the gauges of the batches that a cycle changed.
+    def _show(self, result: CycleResult) -> None:
+        """Set the gauges of the batches that the cycle or a deadline changed."""
+        parts = self._parts
+        parts.gauges.show(parts.discovery.stored(result.changed))
+        parts.gauges.show(parts.closer.enforce_deadlines())
 
-        If the ledger fails, the next cycle sets the gauges of all batches.
-        """
-        try:
-            changed = self._discovery.changed()
-        except LedgerError as error:
-            # Not raised, because that would hide why the cycle ends: it may be cancelled.
-            self._gauges_current = False
-            ledger_failures.warn("gauges wait: the ledger failed", self.config.name, error)
-        else:
-            self._gauges.show(changed)
-
-    def _withdraw(self, collector: str) -> None:
-        """Remove the gauges of a collector. The gauges are built after the collectors."""
-        self._gauges.withdraw(collector)
-
-    def _recover(self) -> None:
-        """Let the batches that back off be read at once, because the API works again.
-
-        Their failures may have been failures of the whole account.
-        """
-        now = self.clock.now()
-        before = self.ledger.open_batches(self.config.name)
-        after = [lifecycle.stop_backing_off(batch, now) for batch in before]
-        changed = [new for old, new in zip(before, after, strict=True) if new is not old]
-        self.ledger.save(*changed)
+    def _report(self, began: float, failure: str, error_text: str) -> None:
+        """Report how a cycle went that began at this monotonic moment."""
+        context = self.context
+        self._up = bool(context.collectors.up)
+        context.telemetry.up(context.name, up=self._up)
+        now = context.clock.now()
+        context.telemetry.cycle(context.name, context.clock.monotonic() - began, now, failure)
+        self._last_error = error_text or (f"cycle failed: {failure}" if failure else "")
+        if not failure:
+            self._parts.workers.last_error = ""
+            self._last_poll = now

@@ -1,11 +1,13 @@
 """The Runtype API: typed answers, one tree of errors, and a request budget."""
 
+from runtype_exporter.runtype.api_time import ApiTime
 from runtype_exporter.runtype.budget import Budget, Priority
 from runtype_exporter.runtype.client import MAX_SPARKLINES, Client
 from runtype_exporter.runtype.errors import (
     ApiError,
     ClientError,
     DecodeError,
+    EdgeRefused,
     Forbidden,
     NetworkError,
     NotFound,
@@ -16,9 +18,10 @@ from runtype_exporter.runtype.errors import (
     Throttled,
     TimedOut,
     Unauthorised,
+    UrlTooLong,
 )
 from runtype_exporter.runtype.exchange import Exchange
-from runtype_exporter.runtype.paging import cursor_walk, next_offset
+from runtype_exporter.runtype.paging import CursorPage, cursor_walk, next_offset
 from runtype_exporter.runtype.responses import (
     BatchCost,
     BatchStatus,
@@ -43,14 +46,17 @@ from runtype_exporter.runtype.timestamps import Unparseable, parse_timestamp
 __all__ = [
     "MAX_SPARKLINES",
     "ApiError",
+    "ApiTime",
     "BatchCost",
     "BatchStatus",
     "Budget",
     "Client",
     "ClientError",
+    "CursorPage",
     "CursorPagination",
     "Day",
     "DecodeError",
+    "EdgeRefused",
     "Exchange",
     "Forbidden",
     "NetworkError",
@@ -75,6 +81,7 @@ __all__ = [
     "TimedOut",
     "Unauthorised",
     "Unparseable",
+    "UrlTooLong",
     "Usage",
     "UsageBlock",
     "cursor_walk",

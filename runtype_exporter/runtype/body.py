@@ -6,17 +6,22 @@ Neither a long answer nor a small one that inflates may fill the memory.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from typing import Final, cast
 
 import httpx
 
 from runtype_exporter.runtype.errors import DecodeError, OversizedError
+from runtype_exporter.runtype.pace import SLICE, Pace
 
 ACCEPTED: Final = "gzip"
 """The `Accept-Encoding` that `read_body` can read. It inflates piece by piece, which httpx's own
 decoders do not do."""
 _GZIP: Final = zlib.MAX_WBITS | 16
 _MOST_DIGITS: Final = 18
+_OVERHEAD: Final = SLICE // 1000
+"""The work on a piece besides its bytes, as if it were so many: a thousand empty ones are a slice.
+"""
 
 
 async def read_body(response: httpx.Response, operation: str, limit: int) -> bytes:
@@ -39,11 +44,14 @@ async def read_body(response: httpx.Response, operation: str, limit: int) -> byt
         )
     inflated = _Inflated(limit) if encoding == "gzip" else None
     body = bytearray()
+    pace = Pace()
     try:
-        async for piece in cast("httpx.AsyncByteStream", response.stream):
-            body += piece if inflated is None else inflated.feed(piece)
-            if len(body) > limit:
-                raise _oversized(operation, limit)
+        async for sent in cast("httpx.AsyncByteStream", response.stream):
+            for piece in (sent,) if inflated is None else inflated.feed(sent):
+                body += piece
+                if len(body) > limit:
+                    raise _oversized(operation, limit)
+                await pace.worked(len(piece) + _OVERHEAD)
         whole = inflated is None or inflated.ended
     except zlib.error:
         whole = False
@@ -69,13 +77,12 @@ class _Inflated:
     def ended(self) -> bool:
         return self._member.eof
 
-    def feed(self, data: bytes) -> bytes:
-        out = bytearray()
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield what the data inflate to, in pieces of a size that takes little time."""
         while data and self._left:
             if self._member.eof:
                 self._member = zlib.decompressobj(_GZIP)
-            piece = self._member.decompress(data, self._left)
-            out += piece
+            piece = self._member.decompress(data, min(self._left, SLICE))
             self._left -= len(piece)
             data = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
-        return bytes(out)
+            yield piece

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Final
 
@@ -23,10 +24,10 @@ import structlog
 from runtype_exporter.clock import Clock
 from runtype_exporter.limits import DISCOVERY_SHARE, HOUR
 from runtype_exporter.protocols import BudgetState, BudgetStore, Telemetry
+from runtype_exporter.runtype.pauses import MAX_PAUSE, KeyRefusal, Throttle
 
-MAX_PAUSE: Final = HOUR
-"""The longest pause that is believed, seconds. A broken header must not stop polling for a day."""
-
+KEY_CHECK: Final = 5.0
+"""How often a refused key is compared with the present one while requests wait, seconds."""
 CAPACITY_SHARE: Final = 0.1
 _LARGEST_BLOCK: Final = 10
 GUARANTEE: Final = 20
@@ -96,7 +97,9 @@ class Budget:
         )
         pause = min(state.paused_until - now, MAX_PAUSE)
         self._paused_until = now + pause if pause > 0 else state.paused_until
-        self._resume_at = self._at + pause
+        self._throttle = Throttle(self._at + pause)
+        self._key = KeyRefusal()
+        self._key_has_changed: Callable[[], bool] = _unknown
         telemetry.budget(account, limit_per_hour, self.remaining)
         telemetry.throttled(account, self._paused_until)
 
@@ -109,6 +112,11 @@ class Budget:
     def paused_until(self) -> float:
         """Return until when the API asked for a pause, seconds since the epoch; 0 for never."""
         return self._paused_until
+
+    @property
+    def key_refused(self) -> bool:
+        """Return whether the API refused the key and nothing has been heard since."""
+        return self._key.refused
 
     def share_interval(self, cost: int) -> float:
         """Return the shortest interval between polling cycles of `cost` requests, seconds.
@@ -133,31 +141,68 @@ class Budget:
             await granted
         except asyncio.CancelledError:
             if granted.done() and not granted.cancelled() and granted.exception() is None:
-                self._reserved += 1
-                self._serve()
+                self.refund()
             raise
 
-    def pause(self, until: float) -> None:
-        """Grant nothing before `until` (seconds since the epoch), at most an hour from now.
+    def refund(self) -> None:
+        """Take back a request that was spent and not sent."""
+        self._reserved += 1
+        self._serve()
 
-        The pause is stored. A longer pause that is already in force stays.
+    def throttle(self, retry_after: float | None, *, sent: float | None = None) -> float:
+        """Grant nothing for the seconds that an answer asks for, and at least 1, 2, 4 … 60 s.
+
+        At most an hour is believed. The pause is stored; a longer one that is already in force
+        stays. After ten minutes without a pause the next one may be short again.
+
+        Args:
+            retry_after: the seconds, None if the answer does not say how long.
+            sent: when the request was sent, by the loop's time; by default just now.
+
+        Returns:
+            The seconds until requests are granted again.
 
         Raises:
             Exception: the store failed; this process pauses all the same.
         """
-        now = self._clock.now()
-        seconds = min(until - now, MAX_PAUSE)
-        if seconds <= 0 or self._loop.time() + seconds <= self._resume_at:
-            return
-        # Requests that were under way together get the same answer; only the first is logged.
-        if self._loop.time() >= self._resume_at:
-            _log.warning("the API asks for a pause", account=self._account, seconds=round(seconds))
-        self._resume_at = self._loop.time() + seconds
-        self._paused_until = now + seconds
-        self._telemetry.throttled(self._account, self._paused_until)
+        loop_now = self._loop.time()
+        before = self._throttle.until
+        self._throttle.pause(retry_after, sent=loop_now if sent is None else sent, now=loop_now)
+        seconds = self._throttle.until - loop_now
+        if self._throttle.until > before:
+            # Requests that were under way together get the same answer; only the first is logged.
+            if loop_now >= before:
+                _log.warning(
+                    "the API asks for a pause", account=self._account, seconds=round(seconds)
+                )
+            self._paused_until = self._clock.now() + seconds
+            self._telemetry.throttled(self._account, self._paused_until)
+            self._serve()
+            if not self._closed:
+                self._keep(min(self._level(), self._capacity - self._reserved))
+        return seconds
+
+    def refuse_key(self, has_changed: Callable[[], bool] | None = None) -> None:
+        """Grant nothing for a minute, and then one request a minute until the key is accepted.
+
+        It is not stored. While requests wait, `has_changed` is asked now and then whether the key
+        is another one by now, which ends the pause.
+        """
+        if not self._key.refused:
+            _log.warning(
+                "the API key is refused; one request a minute tries it again",
+                account=self._account,
+            )
+        self._key.refuse(self._loop.time())
+        self._key_has_changed = has_changed or _unknown
         self._serve()
-        if not self._closed:
-            self._keep(min(self._level(), self._capacity - self._reserved))
+
+    def key_accepted(self) -> None:
+        """Take up an answer that does not refuse the key."""
+        if self._key.refused:
+            self._key.accept()
+            _log.info("the API key is no longer refused", account=self._account)
+            self._serve()
 
     def close(self) -> None:
         """Give back what is reserved and fail all requests that still wait.
@@ -192,9 +237,11 @@ class Budget:
         if self._closed:
             return
         while (priority := self._next()) is not None:
+            if self._key.refused and self._key_has_changed():
+                self._key.accept()
             delay = self._delay()
             if delay > 0:
-                self._schedule(delay)
+                self._schedule(min(delay, KEY_CHECK) if self._key.refused else delay)
                 break
             granted = self._waiting[priority].popleft()
             try:
@@ -204,6 +251,7 @@ class Budget:
                 granted.set_exception(error)
                 continue
             granted.set_result(None)
+            self._key.granted(self._loop.time())
             self._credit_others(priority)
         self._telemetry.budget(self._account, self._limit, self.remaining)
 
@@ -230,7 +278,8 @@ class Budget:
     def _delay(self) -> float:
         """Return the seconds until one request may be granted; 0 or less means now."""
         shortage = (1.0 - self.remaining) / self._rate
-        return max(shortage, self._resume_at - self._loop.time())
+        now = self._loop.time()
+        return max(shortage, self._throttle.until - now, self._key.wait(now))
 
     def _withdraw(self) -> None:
         """Take one token, reserving a new block in the store where there is none left.
@@ -265,3 +314,8 @@ class Budget:
 
     def _closed_error(self) -> RuntimeError:
         return RuntimeError(f"account {self._account}: its request budget is closed")
+
+
+def _unknown() -> bool:
+    """Return that nothing is known of another key."""
+    return False

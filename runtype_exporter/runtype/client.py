@@ -31,9 +31,13 @@ class Client:
     """
 
     def __init__(self, exchange: Exchange, *, page_size: int = 100) -> None:
-        """Read over `exchange`, which is closed with the client; `page_size` is for results."""
+        """Read over `exchange`, which is closed with the client.
+
+        `page_size` is the most rows of a page of results.
+        """
         self._exchange = exchange
-        self._page_size = page_size
+        self.page_size: Final = page_size
+        self.list_page_size: Final = min(page_size, MAX_LIST_PAGE)
 
     def __repr__(self) -> str:
         """Return whose client it is, never the key."""
@@ -59,19 +63,27 @@ class Client:
         await self._exchange.aclose()
 
     async def schedules(
-        self, cursor: str | None = None, *, priority: Priority = Priority.DISCOVERY
+        self,
+        cursor: str | None = None,
+        *,
+        limit: int | None = None,
+        priority: Priority = Priority.DISCOVERY,
     ) -> responses.SchedulesPage:
-        """Return one page of the schedules."""
+        """Return one page of the schedules, of `limit` rows or `list_page_size`."""
         return await self._exchange.get(
-            responses.SCHEDULES, "v1/schedules", self._list(cursor), priority
+            responses.SCHEDULES, "v1/schedules", self._list(cursor, limit), priority
         )
 
     async def runs(
-        self, cursor: str | None = None, *, priority: Priority = Priority.DISCOVERY
+        self,
+        cursor: str | None = None,
+        *,
+        limit: int | None = None,
+        priority: Priority = Priority.DISCOVERY,
     ) -> responses.RunsPage:
-        """Return one page of the runs of all schedules."""
+        """Return one page of the runs of all schedules, of `limit` rows or `list_page_size`."""
         return await self._exchange.get(
-            responses.RUNS, "v1/schedules/runs/all", self._list(cursor), priority
+            responses.RUNS, "v1/schedules/runs/all", self._list(cursor, limit), priority
         )
 
     async def summary(self, *, priority: Priority = Priority.DISCOVERY) -> responses.Summary:
@@ -90,28 +102,29 @@ class Client:
         batch_id: str,
         offset: int,
         *,
+        limit: int,
         status: str | None = None,
         priority: Priority = Priority.RUNNING,
     ) -> responses.ResultsPage:
-        """Return one page of a batch's results from row `offset`.
+        """Return one page of a batch's results: at most `limit` rows from row `offset`.
 
         With `status`, only results with that status word are returned.
         """
         path = f"v1/schedules/batch/{_segment('results', batch_id)}/results"
-        parameters = {"limit": str(self._page_size), "offset": str(offset)}
+        parameters = {"limit": str(limit), "offset": str(offset)}
         if status is not None:
             parameters["status"] = status
         return await self._exchange.get(responses.RESULTS, path, parameters, priority)
 
     async def run_results(
-        self, run_id: str, offset: int, *, priority: Priority = Priority.RUNNING
+        self, run_id: str, offset: int, *, limit: int, priority: Priority = Priority.RUNNING
     ) -> responses.ResultsPage:
-        """Return one page of a run's results from row `offset`.
+        """Return one page of a run's results: at most `limit` rows from row `offset`.
 
         Whether the API takes the offset into account is not documented.
         """
         path = f"v1/schedules/runs/{_segment('run_results', run_id)}/results"
-        parameters = {"limit": str(self._page_size), "offset": str(offset)}
+        parameters = {"limit": str(limit), "offset": str(offset)}
         return await self._exchange.get(responses.RUN_RESULTS, path, parameters, priority)
 
     async def cost(
@@ -140,8 +153,8 @@ class Client:
         """Return how much of the plan is used."""
         return await self._exchange.get(responses.USAGE, "v1/usage-limits/daily", {}, priority)
 
-    def _list(self, cursor: str | None) -> dict[str, str]:
-        parameters = {"limit": str(min(self._page_size, MAX_LIST_PAGE))}
+    def _list(self, cursor: str | None, limit: int | None) -> dict[str, str]:
+        parameters = {"limit": str(self.list_page_size if limit is None else limit)}
         if cursor is not None:
             parameters["cursor"] = cursor
         return parameters

@@ -6,15 +6,17 @@ how long. None of them holds the key, a query or a byte of an answer, because th
 ApiError
 ├── Unauthorised      401, or a key that no header can carry
 ├── Forbidden         403: the key lacks a scope
+├── EdgeRefused       403 of something before the API: an HTML body or Retry-After
 ├── NotFound          404, 410
+├── UrlTooLong        414
 ├── ClientError       another 4xx, or an id that cannot be asked for
 ├── Throttled         429, or 503 with Retry-After: the account's budget pauses
-├── ServerError       5xx
+├── ServerError       5xx, and 408, 409 and 425, which pass by themselves
 ├── NetworkError      no whole answer came
 │   └── TimedOut      none came in time
 ├── RedirectError     to another host, or without end
 ├── DecodeError       not JSON, or not of the documented types
-├── OversizedError    an answer above the size limit
+├── OversizedError    413, or an answer above the size limit
 └── PagingError       pages that would never end or leave rows out
 """
 
@@ -65,10 +67,23 @@ class Forbidden(ApiError):
     reason = "forbidden"
 
 
+class EdgeRefused(ApiError):
+    """Something before the API refused the request, such as a firewall: no matter of scopes."""
+
+    reason = "edge"
+    retryable = True
+
+
 class NotFound(ApiError):
     """The API does not know what was asked for, or no longer."""
 
     reason = "not_found"
+
+
+class UrlTooLong(ApiError):
+    """The request asks for too much in one URL. Its reason is that of any refused request."""
+
+    reason = "client"
 
 
 class ClientError(ApiError):
@@ -126,12 +141,19 @@ class DecodeError(ApiError):
 
 
 class OversizedError(ApiError):
-    """The answer is larger than the exporter takes."""
+    """The answer is larger than the exporter takes, or than the API gives."""
 
     reason = "oversized"
 
-    def __init__(self, operation: str, message: str) -> None:
-        super().__init__(operation, message, code="oversized")
+    def __init__(
+        self,
+        operation: str,
+        message: str,
+        *,
+        code: str = "oversized",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(operation, message, code=code, retry_after=retry_after)
 
 
 class PagingError(ApiError):
@@ -143,11 +165,31 @@ class PagingError(ApiError):
         super().__init__(operation, message, code="paging")
 
 
-_UNKNOWN_HERE: Final = (
+_Meaning = tuple[type[ApiError], str]
+_UNKNOWN_HERE: Final[_Meaning] = (
     NotFound,
     "the API does not know it ({status}): it is gone, or not this key's to see",
 )
-_MEANINGS: Final[Mapping[int, tuple[type[ApiError], str]]] = {
+_SERVER_FAULT: Final[_Meaning] = (ServerError, "the API failed ({status}); it will be asked again")
+_WAIT: Final[_Meaning] = (
+    Throttled,
+    "the API asks to wait ({status}); requests pause for {wait:.0f} s",
+)
+_EDGE: Final[_Meaning] = (
+    EdgeRefused,
+    (
+        "something between here and the API refused the request ({status}): no scope is missing,"
+        " but a firewall or proxy may block this address or client"
+    ),
+)
+_BAD_REQUEST: Final[_Meaning] = (
+    ClientError,
+    (
+        "the API refuses the request ({status}): page_size may be more than it takes, or this"
+        " exporter too old for it"
+    ),
+)
+_MEANINGS: Final[Mapping[int, _Meaning]] = {
     401: (
         Unauthorised,
         (
@@ -159,23 +201,40 @@ _MEANINGS: Final[Mapping[int, tuple[type[ApiError], str]]] = {
         Forbidden,
         "the key may not read this ({status}): give it the scope, or switch off what needs it",
     ),
+    400: _BAD_REQUEST,
     404: _UNKNOWN_HERE,
+    408: _SERVER_FAULT,
+    409: _SERVER_FAULT,
     410: _UNKNOWN_HERE,
-    429: (Throttled, "the API asks to wait ({status}); requests pause for {wait:.0f} s"),
+    413: (
+        OversizedError,
+        "the API refuses to answer with so much ({status}); a smaller page_size makes it less",
+    ),
+    414: (
+        UrlTooLong,
+        "the URL is too long for the API ({status}); fewer ids in a request make it shorter",
+    ),
+    422: _BAD_REQUEST,
+    425: _SERVER_FAULT,
+    429: _WAIT,
 }
 
 
-def of_status(operation: str, status: int, *, retry_after: float | None = None) -> ApiError:
+def of_status(
+    operation: str, status: int, *, retry_after: float | None = None, html: bool = False
+) -> ApiError:
     """Return the error for an HTTP status other than 200 and the redirects.
 
-    `retry_after` is in seconds.
+    `retry_after` is in seconds. `html` says that the body is a page for people.
     """
-    if status in _MEANINGS:
+    if status == 403 and (html or retry_after is not None):
+        kind, message = _EDGE
+    elif status in _MEANINGS:
         kind, message = _MEANINGS[status]
     elif status == 503 and retry_after is not None:
-        kind, message = _MEANINGS[429]
+        kind, message = _WAIT
     elif status >= 500:
-        kind, message = ServerError, "the API failed ({status}); it will be asked again"
+        kind, message = _SERVER_FAULT
     elif status >= 400:
         kind, message = (
             ClientError,

@@ -1,7 +1,8 @@
 """Send one request to the API and return its answer: retries, redirects, key and budget.
 
 Each request is paid from the budget and counted. The answer is typed, or one error of the tree;
-neither the key nor the text of an answer goes anywhere else.
+neither the key nor the text of an answer goes anywhere else. An answer also says what time it is,
+and whether the key and the pace of requests are right.
 """
 
 from __future__ import annotations
@@ -9,14 +10,20 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
 
 import httpx
+import structlog
 
 from runtype_exporter.clock import Clock
 from runtype_exporter.protocols import Attempt, Telemetry
+from runtype_exporter.runtype.api_key import ApiKey
+from runtype_exporter.runtype.api_time import ApiTime
 from runtype_exporter.runtype.body import ACCEPTED, read_body
 from runtype_exporter.runtype.budget import Budget, Priority
+from runtype_exporter.runtype.decoding import AnswerT, Decoder, Page
 from runtype_exporter.runtype.errors import (
     ApiError,
     NetworkError,
@@ -26,23 +33,41 @@ from runtype_exporter.runtype.errors import (
     Unauthorised,
     of_status,
 )
-from runtype_exporter.runtype.headers import retry_after, server_time
-from runtype_exporter.runtype.responses import AnswerT, Decoder
+from runtype_exporter.runtype.headers import age, is_html, retry_after, server_time
 from runtype_exporter.urls import DEFAULT_BASE_URL, UrlFault, base_url_fault, is_loopback
 
 MAX_RESPONSE: Final = 16 * 1024 * 1024
 """The largest answer that is read, bytes after inflating."""
 MAX_REDIRECTS: Final = 3
-ATTEMPTS: Final = 3
+ATTEMPTS: Final = 2
 """How often a request is sent in all when the API fails or is not reached."""
-UNSPOKEN_PAUSE: Final = 60.0
-"""How long requests pause after a 429 that does not say how long, seconds."""
 
 _FIRST_BACKOFF: Final = 1.0
 
 _NOT_A_BASE: Final = (
     f"base_url must be a scheme, a host and at most a port and a path, like {DEFAULT_BASE_URL}"
 )
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """When a request was sent, by the monotonic clock and by the loop's time."""
+
+    monotonic: float
+    loop: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """An answer with the status 200, and when it came: by its head and by the monotonic clock."""
+
+    body: bytes
+    date: float | None
+    age: float | None
+    sent: float
+    received: float
 
 
 class Exchange:
@@ -60,6 +85,7 @@ class Exchange:
         budget: Budget,
         telemetry: Telemetry,
         clock: Clock,
+        api_time: ApiTime,
         timeout: float = 30.0,
         transport: httpx.AsyncBaseTransport | None = None,
         max_response: int = MAX_RESPONSE,
@@ -76,7 +102,8 @@ class Exchange:
                 key is used at once.
             budget: pays for every request. It stays open: its owner closes it.
             telemetry: counts each request.
-            clock: the wall clock.
+            clock: measures when requests are sent and answered.
+            api_time: learns from each answer what time it is at the API.
             timeout: for one request, to the last byte of its answer, seconds.
             transport: replaces the network in tests.
             max_response: the largest answer that is read, bytes after inflating.
@@ -90,14 +117,16 @@ class Exchange:
         """
         self.account: Final = account
         self.base_url: Final = _parse_base(base_url)
-        self._key = key
+        self._key = ApiKey(key)
         self._budget = budget
         self._telemetry = telemetry
         self._clock = clock
+        self._api_time = api_time
         self._timeout = timeout
         self._max_response = max_response
         self._attempts = attempts
         self._jitter = jitter
+        self._logged: set[tuple[str, str]] = set()
         self._http = httpx.AsyncClient(
             transport=transport,
             timeout=timeout,
@@ -108,6 +137,8 @@ class Exchange:
             },
             # A proxy of the environment must not be given what is meant for this machine alone.
             trust_env=not is_loopback(self.base_url.host),
+            # A cookie is state that nobody asked for, and a server may set more and more of them.
+            cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=())),
         )
 
     async def aclose(self) -> None:
@@ -154,14 +185,26 @@ class Exchange:
     ) -> AnswerT | httpx.URL:
         """Send one request; return the answer, or the URL that the API redirects to."""
         operation = decoder.operation
-        request = self._http.build_request("GET", url, headers=self._authorization(operation))
         await self._budget.spend(priority)
+        # After the wait, which may be long: the key may be another one by now.
+        try:
+            headers = self._key.headers(operation)
+        except Exception as error:
+            if isinstance(error, Unauthorised):
+                self._budget.refuse_key(self._key.has_changed)
+            self._budget.refund()
+            raise
+        request = self._http.build_request("GET", url, headers=headers)
         loop = asyncio.get_running_loop()
         began = loop.time()
         outcome = "cancelled"
         try:
             status, content = await self._receive(operation, request)
-            answer = content if isinstance(content, httpx.URL) else decoder.decode(content)
+            answer: AnswerT | httpx.URL
+            if isinstance(content, _Answered):
+                answer = await self._decoded(decoder, content)
+            else:
+                answer = content
             outcome = str(status)
         except ApiError as error:
             outcome = error.code
@@ -170,15 +213,35 @@ class Exchange:
             self._telemetry.attempt(Attempt(self.account, operation, outcome, loop.time() - began))
         return answer
 
+    async def _decoded(self, decoder: Decoder[AnswerT], content: _Answered) -> AnswerT:
+        answer = await decoder.decode(content.body)
+        # Only now: what else answers with 200 in place of the API must not set the time.
+        self._api_time.observe(
+            content.date, content.age, sent=content.sent, received=content.received
+        )
+        for reason in answer.rejected if isinstance(answer, Page) else ():
+            self._telemetry.rejected(self.account, decoder.operation, reason)
+            if (decoder.operation, reason) not in self._logged:
+                self._logged.add((decoder.operation, reason))
+                _log.warning(
+                    "a row of an answer cannot be understood and is left out; further ones of this"
+                    " kind are only counted",
+                    account=self.account,
+                    operation=decoder.operation,
+                    reason=reason,
+                )
+        return answer
+
     async def _receive(
         self, operation: str, request: httpx.Request
-    ) -> tuple[int, bytes | httpx.URL]:
+    ) -> tuple[int, _Answered | httpx.URL]:
         """Send a request and read what comes back to its end."""
+        sent = _Sent(self._clock.monotonic(), asyncio.get_running_loop().time())
         try:
             async with asyncio.timeout(self._timeout):
                 response = await self._http.send(request, stream=True)
                 try:
-                    return response.status_code, await self._content(operation, response)
+                    return response.status_code, await self._content(operation, response, sent)
                 finally:
                     await response.aclose()
         except (httpx.HTTPError, TimeoutError) as error:
@@ -186,21 +249,25 @@ class Exchange:
         # Raised here, so that it does not carry the request, and with it the key, as its context.
         raise failure
 
-    async def _content(self, operation: str, response: httpx.Response) -> bytes | httpx.URL:
-        now = self._clock.now()
-        if (api_now := server_time(response.headers)) is not None:
-            self._telemetry.skew(self.account, api_now - now)
+    async def _content(
+        self, operation: str, response: httpx.Response, sent: _Sent
+    ) -> _Answered | httpx.URL:
+        received = self._clock.monotonic()
         status = response.status_code
+        if status == 401:
+            self._budget.refuse_key(self._key.has_changed)
+        else:
+            self._budget.key_accepted()
         if status == 200:
-            return await read_body(response, operation, self._max_response)
+            date, kept = server_time(response.headers), age(response.headers)
+            body = await read_body(response, operation, self._max_response)
+            return _Answered(body, date, kept, sent.monotonic, received)
         if 300 <= status < 400:
             return self._redirected(operation, response)
-        wait = retry_after(response.headers, now)
-        if status == 429 and wait is None:
-            wait = UNSPOKEN_PAUSE
-        if status in (429, 503) and wait is not None:
-            self._budget.pause(now + wait)
-        raise of_status(operation, status, retry_after=wait)
+        wait = retry_after(response.headers, self._api_time.now())
+        if status == 429 or (status in (403, 503) and wait is not None):
+            wait = self._budget.throttle(wait, sent=sent.loop)
+        raise of_status(operation, status, retry_after=wait, html=is_html(response.headers))
 
     def _redirected(self, operation: str, response: httpx.Response) -> httpx.URL:
         following = response.next_request
@@ -214,17 +281,6 @@ class Exchange:
             )
             raise RedirectError(operation, message)
         return url
-
-    def _authorization(self, operation: str) -> dict[str, str]:
-        key = self._key if isinstance(self._key, str) else self._key()
-        # Said here, without quoting it: the HTTP library would quote it.
-        if not key or " " in key or not (key.isascii() and key.isprintable()):
-            message = (
-                "the API key is empty or has characters that no key has;"
-                " check the variable or file that it is read from"
-            )
-            raise Unauthorised(operation, message, code="key")
-        return {"Authorization": f"Bearer {key}"}
 
     def _unreached(self, operation: str, error: Exception) -> NetworkError:
         if isinstance(error, (httpx.TimeoutException, TimeoutError)):

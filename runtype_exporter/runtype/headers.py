@@ -1,4 +1,4 @@
-"""The two response headers that carry time: `Retry-After` and `Date`.
+"""What the response headers say about time, `Retry-After`, `Date` and `Age`, and about HTML.
 
 A header that cannot be understood counts as missing.
 """
@@ -13,11 +13,25 @@ from typing import Final
 MAX_RETRY_AFTER: Final = 3600.0
 """The longest wait that is believed, seconds."""
 _MOST_DIGITS: Final = 18
+_MOST_AGE: Final = 9
+"""The most digits of an `Age` that is believed: thirty years."""
 
 
 def server_time(headers: Mapping[str, str]) -> float | None:
     """Return the `Date` header as seconds since the epoch, None if there is none."""
     return _http_date(headers.get("date", ""))
+
+
+def age(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds for which a cache kept the answer (`Age`), None if there is none."""
+    text = headers.get("age", "").strip()
+    return float(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_AGE else None
+
+
+def is_html(headers: Mapping[str, str]) -> bool:
+    """Return whether the body is a page for people, which no API sends."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind in ("text/html", "application/xhtml+xml")
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:

@@ -86,8 +86,8 @@ def next_offset(
     """Return where the page after this one begins, None at the end.
 
     The server may answer with fewer rows than asked for (it limits the page size), so the rows that
-    came are counted. If `hasMore` and `total` contradict each other, the larger number is believed,
-    and an empty page ends the list.
+    came are counted, with those that could not be understood. If `hasMore` and `total` contradict
+    each other, the larger number is believed, and an empty page ends the list.
 
     Args:
         page: the page that was read.
@@ -106,7 +106,8 @@ def next_offset(
         raise PagingError(
             "results", f"asked for offset {asked}, answered for offset {where.offset}"
         )
-    if not page.data:
+    rows = len(page.data) + len(page.rejected)
+    if not rows:
         if where.has_more:
             raise PagingError(
                 "results",
@@ -114,10 +115,10 @@ def next_offset(
                 " reading on would never end",
             )
         return None
-    following = asked + len(page.data)
+    following = asked + rows
     if not where.has_more and following >= where.total:
         return None
-    if following > 2 * max(where.total, known + len(page.data)) + UNCOUNTED_ROWS:
+    if following > 2 * max(where.total, known + rows) + UNCOUNTED_ROWS:
         raise PagingError(
             "results",
             f"the pages go on at row {following}, but the API counts {where.total}: the same rows"

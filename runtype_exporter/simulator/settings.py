@@ -19,9 +19,12 @@ Found anywhere else, it shows a leak.
 
 SimulatedOutcome = Literal["success", "failure", "cancelled"]
 SimulatedState = Literal["pending", "running", "success", "failure", "cancelled"]
-ScheduleKind = Literal["flow", "agent", "inline"]
-"""What a schedule starts: a batch of a flow, an agent (no batch, no counts), or records in a run
-without a batch id."""
+ScheduleKind = Literal["flow", "agent", "inline", "agent_batch"]
+"""What a schedule starts: a batch of a flow, an agent (no batch, no counts), records in a run
+without a batch id, or an agent with a batch of its records."""
+CancelledRest = Literal["cancelled", "pending", "absent"]
+"""What becomes of the records of a cancelled batch that did not begin: their rows are final, stay
+pending for ever, or never exist."""
 StartFaultKind = Literal["late", "missed", "failed"]
 """How a start goes wrong: its run is created late, is never created, or is created and fails at
 once, without a batch."""
@@ -31,19 +34,24 @@ class RecordAttempt(NamedTuple):
     """One result of one record, pending from `created`, running from `started`, then final.
 
     `finished` is inf for a stuck result, which never becomes final. Times are in seconds: since the
-    epoch in a `Work`, since the time of the batch in a `RecordPlan`.
+    epoch in a `Work`, since the time of the batch in a `RecordPlan`. `open_word` and `final_word`
+    replace the API's usual status words while it works and after its end ("paused",
+    "interrupted").
     """
 
     created: float
     started: float
     finished: float
     outcome: SimulatedOutcome = "success"
+    open_word: str = ""
+    final_word: str = ""
 
 
 class RecordPlan(NamedTuple):
     """One scripted record. Times are in seconds since the time of its batch.
 
-    `retries` are further results, each with a new result id.
+    `retries` are further results, each with a new result id. The words are those of its first
+    attempt.
     """
 
     created: float = 0.0
@@ -51,6 +59,21 @@ class RecordPlan(NamedTuple):
     finished: float = 1.0
     outcome: SimulatedOutcome = "success"
     retries: tuple[RecordAttempt, ...] = ()
+    open_word: str = ""
+    final_word: str = ""
+
+    @property
+    def attempts(self) -> tuple[RecordAttempt, ...]:
+        """The first attempt and the retries."""
+        first = RecordAttempt(
+            self.created,
+            self.started,
+            self.finished,
+            self.outcome,
+            self.open_word,
+            self.final_word,
+        )
+        return (first, *self.retries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +231,7 @@ class Api:
     - result_ids: recordResultId is always set, null until final, or always null.
     - flush: the counts of a running batch move in steps of this many ended records.
     - recent_window (seconds), recent_limit: the bounds of the summary's `recent`.
+    - active_limit: the summary lists at most so many active batches; its count has all.
     - offset_cursors: new runs shift the pages of the run list.
     - payload: the size of each `result` in bytes.
     - empty_days: the seven-day history includes days without runs.
@@ -224,6 +248,7 @@ class Api:
     flush: int = 1
     recent_window: float = 600.0
     recent_limit: int = 50
+    active_limit: int | None = None
     page_cap: int = 100
     default_limit: int = 50
     offset_cursors: bool = False

@@ -68,6 +68,31 @@ async def test_failures_of_the_api_fail_no_test(tmp_path):
         assert set(rig.telemetry.cycles) != {""}
 
 
+async def test_the_api_and_the_exporter_have_clocks_of_their_own(tmp_path):
+    rig = Rig(tmp_path, WORLD, skew=90.0)
+    assert (rig.clock.now(), rig.api_clock.now()) == (START + 90, START)
+    rig.clock.jump(10.0)
+    rig.clock.drift(2.0)
+    rig.api_clock.drift(0.0)
+    await rig.sleep(60)
+    assert (rig.clock.now(), rig.api_clock.now()) == (START + 220, START)
+    assert rig.clock.monotonic() == 60.0
+    rig.api_clock.drift(1.0)
+    rig.suspend(3600)
+    await rig.sleep(60)
+    assert (rig.clock.now(), rig.api_clock.now()) == (START + 3940, START + 3660)
+    assert rig.clock.monotonic() == 3720.0
+
+
+async def test_truth_goes_by_the_clock_of_the_api(tmp_path):
+    rig = Rig(tmp_path, WORLD, skew=86_400.0)
+    rig.world.add_batch([RecordPlan(finished=10.0)], schedule="a", at=START)
+    await rig.sleep(9)
+    assert rig.truth() == {}
+    await rig.sleep(1)
+    assert rig.truth() == {("nightly", "enrich", "success"): 1.0}
+
+
 async def test_the_example_of_contributing_works(tmp_path):
     text = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
     names: dict[str, Any] = {}

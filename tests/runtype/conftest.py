@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from runtype_exporter.protocols import Attempt, BudgetState
-from runtype_exporter.runtype import Budget, Client, Exchange
+from runtype_exporter.runtype import ApiTime, Budget, Client, Exchange
 from tests.support.virtual import VirtualClock
 
 START = 1_780_000_000.0
@@ -43,6 +43,8 @@ class Recorder:
         self.budgets: list[tuple[str, int, float]] = []
         self.pauses: list[float] = []
         self.skews: list[float] = []
+        self.sources: list[str] = []
+        self.rows: list[tuple[str, str]] = []
 
     @property
     def codes(self) -> list[str]:
@@ -59,6 +61,12 @@ class Recorder:
 
     def skew(self, account: str, seconds: float) -> None:
         self.skews.append(seconds)
+
+    def time_source(self, account: str, source: str) -> None:
+        self.sources.append(source)
+
+    def rejected(self, account: str, operation: str, reason: str) -> None:
+        self.rows.append((operation, reason))
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"runtype must not call telemetry.{name}")
@@ -78,6 +86,7 @@ class Api:
         self.store = Store()
         self.telemetry = Recorder()
         self.budget = Budget("acme", limit, self.store, self.clock, self.telemetry)
+        self.api_time = ApiTime("acme", self.clock, self.telemetry)
         self.answers = list(answers)
         self.requests = []
         self.times = []
@@ -88,6 +97,7 @@ class Api:
             budget=self.budget,
             telemetry=self.telemetry,
             clock=self.clock,
+            api_time=self.api_time,
             transport=httpx.MockTransport(self.answer),
             jitter=lambda: 0.5,
             **options,

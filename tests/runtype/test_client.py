@@ -21,15 +21,15 @@ COST = {"batchExecutionId": "batch_1", "totalCostUsd": 1.25}
     [
         (lambda client: client.schedules(), CURSOR, "https://api.test/v1/schedules?limit=100"),
         (
-            lambda client: client.schedules("a&b"),
+            lambda client: client.schedules("a&b", limit=1),
             CURSOR,
-            "https://api.test/v1/schedules?limit=100&cursor=a%26b",
+            "https://api.test/v1/schedules?limit=1&cursor=a%26b",
         ),
         (lambda client: client.runs(), CURSOR, "https://api.test/v1/schedules/runs/all?limit=100"),
         (
-            lambda client: client.runs("next"),
+            lambda client: client.runs("next", limit=3),
             CURSOR,
-            "https://api.test/v1/schedules/runs/all?limit=100&cursor=next",
+            "https://api.test/v1/schedules/runs/all?limit=3&cursor=next",
         ),
         (lambda client: client.summary(), SUMMARY, "https://api.test/v1/batch/summary"),
         (
@@ -38,19 +38,21 @@ COST = {"batchExecutionId": "batch_1", "totalCostUsd": 1.25}
             "https://api.test/v1/batch/status/batch_1",
         ),
         (
-            lambda client: client.results("batch_1", 200),
+            lambda client: client.results("batch_1", 200, limit=100),
             RESULTS,
             "https://api.test/v1/schedules/batch/batch_1/results?limit=100&offset=200",
         ),
         (
-            lambda client: client.results("batch_1", 0, status="failed", priority=Priority.CLOSING),
+            lambda client: client.results(
+                "batch_1", 0, limit=7, status="failed", priority=Priority.CLOSING
+            ),
             RESULTS,
-            "https://api.test/v1/schedules/batch/batch_1/results?limit=100&offset=0&status=failed",
+            "https://api.test/v1/schedules/batch/batch_1/results?limit=7&offset=0&status=failed",
         ),
         (
-            lambda client: client.run_results("run_1", 100),
+            lambda client: client.run_results("run_1", 100, limit=50),
             RESULTS,
-            "https://api.test/v1/schedules/runs/run_1/results?limit=100&offset=100",
+            "https://api.test/v1/schedules/runs/run_1/results?limit=50&offset=100",
         ),
         (lambda client: client.cost("batch/1"), COST, "https://api.test/v1/batch/batch%2F1/cost"),
         (
@@ -77,14 +79,14 @@ def test_each_read_asks_for_its_path(read, answer, url):
     run(scenario())
 
 
-def test_the_page_size_is_the_configured_one_for_results_and_the_documented_maximum_for_lists():
+@pytest.mark.parametrize(("page_size", "lists"), [(1000, 100), (100, 100), (20, 20)])
+def test_lists_are_read_in_pages_of_the_configured_size_or_the_documented_maximum(page_size, lists):
     async def scenario():
-        api = Api(
-            httpx.Response(200, json=CURSOR), httpx.Response(200, json=RESULTS), page_size=1000
-        )
+        api = Api(httpx.Response(200, json=CURSOR), page_size=page_size)
+        assert (api.client.page_size, api.client.list_page_size) == (page_size, lists)
         await api.client.runs()
-        await api.client.results("batch_1", 0)
-        assert [request.url.params["limit"] for request in api.requests] == ["100", "1000"]
+        await api.client.schedules()
+        assert [request.url.params["limit"] for request in api.requests] == [str(lists)] * 2
 
     run(scenario())
 

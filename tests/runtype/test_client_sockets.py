@@ -12,6 +12,7 @@ import pytest
 from runtype_exporter.clock import SystemClock
 from runtype_exporter.runtype import (
     ApiError,
+    ApiTime,
     Budget,
     Client,
     Exchange,
@@ -66,7 +67,14 @@ async def connected(port, telemetry, **options):
     given = {"attempts": 1} | options
     base_url = f"http://127.0.0.1:{port}"
     exchange = Exchange(
-        "acme", base_url, KEY, budget=budget, telemetry=telemetry, clock=clock, **given
+        "acme",
+        base_url,
+        KEY,
+        budget=budget,
+        telemetry=telemetry,
+        clock=clock,
+        api_time=ApiTime("acme", clock, telemetry),
+        **given,
     )
     async with Client(exchange) as client:
         yield client

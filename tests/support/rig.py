@@ -10,7 +10,7 @@ import asyncio
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,12 +27,11 @@ from runtype_exporter.model import (
     HistogramValue,
     LabelValues,
     Series,
-    TimeSource,
 )
-from runtype_exporter.polling import AccountPoller, StatusWords
+from runtype_exporter.polling import AccountPoller, StatusWords, account_context
 from runtype_exporter.polling.batches.labels import NoSeriesLimit
 from runtype_exporter.protocols import Attempt, BatchView, SeriesLimit
-from runtype_exporter.runtype import Budget, Client, Exchange
+from runtype_exporter.runtype import ApiTime, Budget, Client, Exchange
 from runtype_exporter.simulator.account import World
 from runtype_exporter.simulator.api import Key, simulator_app
 from runtype_exporter.simulator.faults import Faults
@@ -55,6 +54,10 @@ class RecordingTelemetry:
         self.collectors: dict[str, tuple[bool, str]] = {}
         self.waiting: list[int] = []
         self.throttles: list[float] = []
+        self.skews: list[float] = []
+        self.time_sources: list[str] = []
+        self.rejects: Counter[tuple[str, str]] = Counter()
+        self.horizons: list[float] = []
         # Cycles and sweeps that `take_internal_failures` has looked at.
         self._checked = 0, 0
 
@@ -68,16 +71,16 @@ class RecordingTelemetry:
         self.throttles.append(until)
 
     def skew(self, account: str, seconds: float) -> None:
-        pass
+        self.skews.append(seconds)
 
-    def time_source(self, account: str, source: TimeSource) -> None:
-        pass
-
-    def horizon(self, account: str, at: float) -> None:
-        pass
+    def time_source(self, account: str, source: str) -> None:
+        self.time_sources.append(source)
 
     def rejected(self, account: str, operation: str, reason: str) -> None:
-        pass
+        self.rejects[operation, reason] += 1
+
+    def horizon(self, account: str, at: float) -> None:
+        self.horizons.append(at)
 
     def cycle(self, account: str, seconds: float, at: float, failure: str) -> None:
         self.cycles.append(failure)
@@ -125,6 +128,12 @@ class RecordingGauges:
 
     def set_collector(self, account: str, collector: str, samples: Mapping[Series, float]) -> None:
         self.families[collector] = dict(samples)
+
+    def retain(
+        self, account: str, *, batches: Collection[BatchRef], found: Collection[str]
+    ) -> None:
+        self.batches = {ref: view for ref, view in self.batches.items() if ref in batches}
+        self.finds = {name: seen for name, seen in self.finds.items() if name in found}
 
     def forget(self, account: str) -> None:
         self.batches.clear()
@@ -179,8 +188,11 @@ class Rig:
 
     `account` and `sections` override the default configuration. `scopes` are those of the key.
     `latency` is in seconds, in each direction; without it no time passes within a cycle. A rig with
-    `ledger_of` uses the ledger and the clock of that rig and, without settings of its own, its
+    `ledger_of` uses the ledger and the clocks of that rig and, without settings of its own, its
     world.
+
+    `clock` is the exporter's, `api_clock` the world's and that of the truth. `skew` is how far ours
+    is ahead at the start. The API's clock may not go back: `world.shown_time` sets what it shows.
 
     A bug in a cycle or a sweep does not stop the polling: it is logged, and the reason of the
     failure is `internal`. Tests must not miss that, so `stop` and the end of the `async with` raise
@@ -197,16 +209,18 @@ class Rig:
         scopes: tuple[str, ...] = ("*",),
         seed: int = 1,
         latency: float = 0.0,
+        skew: float = 0.0,
         ledger_of: Rig | None = None,
     ) -> None:
         self.ledger_of = ledger_of
-        self.clock = (
-            VirtualClock(asyncio.get_running_loop(), START)
-            if ledger_of is None
-            else ledger_of.clock
-        )
+        if ledger_of is None:
+            loop = asyncio.get_running_loop()
+            self.clock = VirtualClock(loop, START + skew)
+            self.api_clock = VirtualClock(loop, START)
+        else:
+            self.clock, self.api_clock = ledger_of.clock, ledger_of.api_clock
         if ledger_of is None or settings is not None:
-            self.world = World(settings or WorldSettings(start=START), seed, self.clock)
+            self.world = World(settings or WorldSettings(start=START), seed, self.api_clock)
             self.faults = Faults()
             self.app = simulator_app(self.world, keys=[Key(KEY, scopes)], faults=self.faults)
         else:
@@ -257,6 +271,7 @@ class Rig:
         self.budget = Budget(
             config.name, config.requests_per_hour, self.ledger, self.clock, self.telemetry
         )
+        self.api_time = ApiTime(config.name, self.clock, self.telemetry)
         exchange = Exchange(
             config.name,
             config.base_url,
@@ -264,14 +279,15 @@ class Rig:
             budget=self.budget,
             telemetry=self.telemetry,
             clock=self.clock,
+            api_time=self.api_time,
             timeout=config.timeout,
             transport=DelayedTransport(self.app, self.latency),
             jitter=lambda: 0.5,
         )
         self.client = Client(exchange, page_size=config.page_size)
-        self.poller = AccountPoller(
-            config=config,
-            poll=self.config.poll,
+        context = account_context(
+            config,
+            self.config.poll,
             retention=self.config.state.retention,
             batches_per_schedule=1,
             client=self.client,
@@ -281,8 +297,10 @@ class Rig:
             telemetry=self.telemetry,
             gauges=self.gauges,
             clock=self.clock,
+            api_time=self.api_time,
             series_limit=self.series_limit,
         )
+        self.poller = AccountPoller(context)
         return self.poller
 
     def start(self) -> None:
@@ -364,6 +382,11 @@ class Rig:
             self._task = None
         await self.client.aclose()
 
+    def suspend(self, seconds: float) -> None:
+        """Suspend the exporter's machine: the world goes on, and nothing of ours runs."""
+        self.api_clock.jump(seconds)
+        self.clock.suspend(seconds)
+
     async def sleep(self, seconds: float) -> None:
         """Let time pass. Raise what ended the polling task, if it ended."""
         await asyncio.sleep(seconds)
@@ -396,7 +419,7 @@ class Rig:
         """Return the final results that the simulator knows, in the shape of `counted`."""
         return {
             tuple(key): float(count)
-            for key, count in self.world.truth(self.clock.now()).items()
+            for key, count in self.world.truth(self.api_clock.now()).items()
             if count
         }
 
@@ -404,7 +427,7 @@ class Rig:
         """Return the ended runs that the simulator knows, in the shape of `counted`."""
         return {
             tuple(key): float(count)
-            for key, count in self.world.truth_runs(self.clock.now()).items()
+            for key, count in self.world.truth_runs(self.api_clock.now()).items()
         }
 
     def batch(self, batch_id: str) -> Batch:

@@ -1,4 +1,4 @@
-"""Virtual time: an event loop that never sleeps, and a wall clock that runs with it.
+"""Virtual time: an event loop that never sleeps, and the clocks of machines that run with it.
 
 If nothing is ready, the selector of the loop moves the time of the loop to the next timer. Sockets
 work, but real time does not pass while the loop waits for them. So a test over real sockets needs
@@ -61,22 +61,37 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class VirtualClock:
-    """A wall clock that runs with the time of a loop.
+    """The clocks of a machine that run with the time of a loop: a wall clock and a monotonic one.
 
-    `jump` changes it, as an administrator or a time server would.
+    `jump` and `drift` change the wall clock, as an administrator, a time server or a bad quartz
+    would. The monotonic clock runs on.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, start: float) -> None:
         self._loop = loop
-        self._offset = start - loop.time()
+        self._base, self._since, self._rate = start, loop.time(), 1.0
+        self._suspended = 0.0
 
     def now(self) -> float:
         """Return the seconds since the Unix epoch."""
-        return self._loop.time() + self._offset
+        return self._base + (self._loop.time() - self._since) * self._rate
+
+    def monotonic(self) -> float:
+        """Return the seconds since the loop was made, with those of suspends."""
+        return self._loop.time() + self._suspended
 
     def jump(self, seconds: float) -> None:
         """Move the wall clock, but not the time of the loop."""
-        self._offset += seconds
+        self._base += seconds
+
+    def drift(self, rate: float) -> None:
+        """Let the wall clock run at a rate from now on: 1.0 is right, at 0.0 it stands still."""
+        self._base, self._since, self._rate = self.now(), self._loop.time(), rate
+
+    def suspend(self, seconds: float) -> None:
+        """Move both clocks as a suspend of the machine does: the time of the loop stood still."""
+        self._base += seconds
+        self._suspended += seconds
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

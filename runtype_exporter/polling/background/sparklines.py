@@ -1,31 +1,75 @@
-"""Gauges of the last seven days of each schedule, as the API counts them. Pure."""
+"""Read the last seven days of each schedule, as the API counts them, and show them as gauges."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from runtype_exporter.catalogue import SCHEDULE_RECENT_FAILED_RUNS, SCHEDULE_RECENT_RUNS, series
 from runtype_exporter.model import Series
-from runtype_exporter.runtype import MAX_SPARKLINES, Sparkline
+from runtype_exporter.polling.context import AccountContext
+from runtype_exporter.polling.paged_read import read_page
+from runtype_exporter.runtype import MAX_SPARKLINES, Sparkline, Sparklines
 
 LONGEST_IDS = 6000
 """Most characters of ids in one request: the ids are part of its URL."""
 
 
-def portions(ids: Sequence[str] | dict[str, str]) -> Iterator[list[str]]:
-    """Yield the ids in portions for one request each. An id with a comma cannot be requested."""
-    portion: list[str] = []
+@dataclass(frozen=True, slots=True)
+class SparklineReads:
+    """The sparkline reads of one account.
+
+    `labels` returns the labels of the schedules that are followed, by id; None before the first
+    list of schedules.
+    """
+
+    context: AccountContext
+    labels: Callable[[], Mapping[str, str] | None]
+
+    async def read(self) -> None:
+        """Read the sparklines of the followed schedules, if that is enabled.
+
+        Raises:
+            ReadFailed: a portion could not be read; the gauges stay as they were.
+        """
+        context, labels = self.context, self.labels()
+        if labels is None or not context.collectors.is_enabled("sparklines"):
+            return
+        samples: dict[Series, float] = {}
+        # An id with a comma cannot be requested.
+        left = [id_ for id_ in labels if "," not in id_]
+        while left:
+            lines, count = await self._read_portion(left)
+            samples |= recent_run_gauges(context.name, lines, labels)
+            left = left[count:]
+            await asyncio.sleep(0)
+        context.collectors.complete("sparklines")
+        context.gauges.set_collector(context.name, "sparklines", samples)
+
+    async def _read_portion(self, ids: Sequence[str]) -> tuple[Sequence[Sparkline], int]:
+        """Read the first ones of these schedules. Return what came, and how many they were."""
+        context = self.context
+        asked: Sequence[str] = ()
+
+        async def call(limit: int) -> Sparklines:
+            nonlocal asked
+            asked = portion(ids, limit)
+            return await context.client.sparklines(asked)
+
+        answer = await read_page(context.collectors, "sparklines", "", context.page_sizes, call)
+        return answer.data, len(asked)
+
+
+def portion(ids: Sequence[str], limit: int) -> Sequence[str]:
+    """Return the first ids, as many as fit into one request: `limit` at most, and at least one."""
     length = 0
-    for id_ in ids:
-        if "," in id_:
-            continue
-        if portion and (len(portion) == MAX_SPARKLINES or length + len(id_) > LONGEST_IDS):
-            yield portion
-            portion, length = [], 0
-        portion.append(id_)
+    most = min(limit, MAX_SPARKLINES, len(ids))
+    for count, id_ in enumerate(ids[:most]):
         length += len(id_) + 1
-    if portion:
-        yield portion
+        if count and length > LONGEST_IDS:
+            return ids[:count]
+    return ids[:most]
 
 
 def recent_run_gauges(

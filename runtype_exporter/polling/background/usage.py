@@ -1,7 +1,8 @@
-"""Gauges of the usage of the account's plan. Pure."""
+"""Read the usage of the account's plan, and show it as gauges."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import isfinite
 
 from runtype_exporter.catalogue import (
@@ -12,8 +13,28 @@ from runtype_exporter.catalogue import (
     series,
 )
 from runtype_exporter.model import Series
+from runtype_exporter.polling.context import AccountContext
 from runtype_exporter.polling.status_words import parse_time
 from runtype_exporter.runtype import Usage, UsageBlock
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReads:
+    """The reads of one account's usage."""
+
+    context: AccountContext
+
+    async def read(self) -> None:
+        """Read the usage, if that is enabled.
+
+        Raises:
+            ReadFailed: it could not be read.
+        """
+        context = self.context
+        if context.collectors.is_enabled("usage"):
+            usage = await context.collectors.read("usage", "", context.client.usage)
+            gauges = usage_gauges(context.name, usage)
+            context.gauges.set_collector(context.name, "usage", gauges)
 
 
 def usage_gauges(account: str, usage: Usage) -> dict[Series, float]:

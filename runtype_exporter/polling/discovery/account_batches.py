@@ -1,4 +1,4 @@
-"""New batches of an account, its horizon, and warnings of what another account counts."""
+"""New batches of an account, and warnings of what another account counts."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from runtype_exporter.clock import Clock
-from runtype_exporter.ledger import Ledger
 from runtype_exporter.model import Batch, BatchRef, Horizon
+from runtype_exporter.polling.context import AccountContext
 
 MOST_WARNED = 10_000
 """At most so many batches and runs of other accounts are warned of."""
@@ -18,22 +17,10 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class AccountBatches:
-    """Makes the batches of one account. `lookback` is in seconds."""
+    """Makes the batches of one account."""
 
-    account: str
-    lookback: float
-    ledger: Ledger
-    clock: Clock
+    context: AccountContext
     _warned: set[str] = field(default_factory=set, init=False)
-
-    def horizon(self) -> Horizon:
-        """Return the horizon of the account. The first call ever fixes it.
-
-        Raises:
-            LedgerError: it could not be stored.
-        """
-        self.ledger.fix_horizon(self.account, self.clock.now() - self.lookback)
-        return self.ledger.horizon(self.account) or Horizon(0.0, first_discovery_done=False)
 
     def new(
         self,
@@ -46,9 +33,11 @@ class AccountBatches:
     ) -> Batch:
         """Return a new batch, not stored yet, with a guard if it may be older than the horizon."""
         guard = horizon.at if created is None or created < horizon.at else None
+        now = self.context.now()
         return Batch(
-            ref=BatchRef(self.account, batch_id),
-            first_seen=self.clock.now(),
+            ref=BatchRef(self.context.name, batch_id),
+            first_seen=now,
+            changed=now,
             claims_left=claims_left,
             flow_name=flow_name,
             created=created,
@@ -61,7 +50,7 @@ class AccountBatches:
             self._warned.add(key)
             _log.warning(
                 f"{what} is counted by another account already",
-                account=self.account,
+                account=self.context.name,
                 owner=owner,
                 **{what: key},
             )

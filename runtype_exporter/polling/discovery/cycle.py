@@ -1,325 +1,215 @@
-"""One cycle: the cheap reads that show which batches there are and which of them changed.
+"""One cycle: the two cheap reads that show which batches there are and which of them changed.
 
-No results are read. What a cycle finds goes into the ledger: batches, runs and labels. From there
-follows which batches want a sweep.
+A cycle reads the summary and the head of the run list, and nothing else. What it finds goes into
+the ledger: batches, runs and labels. From there follows which batches want a sweep.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
-from runtype_exporter.clock import Clock
-from runtype_exporter.config import Account, Poll
-from runtype_exporter.ledger import Ledger
-from runtype_exporter.model import Batch, Delta, Horizon, Probe
+from runtype_exporter.model import Batch, Delta, Source
 from runtype_exporter.polling.batches import lifecycle
 from runtype_exporter.polling.batches.closing import BatchCloser
-from runtype_exporter.polling.batches.labels import LabelTable
 from runtype_exporter.polling.batches.lifecycle import ProbeReading
-from runtype_exporter.polling.collectors import CollectorStates
+from runtype_exporter.polling.context import AccountContext
 from runtype_exporter.polling.discovery.account_batches import AccountBatches
-from runtype_exporter.polling.discovery.findings import CycleFindings
-from runtype_exporter.polling.discovery.run_list import RunList, merge_deltas
-from runtype_exporter.polling.discovery.run_pages import RunPages
-from runtype_exporter.polling.discovery.schedule_filter import ScheduleFilter
-from runtype_exporter.polling.discovery.status_probe import StatusProbe
-from runtype_exporter.polling.discovery.unfinished_runs import UnfinishedRuns
+from runtype_exporter.polling.discovery.horizon import AccountHorizon
+from runtype_exporter.polling.discovery.run_list import RunList, RunsRead
+from runtype_exporter.polling.discovery.run_pages import CHUNK
+from runtype_exporter.polling.discovery.run_rows import merge_deltas
+from runtype_exporter.polling.discovery.summary import READS_TO_CLAIM, SummaryRead, SummaryReads
+from runtype_exporter.polling.failures import ReadFailed
 from runtype_exporter.polling.schedules.start_checks import StartChecks
-from runtype_exporter.polling.status_words import StatusWords, normalise, parse_time
-from runtype_exporter.polling.timers import WallClockTimer
-from runtype_exporter.runtype import (
-    Client,
-    RunRow,
-    ScheduleRow,
-    Summary,
-    cursor_walk,
-)
 
-READS_TO_CLAIM = 2
-"""A batch of the summary counts as ad hoc after so many reads of the run list without its run."""
-FULL_WALK_SHARE = 0.1
-"""Full walks over the run list take at most this share of the request budget."""
+AnswerT = TypeVar("AnswerT")
+Readings = Mapping[str, Mapping[Source, ProbeReading]]
+"""The probes of batches that a cycle read, by batch id and source."""
 
-YOUNG = 24 * 3600.0
-"""An unfinished run older than this is left to full walks, in seconds. Otherwise a run that never
-ends would make every cycle read far back."""
+
+@dataclass(frozen=True, slots=True)
+class CycleResult:
+    """What one cycle did and found."""
+
+    requests: int = 0
+    """Requests of the cycle, repeated ones not counted."""
+    changed: tuple[str, ...] = ()
+    """The batches that the cycle changed."""
+    shown: frozenset[str] = frozenset()
+    """The batches that a list showed."""
+    listed: frozenset[str] = frozenset()
+    """What must not be forgotten: the batches that were shown, and runs without a creation time."""
+    answered: frozenset[str] = frozenset()
+    """The lists that were answered."""
+    failure: ReadFailed | None = None
+    """The first list that failed."""
 
 
 @dataclass(slots=True)
 class Discovery:
     """The cycles of one account."""
 
-    account: Account
-    poll: Poll
-    retention: float
-    client: Client
-    ledger: Ledger
-    labels: LabelTable
-    status_words: StatusWords
-    collectors: CollectorStates
+    context: AccountContext
     closer: BatchCloser
-    status_probe: StatusProbe
-    clock: Clock
-    on_schedules: Callable[[Sequence[ScheduleRow]], None]
-    """Called with the schedules that are followed, each time that all were read."""
-    _findings: CycleFindings = field(default_factory=CycleFindings, init=False)
-    _batches: AccountBatches = field(init=False)
-    _run_pages: RunPages = field(init=False)
-    _runs: RunList = field(init=False)
-    _unfinished: UnfinishedRuns = field(init=False)
-    _filter: ScheduleFilter = field(init=False)
-    _starts: StartChecks = field(init=False)
-    _last_schedule_list: WallClockTimer = field(default=WallClockTimer(), init=False)
-    """Runs until the list of schedules is to be read again."""
-    _last_full_walk: WallClockTimer = field(default=WallClockTimer(), init=False)
-    """Runs until the next full walk over the run list is due."""
+    batches: AccountBatches
+    horizon: AccountHorizon
+    runs: RunList
+    summary: SummaryReads
+    starts: StartChecks
 
-    def __post_init__(self) -> None:
-        """Put the parts together, with an unread run list."""
-        name = self.account.name
-        self._runs = RunList(self.client)
-        self._filter = ScheduleFilter(self.account.schedules, self.labels, self.collectors)
-        self._unfinished = UnfinishedRuns(name, self.ledger)
-        self._starts = StartChecks(name, self.retention, self.ledger, self.labels)
-        self._batches = AccountBatches(name, self.poll.lookback, self.ledger, self.clock)
-        self._run_pages = RunPages(
-            account=name,
-            configured=self.closer.configured,
-            ledger=self.ledger,
-            labels=self.labels,
-            status_words=self.status_words,
-            schedule_filter=self._filter,
-            batches=self._batches,
-            findings=self._findings,
-            clock=self.clock,
+    async def cycle(self) -> CycleResult:
+        """Read the lists that are enabled, both at the same time, and store what they show.
+
+        Raises:
+            LedgerError: a change could not be stored.
+        """
+        summary, runs = await asyncio.gather(
+            self._read("summary", self.summary.read),
+            self._read("runs", self.runs.read_head),
+            return_exceptions=True,
+        )
+        failures: list[ReadFailed] = []
+        for outcome in (summary, runs):
+            if isinstance(outcome, ReadFailed):
+                failures.append(outcome)
+            elif isinstance(outcome, BaseException):
+                raise outcome
+        shown = summary if isinstance(summary, SummaryRead) else SummaryRead()
+        head = runs if isinstance(runs, RunsRead) else None
+        readings = _merge(shown, head)
+        changed = [*shown.added, *(head.shown.changed if head is not None else ())]
+        changed += await self._apply(readings)
+        if head is not None:
+            changed += self.count_claims(head)
+            await self.judge_starts(head)
+        elif not self.context.collectors.is_enabled("runs"):
+            changed += self._end_claims()
+        changed += self._add_configured()
+        undated = frozenset() if head is None else head.shown.undated
+        answered = {"summary": isinstance(summary, SummaryRead), "runs": head is not None}
+        return CycleResult(
+            requests=len(failures) + answered["summary"] + (0 if head is None else head.pages),
+            changed=tuple(dict.fromkeys(changed)),
+            shown=frozenset(readings),
+            listed=frozenset(readings) | undated,
+            answered=frozenset(name for name, came in answered.items() if came),
+            failure=failures[0] if failures else None,
         )
 
-    @property
-    def requests(self) -> int:
-        """Return the number of requests of the last cycle, retries not counted."""
-        return self._findings.requests
+    async def judge_starts(self, read: RunsRead) -> None:
+        """Judge the starts about which a read of the run list proves something.
 
-    def changed(self) -> list[Batch]:
-        """Return the batches that the last cycle changed, as they are stored now.
+        Raises:
+            LedgerError: nothing was judged.
+        """
+        if self.context.api_time.certain:
+            await self.starts.judge(read=read.began, reach=read.reach, now=self.context.now())
+
+    def stored(self, ids: Iterable[str]) -> list[Batch]:
+        """Return these batches as they are stored now, in order and each once.
 
         Raises:
             LedgerError: the ledger could not be read.
         """
-        stored = self.ledger.batches(self._findings.changed)
-        return [stored[batch_id] for batch_id in self._findings.changed if batch_id in stored]
+        wanted = dict.fromkeys(ids)
+        found = self.context.ledger.batches(wanted)
+        return [found[batch_id] for batch_id in wanted if batch_id in found]
 
-    async def cycle(self) -> None:
-        """Read what changed.
+    def count_claims(self, read: RunsRead) -> list[str]:
+        """Count one more read of the run list without a run for the batches that wait for one.
+
+        Only batches count that began after the moment to which the read reached back, and that no
+        deferred run names. Return their ids.
 
         Raises:
-            ApiError: no other request makes sense now; what was read before is stored.
-            LedgerError: a change could not be stored.
-        """
-        self._findings.clear()
-        began = self.clock.now()
-        # The first cycle ever fixes the horizon, whatever fails after that.
-        self._batches.horizon()
-        if self._last_schedule_list.over(began):
-            await self.collectors.read("schedules", self._read_schedules)
-        if self.collectors.never_answered("schedules"):
-            # The labels of a batch never change, so the names of the schedules must come first.
-            return
-        summary = await self.collectors.read("summary", self._read_summary)
-        full = self._last_full_walk.over(began)
-        runs = not self._filter.waits_for_names() and await self.collectors.read(
-            "runs", partial(self._read_runs, full=full)
-        )
-        self._expire_claims(read=runs)
-        self._add_configured()
-        if (
-            summary
-            or runs
-            or not (self.collectors.is_enabled("summary") or self.collectors.is_enabled("runs"))
-        ):
-            # If both lists fail, do not send one request for each batch as well.
-            self._findings.requests += await self.status_probe.read(self._findings)
-        self._apply_readings()
-        if runs:
-            await self._starts.judge(read=began, now=self.clock.now())
-        if (
-            (runs or not self.collectors.is_enabled("runs"))
-            and (summary or not self.collectors.is_enabled("summary"))
-            and full
-        ):
-            await self._forget(began, full_walk_done=runs)
-
-    async def _read_schedules(self) -> None:
-        began = self.clock.now()
-        rows: dict[str, ScheduleRow] = {}
-        async for page in cursor_walk(self.client.schedules):
-            self._findings.requests += 1
-            rows |= {row.id: row for row in page.data}
-        followed = self._filter.update(rows.values())
-        self.on_schedules(followed)
-        await self._starts.observe(
-            followed if self.account.collectors.runs else (), began=began, now=self.clock.now()
-        )
-        self._last_schedule_list = WallClockTimer(
-            began, self.clock.now() + self.poll.discovery_interval
-        )
-
-    async def _read_summary(self) -> None:
-        self._findings.requests += 1
-        summary: Summary = await self.client.summary()
-        items = {item.id: item for item in (*summary.recent, *summary.batches)}
-        stored = self.ledger.batches(items)
-        horizon = self._batches.horizon()
-        for item in items.values():
-            probe = Probe(
-                normalise(item.status),
-                item.total_records,
-                item.processed_records,
-                item.failed_records,
-            )
-            started = parse_time(item.started_at)
-            self._findings.add_reading(item.id, "summary", ProbeReading(probe, started))
-            final = self.status_words.outcome(probe.status, ended=False) is not None
-            past = (
-                started is not None
-                and started < horizon.at
-                and (horizon.first_discovery_done or final)
-            )
-            if item.id not in stored and self.account.adhoc_batches and not past:
-                self._add_batch(
-                    item.id,
-                    horizon,
-                    created=started,
-                    flow_name=item.flow_name or "",
-                    claims_left=READS_TO_CLAIM,
-                )
-
-    async def _read_runs(self, *, full: bool) -> None:
-        async def handle(rows: Sequence[RunRow]) -> bool:
-            self._findings.requests += 1
-            self._unfinished.mark_seen(rows)
-            await self._filter.resolve_names(
-                {row.schedule_id for row in rows}, self._read_schedules
-            )
-            return self._run_pages.process_run_page(rows)
-
-        started = self.clock.now()
-        if full:
-            self._unfinished.start_full_walk()
-        await self._runs.read(
-            handle,
-            self._unfinished.creation_times,
-            self._batches.horizon().at,
-            young=started - YOUNG,
-            full=full,
-        )
-        if full:
-            # Stretch the interval so that full walks keep to their share of the budget.
-            stretched = (
-                self._runs.pages * 3600.0 / (FULL_WALK_SHARE * self.account.requests_per_hour)
-            )
-            self._last_full_walk = WallClockTimer(
-                started, started + max(self.poll.discovery_interval, stretched)
-            )
-
-    def _expire_claims(self, *, read: bool) -> None:
-        """Count one more read of the run list without a run for these batches.
-
-        If the run list is not read at all, no run can ever claim them.
+            LedgerError: nothing was stored.
         """
         waiting = [
-            batch for batch in self.ledger.open_batches(self.account.name) if batch.claims_left > 0
+            batch
+            for batch in self._unclaimed()
+            if batch.ref.id not in read.shown.deferred
+            and read.reach <= (batch.first_seen if batch.created is None else batch.created)
         ]
-        if not waiting or not (read or not self.collectors.is_enabled("runs")):
-            return
-        left = [lifecycle.expire_claim(batch, at_once=not read) for batch in waiting]
-        self.ledger.save(*left)
-        self._findings.add_changed(left)
+        return self._expire(waiting, at_once=False)
 
-    def _add_configured(self) -> None:
-        """Follow each configured batch that is not in the ledger yet."""
+    async def _read(self, collector: str, read: Callable[[], Awaitable[AnswerT]]) -> AnswerT | None:
+        return await read() if self.context.collectors.is_enabled(collector) else None
+
+    def _unclaimed(self) -> list[Batch]:
+        return [
+            batch
+            for batch in self.context.ledger.open_batches(self.context.name)
+            if batch.claims_left > 0
+        ]
+
+    def _end_claims(self) -> list[str]:
+        """Take all batches that wait for a run as ad hoc: the run list is not read at all."""
+        return self._expire(self._unclaimed(), at_once=True)
+
+    def _expire(self, waiting: Sequence[Batch], *, at_once: bool) -> list[str]:
+        if waiting:
+            left = [lifecycle.expire_claim(batch, at_once=at_once) for batch in waiting]
+            self.context.ledger.save(*left)
+        return [batch.ref.id for batch in waiting]
+
+    def _add_configured(self) -> list[str]:
+        """Follow each configured batch that is not in the ledger yet. Return those."""
+        horizon = self.horizon.current()
+        if horizon is None:
+            return []
         self.closer.drop_never_found()
-        stored = self.ledger.batches(self.closer.configured)
-        horizon = self._batches.horizon()
+        stored = self.context.ledger.batches(self.closer.configured)
+        claims = READS_TO_CLAIM if self.context.collectors.is_enabled("runs") else 0
+        new = []
         for batch_id in sorted(self.closer.configured):
             if batch_id not in stored:
-                self._add_batch(
-                    batch_id,
-                    horizon,
-                    claims_left=READS_TO_CLAIM if self.collectors.is_enabled("runs") else 0,
-                )
-            elif stored[batch_id].ref.account != self.account.name:
-                self._batches.warn_other_owner(stored[batch_id].ref.account, "batch", batch_id)
+                new.append(self.batches.new(batch_id, horizon, created=None, claims_left=claims))
+            elif stored[batch_id].ref.account != self.context.name:
+                self.batches.warn_other_owner(stored[batch_id].ref.account, "batch", batch_id)
+        if new:
+            self.context.ledger.save(*new)
+        return [batch.ref.id for batch in new]
 
-    def _apply_readings(self) -> None:
-        """Apply the readings of the cycle to the batches, each source separately."""
-        now = self.clock.now()
+    async def _apply(self, readings: Readings) -> list[str]:
+        """Apply the readings to the batches, each source separately. Return what changed."""
+        ids = list(readings)
+        changed: list[str] = []
+        for start in range(0, len(ids), CHUNK):
+            changed += self._apply_chunk(ids[start : start + CHUNK], readings)
+            await asyncio.sleep(0)
+        return changed
+
+    def _apply_chunk(self, ids: Iterable[str], readings: Readings) -> list[str]:
+        context, now = self.context, self.context.now()
         changed: list[Batch] = []
         late: list[Delta] = []
-        for batch_id, batch in self.ledger.batches(self._findings.readings).items():
-            if batch.ref.account != self.account.name:
-                self._batches.warn_other_owner(batch.ref.account, "batch", batch_id)
+        for batch_id, batch in context.ledger.batches(ids).items():
+            if batch.ref.account != context.name:
+                self.batches.warn_other_owner(batch.ref.account, "batch", batch_id)
                 continue
-            readings = self._findings.readings[batch_id]
             self.closer.missing.discard(batch_id)
             if batch.closed is None:
-                after = lifecycle.observe(batch, readings, self.status_words, now)
+                after = lifecycle.observe(batch, readings[batch_id], context.status_words, now)
             else:
-                after, delta = lifecycle.changed_late(batch, readings, self.status_words)
+                after, delta = lifecycle.changed_late(
+                    batch, readings[batch_id], context.status_words, now
+                )
                 late.append(delta)
             if after != batch:
                 changed.append(after)
         if changed:
-            self.ledger.commit(merge_deltas(late), batches=changed)
-            self._findings.add_changed(changed)
+            context.ledger.commit(merge_deltas(late), batches=changed)
+        return [batch.ref.id for batch in changed]
 
-    async def _forget(self, began: float, *, full_walk_done: bool) -> None:
-        """Move the horizon and forget old batches, runs and series, after a full walk.
 
-        Everything that is listed is in the ledger then. So anything older than the new horizon that
-        is not in the ledger will never be counted.
-        """
-        self.ledger.mark_discovered(self.account.name)
-        self.ledger.raise_horizon(self.account.name, began - self.retention)
-        if full_walk_done:
-            self._unfinished.expire(self._batches.horizon().at)
-        listed = {*self._findings.readings, *self._findings.undated_runs, *self.closer.configured}
-        # Each call forgets some; the sleep yields to the event loop and waits for nothing.
-        while self.ledger.forget(  # noqa: ASYNC110
-            self.account.name, now=self.clock.now(), listed=listed, retention=self.retention
-        ):
-            await asyncio.sleep(0)
-        # The list of schedules must be valid as of the start of the cycle. The walk over the runs
-        # may take longer than it stays valid.
-        if self.collectors.is_enabled("schedules") and not self._last_schedule_list.over(
-            max(began, self._last_schedule_list.since)
-        ):
-            labels = self.labels.listed(self._filter.names)
-            # Series that changed since that read, or within `retention` before it, may belong to a
-            # schedule that it could not list yet.
-            self.ledger.end_series(
-                self.account.name,
-                labels,
-                before=min(began, self._last_schedule_list.since) - self.retention,
-            )
-        if self._last_full_walk.over(self.clock.now()):
-            # The run list is not read.
-            self._last_full_walk = WallClockTimer(began, began + self.poll.discovery_interval)
-
-    def _add_batch(
-        self,
-        batch_id: str,
-        horizon: Horizon,
-        *,
-        created: float | None = None,
-        flow_name: str = "",
-        claims_left: int,
-    ) -> None:
-        """Store a new batch."""
-        batch = self._batches.new(
-            batch_id, horizon, created=created, flow_name=flow_name, claims_left=claims_left
-        )
-        self.ledger.save(batch)
-        self._findings.add_changed((batch,))
+def _merge(summary: SummaryRead, runs: RunsRead | None) -> Readings:
+    """Return the readings of both lists by batch and source."""
+    merged: dict[str, dict[Source, ProbeReading]] = {}
+    for batch_id, reading in summary.readings.items():
+        merged.setdefault(batch_id, {})["summary"] = reading
+    for batch_id, reading in ({} if runs is None else runs.shown.readings).items():
+        merged.setdefault(batch_id, {})["run"] = reading
+    return merged

@@ -1,26 +1,30 @@
-"""The list of all runs: which pages must be read to miss nothing, and what the end of a run adds.
+"""The list of all runs: which of its pages must be read so that nothing is missed.
 
-The API documents no order for the list. The order is learned from a full walk, and checked by
-another one from time to time.
+The API documents no order for the list. It is learned from the pages that are read, and kept in the
+ledger.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import inf
-from typing import assert_never
 
-from runtype_exporter.catalogue import (
-    SCHEDULE_RUN_DURATION,
-    SCHEDULE_RUN_QUEUE,
-    SCHEDULE_RUNS_FINISHED,
-    series,
-)
-from runtype_exporter.model import Delta, Observation, Outcome, Run, RunOrder, Series
-from runtype_exporter.polling.status_words import StatusWords, normalise, parse_time
-from runtype_exporter.runtype import ApiError, Client, RunRow, cursor_walk
+from runtype_exporter.model import RunOrder
+from runtype_exporter.polling.context import AccountContext
+from runtype_exporter.polling.discovery.run_pages import RunPage, RunPages
+from runtype_exporter.polling.list_pages import list_pages
+from runtype_exporter.polling.paged_read import read_page
+from runtype_exporter.polling.status_words import parse_time
+from runtype_exporter.runtype import RunRow, RunsPage
+
+YOUNG = 24 * 3600.0
+"""An unfinished run older than this is left to full walks, in seconds. Otherwise a run that never
+ends would make every cycle read far back."""
+
+FetchPage = Callable[[str | None], Awaitable[RunsPage]]
+"""Reads the page at a cursor, None for the first page."""
 
 
 def order_of(times: Sequence[float]) -> RunOrder:
@@ -33,163 +37,176 @@ def order_of(times: Sequence[float]) -> RunOrder:
     return "old-first" if all(earlier <= later for earlier, later in pairs) else "none"
 
 
-PageHandler = Callable[[Sequence[RunRow]], Awaitable[bool]]
-"""Handles a page of the list. Returns whether the page showed nothing new."""
-CreationTimes = Callable[[], Sequence[float]]
-"""Returns the creation times of the runs that have not ended yet, as far as they are known."""
+@dataclass(frozen=True, slots=True)
+class RunsRead:
+    """What a read of the run list proves.
+
+    Every run that was created at `reach` or later, and was listed when the read `began`, was read.
+    Both are in seconds since the Unix epoch. `reach` is -inf if the read reached back to everything
+    that matters. `shown` is what its pages showed, all together.
+    """
+
+    began: float
+    reach: float
+    pages: int
+    shown: RunPage
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What the pages of one read showed so far."""
+
+    began: float
+    pages: int = 0
+    times: list[float] = field(default_factory=list)
+    shown: RunPage = field(default_factory=RunPage)
 
 
 @dataclass(slots=True)
 class RunList:
-    """The run list of one account, and its learned order. Each page costs one request."""
+    """The run list of one account, and its learned order."""
 
-    client: Client
-    order: RunOrder = "unknown"
-    pages: int = 0
-    """Pages of the last read."""
+    context: AccountContext
+    pages: RunPages
     _cursor: str | None = field(default=None, init=False)
+    """Where a read of an old-first list goes on, None if only a full walk can tell."""
 
-    async def read(
-        self,
-        handle: PageHandler,
-        unfinished: CreationTimes,
-        horizon: float,
-        *,
-        young: float,
-        full: bool,
-    ) -> None:
-        """Call `handle` with each page that may show something new.
+    @property
+    def order(self) -> RunOrder:
+        """Return the learned order of the list."""
+        return self.context.ledger.learned(self.context.name).run_order
 
-        A `full` walk reads every page that matters. A page matters down to `horizon` and to the
-        oldest unfinished run. Other reads stop at the oldest unfinished run created after `young`:
-        a run that never ends must not make each read long.
+    async def read_head(self) -> RunsRead | None:
+        """Read the pages that may show something new, as a cycle does.
+
+        A list that is newest first is read until a page is wholly known and older than every
+        unfinished run of the last 24 h. One that is oldest first is read on from the last cursor.
+        Return None if only a full walk can read the list.
 
         Raises:
-            ApiError: a page could not be read; the pages before it were handled.
+            ReadFailed: a page could not be read; the pages before it were stored.
+            LedgerError: a page could not be stored.
         """
-        self.pages = 0
-        full = full or self.order in ("unknown", "none")
-        try:
-            await self._read(handle, unfinished, horizon, young=young, full=full)
-        except ApiError:
-            # The cursor may have expired: the next read starts at the first page.
-            self._cursor = None
-            raise
-
-    async def _read(
-        self,
-        handle: PageHandler,
-        unfinished: CreationTimes,
-        horizon: float,
-        *,
-        young: float,
-        full: bool,
-    ) -> None:
-        cursor = restart = None if full else self._cursor
-        creation_times: list[float] = []
-        young_reached = False
-        async for page in cursor_walk(self.client.runs, cursor):
-            self.pages += 1
-            known = await handle(page.data)
-            created = [at for row in page.data if (at := parse_time(row.created_at)) is not None]
-            creation_times += created
-            waiting = unfinished()
-            oldest_young = min((at for at in waiting if at >= young), default=inf)
-            oldest = min(waiting, default=inf) if full else oldest_young
-            if not young_reached:
-                # Where the next read that is not full begins, in a list that is oldest first.
-                restart = cursor
-                young_reached = any(at >= oldest_young for at in created)
-            cursor = page.pagination.next_cursor
-            if (
-                self.order == "new-first"
-                and created
-                and order_of(creation_times) in ("unknown", "new-first")
-            ):
-                # All further pages are older than this one.
-                newest = max(created)
-                if newest < oldest and (newest < horizon if full else known):
-                    break
-        if full:
-            self.order = order_of(creation_times)
-        elif order_of(creation_times) not in ("unknown", self.order):
-            self.order = "none"
-        self._cursor = restart if self.order == "old-first" else None
-
-
-def run_of(account: str, row: RunRow, status_words: StatusWords) -> Run:
-    """Return the run that the ledger stores for a row of the list."""
-    completed = parse_time(row.completed_at)
-    outcome = status_words.outcome(normalise(row.status), ended=completed is not None)
-    return Run(
-        account=account,
-        id=row.id,
-        schedule=row.schedule_id,
-        batch=row.batch_execution_id or "",
-        created=parse_time(row.created_at),
-        started=_started(row, status_words, outcome),
-        outcome=outcome,
-        ended=completed if outcome is not None else None,
-    )
-
-
-def _started(row: RunRow, status_words: StatusWords, outcome: Outcome | None) -> float | None:
-    """Return when the work of a run began, None if it did not begin.
-
-    The work of a run that failed without a batch, an agent or any record never began, whatever
-    startedAt says.
-    """
-    started = parse_time(row.started_at)
-    match outcome:
-        case "failure":
-            worked = started is not None and (row.agent_id or row.total_records)
-            if not (row.batch_execution_id or worked):
+        start = self._cursor
+        if self.order == "none" or (self.order == "old-first" and start is None):
+            return None
+        progress = _Progress(self.context.now())
+        oldest = self._oldest_unfinished(progress.began - YOUNG)
+        restart = _Restart(oldest)
+        # A failed read may mean that the cursor expired: then a full walk finds a new one.
+        self._cursor = None
+        async for page in list_pages(self.context.collectors, "runs", self.fetch, start):
+            times = restart.add(page)
+            known = await self._take(page, times, progress)
+            if not self._head_goes_on(page, progress, start):
                 return None
-        case None | "success" | "cancelled" | "unknown":
-            pass
-        case _:
-            assert_never(outcome)
-    if (
-        started is None
-        and status_words.state(normalise(row.status), ended=outcome is not None) != "queued"
-    ):
-        return parse_time(row.created_at)
-    return started
+            if self.order == "new-first" and times and known and max(times) < oldest:
+                return self._complete(progress, min(progress.times))
+        if self.order != "old-first":
+            return self._complete(progress, -inf)
+        self._cursor = restart.cursor
+        return self._complete(progress, min(progress.times, default=inf))
+
+    async def read_all(self, fetch: FetchPage, *, complete: bool) -> RunsRead:
+        """Read every page that matters, and learn the order.
+
+        A list that is known to be newest first is read down to the horizon and to the oldest
+        unfinished run, unless the read is to be `complete`. `fetch` reads one page.
+
+        Raises:
+            ReadFailed: a page could not be read; the pages before it were stored.
+            LedgerError: a page could not be stored.
+        """
+        progress = _Progress(self.context.now())
+        restart = _Restart(self._oldest_unfinished(progress.began - YOUNG))
+        horizon = self.context.ledger.horizon(self.context.name)
+        floor = inf if horizon is None else horizon.at
+        stops = self.order == "new-first" and not complete
+        async for page in list_pages(self.context.collectors, "runs", fetch):
+            times = restart.add(page)
+            await self._take(page, times, progress)
+            oldest = min(floor, self._oldest_unfinished(-inf))
+            in_order = order_of(progress.times) in ("unknown", "new-first")
+            if stops and in_order and times and max(times) < oldest:
+                break
+        self._learn(order_of(progress.times))
+        self._cursor = restart.cursor if self.order == "old-first" else None
+        return self._complete(progress, -inf)
+
+    async def fetch(self, cursor: str | None) -> RunsPage:
+        """Read the page at a cursor, with the page size that the API accepts.
+
+        Raises:
+            ReadFailed: it could not be read.
+        """
+        context = self.context
+
+        async def call(limit: int) -> RunsPage:
+            return await context.client.runs(cursor, limit=limit)
+
+        return await read_page(context.collectors, "runs", "", context.page_sizes, call)
+
+    def _complete(self, progress: _Progress, reach: float) -> RunsRead:
+        """Record that the list was read. Return what the read proves."""
+        self.context.collectors.complete("runs")
+        return RunsRead(progress.began, reach, progress.pages, progress.shown)
+
+    async def _take(self, page: RunsPage, times: list[float], progress: _Progress) -> bool:
+        """Store a page. Return whether it showed nothing new."""
+        shown = await self.pages.process(page.data)
+        progress.pages += 1
+        progress.times += times
+        progress.shown = progress.shown | shown
+        return shown.known
+
+    def _head_goes_on(self, page: RunsPage, progress: _Progress, start: str | None) -> bool:
+        """Return whether the head of the list may be read on after this page."""
+        if self.context.ledger.horizon(self.context.name) is None:
+            return False
+        in_order = self._confirm_order(progress.times, more=page.pagination.has_more)
+        # The newest runs of an old-first list are on its last page.
+        return in_order and not (self.order == "old-first" and start is None)
+
+    def _confirm_order(self, times: Sequence[float], *, more: bool) -> bool:
+        """Compare the order of the pages with the learned one. Return whether a head may go on."""
+        seen, order = order_of(times), self.order
+        if seen == "unknown":
+            return order != "unknown" or not more
+        if order == "unknown":
+            self._learn(seen)
+        elif seen != order:
+            self._learn("none")
+        return self.order != "none"
+
+    def _learn(self, order: RunOrder) -> None:
+        ledger, name = self.context.ledger, self.context.name
+        ledger.set_learned(name, replace(ledger.learned(name), run_order=order))
+
+    def _oldest_unfinished(self, since: float) -> float:
+        """Return the oldest creation time of the unfinished runs, of those created since then."""
+        runs = self.context.ledger.unfinished_runs(self.context.name)
+        times = [run.created for run in runs if run.created is not None]
+        return min((at for at in times if at >= since), default=inf)
 
 
-def ended_run(account: str, label: str, row: RunRow, outcome: Outcome | None, now: float) -> Delta:
-    """Return what a run adds to the totals.
+@dataclass(slots=True)
+class _Restart:
+    """Finds where the next read of an old-first list begins: at the oldest unfinished run."""
 
-    With outcome None, its series at 0. Else the end of the run and its times.
-    """
-    key = {"account": account, "schedule": label}
-    increments = {
-        series(SCHEDULE_RUNS_FINISHED, **key, outcome="success"): 0.0,
-        series(SCHEDULE_RUNS_FINISHED, **key, outcome="failure"): 0.0,
-    }
-    durations, queue_times = series(SCHEDULE_RUN_DURATION, **key), series(SCHEDULE_RUN_QUEUE, **key)
-    observations: dict[Series, list[Observation]] = {durations: [], queue_times: []}
-    if outcome is not None:
-        increments[series(SCHEDULE_RUNS_FINISHED, **key, outcome=outcome)] = 1.0
-        started, completed, created = (
-            parse_time(row.started_at),
-            parse_time(row.completed_at),
-            parse_time(row.created_at),
-        )
-        if started is not None and completed is not None and completed >= started:
-            observations[durations].append(Observation(completed - started, now))
-        if started is not None and created is not None and started >= created:
-            observations[queue_times].append(Observation(started - created, now))
-    return Delta(increments=increments, observations=observations)
+    oldest: float
+    cursor: str | None = None
+    _at: str | None = None
+    _reached: bool = False
+
+    def add(self, page: RunsPage) -> list[float]:
+        """Add the next page. Return the creation times of its runs."""
+        times = [at for row in page.data if (at := _created(row)) is not None]
+        if not self._reached:
+            self.cursor = self._at
+            self._reached = any(at >= self.oldest for at in times)
+        self._at = page.pagination.next_cursor
+        return times
 
 
-def merge_deltas(deltas: Sequence[Delta]) -> Delta:
-    """Return the sum of several additions."""
-    increments: dict[Series, float] = {}
-    observations: dict[Series, list[Observation]] = {}
-    for delta in deltas:
-        for counter, amount in delta.increments.items():
-            increments[counter] = increments.get(counter, 0.0) + amount
-        for histogram, values in delta.observations.items():
-            observations.setdefault(histogram, []).extend(values)
-    return Delta(increments=increments, observations=observations)
+def _created(row: RunRow) -> float | None:
+    return parse_time(row.created_at)

@@ -1,22 +1,93 @@
-"""Store one page of the run list: runs, the batches that they claim, and what ended runs add."""
+"""Store the pages of the run list: runs, the batches that they claim, and what ended runs add.
+
+A page is planned and committed in chunks. Nothing is awaited between the plan of a chunk and its
+commit, so the plan is about the batches as they are stored.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
-from runtype_exporter.clock import Clock
-from runtype_exporter.ledger import Ledger
-from runtype_exporter.model import Batch, Delta, Horizon, Probe, Run
+from runtype_exporter.model import Batch, Delta, Horizon, Run
 from runtype_exporter.polling.batches import lifecycle, runs_without_batch
-from runtype_exporter.polling.batches.labels import LabelTable
 from runtype_exporter.polling.batches.lifecycle import ProbeReading
+from runtype_exporter.polling.context import AccountContext
 from runtype_exporter.polling.discovery.account_batches import AccountBatches
-from runtype_exporter.polling.discovery.findings import CycleFindings
-from runtype_exporter.polling.discovery.run_list import ended_run, merge_deltas, run_of
+from runtype_exporter.polling.discovery.horizon import AccountHorizon
+from runtype_exporter.polling.discovery.run_rows import ended_run, merge_deltas, run_of
 from runtype_exporter.polling.discovery.schedule_filter import ScheduleFilter
-from runtype_exporter.polling.status_words import StatusWords, normalise, parse_time
+from runtype_exporter.polling.status_words import parse_time, probe_of
 from runtype_exporter.runtype import RunRow
+
+CHUNK = 200
+"""Rows in one transaction. After each chunk the event loop may do something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """What one or more pages of runs showed.
+
+    `known` is whether they showed nothing new. `deferred` are the batches of runs about which
+    nothing could be decided yet. `runs` are the ids of all runs, `undated` those without a creation
+    time. `changed` are the batches that were changed.
+    """
+
+    known: bool = True
+    runs: frozenset[str] = frozenset()
+    readings: Mapping[str, ProbeReading] = field(default_factory=dict)
+    deferred: frozenset[str] = frozenset()
+    undated: frozenset[str] = frozenset()
+    changed: tuple[str, ...] = ()
+
+    def __or__(self, later: RunPage) -> RunPage:
+        """Return what both showed."""
+        return RunPage(
+            self.known and later.known,
+            self.runs | later.runs,
+            {**self.readings, **later.readings},
+            self.deferred | later.deferred,
+            self.undated | later.undated,
+            (*self.changed, *later.changed),
+        )
+
+
+class _Seen(NamedTuple):
+    """One row of a page: its run, and the batch of the run as it is known so far."""
+
+    run: Run
+    row: RunRow
+    batch: Batch | None
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What is to be committed of one chunk."""
+
+    seen: frozenset[str]
+    runs: dict[str, Run] = field(default_factory=dict)
+    batches: dict[str, Batch] = field(default_factory=dict)
+    deltas: list[Delta] = field(default_factory=list)
+    readings: dict[str, ProbeReading] = field(default_factory=dict)
+    deferred: set[str] = field(default_factory=set)
+    undated: set[str] = field(default_factory=set)
+    labels: set[str] = field(default_factory=set)
+    """Labels of schedules that get their first series with this chunk."""
+    waits: bool = False
+    """Whether a row waits until the name of its schedule is known."""
+
+    def result(self) -> RunPage:
+        """Return what the chunk showed."""
+        return RunPage(
+            not (self.runs or self.waits),
+            self.seen,
+            self.readings,
+            frozenset(self.deferred),
+            frozenset(self.undated),
+            tuple(self.batches),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,134 +97,137 @@ class RunPages:
     `configured` are the ids of batches that are followed whatever their schedule is.
     """
 
-    account: str
+    context: AccountContext
     configured: frozenset[str]
-    ledger: Ledger
-    labels: LabelTable
-    status_words: StatusWords
     schedule_filter: ScheduleFilter
     batches: AccountBatches
-    findings: CycleFindings
-    clock: Clock
+    horizon: AccountHorizon
 
-    def process_run_page(self, rows: Sequence[RunRow]) -> bool:
-        """Store one page of runs. Return whether it showed nothing new.
+    async def process(self, rows: Sequence[RunRow]) -> RunPage:
+        """Store one page of runs. Return what it showed.
 
         Raises:
-            LedgerError: nothing of the page was stored.
+            LedgerError: a chunk was not stored, nor those after it.
         """
-        stored = self.ledger.runs(row.id for row in rows)
+        shown = RunPage()
+        for start in range(0, len(rows), CHUNK):
+            horizon = self.horizon.current()
+            if horizon is None:
+                # The API's time is not certain yet, so nothing can be decided.
+                return RunPage(known=False)
+            chunk = rows[start : start + CHUNK]
+            plan = self._plan(chunk, self.horizon.of_source("runs", horizon))
+            self._commit(plan)
+            shown = shown | plan.result()
+            await asyncio.sleep(0)
+        return shown
+
+    def _commit(self, plan: _Plan) -> None:
+        if plan.runs or plan.batches:
+            self.context.ledger.commit(
+                merge_deltas(plan.deltas),
+                batches=tuple(plan.batches.values()),
+                runs=tuple(plan.runs.values()),
+            )
+
+    def _plan(self, rows: Sequence[RunRow], horizon: Horizon) -> _Plan:
+        """Return what is to be stored of these rows."""
+        context, ledger = self.context, self.context.ledger
+        plan = _Plan(frozenset(row.id for row in rows))
+        stored = ledger.runs(row.id for row in rows)
         keys = (
             key
             for row in rows
             for key in (row.batch_execution_id, runs_without_batch.results_batch_id(row.id))
             if key
         )
-        followed = self.ledger.batches(keys)
-        horizon = self.batches.horizon()
-        fresh: list[Run] = []
-        deltas: list[Delta] = []
-        changed: dict[str, Batch] = {}
-        labels: set[str] = set()
+        followed = ledger.batches(keys)
+        latest = context.api_time.latest()
         for row in rows:
-            run = run_of(self.account, row, self.status_words)
+            run = run_of(context.name, row, context.status_words, latest=latest)
+            self.horizon.note_created(run.created)
             if run.created is None:
-                self.findings.undated_runs.add(run.id)
-            before = stored.get(run.id)
+                plan.undated.add(run.id)
+            # The page may show the same run or batch twice.
+            before = plan.runs.get(run.id, stored.get(run.id))
+            seen = _Seen(run, row, plan.batches.get(run.batch, followed.get(run.batch)))
             if before is not None and before.account != run.account:
-                # Another account counts the run, but its batch may be this account's.
-                self.batches.warn_other_owner(before.account, "run", run.id)
-                changed |= self._labelled(followed.get(run.batch), run, row, horizon)
+                self._plan_other_owner(plan, before.account, seen, horizon)
                 continue
             should_follow = before is not None or _should_follow(run, horizon)
             if not should_follow and run.batch not in followed:
                 continue
-            included = self.schedule_filter.includes(run.schedule)
+            included = self.schedule_filter.decide(run.schedule)
+            if included is None:
+                plan.waits = True
+                plan.deferred |= {run.batch} if run.batch else set()
+                continue
             if run.batch:
-                self._add_reading(row, run.batch)
-                batch = changed.get(run.batch, followed.get(run.batch))
+                plan.readings[run.batch] = _reading(row, latest)
                 # The run may have ended before it got a batch id. Its results are counted then.
                 counted = runs_without_batch.results_batch_id(run.id) in followed
-                claimed = self._claim_batch(
-                    batch, run, row, horizon, included=included and not counted
-                )
-                if claimed is not None:
-                    changed[run.batch] = claimed
+                self._plan_claim(plan, seen, horizon, included=included and not counted)
             if _unchanged(before, run):
                 continue
+            ended_before = before is not None and before.outcome is not None
             # A run that has ended keeps its end: only its batch id may still come.
-            kept = (
-                run
-                if before is None or before.outcome is None
-                else replace(before, batch=run.batch)
+            plan.runs[run.id] = (
+                replace(before, batch=run.batch) if before is not None and ended_before else run
             )
-            # The page may show the same run twice.
-            stored[run.id] = kept
-            fresh.append(kept)
-            ended_unseen = before is None or before.outcome is None
-            if (
-                included
-                and should_follow
-                and ended_unseen
-                and (before is not None or _within(run, horizon))
-            ):
-                label = self.labels.run(
-                    run.schedule, self.schedule_filter.names.get(run.schedule), labels
-                )
-                deltas.append(ended_run(self.account, label, row, run.outcome, self.clock.now()))
-                own = self.batches.new(
-                    runs_without_batch.results_batch_id(run.id), horizon, created=run.created
-                )
-                changed |= runs_without_batch.results_batch(own, run, row, self.clock.now())
-        if fresh or changed:
-            self.ledger.commit(
-                merge_deltas(deltas), batches=tuple(changed.values()), runs=tuple(fresh)
-            )
-            self.findings.add_changed(changed.values())
-        return not fresh
+            counts = before is not None or _within(run, horizon)
+            if included and should_follow and not ended_before and counts:
+                self._plan_end(plan, seen, horizon)
+        return plan
 
-    def _add_reading(self, row: RunRow, batch_id: str) -> None:
-        probe = Probe(
-            normalise(row.status), row.total_records, row.processed_records, row.failed_records
-        )
-        reading = ProbeReading(probe, parse_time(row.started_at), parse_time(row.completed_at))
-        self.findings.add_reading(batch_id, "run", reading)
+    def _plan_end(self, plan: _Plan, seen: _Seen, horizon: Horizon) -> None:
+        """Add what the run adds to the totals, and the batch for results without a batch."""
+        context, run, row = self.context, seen.run, seen.row
+        name = self.schedule_filter.names.get(run.schedule)
+        label = context.labels.run(run.schedule, name, plan.labels)
+        plan.deltas.append(ended_run(context.name, label, row, run.outcome, context.clock.now()))
+        own_id = runs_without_batch.results_batch_id(run.id)
+        own = self.batches.new(own_id, horizon, created=run.created)
+        plan.batches |= runs_without_batch.results_batch(own, run, row, context.now())
 
-    def _claim_batch(
-        self, batch: Batch | None, run: Run, row: RunRow, horizon: Horizon, *, included: bool
-    ) -> Batch | None:
-        """Return the batch of a run, with its schedule. None if the run does not change it.
+    def _plan_claim(self, plan: _Plan, seen: _Seen, horizon: Horizon, *, included: bool) -> None:
+        """Give the batch of a run its schedule, if it has none yet.
 
         The batch of an excluded schedule is closed and not counted.
         """
-        now = self.clock.now()
+        context, run, batch = self.context, seen.run, seen.batch
         if batch is None:
             batch = self.batches.new(run.batch, horizon, created=run.created)
-        elif batch.ref.account != self.account:
+        elif batch.ref.account != context.name:
             self.batches.warn_other_owner(batch.ref.account, "batch", batch.ref.id)
-            return None
+            return
         elif batch.closed is not None or batch.schedule or batch.labels is not None:
-            return None
-        claimed = lifecycle.claim(batch, run, row.flow_id or "")
+            return
+        claimed = lifecycle.claim(
+            batch, run, seen.row.flow_id or "", agent_id=seen.row.agent_id or ""
+        )
         if run.batch in self.configured:
-            self.labels.schedule(run.schedule, self.schedule_filter.names.get(run.schedule))
+            context.labels.schedule(run.schedule, self.schedule_filter.names.get(run.schedule))
         elif not included:
-            return lifecycle.close_uncounted(claimed, now)
-        return claimed
+            claimed = lifecycle.close_uncounted(claimed, context.now())
+        plan.batches[run.batch] = claimed
 
-    def _labelled(
-        self, batch: Batch | None, run: Run, row: RunRow, horizon: Horizon
-    ) -> dict[str, Batch]:
-        """Return this account's batch of a run that another account counts, by its id.
+    def _plan_other_owner(self, plan: _Plan, owner: str, seen: _Seen, horizon: Horizon) -> None:
+        """Give this account's batch of a run that another account counts its schedule."""
+        run, batch = seen.run, seen.batch
+        self.batches.warn_other_owner(owner, "run", run.id)
+        if batch is None or batch.ref.account != self.context.name:
+            return
+        plan.readings[run.batch] = _reading(seen.row, self.context.api_time.latest())
+        included = bool(self.schedule_filter.decide(run.schedule))
+        self._plan_claim(plan, seen, horizon, included=included)
 
-        The batch gets the schedule of the run all the same.
-        """
-        if batch is None or batch.ref.account != self.account:
-            return {}
-        self._add_reading(row, run.batch)
-        included = self.schedule_filter.includes(run.schedule)
-        claimed = self._claim_batch(batch, run, row, horizon, included=included)
-        return {} if claimed is None else {run.batch: claimed}
+
+def _reading(row: RunRow, latest: float) -> ProbeReading:
+    return ProbeReading(
+        probe_of(row),
+        parse_time(row.started_at, latest=latest),
+        parse_time(row.completed_at, latest=latest),
+    )
 
 
 def _unchanged(before: Run | None, run: Run) -> bool:

@@ -1,18 +1,18 @@
-"""Which schedules are followed, by the globs of the configuration.
+"""Which schedules are followed, by the globs of the configuration, and whether names are known.
 
-A glob matches a name or an id, and names come late, or never. Excluding a batch cannot be undone.
-So if the id does not match and the name is unknown, nothing is decided yet.
+A glob matches a name or an id, and names come late, or never. Excluding a batch cannot be undone,
+and labels never change. So where a name decides, the list of schedules is read first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 
-from runtype_exporter.config import Globs
-from runtype_exporter.polling.batches.labels import LabelTable
-from runtype_exporter.polling.collectors import CollectorStates
-from runtype_exporter.runtype import ScheduleRow, ServerError
+from runtype_exporter.polling.context import AccountContext
+from runtype_exporter.polling.failures import FAILURES_TO_WITHDRAW
+from runtype_exporter.protocols import ignore
+from runtype_exporter.runtype import ScheduleRow
 
 
 @dataclass(slots=True)
@@ -22,72 +22,102 @@ class ScheduleFilter:
     `names` are the names of the schedules in the last list, by id, None for a schedule without one.
     """
 
-    globs: Globs
-    labels: LabelTable
-    collectors: CollectorStates
+    context: AccountContext
     names: dict[str, str | None] = field(default_factory=dict, init=False)
+    on_missing: Callable[[], None] = ignore
+    """Called when the list of schedules should be read early, because a name is missing."""
+    waited: bool = field(default=False, init=False)
+    """Whether anything waited for the last list of schedules."""
     _listed_once: bool = field(default=False, init=False)
-    """Whether the list of schedules was read once since the start."""
-    _looked_up: set[str] = field(default_factory=set, init=False)
-    """Schedules that a run named and that no list shows. Deleted ones are never listed again, so
-    each one is looked up once."""
+    """Whether the list of schedules was read since the start."""
+    _missing_since: dict[str, float] = field(default_factory=dict, init=False)
+    """Since when the name of a schedule is missing, in monotonic seconds."""
 
-    def update(self, rows: Collection[ScheduleRow]) -> Sequence[ScheduleRow]:
+    def update(self, rows: Collection[ScheduleRow], began: float) -> Sequence[ScheduleRow]:
         """Store the names of a full list of schedules. Return the schedules that are followed.
 
-        Their labels are fixed then.
-        """
-        self.names = {row.id: row.name or None for row in rows}
-        self._listed_once = True
-        followed = [row for row in rows if self.globs.matches(row.name or None, row.id)]
-        for row in followed:
-            self.labels.schedule(row.id, row.name or None)
-        return followed
-
-    def waits_for_names(self) -> bool:
-        """Return whether names decide that were not read since the start but may still be read."""
-        return (
-            not self._listed_once and self.globs.by_name and self.collectors.is_enabled("schedules")
-        )
-
-    async def resolve_names(
-        self, schedule_ids: Collection[str], read: Callable[[], Awaitable[None]]
-    ) -> None:
-        """Read the list of schedules if it is needed to decide about these schedules.
+        `began` is when the read of the list began, in monotonic seconds. The labels of the followed
+        schedules are fixed.
 
         Raises:
-            ServerError: names decide whether they are followed, and the names cannot be read.
+            LedgerError: a label could not be stored.
         """
-        unlisted = {*schedule_ids} - self.names.keys() - self._looked_up
-        needs_list = any(not self.labels.named(schedule_id) for schedule_id in unlisted)
-        answered = (
-            await self.collectors.read("schedules", read)
-            if needs_list
-            else self.collectors.is_enabled("schedules")
-        )
-        if not answered and any(self._decided(schedule_id) is None for schedule_id in unlisted):
-            raise ServerError(
-                "runs",
-                "which of them are followed goes by names of schedules that cannot be read; "
-                "let the key read schedules, or write ids in full under accounts[].schedules",
-                code="names",
-            )
-        self._looked_up |= unlisted
+        context = self.context
+        self.names = {row.id: row.name or None for row in rows}
+        self._listed_once = True
+        self.waited = bool(self._missing_since)
+        missing = {
+            schedule_id
+            for schedule_id, since in self._missing_since.items()
+            if since <= began and schedule_id not in self.names
+        }
+        self._missing_since = {
+            schedule_id: since
+            for schedule_id, since in self._missing_since.items()
+            if since > began
+        }
+        learned = context.ledger.learned(context.name)
+        unknown = (learned.unknown_schedules | missing) - self.names.keys()
+        context.ledger.set_learned(context.name, replace(learned, unknown_schedules=unknown))
+        globs = context.config.schedules
+        followed = [row for row in rows if globs.matches(row.name or None, row.id)]
+        for row in followed:
+            context.labels.schedule(row.id, row.name or None)
+        return followed
 
-    def includes(self, schedule_id: str) -> bool:
-        """Return whether a schedule is followed.
-
-        If a full list does not show it and its name is unknown, its id decides.
-        """
+    def decide(self, schedule_id: str) -> bool | None:
+        """Return whether a schedule is followed, None if that cannot be decided yet."""
+        by_name = self.context.config.schedules.by_name
+        if by_name and not self._listed_once and self._may_be_listed():
+            # Even a name of the ledger may have changed since.
+            self._wait(schedule_id)
+            return None
         decided = self._decided(schedule_id)
-        return self.globs.matches(None, schedule_id) if decided is None else decided
+        if decided is None and self._is_settled(schedule_id):
+            # It was deleted, so its name will never come.
+            return self.context.config.schedules.matches(None, schedule_id)
+        if decided is None:
+            self._wait(schedule_id)
+        return decided
+
+    def is_named(self, schedule_id: str) -> bool:
+        """Return whether the label of a schedule may be fixed now.
+
+        True if its name is known, if a list that was read after its run appeared does not show it,
+        or if the list cannot be read.
+        """
+        if not schedule_id or schedule_id in self.names:
+            return True
+        if self.context.labels.named(schedule_id) or self._is_settled(schedule_id):
+            return True
+        if not self._may_be_listed():
+            return True
+        self._wait(schedule_id)
+        return False
+
+    def _wait(self, schedule_id: str) -> None:
+        """Record that the name of a schedule is missing."""
+        if schedule_id not in self._missing_since:
+            self._missing_since[schedule_id] = self.context.clock.monotonic()
+            self.on_missing()
+
+    def _is_settled(self, schedule_id: str) -> bool:
+        """Return whether the list of schedules was read and does not show the schedule."""
+        return schedule_id in self.context.ledger.learned(self.context.name).unknown_schedules
+
+    def _may_be_listed(self) -> bool:
+        """Return whether it is worth waiting for the list of schedules."""
+        collectors = self.context.collectors
+        return (
+            collectors.is_enabled("schedules")
+            and collectors.failures("schedules") < FAILURES_TO_WITHDRAW
+        )
 
     def _decided(self, schedule_id: str) -> bool | None:
         """Return whether a schedule is followed, None if that cannot be decided yet."""
+        globs = self.context.config.schedules
         if schedule_id in self.names:
-            return self.globs.matches(self.names[schedule_id], schedule_id)
+            return globs.matches(self.names[schedule_id], schedule_id)
         # The schedule was deleted since, or the list may no longer be read.
-        name = self.labels.known_name(schedule_id)
-        return (
-            self.globs.by_id(schedule_id) if name is None else self.globs.matches(name, schedule_id)
-        )
+        name = self.context.labels.known_name(schedule_id)
+        return globs.by_id(schedule_id) if name is None else globs.matches(name, schedule_id)

@@ -1,90 +1,135 @@
-"""The status reads of single batches: those that no list of the cycle showed."""
+"""The status reads of single batches: those that no list shows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from functools import partial
 
-from runtype_exporter.clock import Clock
-from runtype_exporter.ledger import Ledger
-from runtype_exporter.model import Probe
+from runtype_exporter.limits import DAY, HOUR
+from runtype_exporter.model import Batch
+from runtype_exporter.polling.batches import lifecycle
 from runtype_exporter.polling.batches.closing import BatchCloser
-from runtype_exporter.polling.batches.lifecycle import ProbeReading, backing_off, wants_sweep
-from runtype_exporter.polling.collectors import CollectorStates
-from runtype_exporter.polling.discovery.findings import CycleFindings
-from runtype_exporter.polling.status_words import normalise, parse_time
-from runtype_exporter.runtype import (
-    ApiError,
-    Client,
-    Forbidden,
-    NetworkError,
-    NotFound,
-    Throttled,
-    Unauthorised,
-)
+from runtype_exporter.polling.batches.lifecycle import ProbeReading
+from runtype_exporter.polling.batches.phase import Phase, phase
+from runtype_exporter.polling.context import AccountContext
+from runtype_exporter.polling.discovery.cycle import CycleResult
+from runtype_exporter.polling.failures import Reach, ReadFailed
+from runtype_exporter.polling.share import Share
+from runtype_exporter.polling.status_words import parse_time, probe_of
+from runtype_exporter.runtype import BatchStatus
+
+PROBE_SHARE = 0.1
+"""Status reads take at most this share of the request budget."""
 
 
-@dataclass(frozen=True, slots=True)
-class StatusProbe:
+def probe_interval(age: float) -> float:
+    """Return how long to wait between two status reads of a batch, in seconds.
+
+    `age` is the time since the batch last changed, in seconds. The interval grows with it and is an
+    hour from a day on.
+    """
+    return HOUR * min(1.0, max(0.0, age) / DAY)
+
+
+@dataclass(slots=True)
+class StatusProbes:
     """The status reads of one account."""
 
-    account: str
-    client: Client
-    ledger: Ledger
-    collectors: CollectorStates
+    context: AccountContext
     closer: BatchCloser
-    clock: Clock
+    show: Callable[[Iterable[Batch]], None]
+    """Called with each batch whose status was read."""
+    paced: bool = True
+    _probed: dict[str, float] = field(default_factory=dict, init=False)
+    """When the status of each open batch was last read, in monotonic seconds."""
+    _shown: frozenset[str] = field(default=frozenset(), init=False)
+    """The batches that a list showed in the last cycle."""
+    _lists_answer: bool = field(default=False, init=False)
+    _share: Share = field(init=False)
 
-    async def read(self, findings: CycleFindings) -> int:
-        """Read the status of each open batch that has no reading in this cycle.
+    def __post_init__(self) -> None:
+        """Take the share of the budget."""
+        config = self.context.config
+        self._share = Share(
+            config.requests_per_hour, PROBE_SHARE, self.context.clock, paced=self.paced
+        )
 
-        Left out are batches that back off or wait for their closing sweep. The readings, and the
-        batches whose read failed, are added to the findings. Return the number of requests.
+    def add_cycle(self, result: CycleResult) -> None:
+        """Take over which batches the lists of a cycle showed."""
+        collectors = self.context.collectors
+        self._shown = result.shown
+        enabled = any(collectors.is_enabled(name) for name in ("summary", "runs"))
+        # If both lists fail, do not send one request for each batch as well.
+        self._lists_answer = bool(result.answered) or not enabled
+
+    async def read(self) -> None:
+        """Read the status of each open batch that no list shows and that is due.
 
         Raises:
-            ApiError: no other request makes sense now.
             LedgerError: a change could not be stored.
         """
-        requests = 0
-        for batch in self.ledger.open_batches(self.account):
-            now = self.clock.now()
-            # The closing sweep of a batch that ended comes next. While it waits for budget, a
-            # status read would only take some of that.
-            closing = batch.ended is not None and wants_sweep(batch, self.closer.settle_time, now)
-            waits = (
-                batch.run or batch.ref.id in findings.readings or backing_off(batch, now) or closing
-            )
-            if not waits:
-                requests += self.collectors.is_enabled("status")
-                await self.collectors.read("status", partial(self._probe, batch.ref.id, findings))
-        return requests
-
-    async def _probe(self, batch_id: str, findings: CycleFindings) -> None:
-        try:
-            status = await self.client.status(batch_id)
-        except (Unauthorised, Forbidden, Throttled, NetworkError):
-            raise
-        except ApiError as error:
-            missing = isinstance(error, NotFound)
-            failed = self.closer.record_failure(batch_id, error.reason, str(error), missing=missing)
-            if failed is not None:
-                findings.add_changed((failed,))
-            if not missing:
-                self.collectors.record_single_failure("status", error)
-            return
-        probe = Probe(
-            normalise(status.status),
-            status.total_records,
-            status.processed_records,
-            status.failed_records,
-        )
-        findings.readings[batch_id] = {
-            "status": ProbeReading(
-                probe, parse_time(status.started_at), parse_time(status.completed_at)
-            )
+        context = self.context
+        open_ids = [batch.ref.id for batch in context.ledger.open_batches(context.name)]
+        self._probed = {
+            batch_id: at for batch_id in open_ids if (at := self._probed.get(batch_id)) is not None
         }
-        flow_id = status.flow_id
-        if flow_id:
-            self.ledger.update(
-                batch_id, lambda batch: replace(batch, flow_id=batch.flow_id or flow_id)
+        for batch_id in open_ids:
+            if not (self._lists_answer and context.collectors.is_enabled("status")):
+                return
+            if self._is_due(batch_id):
+                await self._share.take()
+                await context.collectors.wait_for_account()
+                if not await self._probe(batch_id):
+                    return
+
+    def _is_due(self, batch_id: str) -> bool:
+        """Return whether the status of a batch is to be read now."""
+        context = self.context
+        batch = context.ledger.batches((batch_id,)).get(batch_id)
+        if batch is None or batch.closed is not None or batch.run or batch_id in self._shown:
+            return False
+        # The closing sweep of a batch that ended shows more than its status.
+        if phase(batch) is Phase.CLOSING:
+            return False
+        if not context.collectors.due("status", batch_id):
+            return False
+        probed = self._probed.get(batch_id)
+        age = context.now() - (batch.changed or batch.first_seen)
+        return probed is None or context.clock.monotonic() - probed >= probe_interval(age)
+
+    async def _probe(self, batch_id: str) -> bool:
+        """Read the status of one batch. Return whether to go on with other batches."""
+        context = self.context
+        try:
+            status = await context.collectors.read(
+                "status", batch_id, partial(context.client.status, batch_id)
             )
+        except ReadFailed as failure:
+            if failure.reach is Reach.ITEM:
+                failed = self.closer.record_failure(failure)
+                self.show(() if failed is None else (failed,))
+            return failure.reach is Reach.ITEM
+        self._probed[batch_id] = context.clock.monotonic()
+        self._store(batch_id, status)
+        return True
+
+    def _store(self, batch_id: str, status: BatchStatus) -> None:
+        """Apply a status to its batch."""
+        context = self.context
+        latest, now = context.api_time.latest(), context.now()
+        reading = ProbeReading(
+            probe_of(status),
+            parse_time(status.started_at, latest=latest),
+            parse_time(status.completed_at, latest=latest),
+        )
+        self.closer.missing.discard(batch_id)
+
+        def change(batch: Batch) -> Batch:
+            if batch.closed is not None:
+                return batch
+            after = lifecycle.observe(batch, {"status": reading}, context.status_words, now)
+            return replace(after, flow_id=after.flow_id or status.flow_id or "")
+
+        after = context.ledger.update(batch_id, change)
+        self.show(() if after is None else (after,))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 import structlog
 
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.model import Delta
-from runtype_exporter.runtype import RunRow
 
 _log = structlog.get_logger()
 
@@ -18,8 +17,8 @@ _log = structlog.get_logger()
 class UnfinishedRuns:
     """The unfinished runs of one account.
 
-    A full walk over the run list calls `start_full_walk`, then `mark_seen` for each page, and
-    `expire` at its end.
+    A full walk over the run list calls `start_full_walk`, then `mark_seen` with what it saw, and
+    `expire`.
     """
 
     account: str
@@ -29,21 +28,13 @@ class UnfinishedRuns:
     _unseen_before: set[str] = field(default_factory=set, init=False)
     """Runs that the full walk before it did not see."""
 
-    def creation_times(self) -> list[float]:
-        """Return the creation times of the unfinished runs, as far as they are known."""
-        return [
-            run.created
-            for run in self.ledger.unfinished_runs(self.account)
-            if run.created is not None
-        ]
-
     def start_full_walk(self) -> None:
         """Begin a full walk: no unfinished run was seen yet."""
         self._unseen = {run.id for run in self.ledger.unfinished_runs(self.account)}
 
-    def mark_seen(self, rows: Sequence[RunRow]) -> None:
-        """Record that the walk saw these rows."""
-        self._unseen -= {row.id for row in rows}
+    def mark_seen(self, ids: Collection[str]) -> None:
+        """Record that the walk saw these runs."""
+        self._unseen -= {*ids}
 
     def expire(self, horizon: float) -> None:
         """Give up runs from before the horizon that two full walks in a row did not see.

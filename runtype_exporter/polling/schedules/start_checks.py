@@ -135,10 +135,11 @@ class StartChecks:
         observed += [unlisted(schedule, now) for schedule in lost]
         self.ledger.commit(Delta(increments=increments), observed=observed)
 
-    async def judge(self, *, read: float, now: float) -> None:
+    async def judge(self, *, read: float, reach: float, now: float) -> None:
         """Judge each start that had to happen before `read`, when a read of the runs began.
 
-        Yield to the event loop after each schedule.
+        The read showed every run that was created at `reach` or later. A start that was due earlier
+        waits for a read that reaches further. Yield to the event loop after each schedule.
 
         Raises:
             LedgerError: nothing was judged.
@@ -146,7 +147,9 @@ class StartChecks:
         unjudged = [schedule for schedule in self._own(self.ledger.schedules) if schedule.due]
         delays = {schedule.id: self._delay(schedule.id) for schedule in unjudged}
         waiting = [
-            schedule for schedule in unjudged if schedule.due[0] + delays[schedule.id] <= read
+            schedule
+            for schedule in unjudged
+            if schedule.due[0] + delays[schedule.id] <= read and reach <= schedule.due[0] - EARLY
         ]
         if not waiting:
             return

@@ -8,15 +8,32 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from runtype_exporter.model import Batch, FinalPrefix, Result, Sweep, SweepSnapshot, SweepTally
-from runtype_exporter.polling.batches import lifecycle
+from runtype_exporter.polling.status_words import PAUSED
 
 MOST_WORDS = 40
 """Most status words tallied per batch: hostile answers must not grow the ledger."""
 OTHER = "other"
 """The word under which all further status words are tallied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some rows of a page, which are committed together.
+
+    `total` is what the page says, as far as it is believed.
+    """
+
+    results: Sequence[Result]
+    total: int
+    is_first: bool = True
+    """Whether it is the first one of its page."""
+    whole_page: bool = True
+    """Whether every row of the page could be understood."""
+    skipped: int = 0
+    """The rows after the chunk that could not be understood."""
 
 
 def begin(batch: Batch, now: float, *, full: bool, is_retry: bool = False) -> Batch:
@@ -68,14 +85,21 @@ def verify_prefix(batch: Batch, results: Sequence[Result], total: int, now: floa
     return replace(batch, sweep=verified)
 
 
-def raise_total(batch: Batch, total: int) -> Batch:
-    """Return the batch after a page without rows: only the total of the page may be news.
+def skip(batch: Batch, total: int, rows: int) -> Batch:
+    """Return the batch after a page with no row that could be understood, and so many others.
 
     Raises:
         ValueError: the batch has no sweep.
     """
     sweep = current_sweep(batch)
-    return replace(batch, sweep=replace(sweep, total=max(sweep.total, total)))
+    skipped = replace(
+        sweep,
+        offset=sweep.offset + rows,
+        total=max(sweep.total, total),
+        pages=sweep.pages + 1,
+        prefix_grows=sweep.prefix_grows and not rows,
+    )
+    return replace(batch, sweep=skipped)
 
 
 def digest(results: Sequence[Result]) -> str:
@@ -90,23 +114,44 @@ def prefix_unchanged(prefix: FinalPrefix, results: Sequence[Result]) -> bool:
     return digest(rows) == prefix.digest
 
 
-def advance(batch: Batch, seen: SweepTally, results: Sequence[Result], total: int) -> Batch:
+def advance(batch: Batch, seen: SweepTally, chunk: Chunk) -> Batch:
     """Return the batch after some more rows at the offset of its sweep.
+
+    `seen` are the figures of those rows that the sweep has not read before. The final prefix ends
+    before a page with rows that could not be understood: no digest shows whether they change.
 
     Raises:
         ValueError: the batch has no sweep.
     """
-    sweep = current_sweep(batch)
-    merged = merge_tallies(sweep.tally, seen)
+    sweep, results = current_sweep(batch), chunk.results
+    merged = merge_tallies(sweep.tally, with_paused(seen, results))
     end = sweep.offset + len(results)
-    growing = sweep.prefix_grows and all(result.outcome is not None for result in results)
+    growing = (
+        sweep.prefix_grows
+        and chunk.whole_page
+        and all(result.outcome is not None for result in results)
+    )
     prefix = batch.prefix
     if growing and results:
         prefix = FinalPrefix(offset=sweep.offset, end=end, digest=digest(results), tally=merged)
     advanced = replace(
-        sweep, offset=end, tally=merged, total=max(sweep.total, total), prefix_grows=growing
+        sweep,
+        offset=end + chunk.skipped,
+        tally=merged,
+        total=max(sweep.total, chunk.total),
+        pages=sweep.pages + chunk.is_first,
+        prefix_grows=growing,
     )
     return replace(batch, sweep=advanced, prefix=prefix)
+
+
+def with_paused(seen: SweepTally, results: Sequence[Result]) -> SweepTally:
+    """Return the figures of these rows with the number of those that are paused.
+
+    The configuration may have another meaning for that word. Then no row is.
+    """
+    waits = any(result.status == PAUSED and result.outcome is None for result in results)
+    return replace(seen, paused=seen.statuses.get(PAUSED, 0)) if waits else seen
 
 
 def merge_tallies(first: SweepTally, second: SweepTally) -> SweepTally:
@@ -121,7 +166,6 @@ def merge_tallies(first: SweepTally, second: SweepTally) -> SweepTally:
         statuses=statuses,
         last_finished=_pick(max, first.last_finished, second.last_finished),
         oldest_unfinished=_pick(min, first.oldest_unfinished, second.oldest_unfinished),
-        paused=first.paused + second.paused,
     )
 
 
@@ -140,7 +184,7 @@ def finish(batch: Batch, now: float) -> Batch:
     if short and not sweep.is_retry:
         return begin(batch, now, full=True, is_retry=True)
     return replace(
-        lifecycle.recovered(batch),
+        batch,
         sweep=None,
         probes_at_last_sweep={**(batch.probes_at_last_sweep or {}), **sweep.probes_at_start},
         snapshot=batch.snapshot

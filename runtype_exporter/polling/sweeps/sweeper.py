@@ -1,42 +1,61 @@
-"""Read the result pages of a batch and commit them as they come: the I/O half of a sweep."""
+"""Read the result pages of a batch and commit them as they come: the I/O half of a sweep.
+
+Nothing is awaited between the look-up of a batch and its commit. Each chunk of a page is one
+transaction, and everything else gets its turn between two of them.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
-from runtype_exporter.clock import Clock
-from runtype_exporter.ledger import Ledger
 from runtype_exporter.model import Batch, Result, Sweep
 from runtype_exporter.polling.batches import runs_without_batch
-from runtype_exporter.polling.batches.labels import LabelTable
-from runtype_exporter.polling.status_words import StatusWords
+from runtype_exporter.polling.batches.phase import believed
+from runtype_exporter.polling.context import AccountContext
+from runtype_exporter.polling.paged_read import read_page
 from runtype_exporter.polling.sweeps.sweep import (
+    Chunk,
     abort,
     advance,
     current_sweep,
     finish,
-    raise_total,
     resume_or_begin,
+    skip,
     verify_prefix,
 )
-from runtype_exporter.runtype import Client, PagingError, Priority, ResultsPage, next_offset
+from runtype_exporter.runtype import (
+    OffsetPagination,
+    PagingError,
+    Priority,
+    ResultRow,
+    ResultsPage,
+    next_offset,
+)
 
 CHUNK = 200
 """Rows applied between two yields to the event loop: a scrape waits for one chunk at most."""
 
 
 @dataclass(frozen=True, slots=True)
+class _ReadPage:
+    """A page of results that was read, and whether it is the last one of the sweep."""
+
+    rows: Sequence[ResultRow]
+    rejected: int
+    """The rows that could not be understood. They are not among `rows`."""
+    total: int
+    """0 if it is not believed."""
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Sweeper:
     """Reads the result pages of one account's batches and commits them."""
 
-    client: Client
-    ledger: Ledger
-    labels: LabelTable
-    status_words: StatusWords
-    clock: Clock
+    context: AccountContext
 
     async def sweep(
         self, batch_id: str, priority: Priority, *, full: bool, status: str | None
@@ -48,79 +67,118 @@ class Sweeper:
         await. `status` filters the rows; such a sweep counts nothing.
 
         Raises:
-            ApiError: a page could not be read. The next sweep goes on after the last committed one.
+            ReadFailed: a page could not be read. The next sweep goes on after the last committed
+                one.
             LedgerError: a page could not be committed.
         """
         while True:
-            now = self.clock.now()
+            now = self.context.now()
             batch = self._update(batch_id, partial(resume_or_begin, now=now, full=full))
             if batch is None:
                 return None
-            try:
-                last = await self._read_page(batch, priority, status)
-            except PagingError:
-                # The same offset would only give the same error again.
-                self._update(batch_id, abort)
-                raise
-            if last and (finished := self._finish(batch_id)) is not None:
+            page = await self._read(batch, priority, status)
+            is_last = await self._commit(batch, page, count=status is None)
+            if is_last and (finished := self._finish(batch_id)) is not None:
+                operation = runs_without_batch.results_operation(batch)
+                self.context.collectors.complete(operation, batch_id)
                 return finished
 
-    async def _read_page(self, asked: Batch, priority: Priority, status: str | None) -> bool:
-        """Read one page and apply it chunk by chunk. Return whether it was the last one.
+    async def _read(self, asked: Batch, priority: Priority, status: str | None) -> _ReadPage:
+        """Read the page at the offset of the sweep.
 
         `asked` is the batch before the page: it says what to read, and is never stored.
         """
-        batch_id, sweep = asked.ref.id, current_sweep(asked)
-        page = await runs_without_batch.read_page(
-            self.client, asked, sweep.offset, priority=priority, status=status
+        collectors, sweep = self.context.collectors, current_sweep(asked)
+        operation, batch_id = runs_without_batch.results_operation(asked), asked.ref.id
+        page = await read_page(
+            collectors,
+            operation,
+            batch_id,
+            self.context.page_sizes,
+            partial(self._request, asked, priority, status),
+            page=str(sweep.offset),
         )
         # Rows before the first page of a sweep were read by an earlier sweep.
         known = sweep.tally.distinct if sweep.pages else sweep.offset
-        following = next_offset(page, sweep.offset, known=known, pages=sweep.pages)
-        results = self.status_words.results(page.data)
-        total = page.pagination.total
+        total = believed(page.pagination.total) or 0
+        try:
+            following = next_offset(
+                _with_total(page, total), sweep.offset, known=known, pages=sweep.pages
+            )
+        except PagingError as error:
+            # The same offset would only give the same error again.
+            self._update(batch_id, abort)
+            failure = collectors.fail(operation, batch_id, error)
+        else:
+            return _ReadPage(page.data, len(page.rejected), total, is_last=following is None)
+        raise failure
+
+    async def _request(
+        self, asked: Batch, priority: Priority, status: str | None, limit: int
+    ) -> ResultsPage:
+        return await runs_without_batch.read_page(
+            self.context.client,
+            asked,
+            current_sweep(asked).offset,
+            limit=limit,
+            priority=priority,
+            status=status,
+        )
+
+    async def _commit(self, asked: Batch, page: _ReadPage, *, count: bool) -> bool:
+        """Apply a page chunk by chunk. Return whether it was the last one of the sweep."""
+        batch_id, sweep = asked.ref.id, current_sweep(asked)
+        first = 0
         if not sweep.full and sweep.pages == 0:
-            now = self.clock.now()
-            verify = partial(verify_prefix, results=results, total=total, now=now)
-            verified = self._update(batch_id, verify)
-            if verified is None or current_sweep(verified).full:
+            verified = self._verify_prefix(batch_id, page)
+            if verified is None or verified.full:
                 return False
-            results = results[current_sweep(verified).offset - sweep.offset :]
-        elif not results:
-            # No chunk will commit the page's total.
-            self._update(batch_id, partial(raise_total, total=total))
-        for start in range(0, len(results), CHUNK):
-            chunk = results[start : start + CHUNK]
-            if not self._apply(batch_id, page, chunk, first=start == 0, count=status is None):
+            first = verified.offset - sweep.offset
+        elif not page.rows:
+            # No chunk will commit what the page says.
+            self._update(batch_id, partial(skip, total=page.total, rows=page.rejected))
+        for start in range(first, len(page.rows), CHUNK):
+            if not self._apply(asked, page, start, is_first=start == first, count=count):
                 return False
             await asyncio.sleep(0)
         after = self._open(batch_id)
-        return following is None or (
+        return page.is_last or (
             after is not None and runs_without_batch.repeats_first_page(after, sweep)
         )
 
+    def _verify_prefix(self, batch_id: str, page: _ReadPage) -> Sweep | None:
+        """Store whether the final prefix stands. Return the sweep, None if there is none any more.
+
+        The prefix ends with one chunk, so only so many rows are compared.
+        """
+        results = self._results(page.rows[:CHUNK])
+        now = self.context.now()
+        verified = self._update(
+            batch_id, partial(verify_prefix, results=results, total=page.total, now=now)
+        )
+        return None if verified is None else verified.sweep
+
     def _apply(
-        self,
-        batch_id: str,
-        page: ResultsPage,
-        results: Sequence[Result],
-        *,
-        first: bool,
-        count: bool,
+        self, asked: Batch, page: _ReadPage, start: int, *, is_first: bool, count: bool
     ) -> bool:
-        """Commit one chunk of a page. Return whether the batch is still open."""
-        batch = self._open(batch_id)
-        if batch is None:
+        """Commit the chunk of a page from row `start` on. Return whether the sweep goes on."""
+        batch, number = self._open(asked.ref.id), current_sweep(asked).number
+        if batch is None or batch.sweep is None or batch.sweep.number != number:
             return False
         if batch.labels is None:
-            batch = self.labels.freeze(batch, page.data)
-        sweep, total = current_sweep(batch), page.pagination.total
-        batch = replace(batch, sweep=replace(sweep, pages=sweep.pages + first))
-        self.ledger.apply(
+            batch = self.context.labels.freeze(batch, page.rows)
+        chunk = Chunk(
+            self._results(page.rows[start : start + CHUNK]),
+            page.total,
+            is_first=is_first,
+            whole_page=not page.rejected,
+            skipped=page.rejected if start + CHUNK >= len(page.rows) else 0,
+        )
+        self.context.ledger.apply(
             batch,
-            results,
-            lambda tally: advance(batch, tally, results, total),
-            now=self.clock.now(),
+            chunk.results,
+            lambda seen: advance(batch, seen, chunk),
+            now=self.context.now(),
             count=count,
         )
         return True
@@ -131,22 +189,32 @@ class Sweeper:
         None if the sweep was short and is repeated, or if the batch was closed or dropped.
         """
         batch = self._open(batch_id)
-        if batch is None:
+        if batch is None or batch.sweep is None:
             return None
-        finished = finish(batch, self.clock.now())
+        finished = finish(batch, self.context.now())
         if finished.sweep is None:
-            return finished, current_sweep(batch)
-        self.ledger.save(finished)
+            return finished, batch.sweep
+        self.context.ledger.save(finished)
         return None
 
+    def _results(self, rows: Sequence[ResultRow]) -> list[Result]:
+        return self.context.status_words.results(rows, latest=self.context.api_time.latest())
+
     def _update(self, batch_id: str, change: Callable[[Batch], Batch]) -> Batch | None:
-        """Change a batch as it is stored now. None if it was closed or dropped."""
-        after = self.ledger.update(
+        """Change an open batch and return it. None if it was closed or dropped."""
+        after = self.context.ledger.update(
             batch_id, lambda batch: change(batch) if batch.closed is None else batch
         )
         return after if after is not None and after.closed is None else None
 
     def _open(self, batch_id: str) -> Batch | None:
         """Return a batch as it is stored now. None if it was closed or dropped."""
-        batch = self.ledger.batches((batch_id,)).get(batch_id)
+        batch = self.context.ledger.batches((batch_id,)).get(batch_id)
         return batch if batch is not None and batch.closed is None else None
+
+
+def _with_total(page: ResultsPage, total: int) -> ResultsPage:
+    """Return the page with the total that is believed."""
+    where = page.pagination
+    pagination = OffsetPagination(total=total, has_more=where.has_more, offset=where.offset)
+    return ResultsPage(page.data, pagination, rejected=page.rejected)

@@ -9,34 +9,29 @@ from typing import NoReturn
 
 import structlog
 
-from runtype_exporter.clock import Clock
-from runtype_exporter.config import Account
-from runtype_exporter.ledger import Ledger, LedgerError
+from runtype_exporter.ledger import LedgerError
 from runtype_exporter.model import Batch
 from runtype_exporter.polling import ledger_failures
-from runtype_exporter.polling.api_key_state import ApiKeyState
-from runtype_exporter.polling.batches import lifecycle, runs_without_batch
 from runtype_exporter.polling.batches.closing import BatchCloser
 from runtype_exporter.polling.batches.gauges import BatchGauges
-from runtype_exporter.polling.collectors import CollectorStates
-from runtype_exporter.polling.sweeps.queue import SweepQueue
+from runtype_exporter.polling.batches.runs_without_batch import results_operation
+from runtype_exporter.polling.batches.status_filter import configured_filter, status_filter
+from runtype_exporter.polling.batches.sweep_wait import SweepWait
+from runtype_exporter.polling.context import AccountContext
+from runtype_exporter.polling.failures import Reach, ReadFailed
+from runtype_exporter.polling.streaks import back_off
+from runtype_exporter.polling.sweeps.queue import SweepClass, SweepQueue
 from runtype_exporter.polling.sweeps.sweeper import Sweeper
-from runtype_exporter.protocols import Telemetry
-from runtype_exporter.runtype import (
-    ApiError,
-    Forbidden,
-    NetworkError,
-    NotFound,
-    Priority,
-    Throttled,
-    Unauthorised,
-)
+from runtype_exporter.runtype import Priority
 
 LEDGER_PAUSE = 5.0
 """A worker pauses for this time after the ledger failed, in seconds. The pause doubles up to
 `LONGEST_LEDGER_PAUSE` while the ledger keeps failing."""
 LONGEST_LEDGER_PAUSE = 60.0
 """In seconds."""
+ACCOUNT_PAUSE = 1.0
+"""A worker pauses for this time after a failure of the account, in seconds. The budget pauses too,
+but a key that cannot be read fails before any request."""
 
 _log = structlog.get_logger()
 
@@ -45,45 +40,35 @@ _log = structlog.get_logger()
 class Workers:
     """The workers of one account.
 
-    With `retry`, a sweep that a failing ledger or a refused key held up is tried again.
+    With `retry`, a sweep that failed because of the ledger or the account is tried again.
     """
 
-    config: Account
-    settle_time: float
-    ledger: Ledger
+    context: AccountContext
     sweeper: Sweeper
     closer: BatchCloser
-    collectors: CollectorStates
-    key_state: ApiKeyState
     gauges: BatchGauges
-    telemetry: Telemetry
-    clock: Clock
-    wake_background: Callable[[], None]
+    wake_costs: Callable[[], None]
     """Called when a batch closed whose cost is due."""
     retry: bool = True
     last_error: str = field(default="", init=False)
     """The last error of a sweep, "" for none since the last successful cycle."""
     queue: SweepQueue = field(init=False)
     _ledger_pause: float = field(default=LEDGER_PAUSE, init=False)
+    _broken: dict[str, tuple[int, float]] = field(default_factory=dict, init=False)
+    """The batches whose last sweep ended in a bug: how often in a row, and the monotonic moment of
+    the next try."""
     _warned: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         """Start with an empty queue."""
-        self.queue = SweepQueue(self._urgency)
+        self.queue = SweepQueue(self.context.poll.max_concurrency, self._class_of)
 
     def enqueue(self) -> list[str]:
-        """Queue every batch that wants a sweep. Return the ids that were not queued before."""
-        now = self.clock.now()
-        added = []
-        if self.key_state.accepted.is_set():
-            for batch in self.ledger.open_batches(self.config.name):
-                wanted = lifecycle.wants_sweep(batch, self.settle_time, now)
-                if (
-                    wanted
-                    and self.collectors.is_enabled(runs_without_batch.results_operation(batch))
-                    and self.queue.add(batch.ref.id, now)
-                ):
-                    added.append(batch.ref.id)
+        """Queue every batch that is to be swept. Return the ids that were not queued before."""
+        batches = self.context.ledger.open_batches(self.context.name)
+        wanted = sorted(filter(self._wants_sweep, batches), key=_last_sweep)
+        now = self.context.clock.now()
+        added = [batch.ref.id for batch in wanted if self.queue.add(batch.ref.id, now)]
         self._report_pending()
         return added
 
@@ -91,134 +76,141 @@ class Workers:
         """Sweep one batch after another, until cancelled."""
         while True:
             batch_id = await self.queue.take()
+            again = None
             try:
                 self._report_pending()
                 if self.retry:
-                    await self.key_state.accepted.wait()
-                again = self.key_state.accepted.is_set() and await self._sweep(batch_id)
+                    await self.context.collectors.wait_for_account()
+                if await self._sweep(batch_id):
+                    again = self.context.clock.now()
             finally:
-                self.queue.done(batch_id)
-            if again:
-                self.queue.add(batch_id, self.clock.now())
+                self.queue.done(batch_id, again)
 
-    def _urgency(self, batch_id: str) -> tuple[float, ...]:
-        """Return the sort key of the queue: ended batches first, then the oldest snapshot."""
+    def _wants_sweep(self, batch: Batch) -> bool:
+        """Return whether the batch is to be swept now."""
+        collectors, operation = self.context.collectors, results_operation(batch)
+        wait = self.closer.why_not_swept(batch)
+        forbidden = wait is SweepWait.COLLECTOR_OFF and operation not in collectors.off
+        if forbidden and not self.retry:
+            self.last_error = f"{operation}: the key may not read this"
+        _, retry_at = self._broken.get(batch.ref.id, (0, 0.0))
+        return wait is None and self.context.clock.monotonic() >= retry_at
+
+    def _class_of(self, batch_id: str) -> SweepClass:
+        """Return what a batch that waits is to be swept for."""
         try:
-            batch = self.ledger.batches((batch_id,)).get(batch_id)
+            batch = self._stored(batch_id)
         except LedgerError:
             # The sweep of the batch will fail in the same way and handle it.
             batch = None
         if batch is None:
-            return (0.0, 0.0)
-        return (
-            float(batch.ended is None),
-            batch.snapshot.at if batch.snapshot is not None else 0.0,
-        )
+            return SweepClass.CLOSING
+        failures = self.context.collectors.failures(results_operation(batch), batch_id)
+        if failures or batch_id in self._broken:
+            return SweepClass.FAILING
+        return SweepClass.RUNNING if batch.ended is None else SweepClass.CLOSING
 
     async def _sweep(self, batch_id: str) -> bool:
-        """Sweep one batch and pause if the ledger fails.
-
-        Return whether to queue the batch again at once. The pause of the budget or of the ledger
-        then delays the next try.
-        """
+        """Sweep one batch and handle its failure. Return whether to queue it again."""
         try:
-            return await self._try_sweep(batch_id)
+            try:
+                if await self._sweep_and_conclude(batch_id):
+                    self.context.telemetry.sweep(self.context.name, "")
+            except ReadFailed as failure:
+                return await self._handle_failed_read(failure)
         except LedgerError as error:
-            self.telemetry.sweep(self.config.name, "ledger")
-            ledger_failures.warn("polling pauses: the ledger failed", self.config.name, error)
-            pause, self._ledger_pause = (
-                self._ledger_pause,
-                min(2 * self._ledger_pause, LONGEST_LEDGER_PAUSE),
-            )
-            self.last_error = str(error)
-            await asyncio.sleep(pause if self.retry else 0.0)
-            return self.retry
-        # A bug in handling a failure must not end the worker.
-        except Exception as error:  # noqa: BLE001
-            self.last_error = type(error).__name__
-            _log.exception(
-                "a failed sweep could not be met", account=self.config.name, batch=batch_id
-            )
-            return False
-
-    async def _try_sweep(self, batch_id: str) -> bool:
-        """Sweep one batch and handle its failure. Return whether to queue it again at once."""
-        name = self.config.name
-        try:
-            if await self._sweep_and_conclude(batch_id):
-                self.telemetry.sweep(name, "")
-        except ApiError as error:
-            self.telemetry.sweep(name, error.reason)
-            if isinstance(error, Throttled):
-                return True
-            self.last_error = str(error)
-            self._handle_api_error(batch_id, error)
-        except LedgerError:
-            raise
+            return await self._handle_ledger_error(error)
         # A bug in one batch must not stop the others.
         except Exception as error:  # noqa: BLE001
-            self.last_error = type(error).__name__
-            self.telemetry.sweep(name, "internal")
-            _log.exception("sweep failed", account=name, batch=batch_id)
-            self.closer.record_failure(batch_id, "internal", type(error).__name__, missing=False)
+            self._handle_bug(batch_id, error)
         return False
 
     async def _sweep_and_conclude(self, batch_id: str) -> bool:
-        """Sweep a batch to the end, then commit it or close it. Return whether it was swept."""
-        batch = self.ledger.batches((batch_id,)).get(batch_id)
-        if batch is None or batch.closed is not None:
-            return False
-        operation = runs_without_batch.results_operation(batch)
-        if not self.collectors.is_enabled(operation):
+        """Sweep a batch to the end, then commit it or close it. Return whether it was swept.
+
+        Raises:
+            ReadFailed: a page could not be read.
+            LedgerError: something could not be stored.
+        """
+        context = self.context
+        batch = self._stored(batch_id)
+        if batch is None or not context.collectors.is_enabled(results_operation(batch)):
             return False
         ended = batch.ended is not None
         status = self._filter(batch)
         priority = Priority.CLOSING if ended else Priority.RUNNING
         swept = await self.sweeper.sweep(batch_id, priority, full=ended, status=status)
-        if swept is not None:
-            self.collectors.record_answer(operation)
-            concluded = self.closer.after_sweep(*swept, count=status is None)
-            self._ledger_pause = LEDGER_PAUSE
-            self.gauges.show((concluded,))
-            if concluded.cost_due:
-                self.wake_background()
-        return swept is not None
+        if swept is None:
+            return False
+        concluded = self.closer.after_sweep(*swept, count=status is None)
+        self._ledger_pause = LEDGER_PAUSE
+        self._broken.pop(batch_id, None)
+        self.gauges.show((concluded,))
+        if concluded.cost_due:
+            self.wake_costs()
+        return True
 
-    def _handle_api_error(self, batch_id: str, error: ApiError) -> None:
-        """Handle a failed page: the key, the collector or the batch is the cause."""
-        if isinstance(error, Unauthorised):
-            self.key_state.refuse(error)
-        elif isinstance(error, Forbidden):
-            self.collectors.forbid(error.operation, error)
-        # An API that cannot be reached says nothing about this batch.
-        elif not isinstance(error, NetworkError):
-            batch = self.closer.record_failure(
-                batch_id, error.reason, str(error), missing=isinstance(error, NotFound)
-            )
+    async def _handle_failed_read(self, failure: ReadFailed) -> bool:
+        """Handle a page that could not be read. Return whether to queue the batch again.
+
+        A batch whose collector is forbidden is queued by a later cycle, as one that backs off.
+
+        Raises:
+            LedgerError: what follows for the batch could not be stored.
+        """
+        self.context.telemetry.sweep(self.context.name, failure.error.reason)
+        self.last_error = str(failure.error)
+        if failure.reach is Reach.ACCOUNT and self.retry:
+            await asyncio.sleep(ACCOUNT_PAUSE)
+            return True
+        if failure.reach is Reach.ITEM:
+            batch = self.closer.record_failure(failure)
             self.gauges.show(() if batch is None else (batch,))
+        return False
+
+    async def _handle_ledger_error(self, error: LedgerError) -> bool:
+        """Pause after the ledger failed. Return whether to queue the batch again."""
+        self.context.telemetry.sweep(self.context.name, "ledger")
+        ledger_failures.warn("polling pauses: the ledger failed", self.context.name, error)
+        self.last_error = str(error)
+        if not self.retry:
+            return False
+        pause = self._ledger_pause
+        self._ledger_pause = min(2 * pause, LONGEST_LEDGER_PAUSE)
+        await asyncio.sleep(pause)
+        return True
+
+    def _handle_bug(self, batch_id: str, error: Exception) -> None:
+        """Log a bug and let the batch back off."""
+        self.context.telemetry.sweep(self.context.name, "internal")
+        self.last_error = type(error).__name__
+        _log.exception("sweep failed", account=self.context.name, batch=batch_id)
+        tries = self._broken.get(batch_id, (0, 0.0))[0] + 1
+        self._broken[batch_id] = tries, self.context.clock.monotonic() + back_off(tries)
 
     def _filter(self, batch: Batch) -> str | None:
-        """Return the configured status filter of a batch, None for no filter.
-
-        A batch that is also discovered is swept without a filter, since its results count.
-        """
-        status = next(
-            (entry.status for entry in self.config.batches if entry.id == batch.ref.id), None
-        )
-        if status is None:
-            return None
-        if not batch.schedule and {*batch.probes, *(batch.probes_at_last_sweep or {})} <= {
-            "status"
-        }:
-            return status
-        if batch.ref.id not in self._warned:
-            self._warned.add(batch.ref.id)
+        """Return the status filter with which a batch is swept, None for no filter."""
+        entries, batch_id = self.context.config.batches, batch.ref.id
+        status = status_filter(batch, entries)
+        ignored = status is None and configured_filter(batch, entries) is not None
+        if ignored and batch_id not in self._warned:
+            self._warned.add(batch_id)
             _log.warning(
                 "status filter ignored: the batch is also discovered",
-                account=self.config.name,
-                batch=batch.ref.id,
+                account=self.context.name,
+                batch=batch_id,
             )
-        return None
+        return status
+
+    def _stored(self, batch_id: str) -> Batch | None:
+        """Return a batch that is open, None if it was closed or dropped."""
+        batch = self.context.ledger.batches((batch_id,)).get(batch_id)
+        return batch if batch is not None and batch.closed is None else None
 
     def _report_pending(self) -> None:
-        self.telemetry.pending(self.config.name, len(self.queue), self.queue.oldest)
+        self.context.telemetry.pending(self.context.name, len(self.queue), self.queue.oldest)
+
+
+def _last_sweep(batch: Batch) -> float:
+    """Return when a batch was last swept to the end, 0 for never."""
+    return 0.0 if batch.snapshot is None else batch.snapshot.at

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from runtype_exporter.simulator.account.work import CancelledPlan, Place, Work, WorkPlan, state
 from runtype_exporter.simulator.settings import (
     Api,
+    CancelledRest,
     RecordAttempt,
     ScheduleSpec,
     SimulatedOutcome,
@@ -23,10 +24,19 @@ WRAP_UP = 1.0
 
 
 class BatchTarget(NamedTuple):
-    """The flow that a batch runs."""
+    """What a batch runs: a flow, or an agent if `agent_id` is set.
+
+    For an agent `flow_id` is "" and `flow_name` is the agent's name, as the summary shows it.
+    """
 
     flow_id: str
     flow_name: str
+    agent_id: str = ""
+
+    @property
+    def label(self) -> str:
+        """What the truth calls it: the flow's name, or the agent's id."""
+        return self.agent_id or self.flow_name
 
 
 class SimulatedRow(NamedTuple):
@@ -35,6 +45,12 @@ class SimulatedRow(NamedTuple):
     place: Place
     attempt: RecordAttempt
     state: SimulatedState
+
+    def word(self, usual: Mapping[SimulatedState, str]) -> str:
+        """Return its status word: its own one, or the usual one of its state."""
+        is_open = self.state in {"pending", "running"}
+        own = self.attempt.open_word if is_open else self.attempt.final_word
+        return own or usual[self.state]
 
 
 class _BatchEnd(NamedTuple):
@@ -53,7 +69,9 @@ class SimulatedBatch:
     Times are in seconds since the epoch; `started` is inf if it was cancelled before its start.
     `completed` is None if the batch completes when its work does. `plan` makes the work and
     `work_cache` keeps recently used works. `label` is the schedule's name in the truth. `listed` is
-    False for the records of a run without a batch id: the API does not list them as a batch.
+    False for the records of a run without a batch id: the API does not list them as a batch. A
+    `zombie` ends, as its run says, but the summary and its status show it as running for ever.
+    `relisted` is when the summary lists it once more, as if it had started then.
     """
 
     id: str
@@ -69,6 +87,8 @@ class SimulatedBatch:
     stuck_holds: bool = False
     completed: float | None = None
     listed: bool = True
+    zombie: bool = False
+    relisted: float = inf
     record_ids: tuple[str, ...] = ()
 
     @property
@@ -104,14 +124,14 @@ class SimulatedBatch:
         """Its own outcome: cancelled, failure if no record succeeded, otherwise success."""
         return self._end.outcome
 
-    def cancel(self, at: float) -> bool:
-        """Cancel the batch at a moment.
+    def cancel(self, at: float, rest: CancelledRest = "cancelled") -> bool:
+        """Cancel the batch at a moment; `rest` says what becomes of records that did not begin.
 
         Return False, and change nothing, if it is not queued or running then.
         """
         if not self.created <= at < self.ends:
             return False
-        self.plan, self.completed = CancelledPlan(self.plan, at), at
+        self.plan, self.completed = CancelledPlan(self.plan, at, rest), at
         self.started = self.started if self.started <= at else inf
         del self._end
         return True
@@ -142,6 +162,29 @@ class SimulatedBatch:
             return self.outcome
         return "pending" if now < self.started else "running"
 
+    def shown_state(self, now: float) -> SimulatedState:
+        """Return the state that the summary and the status of the batch show."""
+        return "running" if self.zombie and now >= self.started else self.state(now)
+
+    def shown_start(self, now: float) -> float:
+        """Return the start that the summary and the status show; a queued batch shows its creation.
+
+        It is never null in the API.
+        """
+        if now >= self.relisted:
+            return self.relisted
+        return self.started if now >= self.started else self.created
+
+    def is_active(self, now: float) -> bool:
+        """Return True if the summary lists it among the active batches."""
+        return self.zombie or now < self.ends
+
+    def is_recent(self, now: float, window: float) -> bool:
+        """Return True if the summary lists it among those that ended within the window."""
+        return not self.is_active(now) and any(
+            since <= now < since + window for since in (self.ends, self.relisted)
+        )
+
     def counts(self, now: float, api: Api) -> tuple[int, int]:
         """Return the numbers of processed and failed records that the API shows."""
         counts = self.work.counts(now, 1 if now >= min(self.ends, self.settled) else api.flush)
@@ -154,6 +197,11 @@ class SimulatedBatch:
     def unfinished(self, now: float) -> bool:
         """Return True if the batch still changes. Stuck records are ignored."""
         return now < self.settled or now < self.ends < inf
+
+    def is_tracked(self, now: float, window: float) -> bool:
+        """Return True if the batch still changes, or is in the summary or will be."""
+        last_listed = self.ends if self.relisted == inf else self.relisted
+        return self.zombie or self.unfinished(now) or now < last_listed + window
 
     def page(
         self, now: float, api: Api, offset: int, limit: int, status: str | None
@@ -173,7 +221,7 @@ class SimulatedBatch:
             rows.sort(key=lambda row: -_last_change(row.attempt, now))
         elif api.results_order == "newest":
             rows.reverse()
-        matching = [row for row in rows if status is None or api.record_words[row.state] == status]
+        matching = [row for row in rows if status is None or row.word(api.record_words) == status]
         return matching[offset : offset + limit], len(matching)
 
     def _row(self, place: Place, now: float) -> SimulatedRow:

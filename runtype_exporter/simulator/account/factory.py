@@ -71,12 +71,12 @@ class RunFactory:
         return None
 
     def run(self, spec: ScheduleSpec, id_: str, trigger: Trigger) -> SimulatedRun:
-        """Create a run of the schedule, with its batch unless it runs an agent or fails at once."""
+        """Create a run of the schedule, with its batch unless it has none or fails at once."""
         key, at = trigger.key, trigger.at
         run = SimulatedRun(
             id=self.seed.id("run", at, key), spec=spec, schedule=id_, due=trigger.due, created=at
         )
-        if spec.kind == "agent":
+        if spec.kind in {"agent", "agent_batch"}:
             run.agent_id = self.agent_id(spec.flow)
         if trigger.failed:
             run.failed_start, run.own_end = True, at
@@ -87,7 +87,9 @@ class RunFactory:
             run.own_outcome = "failure" if stream.random() < traffic.failure_at(at) else "success"
         else:
             run.batch = self.batch(spec.flow, spec.traffic, trigger, id_, schedule_label(spec, id_))
-            run.batch.listed = spec.kind == "flow"
+            run.batch.listed = spec.kind != "inline"
+            if run.agent_id is not None:
+                run.batch.target = BatchTarget("", spec.flow, run.agent_id)
         return run
 
     def batch(

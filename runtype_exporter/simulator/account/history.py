@@ -17,7 +17,7 @@ TruthKey = tuple[str, str, SimulatedOutcome]
 """The schedule's label, the flow's name, the outcome.
 
 The label is the schedule's name at the creation of the run, its id if it has no name, and "" for
-ad-hoc batches.
+ad-hoc batches. An agent's batch has the agent's id in place of a flow's name.
 """
 SimulatedStartResult = Literal["on_time", "late", "missed", "failed"]
 
@@ -83,11 +83,9 @@ class History(ABC):
             (b for b in self._changing(now) if b.listed and b.created <= now),
             key=lambda b: (-b.created, b.id),
         )
-        recent = [
-            batch for batch in known if batch.ends <= now < batch.ends + self.api.recent_window
-        ]
+        recent = [batch for batch in known if batch.is_recent(now, self.api.recent_window)]
         return SummaryBatches(
-            [batch for batch in known if now < batch.ends], recent[: self.api.recent_limit]
+            [batch for batch in known if batch.is_active(now)], recent[: self.api.recent_limit]
         )
 
     def last_run(self, schedule_id: str, now: float) -> float | None:
@@ -126,7 +124,7 @@ class History(ABC):
         micros: Counter[tuple[str, str]] = Counter()
         for batch in self.batches(now):
             if batch.listed and now >= max(batch.ends, batch.settled):
-                micros[batch.label, batch.target.flow_name] += self.costs.micros(batch, now)
+                micros[batch.label, batch.target.label] += self.costs.micros(batch, now)
         return {key: dollars(cost) for key, cost in micros.items()}
 
     def truth_starts(
@@ -161,7 +159,7 @@ class History(ABC):
         total: Counter[TruthKey] = Counter()
         for batch in self.batches(now):
             for outcome, number in count(batch).items():
-                total[batch.label, batch.target.flow_name, outcome] += number
+                total[batch.label, batch.target.label, outcome] += number
         return total
 
     # --- what happens ---
@@ -181,9 +179,7 @@ class History(ABC):
     def _changing(self, now: float) -> list[SimulatedBatch]:
         """Return the batches that still change or are in the summary; stop tracking the others."""
         self.advance(now)
-        self._alive = [
-            b for b in self._alive if b.unfinished(now) or now < b.ends + self.api.recent_window
-        ]
+        self._alive = [b for b in self._alive if b.is_tracked(now, self.api.recent_window)]
         return self._alive
 
 

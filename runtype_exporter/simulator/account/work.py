@@ -14,6 +14,7 @@ from math import inf
 from typing import NamedTuple, Protocol
 
 from runtype_exporter.simulator.settings import (
+    CancelledRest,
     RecordAttempt,
     RecordPlan,
     SimulatedOutcome,
@@ -146,25 +147,32 @@ class Work:
         )
 
 
-def cancel_at(records: Sequence[RecordAttempts], moment: float) -> list[RecordAttempts]:
+def cancel_at(
+    records: Sequence[RecordAttempts], moment: float, rest: CancelledRest = "cancelled"
+) -> list[RecordAttempts]:
     """Return the records of a batch that a user cancels at a moment.
 
-    What has not ended by then is cancelled, and not retried.
+    What has not ended by then is cancelled, and not retried; `rest` says what becomes of records
+    that did not begin.
     """
     return [
         tuple(
-            (
-                attempt
-                if attempt.finished <= moment
-                else RecordAttempt(
-                    min(attempt.created, moment), min(attempt.started, moment), moment, "cancelled"
-                )
-            )
+            _cancelled_attempt(attempt, moment, rest)
             for number, attempt in enumerate(record)
             if number == 0 or attempt.created < moment
         )
         for record in records
     ]
+
+
+def _cancelled_attempt(attempt: RecordAttempt, moment: float, rest: CancelledRest) -> RecordAttempt:
+    if attempt.finished <= moment:
+        return attempt
+    created = min(attempt.created, moment)
+    if attempt.started < moment or rest == "cancelled":
+        return RecordAttempt(created, min(attempt.started, moment), moment, "cancelled")
+    # A record keeps its place in the batch, because its ids depend on it.
+    return RecordAttempt(created if rest == "pending" else inf, inf, inf)
 
 
 class WorkPlan(Protocol):
@@ -192,12 +200,9 @@ class ScriptedPlan:
                         at + attempt.created,
                         at + attempt.started,
                         at + attempt.finished,
-                        attempt.outcome,
+                        *attempt[3:],
                     )
-                    for attempt in (
-                        RecordAttempt(plan.created, plan.started, plan.finished, plan.outcome),
-                        *plan.retries,
-                    )
+                    for attempt in plan.attempts
                 )
                 for plan in records
             ],
@@ -212,9 +217,10 @@ class ScriptedPlan:
 class CancelledPlan:
     """Another plan whose batch a user cancels at a moment."""
 
-    def __init__(self, plan: WorkPlan, moment: float) -> None:
-        self._plan, self._moment = plan, moment
+    def __init__(self, plan: WorkPlan, moment: float, rest: CancelledRest) -> None:
+        self._plan, self._moment, self._rest = plan, moment, rest
 
     def work(self) -> Work:
         """Return the work up to the cancellation."""
-        return Work(cancel_at(self._plan.work().records, self._moment), cancelled=True)
+        records = cancel_at(self._plan.work().records, self._moment, self._rest)
+        return Work(records, cancelled=True)

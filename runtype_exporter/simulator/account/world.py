@@ -15,9 +15,11 @@ from runtype_exporter.simulator.account.costs import SimulatedCosts
 from runtype_exporter.simulator.account.factory import RunFactory, schedule_label
 from runtype_exporter.simulator.account.history import History, SimulatedStart
 from runtype_exporter.simulator.account.ids import Seed
+from runtype_exporter.simulator.account.shown_time import ShownTime
 from runtype_exporter.simulator.account.triggers import AdhocSubmitter, SimulatedSchedule, Trigger
 from runtype_exporter.simulator.account.work import ScriptedPlan
 from runtype_exporter.simulator.settings import (
+    CancelledRest,
     RecordPlan,
     ScheduleSpec,
     StartFault,
@@ -28,11 +30,15 @@ from runtype_exporter.simulator.settings import (
 
 
 class World(History):
-    """An account's schedules, runs and batches. Times are in seconds since the epoch."""
+    """An account's schedules, runs and batches. Times are in seconds since the epoch.
+
+    `shown_time` is the clock of the API's machines, which a test may set to another time.
+    """
 
     def __init__(self, settings: WorldSettings, seed: int, clock: Clock) -> None:
         super().__init__(settings.api, SimulatedCosts(Seed(seed), settings.prices))
         self.start, self.clock = settings.start, clock
+        self.shown_time = ShownTime()
         self.subscription = settings.subscription
         self.factory = RunFactory(Seed(seed), settings.start)
         self._stop = settings.stop
@@ -118,10 +124,11 @@ class World(History):
             )
         self._start_faults[schedule_id, due] = StartFault(kind, delay)
 
-    def cancel_batch(self, batch_id: str, at: float) -> bool:
+    def cancel_batch(self, batch_id: str, at: float, rest: CancelledRest = "cancelled") -> bool:
         """Cancel a batch at a moment, which may be in the future.
 
-        Return False if it is not queued or running then.
+        `rest` says what becomes of records that did not begin. Return False if the batch is not
+        queued or running then.
 
         Raises:
             KeyError: the API knows no such batch.
@@ -129,7 +136,26 @@ class World(History):
         batch = self._batches[batch_id]
         if not batch.listed:
             raise KeyError(batch_id)
-        return batch.cancel(at)
+        return batch.cancel(at, rest)
+
+    def make_zombie(self, batch_id: str) -> None:
+        """Let the summary and the status of a batch show it as running after its run has ended.
+
+        Raises:
+            KeyError: there is no such batch.
+        """
+        self._batches[batch_id].zombie = True
+
+    def relist_batch(self, batch_id: str, at: float) -> None:
+        """Let the summary list an ended batch once more from a moment on, as if it started then.
+
+        Raises:
+            KeyError: there is no such batch.
+        """
+        batch = self._batches[batch_id]
+        batch.relisted = at
+        if batch not in self._alive:
+            self._alive.append(batch)
 
     def add_batch(
         self,
@@ -267,7 +293,7 @@ class World(History):
         return schedule
 
     def _remember_target(self, spec: ScheduleSpec) -> None:
-        if spec.kind == "agent":
+        if spec.kind in {"agent", "agent_batch"}:
             self._agents[self.factory.agent_id(spec.flow)] = spec.flow
         else:
             self._flows[self.factory.flow_id(spec.flow)] = spec.flow

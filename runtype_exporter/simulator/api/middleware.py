@@ -25,6 +25,7 @@ from runtype_exporter.simulator.api.auth import (
 from runtype_exporter.simulator.api.render import Json
 from runtype_exporter.simulator.faults import transport
 from runtype_exporter.simulator.faults.faults import ApiFault, Faults
+from runtype_exporter.simulator.faults.header_faults import change_headers
 from runtype_exporter.simulator.faults.payload_faults import HOSTILE_TAIL
 
 Handler = Callable[[Request, float, list[ApiFault]], Awaitable[Json]]
@@ -46,13 +47,17 @@ class Endpoint:
             now = self._world.clock.now()
             target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             self._recorder.received(operation, now)
-            struck = self._faults.strike(operation, target)
+            cookies = len(request.headers.get("cookie", ""))
+            struck = self._faults.strike(operation, target, cookies)
             response = next(
                 (answer for fault in struck if (answer := transport.replacement(fault))), None
             )
             if response is None:
                 response = await self._answer(request, now, scope, handler, struck)
-            response.headers["Date"] = formatdate(now, usegmt=True)
+            shown = self._world.shown_time.shown(now)
+            response.headers["Date"] = formatdate(shown, usegmt=True)
+            for fault in struck:
+                change_headers(response.headers, fault, shown, self._recorder.total)
             silent = isinstance(response, (transport.HangingResponse, transport.ResetResponse))
             self._recorder.answered(
                 RecordedRequest(now, operation, target, 0 if silent else response.status_code)

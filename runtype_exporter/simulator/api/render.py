@@ -28,7 +28,7 @@ def schedule(world: World, id_: str, now: float) -> Json:
     """Return a schedule as the list and the single read show it."""
     known = world.schedule(id_)
     spec = known.spec(now)
-    agent = spec.kind == "agent"
+    agent = spec.kind in {"agent", "agent_batch"}
     target = world.factory.agent_id(spec.flow) if agent else world.factory.flow_id(spec.flow)
     return {
         "id": id_,
@@ -36,10 +36,10 @@ def schedule(world: World, id_: str, now: float) -> Json:
         "enabled": spec.enabled,
         "triggerType": "recurring" if spec.cron else "one_time",
         "cron": spec.cron,
-        "runAt": timestamp(spec.run_at),
+        "runAt": _shown(world, spec.run_at),
         "timezone": spec.timezone,
-        "nextRunAt": timestamp(world.next_run(id_, now)),
-        "lastRunAt": timestamp(world.last_run(id_, now)),
+        "nextRunAt": _shown(world, world.next_run(id_, now)),
+        "lastRunAt": _shown(world, world.last_run(id_, now)),
         "flowId": None if agent else target,
         "agentId": target if agent else None,
         "recordIds": None,
@@ -52,8 +52,8 @@ def schedule(world: World, id_: str, now: float) -> Json:
         "productSurfaceId": None,
         "organizationId": None,
         "userId": "user_simulated",
-        "createdAt": timestamp(known.created),
-        "updatedAt": timestamp(known.updated(now)),
+        "createdAt": _shown(world, known.created),
+        "updatedAt": _shown(world, known.updated(now)),
     }
 
 
@@ -69,9 +69,9 @@ def run(world: World, run: SimulatedRun, now: float) -> Json:
         "id": run.id,
         "scheduleId": run.schedule,
         "status": world.api.run_words[state],
-        "createdAt": timestamp(run.created),
-        "startedAt": timestamp(run.started) if now >= run.started else None,
-        "completedAt": timestamp(run.ends) if over else None,
+        "createdAt": _shown(world, run.created),
+        "startedAt": _shown(world, run.started) if now >= run.started else None,
+        "completedAt": _shown(world, run.ends) if over else None,
         "error": f"{MARKER}-run-error" if over and run.outcome == "failure" else None,
         "flowId": None if run.agent_id else world.factory.flow_id(run.spec.flow),
         "agentId": run.agent_id,
@@ -86,33 +86,34 @@ def run(world: World, run: SimulatedRun, now: float) -> Json:
 
 
 def batch_status(world: World, batch: SimulatedBatch, now: float) -> Json:
-    """Return a batch as its status endpoint shows it.
-
-    `startedAt` is never null: a queued batch shows its creation.
-    """
+    """Return a batch as its status endpoint shows it."""
     processed, failed = batch.counts(now, world.api)
     answer: Json = {
         "batchExecutionId": batch.id,
         "flowId": batch.target.flow_id,
-        "status": world.api.batch_words[batch.state(now)],
-        "startedAt": timestamp(batch.started if now >= batch.started else batch.created),
+        "status": world.api.batch_words[batch.shown_state(now)],
+        "startedAt": _shown(world, batch.shown_start(now)),
         "totalRecords": batch.total,
         "processedRecords": processed,
         "failedRecords": failed,
         "progress": _progress(batch, now),
     }
-    if now >= batch.ends:
-        answer["completedAt"] = timestamp(batch.ends)
+    if not batch.is_active(now):
+        answer["completedAt"] = _shown(world, batch.ends)
         answer["successCount"] = batch.final.get("success", 0)
     return answer
 
 
 def summary(world: World, listed: SummaryBatches, now: float) -> Json:
-    """Return the account's active and recently ended batches."""
+    """Return the account's active and recently ended batches.
+
+    With a limit on the active ones, their count still has all.
+    """
+    active = listed.active[: world.api.active_limit]
     return {
         "activeBatches": len(listed.active),
         "recentlyCompleted": len(listed.recent),
-        "batches": [_summary_item(world, batch, now) for batch in listed.active],
+        "batches": [_summary_item(world, batch, now) for batch in active],
         "recent": [_summary_item(world, batch, now) for batch in listed.recent],
     }
 
@@ -122,9 +123,9 @@ def _summary_item(world: World, batch: SimulatedBatch, now: float) -> Json:
     return {
         "id": batch.id,
         "flowName": batch.target.flow_name,
-        "status": world.api.batch_words[batch.state(now)],
+        "status": world.api.batch_words[batch.shown_state(now)],
         "progress": _progress(batch, now),
-        "startedAt": timestamp(batch.started if now >= batch.started else batch.created),
+        "startedAt": _shown(world, batch.shown_start(now)),
         "totalRecords": batch.total,
         "processedRecords": processed,
         "failedRecords": failed,
@@ -152,15 +153,21 @@ def result(world: World, batch: SimulatedBatch, row: SimulatedRow, now: float) -
         ),
         "recordId": record_id,
         "record": {"id": record_id, "name": f"{MARKER}-record-{record}", "type": "company"},
-        "status": api.record_words[row.state],
-        "createdAt": timestamp(attempt.created),
-        "executedAt": timestamp(attempt.finished) if row.state == "success" else None,
-        "failedAt": timestamp(attempt.finished) if row.state == "failure" else None,
+        "status": row.word(api.record_words),
+        "createdAt": _shown(world, attempt.created),
+        "executedAt": _shown(world, attempt.finished) if row.state == "success" else None,
+        "failedAt": _shown(world, attempt.finished) if row.state == "failure" else None,
         "error": f"{MARKER}-error" if row.state == "failure" else None,
-        "flowId": batch.target.flow_id,
-        "flowName": batch.target.flow_name,
-        "agentExecutionId": None,
+        "flowId": batch.target.flow_id or None,
+        "flowName": None if batch.target.agent_id else batch.target.flow_name,
+        "agentExecutionId": (
+            record_id.replace("record_", "agentexec_") if batch.target.agent_id else None
+        ),
     }
     if row.state == "success":
         answer["result"] = {"answer": f"{MARKER}-result".ljust(api.payload, ".")}
     return answer
+
+
+def _shown(world: World, at: float | None) -> str | None:
+    return None if at is None else timestamp(world.shown_time.shown(at))

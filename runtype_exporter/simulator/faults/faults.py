@@ -11,6 +11,7 @@ from random import Random
 from typing import Any, Literal, get_args
 
 from runtype_exporter.simulator.faults import payload_faults
+from runtype_exporter.simulator.faults.selection import asked_items
 
 FaultKind = Literal[
     # of the connection and the bytes
@@ -22,6 +23,12 @@ FaultKind = Literal[
     "html",
     "oversize",
     "redirect",
+    "slow_rows",
+    "surrogates",
+    # of the headers
+    "headers",
+    "date",
+    "cookie",
     # of the paging
     "shift",
     "stuck",
@@ -42,22 +49,31 @@ FaultKind = Literal[
 class ApiFault:
     """One way in which answers are wrong, and the requests that it hits.
 
-    It hits requests of `operation` ("*": all) whose path and query contain `match`. Of these it
+    It hits requests of `operation` ("*": all) whose path and query contain `match`, which ask for
+    more than `above` items (`limit`, or the number of `ids`), whose path and query have more than
+    `longer_than` characters, and which send more than `cookies_above` bytes of cookies. Of these it
     hits the `nth` ones (counted from 1; empty: all), at most `times` times, each with
     `probability`.
 
-    `value` and `path` depend on the kind:
+    `headers` are added to the answer (Retry-After, Age). `value` and `path` depend on the kind:
 
-    - status: the status code, with `headers` (Retry-After).
+    - status: the status code.
     - slow: seconds between chunks.
     - oversize: bytes of padding.
     - redirect: the address.
+    - slow_rows: seconds for each row; the answer waits so long.
+    - surrogates: how many surrogates without a partner an added text has.
+    - headers: only the headers are added.
+    - date: the Date header is this text, is moved by so many seconds, or is absent (None).
+    - cookie: the answer sets one more cookie, of so many bytes.
     - shift: every page but the first begins this many rows too early (below 0: too late).
     - stuck: every page is the first one.
     - repeat_cursor: the cursor that each page names as the next one.
     - duplicate: the page's first row appears again at its end.
     - short: how many rows are missing at the page's end.
-    - set, drop: the field at `path` ("data.*.status") gets `value`, or is removed.
+    - set, drop: the field at `path` gets `value`, or is removed. In a path `*` is every item of a
+      list, a number one of them, and `@ID` each item that has a field with this value
+      ("data.@run_1.status").
     - nulls: the names of the fields that become null (default: all that may be null).
     - words: the status word in every object.
     """
@@ -65,6 +81,9 @@ class ApiFault:
     kind: FaultKind
     operation: str = "*"
     match: str = ""
+    above: int | None = None
+    longer_than: int | None = None
+    cookies_above: int | None = None
     nth: tuple[int, ...] = ()
     times: int | None = None
     probability: float = 1.0
@@ -86,6 +105,16 @@ class ApiFault:
                 f" {', '.join(get_args(FaultKind))}"
             )
         return cls(**{**spec, "nth": tuple(spec.get("nth", ()))})
+
+    def selects(self, operation: str, target: str, cookies: int) -> bool:
+        """Return True if a request is of those that the fault may hit."""
+        return (
+            self.operation in {"*", operation}
+            and self.match in target
+            and (self.above is None or asked_items(target) > self.above)
+            and (self.longer_than is None or len(target) > self.longer_than)
+            and (self.cookies_above is None or cookies > self.cookies_above)
+        )
 
 
 class _ArmedFault:
@@ -113,12 +142,15 @@ class Faults:
         """Return how many requests the faults that are on have hit."""
         return sum(armed.fired for armed in self._armed)
 
-    def strike(self, operation: str, target: str) -> list[ApiFault]:
-        """Return the faults that hit this request, in the order in which they were added."""
+    def strike(self, operation: str, target: str, cookies: int = 0) -> list[ApiFault]:
+        """Return the faults that hit this request, in the order in which they were added.
+
+        `target` is its path and query, `cookies` the bytes of its cookies.
+        """
         struck = []
         for armed in self._armed:
             fault = armed.fault
-            if fault.operation not in {"*", operation} or fault.match not in target:
+            if not fault.selects(operation, target, cookies):
                 continue
             armed.matched += 1
             spent = fault.times is not None and armed.fired >= fault.times

@@ -92,11 +92,11 @@ def change_fields(payload: dict[str, Any], kind: str, value: Any, rng: Random) -
 
 
 def change_path(node: object, path: list[str], value: Any, *, drop: bool) -> None:
-    """Set or drop the field at a path, in place. `*` means every item of a list."""
+    """Set or drop the field at a path, in place. `ApiFault` describes the paths."""
     head, *rest = path
     if isinstance(node, list):
         for index, child in enumerate(node):
-            if head in {"*", str(index)}:
+            if head in {"*", str(index)} or (head[:1] == "@" and head[1:] in child.values()):
                 change_path(child, rest, value, drop=drop)
     elif isinstance(node, dict):
         if rest:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 
 import httpx
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
@@ -51,6 +53,11 @@ class ResetResponse(Response):
         )
 
 
+async def _after(body: bytes, seconds: float) -> AsyncIterator[bytes]:
+    await asyncio.sleep(seconds)
+    yield body
+
+
 async def _pieces(body: bytes, pause: float) -> AsyncIterator[bytes]:
     size = -(-len(body) // _PIECES)
     for begin in range(0, len(body), size):
@@ -64,12 +71,15 @@ async def _padded(body: bytes, padding: int) -> AsyncIterator[bytes]:
     yield body
 
 
+def _with_surrogates(body: bytes, count: int) -> bytes:
+    """Return a JSON object with one more text, of surrogates that have no partner."""
+    return b'{"note":"' + rb"\ud800" * count + b'",' + body[1:]
+
+
 def replacement(fault: ApiFault) -> Response | None:
     """Return the answer that replaces the right one, or None if the fault needs the right one."""
     if fault.kind == "status":
-        return JSONResponse(
-            {"error": "simulated fault"}, int(fault.value or 500), headers=dict(fault.headers)
-        )
+        return JSONResponse({"error": "simulated fault"}, int(fault.value or 500))
     if fault.kind == "html":
         return HTMLResponse(
             "<html><body>Bad gateway, says the edge</body></html>", int(fault.value or 200)
@@ -89,9 +99,14 @@ def changed(fault: ApiFault, right: Response) -> Response:
     if fault.kind == "slow":
         pause = float(fault.value or 1.0)
         return StreamingResponse(_pieces(body, pause), status, media_type=media)
+    if fault.kind == "slow_rows" and status == HTTPStatus.OK:
+        seconds = float(fault.value or 1.0) * len(json.loads(body)["data"])
+        return StreamingResponse(_after(body, seconds), status, media_type=media)
     if fault.kind == "oversize":
         padding = int(fault.value or 32 << 20)
         return StreamingResponse(_padded(body, padding), status, media_type=media)
+    if fault.kind == "surrogates":
+        return Response(_with_surrogates(body, int(fault.value or 1)), status, media_type=media)
     if fault.kind == "truncate":
         return Response(body[: len(body) // 2], status, media_type=media)
     return ResetResponse(body, status, media_type=media) if fault.kind == "reset" else right

@@ -2,7 +2,14 @@ from math import inf
 
 import pytest
 
-from runtype_exporter.simulator.account.work import Place, RecordCounts, ScriptedPlan, Work, state
+from runtype_exporter.simulator.account.work import (
+    CancelledPlan,
+    Place,
+    RecordCounts,
+    ScriptedPlan,
+    Work,
+    state,
+)
 from runtype_exporter.simulator.settings import RecordAttempt, RecordPlan
 
 # The first fails and is retried well; the second is cancelled; the third is stuck; the fourth
@@ -86,3 +93,27 @@ def test_work_is_settled_at_its_last_end_whatever_is_stuck(work):
     assert work.stuck
     assert not Work([(RecordAttempt(0, 1, 2),)]).stuck
     assert -inf == Work([]).settled
+
+
+@pytest.mark.parametrize(
+    ("rest", "rows", "ended"),
+    [
+        ("cancelled", [0, 1, 2, 3], {"success": 1, "cancelled": 3}),
+        ("pending", [0, 1, 2, 3], {"success": 1, "cancelled": 1}),
+        ("absent", [0, 2], {"success": 1, "cancelled": 1}),
+    ],
+)
+def test_what_never_began_in_a_cancelled_batch_is_cancelled_pending_or_absent(rest, rows, ended):
+    plan = ScriptedPlan(
+        0.0,
+        [RecordPlan(0, 1, 5), RecordPlan(0, 20, 25), RecordPlan(0, 8, 25), RecordPlan(0, 10, 25)],
+    )
+    work = CancelledPlan(plan, 10.0, rest).work()
+    assert sorted(place.record for place in work.rows(1e12, replaced=False)) == rows
+    assert work.ended(inf) == ended
+    assert work.cancelled
+
+
+def test_an_attempt_keeps_its_own_words():
+    plan = ScriptedPlan(0.0, [RecordPlan(0, 1, 5, "failure", (), "paused", "interrupted")])
+    assert plan.work().records == [(RecordAttempt(0, 1, 5, "failure", "paused", "interrupted"),)]

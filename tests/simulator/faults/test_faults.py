@@ -9,7 +9,7 @@ from runtype_exporter.simulator.faults.payload_faults import (
     HOSTILE_TAIL,
 )
 from runtype_exporter.simulator.presets import small_world
-from runtype_exporter.simulator.settings import Api, RecordPlan
+from runtype_exporter.simulator.settings import Api, RecordPlan, ScheduleSpec
 
 SUMMARY = "/v1/batch/summary"
 RUNS = "/v1/schedules/runs/all"
@@ -328,3 +328,13 @@ async def test_pages_shift_by_themselves_where_the_newest_rows_come_first(open_a
             row["recordId"] for row in second["data"]
         }
         assert len(again) == 2
+
+
+async def test_a_path_may_name_one_row_by_its_id(open_api, clock):
+    specs = [ScheduleSpec(key=key, name=key) for key in "ab"]
+    world = small_world(clock, *specs)
+    id_ = world.schedule_id("b")
+    fault = ApiFault(kind="set", operation="schedules", path=f"data.@{id_}.enabled", value=None)
+    async with open_api(world, fault) as api:
+        rows = (await api.get("/v1/schedules"))["data"]
+    assert {row["name"]: row["enabled"] for row in rows} == {"a": True, "b": None}

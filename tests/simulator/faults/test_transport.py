@@ -1,6 +1,7 @@
 """The faults of the connection, over real sockets and in process."""
 
 import asyncio
+import json
 import socket
 from contextlib import asynccontextmanager, suppress
 
@@ -11,6 +12,7 @@ import uvicorn
 from runtype_exporter.simulator.api import Key, simulator_app
 from runtype_exporter.simulator.faults import ApiFault, Faults
 from runtype_exporter.simulator.presets import small_world
+from runtype_exporter.simulator.settings import RecordPlan
 
 SUMMARY = "/v1/batch/summary"
 HEADERS = {"Authorization": "Bearer good"}
@@ -92,3 +94,25 @@ async def test_in_process_a_client_sees_what_a_socket_would_show(open_api, clock
             with suppress(asyncio.CancelledError):
                 await call
         assert [entry.status for entry in api.requests.log] == [0]
+
+
+async def test_an_answer_waits_for_each_of_its_rows(open_api, clock):
+    world = small_world(clock)
+    batch = world.add_batch([RecordPlan()] * 10, schedule="nightly", at=clock.at).batch
+    path = f"/v1/schedules/batch/{batch.id}/results"
+    async with open_api(world, ApiFault(kind="slow_rows", value=0.03)) as api:
+        slow = asyncio.create_task(api.get(path))
+        quick = asyncio.create_task(api.get(path, limit=1))
+        done, _ = await asyncio.wait([slow, quick], timeout=0.15)
+        assert done == {quick}
+        slow.cancel()
+        with suppress(asyncio.CancelledError):
+            await slow
+
+
+async def test_a_body_may_hold_surrogates_without_a_partner(open_api, clock):
+    async with open_api(small_world(clock), ApiFault(kind="surrogates", value=3)) as api:
+        body = (await api.client.get(SUMMARY)).content
+    assert body.count(rb"\ud800") == 3
+    assert json.loads(body)["note"] == "\ud800" * 3
+    assert json.loads(body)["batches"] == []

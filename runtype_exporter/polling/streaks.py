@@ -1,0 +1,44 @@
+"""The failures of items in a row, and the pauses that follow from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from runtype_exporter.limits import HOUR, MINUTE
+
+SHORTEST_BACK_OFF: Final = MINUTE
+"""Pause of an item after its first failure, in seconds; doubled after each further one."""
+LONGEST_BACK_OFF: Final = HOUR
+"""Longest pause between two tries of an item, in seconds."""
+
+
+@dataclass(slots=True)
+class Streak:
+    """The failures of one item in a row. Times are monotonic seconds."""
+
+    first: float
+    last: float
+    tries: int = 0
+    retry_at: float = 0.0
+    first_refusal: float | None = None
+    refused_twice: bool = False
+    is_paging: bool = False
+    """Whether the last failure was about pages that contradict each other. The pages themselves
+    are answered then, so they do not end the streak."""
+
+
+@dataclass(slots=True)
+class CollectorState:
+    """What is known of one collector. Times are monotonic seconds."""
+
+    forbidden_until: float = 0.0
+    answered: float | None = None
+    """When it last answered, None for never."""
+    failed_items: set[str] = field(default_factory=set)
+    """The items that failed since then."""
+
+
+def back_off(tries: int) -> float:
+    """Return the pause of an item after so many failures in a row, in seconds."""
+    return min(LONGEST_BACK_OFF, SHORTEST_BACK_OFF * 2.0 ** min(tries - 1, 10))
