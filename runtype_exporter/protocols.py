@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -165,6 +165,15 @@ class GaugeSink(Protocol):
 
     def set_found(self, account: str, name: str, *, found: bool) -> None:
         """Show whether the API knows a configured batch."""
+        ...
+
+    def retain(
+        self, account: str, *, batches: Collection[BatchRef], found: Collection[str]
+    ) -> None:
+        """Show no batches of an account but these, and `found` of no names but these.
+
+        Of these, what was shown before stays.
+        """
         ...
 
     def set_collector(self, account: str, collector: str, samples: Mapping[Series, float]) -> None:

@@ -7,7 +7,7 @@ snapshot of its last complete sweep.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import nlargest
 from math import inf
@@ -111,6 +111,20 @@ class Gauges:
         """Show whether the API knows a configured batch."""
         self._found[account, name] = float(found)
 
+    def retain(
+        self, account: str, *, batches: Collection[BatchRef], found: Collection[str]
+    ) -> None:
+        """Show no batches of an account but these, and `found` of no names but these.
+
+        Of these, what was shown before stays.
+        """
+        for ref in [ref for ref in self._group_of if ref.account == account]:
+            if ref not in batches:
+                self._drop(ref)
+        for labels in [labels for labels in self._found if labels[0] == account]:
+            if labels[1] not in found:
+                del self._found[labels]
+
     def set_collector(self, account: str, collector: str, samples: Mapping[Series, float]) -> None:
         """Show these gauges of an account's collector in place of all its earlier ones.
 
@@ -120,14 +134,15 @@ class Gauges:
 
     def forget(self, account: str) -> None:
         """Show nothing more of an account: it is stopped or starts again."""
-        for ref in [ref for ref in self._group_of if ref.account == account]:
-            key = self._group_of.pop(ref)
-            del self._groups[key].batches[ref]
-            self._touched[key] = None
-        for labels in [labels for labels in self._found if labels[0] == account]:
-            del self._found[labels]
+        self.retain(account, batches=(), found=())
         for key in [key for key in self._collected if key[0] == account]:
             del self._collected[key]
+
+    def _drop(self, ref: BatchRef) -> None:
+        """Show nothing more of a batch."""
+        key = self._group_of.pop(ref)
+        del self._groups[key].batches[ref]
+        self._touched[key] = None
 
     def retire(self, changes: Snapshot) -> None:
         """Drop the closed batches of each schedule and flow whose counters ended.

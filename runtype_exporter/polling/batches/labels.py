@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from runtype_exporter.catalogue import RECORDS_ABANDONED, SCHEDULE_RUNS_FINISHED, series
 from runtype_exporter.ledger import Ledger
@@ -68,7 +69,7 @@ class LabelTable:
             self.ledger.known_label(self.account, "schedule", schedule_id)
             for schedule_id in schedule_ids
         )
-        return {label for label in labels if label is not None}
+        return {label[:LABEL_LENGTH] for label in labels if label is not None}
 
     def run(self, schedule_id: str, name: str | None, promised: set[str]) -> str:
         """Return the schedule label under which runs are counted.
@@ -128,11 +129,13 @@ class LabelTable:
             (batch.flow_id if flow is None else flow)[:LABEL_LENGTH],
         )
 
-    def _label(self, kind: LabelKind, id_: str, name: str | None) -> str:
+    def _label(self, kind: Literal["schedule", "flow"], id_: str, name: str | None) -> str:
         """Return the label of a schedule or flow, at most `LABEL_LENGTH` characters long."""
         # Without a name the ledger takes the id. One that is too long has its beginning as name.
         name = name or (id_ if len(id_) > LABEL_LENGTH else None)
-        return self.ledger.label(self.account, kind, id_, name[:LABEL_LENGTH] if name else None)
+        label = self.ledger.label(self.account, kind, id_, name[:LABEL_LENGTH] if name else None)
+        # Another id may have that name already.
+        return label[:LABEL_LENGTH]
 
     def _admitted(self, labels: LabelValues, promised: int) -> bool:
         """Return whether a new label set may have its own series. Report each refused one once."""

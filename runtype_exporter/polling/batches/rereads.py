@@ -41,8 +41,9 @@ class Rereads:
                 if failure.reach is Reach.ACCOUNT:
                     break
                 worth_it = False
-            after = self._open(batch.ref.id) if worth_it else self._put_off(batch.ref.id)
-            if after is not None:
+            if not worth_it:
+                self._put_off(batch.ref.id)
+            elif (after := self._open(batch.ref.id)) is not None:
                 opened.append(after)
         return opened
 

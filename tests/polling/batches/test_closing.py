@@ -1,413 +1,330 @@
-"""The end of a batch: it closes, is lost or is dropped, and what changes after that."""
+"""The closer: what a sweep, a failed read and a deadline make of a batch."""
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from runtype_exporter.model import Batch, BatchRef, Probe, Sweep, SweepTally
-from runtype_exporter.simulator.faults import ApiFault
-from runtype_exporter.simulator.settings import (
-    Api,
-    RecordAttempt,
-    RecordPlan,
-    ScheduleSpec,
-    WorldSettings,
-)
-from tests.support.rig import START, RecordingGauges, Rig
+from runtype_exporter.config import ConfiguredBatch
+from runtype_exporter.limits import DAY, HOUR
+from runtype_exporter.model import Batch, BatchRef, Labels, Probe, Sweep, SweepTally
+from runtype_exporter.polling.batches import lifecycle
+from runtype_exporter.polling.batches.reopening import ReopenRefused
+from runtype_exporter.polling.batches.sweep_wait import SweepWait
+from runtype_exporter.polling.failures import Reach
+from runtype_exporter.polling.sweeps.sweep import begin, finish
+from runtype_exporter.runtype import ApiError, NotFound, ServerError
+from tests.support.closer import RETENTION, ClosingRig, SetTime, failed
 
-NIGHTLY = ScheduleSpec(key="a", name="nightly")
-WORLD = WorldSettings(start=START, schedules=(NIGHTLY,))
-DONE = [RecordPlan(finished=1.0)] * 3
+T = SetTime().at
 FLOW = ("nightly", "enrich")
-BATCHES = "runtype_batches_finished_total"
+FINISHED = "runtype_batches_finished_total"
+GIVEN_UP = "runtype_batches_given_up_total"
 ABANDONED = "runtype_records_abandoned_total"
-LATE = "runtype_batch_late_changes_total"
+UNCOUNTED = "runtype_uncounted_records_total"
+COST = "runtype_cost_dollars_total"
+DONE, RUNNING = Probe("completed", 3, 3, 0), Probe("running", 3, 1, 0)
+OPEN = Batch(ref=BatchRef("acme", "b1"), first_seen=T, changed=T, probes={"run": RUNNING})
+ENDED = replace(OPEN, probes={"run": DONE}, ended=T)
+SWEPT = replace(OPEN, probes_at_last_sweep=OPEN.probes)
+DENIED = NotFound("results", "no such batch", code="404")
+BROKEN = ServerError("results", "broken", code="500")
 
 
-async def test_a_batch_closes_with_its_outcome_and_duration_and_costs_nothing_more(tmp_path):
-    async with Rig(tmp_path, WORLD) as rig:
-        run = rig.world.add_batch(
-            [RecordPlan(finished=1.0, outcome="failure")], schedule="a", at=START
-        )
-        rig.world.add_batch(DONE, schedule="a", at=START, cancelled=True)
-        await rig.sleep(90)
-        assert rig.counted(BATCHES) == {(*FLOW, "failure"): 1.0, (*FLOW, "cancelled"): 1.0}
-        assert rig.series("runtype_batch_duration_seconds") == {
-            (*FLOW, "failure"): 1,
-            (*FLOW, "cancelled"): 1,
-            (*FLOW, "success"): 0,
-        }
-        view = rig.view(run.batch.id)
-        assert (view.open, view.state, view.closed, view.drift) == (False, "failed", START + 60, 0)
-        assert (await rig.requests_during(600))["batch_results"] == 0
+def sweep(
+    rig: ClosingRig, *, count: bool = True, full: bool = True, began: float | None = None, **rows: Any
+) -> Batch:
+    """Sweep the batch of a rig to the end."""
+    batch = begin(rig.batch(), rig.time.at if began is None else began, full=full, is_retry=True)
+    rig.ledger.save(replace(batch, labels=Labels("nightly", "enrich")))
+    total = rows.pop("total", 3)
+    swept = replace(rig.batch(), sweep=replace(batch.sweep, total=total, tally=SweepTally(**rows)))
+    present: Sweep = swept.sweep  # type: ignore[assignment]
+    return rig.closer.after_sweep(finish(swept, rig.time.at), present, count=count)
 
 
-async def test_what_never_became_final_is_abandoned_once_the_settle_time_is_over(tmp_path):
-    async with Rig(tmp_path, WORLD, sections={"poll": {"settle_time": "10m"}}) as rig:
-        run = rig.world.add_batch(
-            [*DONE, RecordPlan(finished=1e9)], schedule="a", at=START, completed=START + 30
-        )
-        await rig.sleep(600)
-        assert rig.counted(ABANDONED) == {}
-        assert rig.open_batches() == {run.batch.id}
-        await rig.sleep(120)
-        assert rig.counted(ABANDONED) == {FLOW: 1.0}
-        assert rig.counted(BATCHES) == {(*FLOW, "success"): 1.0}
-        assert rig.counted() == rig.truth()
-        assert rig.view(run.batch.id).snapshot.tally.unfinished == 1
-        assert rig.open_batches() == set()
+# --- after a sweep ---
+def test_a_complete_sweep_of_an_ended_batch_closes_it_and_its_cost_is_due():
+    rig = ClosingRig((lifecycle.missing(ENDED, T, 5.0),))
+    closed = sweep(rig, distinct=3)
+    assert (closed.closed, closed.outcome, closed.cost_due) == (T, "success", True)
+    assert rig.batch() == closed
+    assert rig.ledger.counted(FINISHED) == {(*FLOW, "success"): 1.0}
+    assert ("runtype_cost_dollars_total", ("acme", *FLOW)) in rig.ledger.totals
+    assert ("results", "b1") in rig.collectors.forgotten
 
 
-async def test_a_record_that_finishes_within_the_settle_time_is_counted_by_its_last_sweep(tmp_path):
-    async with Rig(tmp_path, WORLD, sections={"poll": {"settle_time": "10m"}}) as rig:
-        late = RecordPlan(outcome="failure", retries=(RecordAttempt(2.0, 3.0, 400.0),))
-        rig.world.add_batch([*DONE, late], schedule="a", at=START, completed=START + 30)
-        await rig.sleep(800)
-        assert rig.counted() == rig.truth() == {(*FLOW, "success"): 4.0, (*FLOW, "failure"): 1.0}
-        assert rig.counted(ABANDONED) == {}
-        assert rig.open_batches() == set()
+def test_where_costs_cannot_be_read_none_is_due():
+    rig = ClosingRig((ENDED,))
+    rig.collectors.off.add("cost")
+    assert not sweep(rig, distinct=3).cost_due
+    assert (COST, ("acme", *FLOW)) not in rig.ledger.totals
 
 
-async def test_rows_that_the_api_counts_but_never_shows_are_drift_and_then_abandoned(tmp_path):
-    async with Rig(tmp_path, WORLD, sections={"poll": {"settle_time": "10m"}}) as rig:
-        rig.faults.add(
-            ApiFault(kind="set", operation="batch_results", path="pagination.total", value=5)
-        )
-        run = rig.world.add_batch(DONE, schedule="a", at=START)
-        await rig.sleep(90)
-        assert rig.view(run.batch.id).drift == 2
-        assert rig.view(run.batch.id).snapshot is None
-        assert (await rig.requests_during(400))["batch_results"] == 0
-        await rig.sleep(300)
-        assert rig.counted(ABANDONED) == {FLOW: 2.0}
-        assert (rig.view(run.batch.id).snapshot.total, rig.view(run.batch.id).drift) == (5, 2)
-
-
-async def test_rows_that_only_the_probes_count_are_waited_for_and_then_abandoned(tmp_path):
-    async with Rig(tmp_path, WORLD, sections={"poll": {"settle_time": "10m"}}) as rig:
-        rig.faults.add(ApiFault(kind="set", operation="runs", path="data.*.totalRecords", value=7))
-        rig.world.add_batch(DONE, schedule="a", at=START)
-        await rig.sleep(900)
-        assert rig.counted(ABANDONED) == {FLOW: 4.0}
-        assert rig.counted(BATCHES) == {(*FLOW, "success"): 1.0}
-
-
-async def test_more_rows_than_the_api_counts_are_drift_but_keep_no_batch_open(tmp_path):
-    async with Rig(tmp_path, WORLD) as rig:
-        rig.faults.add(
-            ApiFault(kind="set", operation="batch_results", path="pagination.total", value=1)
-        )
-        run = rig.world.add_batch(DONE, schedule="a", at=START)
-        await rig.sleep(90)
-        assert rig.view(run.batch.id).drift == 2
-        assert rig.open_batches() == set()
-        assert rig.counted() == rig.truth()
-
-
-async def test_an_empty_batch_closes(tmp_path):
-    async with Rig(tmp_path, WORLD) as rig:
-        run = rig.world.add_batch([], schedule="a", at=START)
-        await rig.sleep(90)
-        assert rig.open_batches() == set()
-        assert rig.batch(run.batch.id).outcome == "success"
-        assert rig.counted(BATCHES) == {
-            ("nightly", rig.batch(run.batch.id).labels.flow, "success"): 1.0
-        }
-
-
-async def test_a_change_after_the_close_is_counted_not_swept(tmp_path):
-    async with Rig(tmp_path, WORLD) as rig:
-        rig.world.add_batch(DONE, schedule="a", at=START)
-        await rig.sleep(90)
-        rig.faults.add(ApiFault(kind="set", operation="runs", path="data.*.failedRecords", value=1))
-        assert (await rig.requests_during(600))["batch_results"] == 0
-        assert rig.counted(LATE) == {FLOW: 1.0}
-        assert rig.counted() == rig.truth()
-
-
-async def test_a_summary_that_says_the_end_a_little_later_than_the_run_is_no_late_change(tmp_path):
-    async with Rig(tmp_path, WORLD, sections={"poll": {"settle_time": "10m"}}) as rig:
-        rig.faults.add(
-            ApiFault(kind="set", operation="summary", path="recent.*.status", value="running")
-        )
-        run = rig.world.add_batch(DONE, schedule="a", at=START)
-        await rig.sleep(200)
-        assert rig.open_batches() == {run.batch.id}
-        rig.faults.clear()
-        await rig.sleep(900)
-        assert rig.open_batches() == set()
-        assert rig.counted(LATE) == {}
-
-
-FINAL = {"run": Probe("completed", 3, 3, 0)}
-WALK = Sweep(
-    number=1,
-    full=True,
-    is_retry=False,
-    offset=3,
-    tally=SweepTally(distinct=3),
-    total=3,
-    pages=1,
-    probes_at_start=FINAL,
-    began=START,
-    prefix_grows=True,
-)
-
-
-@pytest.mark.parametrize(
-    ("changes", "closed"),
-    [
-        ({}, True),
-        ({"probes_at_start": {"run": Probe("running", 3, 3, 0)}}, False),
-        ({"full": False}, False),
-        ({"tally": SweepTally(distinct=3, unfinished=1)}, False),
-        ({"tally": SweepTally(distinct=3, unfinished=1), "began": START + 3599}, False),
-        ({"tally": SweepTally(distinct=3, unfinished=1), "began": START + 3600}, True),
-    ],
-)
-async def test_only_a_full_sweep_begun_after_the_end_or_the_settle_time_closes_a_batch(
-    tmp_path, changes, closed
-):
-    rig = Rig(tmp_path, WORLD, sections={"poll": {"settle_time": "1h"}})
-    closer = rig.build()._discovery.closer
-    await rig.sleep(4000)
-    batch = Batch(ref=BatchRef("acme", "b1"), first_seen=START, probes=FINAL, ended=START)
-    concluded = closer.after_sweep(batch, replace(WALK, **changes), count=True)
-    assert (concluded.closed is not None) is closed
-    assert rig.batch("b1") == concluded
-    await rig.stop()
-
-
-# --- 404 ---
-async def test_a_batch_whose_results_are_denied_for_a_day_is_lost_with_the_records_it_still_owed(
-    tmp_path,
-):
-    async with Rig(tmp_path, WORLD, sections={"poll": {"interval": "10m"}}) as rig:
-        run = rig.world.add_batch([*DONE, RecordPlan(finished=900.0)], schedule="a", at=START)
-        await rig.sleep(700)
-        rig.faults.add(
-            ApiFault(kind="status", operation="batch_results", value=410),
-            ApiFault(kind="status", operation="batch_status", value=404),
-            ApiFault(kind="set", operation="summary", path="batches", value=[]),
-            ApiFault(kind="set", operation="summary", path="recent", value=[]),
-            ApiFault(kind="set", operation="runs", path="data", value=[]),
-        )
-        asked = await rig.requests_during(86000)
-        assert asked["batch_status"] <= 30
-        assert rig.open_batches() == {run.batch.id}
-        assert set(rig.telemetry.cycles) == {""}
-        await rig.sleep(5000)
-        assert rig.counted(BATCHES) == {(*FLOW, "lost"): 1.0}
-        assert rig.counted(ABANDONED) == {FLOW: 1.0}
-        assert rig.open_batches() == set()
-
-
-async def test_a_batch_that_was_never_seen_through_is_lost_with_all_its_records(tmp_path):
-    async with Rig(tmp_path, WORLD, sections={"poll": {"interval": "30m"}}) as rig:
-        rig.faults.add(ApiFault(kind="status", operation="batch_results", value=404))
-        rig.faults.add(ApiFault(kind="set", operation="summary", path="recent", value=[]))
-        run = rig.world.add_batch(DONE, schedule="a", at=START)
-        await rig.sleep(2000)
-        rig.faults.add(
-            ApiFault(kind="set", operation="runs", path="data", value=[]),
-            ApiFault(kind="status", operation="batch_status", value=404),
-        )
-        await rig.sleep(27 * 3600)
-        assert rig.counted(BATCHES) == {(*rig.batch(run.batch.id).labels, "lost"): 1.0}
-        assert sum(rig.counted(ABANDONED).values()) == 3.0
-
-
-async def test_a_configured_batch_that_never_was_is_not_lost_but_waited_for(tmp_path):
-    async with Rig(
-        tmp_path,
-        WORLD,
-        account={"batches": [{"id": "batch_typo", "name": "backfill"}]},
-        sections={"poll": {"interval": "20m"}},
-    ) as rig:
-        await rig.sleep(2 * 86400)
-        assert rig.gauges.finds == {"backfill": False}
-        assert set(rig.telemetry.cycles) == {""}
-        assert rig.open_batches() == {"batch_typo"}
-        assert rig.counted(BATCHES) == {}
-        assert rig.poller.status().up is True
-
-
-async def test_a_configured_batch_that_was_found_once_is_lost_after_a_day(tmp_path):
-    rig = Rig(tmp_path, WORLD, sections={"poll": {"interval": "20m"}})
-    batch = rig.world.add_adhoc([*DONE, RecordPlan(finished=9e5)], at=START)
-    rig.configure(
-        {
-            "batches": [{"id": batch.id, "name": "backfill"}],
-            "collectors": {"runs": False, "summary": False},
-        },
-        {"poll": {"interval": "20m"}},
+def test_an_incomplete_sweep_waits_for_the_settle_time_and_then_abandons():
+    rig = ClosingRig((replace(ENDED, missing_since=T),))
+    assert sweep(rig, distinct=2).closed is None
+    assert rig.batch().missing_since is None
+    assert rig.closer.why_not_swept(rig.batch()) is SweepWait.SETTLING
+    rig.time.at = T + HOUR / 2
+    assert rig.closer.why_not_swept(rig.batch()) is None
+    closed = sweep(rig, distinct=2)
+    assert closed.snapshot is not None
+    assert (closed.closed, closed.snapshot.total, closed.snapshot.tally.distinct) == (
+        rig.time.at,
+        3,
+        2,
     )
-    async with rig:
-        await rig.sleep(3600)
-        assert rig.gauges.finds == {"backfill": True}
-        rig.faults.add(ApiFault(kind="status", operation="batch_status", value=404))
-        await rig.sleep(3600)
-        assert rig.gauges.finds == {"backfill": False}
-        await rig.sleep(86400)
-        assert rig.batch(batch.id).outcome == "lost"
-        assert rig.counted(ABANDONED) == {("", "adhoc import"): 1.0}
-        assert rig.gauges.finds == {"backfill": False}
-        assert rig.poller._workers.closer.missing == set()
-    rig.gauges = RecordingGauges()
-    async with rig:
-        await rig.sleep(30)
-        assert rig.gauges.finds == {"backfill": False}
-        assert rig.view(batch.id).open is False
+    assert rig.ledger.counted(ABANDONED) == {FLOW: 1.0}
 
 
-async def test_a_batch_that_was_never_found_is_dropped_when_no_longer_configured(
-    tmp_path,
-):
-    rig = Rig(tmp_path, WORLD, account={"batches": [{"id": "batch_typo"}]})
-    async with rig:
-        await rig.sleep(600)
-        assert rig.open_batches() == {"batch_typo"}
-    rig.configure()
-    async with rig:
-        await rig.sleep(30)
-        assert rig.open_batches() == set()
-        assert rig.ledger.batches(["batch_typo"]) == {}
-        assert (await rig.requests_during(86400 + 7200))["batch_status"] == 0
-        assert rig.series(BATCHES) == rig.series(ABANDONED) == {}
+def test_nothing_is_abandoned_while_api_time_is_not_certain():
+    rig = ClosingRig((ENDED,))
+    rig.time.at, rig.time.certain = T + DAY, False
+    assert sweep(rig, distinct=2).closed is None
+    assert rig.closer.why_not_swept(rig.batch()) is SweepWait.SETTLING
+    assert sweep(rig, distinct=3).outcome == "success"
 
 
-async def test_a_batch_that_was_dropped_before_it_was_found_counts_if_it_is_listed_later(
-    tmp_path,
-):
-    rig = Rig(tmp_path, WORLD)
-    batch = rig.world.add_batch(DONE, schedule="a", at=START + 3600).batch
-    rig.configure({"batches": [{"id": batch.id}]})
-    async with rig:
-        await rig.sleep(600)
-    rig.configure()
-    async with rig:
-        await rig.sleep(30)
-        assert rig.open_batches() == set()
-        await rig.sleep(4000)
-        assert rig.counted() == rig.truth() == {(*FLOW, "success"): 3.0}
+def test_an_ended_batch_with_paused_rows_shows_them_and_stays_open():
+    rig = ClosingRig((ENDED,))
+    rig.time.at = T + HOUR
+    after = sweep(rig, distinct=2, unfinished=1, paused=1)
+    assert after.closed is None
+    assert after.snapshot is not None
+    assert after.snapshot.tally.paused == 1
+    assert rig.closer.why_not_swept(after) is SweepWait.PAUSED
 
 
-async def test_a_configured_batch_that_was_found_once_stays_when_it_is_not_configured_any_more(
-    tmp_path,
-):
-    rig = Rig(tmp_path, WORLD)
-    batch = rig.world.add_adhoc([*DONE, RecordPlan(finished=9e5)], at=START)
-    rig.configure({"batches": [{"id": batch.id}], "collectors": {"runs": False, "summary": False}})
-    async with rig:
-        await rig.sleep(600)
-    rig.configure({"collectors": {"runs": False, "summary": False}})
-    async with rig:
-        rig.faults.add(ApiFault(kind="status", operation="batch_status", value=404))
-        await rig.sleep(3600)
-        assert rig.open_batches() == {batch.id}
-        assert rig.poller._workers.closer.missing == {batch.id}
+def test_a_batch_that_is_not_counted_closes_without_a_trace():
+    rig = ClosingRig((ENDED,))
+    assert sweep(rig, count=False, distinct=1, total=1).closed is None
+    rig.time.at = T + HOUR
+    closed = sweep(rig, count=False, distinct=1, total=1)
+    assert (closed.outcome, closed.cost_due) == ("success", False)
+    assert rig.ledger.totals == {}
 
 
-@pytest.mark.parametrize(("hours", "outcome"), [(23, "success"), (26, "lost")])
-async def test_a_batch_that_is_listed_while_its_results_are_denied_is_lost_after_a_day_not_before(
-    tmp_path, hours, outcome
-):
-    async with Rig(tmp_path, WORLD, sections={"poll": {"interval": "20m"}}) as rig:
-        await rig.sleep(1)
-        run = rig.world.add_batch(DONE, schedule="a", at=START + 2)
-        rig.faults.add(ApiFault(kind="status", operation="batch_results", value=404))
-        await rig.sleep(hours * 3600)
-        rig.faults.clear()
-        await rig.sleep(5000)
-        assert rig.batch(run.batch.id).outcome == outcome
-        assert rig.counted(ABANDONED) == (
-            {(rig.batch(run.batch.id).labels): 3.0} if outcome == "lost" else {}
-        )
-
-
-# --- a status filter ---
-async def test_a_status_filter_feeds_the_batchs_gauges_and_counts_nothing(tmp_path):
-    rig = Rig(tmp_path, WORLD)
-    records = [
-        *DONE,
-        RecordPlan(finished=1.0, outcome="failure"),
-        RecordPlan(finished=200.0, outcome="failure"),
+@pytest.mark.parametrize(("count", "uncounted"), [(True, {FLOW: 1.0}), (False, {})])
+def test_an_overdue_batch_is_stale_after_its_last_sweep(count, uncounted, logs):
+    rig = ClosingRig((SWEPT,))
+    sweep(rig, distinct=2)
+    assert rig.closer.why_not_swept(rig.batch()) is SweepWait.UNCHANGED
+    rig.time.at = T + 7 * DAY
+    assert rig.closer.enforce_deadlines() == []
+    assert rig.closer.why_not_swept(rig.batch()) is None
+    closed = sweep(rig, count=count, distinct=2)
+    assert (closed.outcome, closed.cost_due) == ("stale", False)
+    assert rig.ledger.counted(GIVEN_UP) == {("stale",): 1.0}
+    assert rig.ledger.counted(UNCOUNTED) == uncounted
+    assert rig.ledger.counted(ABANDONED) == rig.ledger.counted(FINISHED) == {}
+    assert [entry["status"] for entry in logs if entry["event"] == "batch given up"] == [
+        "unfinished"
     ]
-    batch = rig.world.add_adhoc(records, at=START)
-    off = {"runs": False, "summary": False, "schedules": False}
-    rig.configure({"batches": [{"id": batch.id, "status": "failed"}], "collectors": off})
-    async with rig:
-        await rig.sleep(90)
-        assert rig.view(batch.id).snapshot.tally.statuses == {"failed": 1}
-        await rig.sleep(600)
-        assert rig.view(batch.id).snapshot.tally.statuses == {"failed": 2}
-        assert rig.view(batch.id).open is False
-        assert rig.counted() == {}
-        assert rig.counted(BATCHES) == {}
-        assert rig.open_batches() == set()
-        assert all(
-            "status=failed" in r.target
-            for r in rig.app.state.requests.log
-            if r.operation == "batch_results"
-        )
 
 
-async def test_a_filtered_batch_that_is_also_discovered_counts_whole_with_one_warning(
-    tmp_path, logs
-):
-    rig = Rig(tmp_path, WORLD)
-    batch = rig.world.add_batch(
-        [*DONE, RecordPlan(finished=500.0, outcome="failure")], schedule="a", at=START + 2
-    ).batch
-    rig.configure({"batches": [{"id": batch.id, "status": "failed"}]})
-    async with rig:
-        await rig.sleep(900)
-        assert rig.counted() == rig.truth() == {(*FLOW, "success"): 3.0, (*FLOW, "failure"): 1.0}
-        assert [entry["event"] for entry in logs if "filter" in entry["event"]] == [
-            "status filter ignored: the batch is also discovered"
-        ]
+def test_a_last_sweep_that_shows_a_change_puts_the_deadline_off():
+    rig = ClosingRig((SWEPT,))
+    sweep(rig, distinct=2)
+    rig.time.at = T + 7 * DAY
+    after = sweep(rig, distinct=3)
+    assert (after.closed, after.changed) == (None, rig.time.at)
 
 
-async def test_results_final_before_the_first_start_are_remembered_even_without_times(
-    tmp_path,
-):
-    settings = WorldSettings(start=START - 7200, schedules=(NIGHTLY,), api=Api(result_ids="never"))
-    async with Rig(tmp_path, settings) as rig:
-        rig.faults.add(
-            ApiFault(
-                kind="nulls",
-                operation="batch_results",
-                value=["executedAt", "failedAt"],
-                match="offset=0",
-            )
-        )
-        rig.world.add_batch(
-            [RecordPlan(finished=10.0), RecordPlan(finished=4000.0)], schedule="a", at=START - 3600
-        )
-        await rig.sleep(900)
-        assert rig.counted() == {(*FLOW, "success"): 1.0}
+# --- reads that fail ---
+def fail(rig: ClosingRig, error: ApiError, times: int, **evidence: Any) -> Batch | None:
+    """Let reads of the batch fail, one in an hour. Return the batch after the last one."""
+    batch = None
+    for tries in range(1, times + 1):
+        elapsed = HOUR if tries > 1 else 0.0
+        rig.time.at += elapsed
+        failure = failed(error, tries=tries, elapsed=elapsed, **evidence)
+        batch = rig.closer.record_failure(failure)
+    return batch
 
 
-@pytest.mark.parametrize("word", ["archived", "needs_review"])
-async def test_an_unknown_word_is_followed_until_the_api_gives_its_end(tmp_path, word):
-    words = {
-        "pending": "queued",
-        "running": word,
-        "success": word,
-        "failure": "failed",
-        "cancelled": "cancelled",
-    }
-    settings = WorldSettings(
-        start=START,
-        schedules=(NIGHTLY,),
-        api=Api(batch_words=words, run_words=words, record_words=words),
-    )
-    async with Rig(tmp_path, settings) as rig:
-        rig.world.add_batch([RecordPlan(finished=100.0)] * 3, schedule="a", at=START)
-        await rig.sleep(90)
-        assert rig.counted() == {}
-        await rig.sleep(300)
-        assert rig.counted() == {(*FLOW, "unknown"): 3.0}
-        assert rig.counted(BATCHES) == {(*FLOW, "unknown"): 1.0}
+def test_a_batch_is_lost_after_a_day_of_404(logs):
+    rig = ClosingRig((OPEN,))
+    assert fail(rig, DENIED, 24).closed is None
+    assert rig.closer.missing == {"b1"}
+    rig = ClosingRig((OPEN,))
+    assert fail(rig, DENIED, 25).outcome == "lost"
+    assert rig.closer.missing == set()
+    assert rig.ledger.counted(GIVEN_UP) == {("lost",): 1.0}
+    assert rig.ledger.counted(UNCOUNTED) == {FLOW: 3.0}
+    levels = [entry["log_level"] for entry in logs if entry["event"] == "batch cannot be read"]
+    assert levels[:2] == ["warning", "info"]
+
+
+def test_a_batch_is_unreadable_after_three_days_and_ten_tries_of_this_process():
+    rig = ClosingRig((OPEN,))
+    assert fail(rig, BROKEN, 72).closed is None
+    assert fail(rig, BROKEN, 9).closed is None, "another process has begun"
+    assert fail(rig, BROKEN, 10).outcome == "unreadable"
+    assert rig.ledger.counted(GIVEN_UP) == {("unreadable",): 1.0}
+
+
+@pytest.mark.parametrize("error", [DENIED, BROKEN])
+def test_while_nothing_else_is_answered_no_time_passes_for_a_batch(error):
+    rig = ClosingRig((OPEN,))
+    batch = fail(rig, error, 120, answered=False)
+    assert batch is not None
+    assert (batch.closed, batch.missing_for, batch.unreadable_for) == (None, 0.0, 0.0)
+
+
+def test_a_failure_of_the_account_says_nothing_about_a_batch(logs):
+    rig = ClosingRig((OPEN,))
+    assert fail(rig, DENIED, 100, reach=Reach.ACCOUNT) == OPEN
+    assert logs == []
+
+
+def test_while_api_time_is_not_certain_nothing_is_given_up():
+    rig = ClosingRig((OPEN,))
+    rig.time.certain = False
+    assert fail(rig, DENIED, 100).closed is None
+    assert rig.closer.enforce_deadlines() == []
+    rig.time.certain = True
+    assert fail(rig, DENIED, 1).outcome == "lost"
+
+
+def test_a_closed_or_dropped_batch_cannot_fail():
+    rig = ClosingRig((replace(OPEN, closed=T, outcome="success"),))
+    assert rig.closer.record_failure(failed(DENIED)) is None
+    assert rig.closer.record_failure(failed(DENIED, "b2")) is None
+
+
+def test_an_overdue_batch_whose_last_sweep_fails_is_stale():
+    rig = ClosingRig((SWEPT,))
+    rig.time.at = T + 7 * DAY
+    assert rig.closer.record_failure(failed(BROKEN, collector="status")).closed is None
+    assert rig.closer.enforce_deadlines() == []
+    assert rig.closer.record_failure(failed(BROKEN)).outcome == "stale"
+
+
+def test_an_overdue_batch_that_could_not_be_read_before_is_stale_in_the_next_cycle():
+    rig = ClosingRig((SWEPT,))
+    rig.closer.record_failure(failed(BROKEN))
+    assert rig.closer.enforce_deadlines() == []
+    rig.time.at = T + 7 * DAY
+    assert [batch.outcome for batch in rig.closer.enforce_deadlines()] == ["stale"]
+
+
+def test_an_overdue_batch_whose_results_may_not_be_read_is_stale():
+    rig = ClosingRig((SWEPT,))
+    rig.collectors.off.add("results")
+    assert rig.closer.why_not_swept(rig.batch()) is SweepWait.COLLECTOR_OFF
+    rig.time.at = T + 7 * DAY
+    assert [batch.outcome for batch in rig.closer.enforce_deadlines()] == ["stale"]
+
+
+def test_a_batch_with_a_status_filter_that_is_given_up_lacks_no_records():
+    filtered = replace(OPEN, probes={"status": RUNNING})
+    rig = ClosingRig((filtered,), configured=(ConfiguredBatch(id="b1", status="failed"),))
+    assert fail(rig, DENIED, 25).outcome == "lost"
+    assert rig.ledger.counted(UNCOUNTED) == {}
+    assert rig.ledger.counted(GIVEN_UP) == {("lost",): 1.0}
+
+
+# --- batches that were never found ---
+UNKNOWN = Batch(ref=BatchRef("acme", "b1"), first_seen=T)
+
+
+def test_a_configured_batch_that_was_never_found_is_waited_for():
+    rig = ClosingRig((UNKNOWN,), configured=(ConfiguredBatch(id="b1"),))
+    batch = fail(rig, DENIED, 24 * 40)
+    assert batch == replace(UNKNOWN, missing_since=T)
+    assert rig.closer.missing == {"b1"}
+    assert rig.closer.enforce_deadlines() == []
+    rig.closer.drop_never_found()
+    assert rig.batch() == batch
+
+
+def test_a_batch_that_was_never_found_is_dropped_when_no_longer_configured(logs):
+    rig = ClosingRig((replace(UNKNOWN, missing_since=T),))
+    rig.closer.missing.add("b1")
+    rig.closer.drop_never_found()
+    assert (rig.ledger.stored, rig.closer.missing) == ({}, set())
+    assert [entry["batch"] for entry in logs] == ["b1"]
+
+
+def test_a_batch_that_was_found_is_not_dropped():
+    rig = ClosingRig((replace(OPEN, missing_since=T),))
+    rig.closer.drop_never_found()
+    assert rig.batch().missing_since == T
+
+
+# --- deadlines ---
+def test_a_batch_that_no_run_claims_is_ad_hoc_after_a_day():
+    rig = ClosingRig((replace(OPEN, claims_left=2),))
+    assert rig.closer.why_not_swept(rig.batch()) is SweepWait.UNCLAIMED
+    rig.time.at = T + DAY - 1
+    assert rig.closer.enforce_deadlines() == []
+    rig.time.at = T + DAY
+    assert rig.closer.enforce_deadlines() == [OPEN]
+    assert rig.batch() == OPEN
+
+
+def test_moments_that_a_wrong_clock_left_in_the_future_are_put_right():
+    rig = ClosingRig((replace(SWEPT, changed=T + 1000 * DAY),))
+    assert [batch.changed for batch in rig.closer.enforce_deadlines()] == [T]
+
+
+def test_a_sweep_waits_for_the_schedule_of_its_batch_and_for_its_back_off():
+    rig = ClosingRig((OPEN,))
+    assert rig.closer.why_not_swept(OPEN) is None
+    rig.collectors.waiting.add(("results", "b1"))
+    assert rig.closer.why_not_swept(OPEN) is SweepWait.BACKING_OFF
+    rig.closer.schedule_unknown = lambda batch: batch == OPEN
+    assert rig.closer.why_not_swept(OPEN) is SweepWait.SCHEDULE_UNKNOWN
+    own = replace(OPEN, run="run_1")
+    assert rig.closer.why_not_swept(own) is None
+    rig.collectors.off.add("run_results")
+    assert rig.closer.why_not_swept(own) is SweepWait.COLLECTOR_OFF
+
+
+# --- batches that were given up ---
+LOST = replace(OPEN, closed=T, outcome="lost")
+
+
+def test_batches_that_were_given_up_are_due_once_a_day_while_their_results_are_kept():
+    rig = ClosingRig((LOST, replace(OPEN, ref=BatchRef("acme", "b2"), closed=T, outcome="success")))
+    assert rig.closer.due_for_reread() == []
+    rig.time.at = T + DAY
+    assert rig.closer.due_for_reread() == [LOST]
+    rig.ledger.save(lifecycle.reread(LOST, rig.time.at))
+    assert rig.closer.due_for_reread() == []
+    rig.time.at = T + 2 * DAY
+    assert len(rig.closer.due_for_reread()) == 1
+    rig.time.certain = False
+    assert rig.closer.due_for_reread() == []
+    rig.time.at, rig.time.certain = T + RETENTION - DAY, True
+    assert rig.closer.due_for_reread() == []
+
+
+def test_a_batch_that_is_opened_again_is_swept_and_counted_as_closed_later(logs):
+    rig = ClosingRig((replace(ENDED, closed=T, outcome="lost", probes_at_last_sweep=ENDED.probes),))
+    opened = rig.closer.reopen("b1")
+    assert opened is not None
+    assert opened.closed is None
+    assert rig.closer.why_not_swept(opened) is None
+    assert sweep(rig, distinct=3).outcome == "success"
+    assert rig.ledger.counted(FINISHED) == {(*FLOW, "success"): 1.0}
+    assert [entry["event"] for entry in logs] == ["batch opened again"]
+
+
+def test_what_cannot_be_opened_again_stays_as_it_is():
+    rig = ClosingRig((OPEN,))
+    assert rig.closer.reopen("b2") is None
+    with pytest.raises(ReopenRefused, match="is open"):
+        rig.closer.reopen("b1")
+    assert rig.batch() == OPEN
+
+
+def test_abandoned_records_are_logged(logs: list[MutableMapping[str, Any]]):
+    rig = ClosingRig((ENDED,))
+    rig.time.at = T + HOUR
+    sweep(rig, distinct=2)
+    assert [(entry["event"], entry["records"]) for entry in logs] == [("records abandoned", 1)]

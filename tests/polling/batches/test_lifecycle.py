@@ -1,4 +1,4 @@
-"""The rules of the life of one batch."""
+"""The transitions of a batch."""
 
 from __future__ import annotations
 
@@ -6,16 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from runtype_exporter.model import (
-    Batch,
-    BatchRef,
-    Delta,
-    Labels,
-    Probe,
-    Run,
-    SweepSnapshot,
-    SweepTally,
-)
+from runtype_exporter.limits import DAY
+from runtype_exporter.model import Batch, BatchRef, Labels, Probe, Run, SweepSnapshot, SweepTally
 from runtype_exporter.polling.batches import lifecycle
 from runtype_exporter.polling.batches.lifecycle import ProbeReading
 from runtype_exporter.polling.status_words import StatusWords
@@ -23,17 +15,21 @@ from runtype_exporter.polling.status_words import StatusWords
 STATUSES = StatusWords()
 RUNNING = Probe("running", 10, 3, 0)
 DONE = Probe("completed", 10, 10, 1)
-BATCH = Batch(ref=BatchRef("acme", "b1"), first_seen=0.0, labels=Labels("nightly", "flow"))
+BATCH = Batch(ref=BatchRef("acme", "b1"), first_seen=1.0, labels=Labels("nightly", "flow"))
+RUN = Run(account="acme", id="run_1", schedule="schedule_1")
 
 
-def observed(batch: Batch, now: float = 100.0, **readings: Probe | ProbeReading) -> Batch:
-    full = {
-        source: r if isinstance(r, ProbeReading) else ProbeReading(r)
-        for source, r in readings.items()
+def readings(**shown: Probe | ProbeReading) -> dict[str, ProbeReading]:
+    return {
+        source: r if isinstance(r, ProbeReading) else ProbeReading(r) for source, r in shown.items()
     }
-    return lifecycle.observe(batch, full, STATUSES, now)  # type: ignore[arg-type]
 
 
+def observed(batch: Batch, now: float = 100.0, **shown: Probe | ProbeReading) -> Batch:
+    return lifecycle.observe(batch, readings(**shown), STATUSES, now)  # type: ignore[arg-type]
+
+
+# --- open and ended ---
 def test_a_cycle_that_read_nothing_of_a_batch_leaves_it_as_it_is():
     batch = observed(BATCH, run=RUNNING)
     assert batch == lifecycle.observe(batch, {}, STATUSES, 200.0)
@@ -49,7 +45,14 @@ def test_a_batch_has_ended_only_when_every_source_of_the_cycle_says_so():
     ended = observed(BATCH, run=DONE, summary=DONE)
     assert ended.ended == 100.0
     assert observed(ended, now=200.0, run=DONE).ended == 100.0
-    assert observed(ended, now=200.0, run=RUNNING).ended is None
+    assert observed(ended, now=50.0, run=DONE).ended == 50.0
+
+
+def test_an_ended_batch_is_open_again_when_a_source_calls_it_unfinished():
+    ended = observed(BATCH, run=DONE, summary=DONE)
+    again = observed(ended, now=200.0, summary=RUNNING)
+    assert again.ended is None
+    assert observed(again, now=300.0, summary=DONE).ended == 300.0
 
 
 @pytest.mark.parametrize(
@@ -67,21 +70,6 @@ def test_a_guard_goes_once_the_batch_is_known_to_have_begun_after_it(created, st
     assert observed(batch, status=ProbeReading(RUNNING, started=started)).count_from == guard
 
 
-def test_the_run_lists_word_for_the_end_goes_before_the_others():
-    batch = observed(BATCH, run=Probe("failed", 1, 1, 1), summary=DONE, status=DONE)
-    assert lifecycle.ending(batch, STATUSES) == "failure"
-    assert lifecycle.ending(BATCH, STATUSES) is None
-
-
-def test_an_unknown_word_is_an_end_once_the_api_gives_its_time():
-    strange = Probe("archived", 1, 1, 0)
-    assert lifecycle.ending(observed(BATCH, run=strange), STATUSES) is None
-    assert (
-        lifecycle.ending(observed(BATCH, run=ProbeReading(strange, completed=50.0)), STATUSES)
-        == "unknown"
-    )
-
-
 def test_the_first_start_and_the_latest_completion_stand():
     batch = observed(
         BATCH, run=ProbeReading(RUNNING, started=10.0), summary=ProbeReading(RUNNING, started=11.0)
@@ -91,71 +79,67 @@ def test_the_first_start_and_the_latest_completion_stand():
     assert (batch.started, batch.completed) == (10.0, 95.0)
 
 
-def test_a_batch_is_dirty_until_swept_and_when_a_source_reads_otherwise_than_before_that_sweep():
-    batch = observed(BATCH, run=RUNNING)
-    assert lifecycle.dirty(batch)
-    swept = replace(batch, probes_at_last_sweep={"run": RUNNING})
-    assert not lifecycle.dirty(swept)
-    assert lifecycle.dirty(observed(swept, run=DONE))
-    assert lifecycle.dirty(observed(swept, run=RUNNING, status=RUNNING))
-    assert lifecycle.dirty(replace(swept, probes={}))
+def test_a_batch_changes_when_a_source_shows_something_else():
+    batch = observed(BATCH, summary=RUNNING)
+    assert batch.changed == 100.0
+    assert observed(batch, now=200.0, summary=RUNNING).changed == 100.0
+    assert observed(batch, now=200.0, summary=DONE).changed == 200.0
+    assert observed(batch, now=50.0, summary=RUNNING).changed == 50.0
 
 
-@pytest.mark.parametrize(
-    ("change", "wanted"),
-    [
-        ({}, False),
-        ({"probes_at_last_sweep": None}, True),
-        ({"probes_at_last_sweep": None, "closed": 5.0}, False),
-        ({"probes_at_last_sweep": None, "claims_left": 1}, False),
-        ({"probes_at_last_sweep": None, "retry_at": 101.0}, False),
-        ({"ended": 40.0}, True),
-        ({"ended": 41.0}, False),
-    ],
-)
-def test_when_a_batch_wants_a_sweep(change, wanted):
-    clean = replace(BATCH, probes={"run": RUNNING}, probes_at_last_sweep={"run": RUNNING})
-    assert wanted == lifecycle.wants_sweep(replace(clean, **change), settle_time=60.0, now=100.0)
-
-
-def test_a_sweep_is_complete_when_it_read_as_many_rows_as_any_count_and_all_are_final():
-    batch = observed(
-        BATCH, run=Probe("completed", 10, 10, 0), summary=Probe("completed", None, None, None)
+def test_sources_that_show_a_batch_by_turns_are_no_change():
+    batch = replace(
+        observed(BATCH, summary=RUNNING),
+        probes_at_last_sweep={"summary": RUNNING, "status": RUNNING},
     )
-    assert lifecycle.complete(batch, distinct=10, unfinished=0, total=10)
-    assert not lifecycle.complete(batch, distinct=9, unfinished=0, total=9)
-    assert not lifecycle.complete(batch, distinct=10, unfinished=1, total=10)
-    assert not lifecycle.complete(batch, distinct=10, unfinished=0, total=11)
+    by_turns = observed(observed(batch, now=200.0, status=RUNNING), now=300.0, summary=RUNNING)
+    assert by_turns.changed == 100.0
+    assert observed(batch, now=200.0, run=RUNNING).changed == 100.0
+    assert observed(batch, now=200.0, status=DONE).changed == 200.0
 
 
-def test_failures_back_off_doubling_up_to_an_hour():
-    batch = BATCH
-    waits = []
-    for _ in range(9):
-        batch = lifecycle.failed(batch, 1000.0, missing=False)
-        waits.append(batch.retry_at - 1000.0)
-    assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
-    assert batch.missing_since is None
+def test_a_batch_of_an_earlier_format_has_changed_when_it_is_first_read():
+    old = replace(BATCH, probes={"run": RUNNING})
+    assert observed(old, run=RUNNING).changed == 100.0
 
 
-@pytest.mark.parametrize(
-    ("state", "retry_at"),
-    [
-        ({"retry_at": 500.0}, 100.0),
-        ({"retry_at": 99.0}, 99.0),
-        ({"retry_at": 500.0, "missing_since": 50.0}, 500.0),
-    ],
-)
-def test_a_back_off_ends_early_unless_the_api_denies_the_batch(state, retry_at):
-    batch = replace(BATCH, failures=3, **state)
-    assert lifecycle.stop_backing_off(batch, 100.0) == replace(batch, retry_at=retry_at)
+def test_since_when_the_run_of_a_batch_is_final():
+    batch = observed(BATCH, run=RUNNING, summary=RUNNING)
+    assert batch.run_ended_since is None
+    batch = observed(batch, now=200.0, run=DONE, summary=RUNNING)
+    assert (batch.run_ended_since, batch.ended) == (200.0, None)
+    assert observed(batch, now=300.0, run=DONE, summary=RUNNING).run_ended_since == 200.0
+    unlisted = observed(batch, now=300.0, summary=RUNNING)
+    assert unlisted.run_ended_since == 200.0
+    assert observed(unlisted, now=400.0, summary=RUNNING).run_ended_since == 200.0
+    assert observed(unlisted, now=400.0, run=RUNNING, summary=RUNNING).run_ended_since is None
 
 
-def test_a_batch_whose_results_were_read_neither_backs_off_nor_is_missing():
-    failing = lifecycle.failed(BATCH, 1000.0, missing=True)
-    assert lifecycle.recovered(failing) == BATCH
+def test_a_batch_with_an_end_of_its_own_has_just_changed():
+    ended = lifecycle.end(BATCH, 9.0)
+    assert (ended.ended, ended.changed) == (9.0, 9.0)
 
 
+def test_a_sweep_that_counts_otherwise_is_a_change():
+    before = replace(BATCH, changed=5.0, probes_at_last_sweep={}, missing_for=3.0)
+    snapshot = SweepSnapshot(at=1.0, total=10, tally=SweepTally(distinct=9, statuses={"x": 9}))
+    same = replace(before, snapshot=replace(snapshot, at=7.0))
+    assert lifecycle.swept(replace(before, snapshot=snapshot), same, 90.0) == replace(
+        same, missing_for=0.0
+    )
+    for after in (
+        replace(before, snapshot=replace(snapshot, total=11)),
+        replace(
+            before, snapshot=replace(snapshot, tally=SweepTally(distinct=9, statuses={"y": 9}))
+        ),
+        replace(before, snapshot=snapshot, drift=1),
+    ):
+        assert lifecycle.swept(replace(before, snapshot=snapshot), after, 90.0).changed == 90.0
+    first = replace(before, probes_at_last_sweep=None)
+    assert lifecycle.swept(first, before, 90.0).changed == 90.0
+
+
+# --- unclaimed ---
 def test_a_batch_waits_for_a_run_that_claims_it_and_then_counts_as_ad_hoc():
     waiting = replace(BATCH, claims_left=2)
     once = lifecycle.expire_claim(waiting, at_once=False)
@@ -164,116 +148,127 @@ def test_a_batch_waits_for_a_run_that_claims_it_and_then_counts_as_ad_hoc():
     assert lifecycle.expire_claim(waiting, at_once=True) == BATCH
 
 
+def test_a_batch_that_no_run_claims_is_ad_hoc_after_a_day():
+    waiting = replace(BATCH, claims_left=2)
+    assert lifecycle.enforce_claim(waiting, DAY) == waiting
+    assert lifecycle.enforce_claim(waiting, DAY + 1.0) == BATCH
+    assert lifecycle.enforce_claim(BATCH, DAY + 1.0) is BATCH
+
+
 @pytest.mark.parametrize(
     ("flow_id", "created", "expected"),
     [("flow_1", 60.0, ("flow_1", 60.0, None)), ("", None, ("flow_0", 40.0, 50.0))],
 )
 def test_a_run_that_claims_a_batch_gives_what_it_knows_of_it(flow_id, created, expected):
-    batch = replace(BATCH, flow_id="flow_0", created=40.0, count_from=50.0, claims_left=2)
-    run = Run(account="acme", id="run_1", schedule="schedule_1", created=created)
-    claimed = lifecycle.claim(batch, run, flow_id)
-    assert (claimed.schedule, claimed.claims_left) == ("schedule_1", 0)
+    batch = replace(
+        BATCH, flow_id="flow_0", flow_name="f", created=40.0, count_from=50.0, claims_left=2
+    )
+    claimed = lifecycle.claim(batch, replace(RUN, created=created), flow_id)
+    assert (claimed.schedule, claimed.claims_left, claimed.flow_name) == ("schedule_1", 0, "f")
     assert (claimed.flow_id, claimed.created, claimed.count_from) == expected
 
 
-def test_a_batch_is_lost_after_a_day_of_404():
-    batch = lifecycle.failed(BATCH, 1000.0, missing=True)
-    batch = lifecycle.failed(batch, 5000.0, missing=True)
-    assert not lifecycle.lost(batch, 1000.0 + 86399)
-    assert lifecycle.lost(batch, 1000.0 + 86400)
+def test_the_flow_of_an_agents_batch_is_the_agent():
+    batch = replace(BATCH, flow_name="a name from the summary")
+    claimed = lifecycle.claim(batch, RUN, "flow_1", agent_id="agent_1")
+    assert (claimed.flow_id, claimed.flow_name) == ("agent_1", "")
 
 
-def test_a_batch_that_is_listed_again_is_not_lost_unless_its_results_are_still_to_be_read():
-    batch = lifecycle.failed(BATCH, 1000.0, missing=True)
-    assert observed(batch, run=RUNNING).missing_since == 1000.0
-    assert (
-        observed(replace(batch, probes_at_last_sweep={"run": RUNNING}), run=RUNNING).missing_since
-        is None
+# --- reads that fail ---
+def test_the_time_without_an_answer_adds_up_until_the_results_are_read():
+    batch = lifecycle.missing(BATCH, 1000.0, 0.0)
+    batch = lifecycle.missing(batch, 2000.0, 900.0)
+    batch = lifecycle.unreadable(batch, 3000.0, 60.0)
+    batch = lifecycle.unreadable(batch, 2500.0, 1e9)
+    assert (batch.missing_since, batch.missing_for) == (1000.0, 900.0)
+    assert (batch.unreadable_since, batch.unreadable_for) == (2500.0, 60.0 + lifecycle.MOST_WAITED)
+    assert lifecycle.recovered(batch) == BATCH
+
+
+def test_a_batch_that_is_listed_again_is_not_found_while_its_results_are_to_be_read():
+    batch = lifecycle.missing(BATCH, 1000.0, 500.0)
+    assert observed(batch, run=RUNNING).missing_for == 500.0
+    clean = replace(batch, probes_at_last_sweep={"run": RUNNING})
+    assert (observed(clean, run=RUNNING).missing_since, observed(clean, run=RUNNING).missing_for) == (
+        None,
+        0.0,
     )
+    ended = replace(batch, probes_at_last_sweep={"run": DONE})
+    assert observed(ended, run=DONE).missing_for == 500.0, "the settle time asks for another sweep"
 
 
-def test_closing_counts_the_batch_its_duration_and_what_was_abandoned():
-    batch = replace(BATCH, started=10.0, completed=70.0)
-    closed, delta = lifecycle.close(batch, "success", 2, 100.0)
-    assert (closed.closed, closed.outcome) == (100.0, "success")
-    key = ("acme", "nightly", "flow")
-    assert delta.increments["runtype_batches_finished_total", (*key, "success")] == 1.0
-    assert delta.increments["runtype_batches_finished_total", (*key, "failure")] == 0.0
-    assert delta.increments["runtype_records_abandoned_total", key] == 2.0
-    assert [
-        o.value for o in delta.observations["runtype_batch_duration_seconds", (*key, "success")]
-    ] == [60.0]
+# --- closed ---
+def test_a_closed_batch_keeps_nothing_of_its_reads():
+    batch = replace(lifecycle.missing(BATCH, 1.0, 5.0), run_ended_since=3.0)
+    assert lifecycle.closed(batch, "success", 9.0) == replace(BATCH, closed=9.0, outcome="success")
+    assert lifecycle.close_uncounted(batch, 9.0) == replace(BATCH, closed=9.0)
+    lost = lifecycle.closed(batch, "lost", 9.0)
+    assert lost == replace(batch, closed=9.0, outcome="lost")
 
 
-@pytest.mark.parametrize(
-    "times", [{"started": 10.0}, {"completed": 10.0}, {"started": 20.0, "completed": 10.0}]
-)
-def test_a_batch_without_two_good_times_has_no_duration(times):
-    _, delta = lifecycle.close(replace(BATCH, **times), "failure", 0, 100.0)
-    assert [o for observed in delta.observations.values() for o in observed] == []
-
-
-def test_a_batch_that_ended_before_its_guard_is_remembered_not_counted():
-    closed, delta = lifecycle.close(
-        replace(BATCH, count_from=50.0, completed=49.0), "success", 3, 100.0
+def test_only_a_batch_that_was_given_up_opens_again():
+    given_up = replace(
+        lifecycle.closed(lifecycle.missing(BATCH, 1.0, 5.0), "stale", 9.0),
+        probes={"run": RUNNING},
+        probes_at_last_sweep={"run": RUNNING},
+        ended=4.0,
     )
-    assert closed.closed == 100.0
-    assert Delta() == delta
+    assert lifecycle.reread(given_up, 50.0).reread_at == 50.0
+    opened = lifecycle.reopen(lifecycle.reread(given_up, 50.0), 60.0)
+    assert opened == replace(
+        BATCH, probes={"run": RUNNING}, probes_at_last_sweep={}, ended=4.0, changed=60.0
+    )
+    unswept = lifecycle.reopen(replace(given_up, probes_at_last_sweep=None), 60.0)
+    assert unswept.probes_at_last_sweep is None
+    for batch in (BATCH, lifecycle.closed(BATCH, "success", 9.0)):
+        with pytest.raises(ValueError, match="given up"):
+            lifecycle.reopen(batch, 60.0)
 
 
-def test_a_batch_without_labels_cannot_close():
-    with pytest.raises(ValueError, match="labels freeze before"):
-        lifecycle.close(replace(BATCH, labels=None), "success", 0, 1.0)
+def late(batch: Batch, **shown: Probe) -> tuple[Batch, dict[object, float]]:
+    after, delta = lifecycle.changed_late(batch, readings(**shown), STATUSES, 500.0)  # type: ignore[arg-type]
+    return after, dict(delta.increments)
+
+
+CHANGES = {("runtype_batch_late_changes_total", ("acme", "nightly", "flow")): 1.0}
 
 
 def test_a_closed_batchs_change_counts_once_if_the_source_had_said_final():
-    closed = replace(BATCH, probes={"run": DONE, "summary": RUNNING}, closed=1.0)
-    settled, delta = lifecycle.changed_late(
-        closed, {"run": ProbeReading(DONE), "summary": ProbeReading(DONE)}, STATUSES
-    )
-    assert delta.increments == {}
-    changed, delta = lifecycle.changed_late(
-        settled, {"run": ProbeReading(Probe("completed", 10, 10, 2))}, STATUSES
-    )
-    assert delta.increments == {
-        ("runtype_batch_late_changes_total", ("acme", "nightly", "flow")): 1.0
-    }
-    again, delta = lifecycle.changed_late(
-        changed, {"run": ProbeReading(Probe("completed", 10, 10, 2))}, STATUSES
-    )
+    closed = replace(BATCH, probes={"run": DONE, "summary": RUNNING}, closed=1.0, outcome="success")
+    settled, added = late(closed, run=DONE, summary=DONE)
+    assert added == {}
+    changed, added = late(settled, run=Probe("completed", 10, 10, 2))
+    assert added == CHANGES
+    again, added = late(changed, run=Probe("completed", 10, 10, 2))
     assert changed is again
-    assert delta.increments == {}
-    _, delta = lifecycle.changed_late(changed, {"status": ProbeReading(RUNNING)}, STATUSES)
-    assert delta.increments == {}
+    assert added == {}
+    assert late(changed, status=RUNNING)[1] == {}
 
 
 def test_a_batch_closed_uncounted_has_no_late_changes():
     ignored = replace(BATCH, labels=None, probes={"run": DONE}, closed=1.0)
-    _, delta = lifecycle.changed_late(ignored, {"run": ProbeReading(RUNNING)}, STATUSES)
-    assert delta.increments == {}
+    assert late(ignored, run=RUNNING)[1] == {}
 
 
-def test_a_view_takes_each_count_from_the_first_source_that_has_it():
-    snapshot = SweepSnapshot(at=1.0, total=10, tally=SweepTally(distinct=10))
-    batch = replace(
-        BATCH,
-        probes={"summary": Probe("running", 9, 4, 0), "run": Probe("queued", None, 3, None)},
-        snapshot=snapshot,
-        drift=2,
+def test_a_stale_batch_that_changes_is_open_again():
+    stale = replace(BATCH, probes={"summary": RUNNING}, closed=1.0, outcome="stale")
+    assert late(stale, summary=RUNNING) == (stale, {})
+    opened, added = late(stale, summary=DONE)
+    assert (opened.closed, opened.ended, opened.changed, added) == (None, 500.0, 500.0, {})
+
+
+def test_a_lost_batch_stays_closed_whatever_the_lists_show():
+    lost = replace(BATCH, probes={"summary": DONE}, closed=1.0, outcome="lost")
+    after, added = late(lost, summary=RUNNING)
+    assert (after.closed, after.probes, added) == (1.0, {"summary": RUNNING}, {})
+
+
+# --- times ---
+def test_no_moment_of_a_batch_stays_in_the_future():
+    ahead = replace(
+        BATCH, first_seen=9e9, ended=9e9, changed=9e9, run_ended_since=9e9, reread_at=9e9
     )
-    view = lifecycle.view(
-        batch, STATUSES, name="import", configured=True, labels=Labels("nightly", "flow")
+    assert lifecycle.within(ahead, 50.0) == replace(
+        BATCH, first_seen=50.0, ended=50.0, changed=50.0, run_ended_since=50.0, reread_at=50.0
     )
-    assert (view.state, view.total, view.processed, view.failed) == ("queued", 9, 3, 0)
-    assert ("import", True, True, snapshot, 2) == (
-        view.name,
-        view.configured,
-        view.open,
-        view.snapshot,
-        view.drift,
-    )
-
-
-def test_a_batch_never_probed_is_in_an_unknown_state():
-    view = lifecycle.view(BATCH, STATUSES, name="b1", configured=False, labels=Labels("", ""))
-    assert (view.state, view.total) == ("unknown", None)
+    assert lifecycle.within(BATCH, 50.0) == BATCH
