@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from runtype_exporter.config import Account, CollectorSwitches, Poll
 from runtype_exporter.forecast.inventory import AccountInventory
 from runtype_exporter.limits import DISCOVERY_SHARE, HOUR
-from runtype_exporter.polling.discovery.cycle import FULL_WALK_SHARE
+from runtype_exporter.polling.discovery.full_walk import WALK_SHARE
 from runtype_exporter.runtype import MAX_SPARKLINES
 from runtype_exporter.runtype.budget import CAPACITY_SHARE, GUARANTEE
 from runtype_exporter.runtype.client import MAX_LIST_PAGE
@@ -123,7 +123,7 @@ def forecast_requests(account: Account, poll: Poll, inventory: AccountInventory)
         lists["schedules"] = schedule_pages * rounds
     if on.runs:
         walks = HOUR / max(
-            poll.discovery_interval, inventory.run_pages * HOUR / (FULL_WALK_SHARE * limit)
+            poll.discovery_interval, inventory.run_pages * HOUR / (WALK_SHARE * limit)
         )
         lists["runs"] += walks * (inventory.run_pages - 1)
 

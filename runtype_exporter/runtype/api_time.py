@@ -14,9 +14,8 @@ import structlog
 
 from runtype_exporter.clock import Clock
 from runtype_exporter.limits import MINUTE
+from runtype_exporter.model import TimeSource
 from runtype_exporter.protocols import Telemetry
-
-TimeSource = Literal["date", "local", "unknown"]
 
 MAX_STEP: Final = MINUTE
 """A larger change of the offset is not believed at once, seconds."""

@@ -10,7 +10,7 @@ import asyncio
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,7 +27,6 @@ from runtype_exporter.model import (
     HistogramValue,
     LabelValues,
     Series,
-    TimeSource,
 )
 from runtype_exporter.polling import AccountPoller, StatusWords, account_context
 from runtype_exporter.polling.batches.labels import NoSeriesLimit
@@ -83,15 +82,6 @@ class RecordingTelemetry:
     def horizon(self, account: str, at: float) -> None:
         self.horizons.append(at)
 
-    def time_source(self, account: str, source: TimeSource) -> None:
-        pass
-
-    def horizon(self, account: str, at: float) -> None:
-        pass
-
-    def rejected(self, account: str, operation: str, reason: str) -> None:
-        pass
-
     def cycle(self, account: str, seconds: float, at: float, failure: str) -> None:
         self.cycles.append(failure)
 
@@ -138,6 +128,12 @@ class RecordingGauges:
 
     def set_collector(self, account: str, collector: str, samples: Mapping[Series, float]) -> None:
         self.families[collector] = dict(samples)
+
+    def retain(
+        self, account: str, *, batches: Collection[BatchRef], found: Collection[str]
+    ) -> None:
+        self.batches = {ref: view for ref, view in self.batches.items() if ref in batches}
+        self.finds = {name: seen for name, seen in self.finds.items() if name in found}
 
     def forget(self, account: str) -> None:
         self.batches.clear()
@@ -275,7 +271,7 @@ class Rig:
         self.budget = Budget(
             config.name, config.requests_per_hour, self.ledger, self.clock, self.telemetry
         )
-        api_time = ApiTime(config.name, self.clock, self.telemetry)
+        self.api_time = ApiTime(config.name, self.clock, self.telemetry)
         exchange = Exchange(
             config.name,
             config.base_url,
@@ -283,7 +279,7 @@ class Rig:
             budget=self.budget,
             telemetry=self.telemetry,
             clock=self.clock,
-            api_time=api_time,
+            api_time=self.api_time,
             timeout=config.timeout,
             transport=DelayedTransport(self.app, self.latency),
             jitter=lambda: 0.5,
@@ -298,10 +294,10 @@ class Rig:
             budget=self.budget,
             ledger=self.ledger,
             status_words=StatusWords(self.config.metrics.status_map),
-            api_time=api_time,
             telemetry=self.telemetry,
             gauges=self.gauges,
             clock=self.clock,
+            api_time=self.api_time,
             series_limit=self.series_limit,
         )
         self.poller = AccountPoller(context)

@@ -80,10 +80,6 @@ class VirtualClock:
         """Return the seconds since the loop was made, with those of suspends."""
         return self._loop.time() + self._suspended
 
-    def monotonic(self) -> float:
-        """Return the time of the loop."""
-        return self._loop.time()
-
     def jump(self, seconds: float) -> None:
         """Move the wall clock, but not the time of the loop."""
         self._base += seconds

@@ -195,7 +195,7 @@ class Discovery:
                 after = lifecycle.observe(batch, readings[batch_id], context.status_words, now)
             else:
                 after, delta = lifecycle.changed_late(
-                    batch, readings[batch_id], context.status_words
+                    batch, readings[batch_id], context.status_words, now
                 )
                 late.append(delta)
             if after != batch:

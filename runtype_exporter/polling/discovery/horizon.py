@@ -12,9 +12,7 @@ import structlog
 
 from runtype_exporter.model import Horizon
 from runtype_exporter.polling.context import AccountContext
-
-TOLERANCE = 300.0
-"""A time of the API may be later than the API's clock by this time, in seconds."""
+from runtype_exporter.polling.status_words import FUTURE_TOLERANCE
 
 _log = structlog.get_logger()
 
@@ -41,7 +39,7 @@ class AccountHorizon:
             stored = ledger.horizon(name)
             if stored is None:
                 ledger.fix_horizon(name, now - self.context.poll.lookback)
-            elif stored.at > now + TOLERANCE:
+            elif stored.at > now + FUTURE_TOLERANCE:
                 self._lower(stored, now)
             self._start_sources(now, is_first=stored is None)
             self._checked = True
@@ -57,7 +55,7 @@ class AccountHorizon:
 
     def note_created(self, *times: float | None) -> None:
         """Record creation times that the API showed. Implausible ones are ignored."""
-        latest = self.context.api_time.latest() + TOLERANCE
+        latest = self.context.api_time.latest() + FUTURE_TOLERANCE
         plausible = [at for at in times if at is not None and at <= latest]
         if plausible:
             newest = max(plausible)

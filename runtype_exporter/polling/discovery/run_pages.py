@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from runtype_exporter.model import Batch, Delta, Horizon, Probe, Run
+from runtype_exporter.model import Batch, Delta, Horizon, Run
 from runtype_exporter.polling.batches import lifecycle, runs_without_batch
 from runtype_exporter.polling.batches.lifecycle import ProbeReading
 from runtype_exporter.polling.context import AccountContext
@@ -19,7 +19,7 @@ from runtype_exporter.polling.discovery.account_batches import AccountBatches
 from runtype_exporter.polling.discovery.horizon import AccountHorizon
 from runtype_exporter.polling.discovery.run_rows import ended_run, merge_deltas, run_of
 from runtype_exporter.polling.discovery.schedule_filter import ScheduleFilter
-from runtype_exporter.polling.status_words import normalise, parse_time
+from runtype_exporter.polling.status_words import parse_time, probe_of
 from runtype_exporter.runtype import RunRow
 
 CHUNK = 200
@@ -142,8 +142,9 @@ class RunPages:
             if key
         )
         followed = ledger.batches(keys)
+        latest = context.api_time.latest()
         for row in rows:
-            run = run_of(context.name, row, context.status_words)
+            run = run_of(context.name, row, context.status_words, latest=latest)
             self.horizon.note_created(run.created)
             if run.created is None:
                 plan.undated.add(run.id)
@@ -162,7 +163,7 @@ class RunPages:
                 plan.deferred |= {run.batch} if run.batch else set()
                 continue
             if run.batch:
-                plan.readings[run.batch] = _reading(row)
+                plan.readings[run.batch] = _reading(row, latest)
                 # The run may have ended before it got a batch id. Its results are counted then.
                 counted = runs_without_batch.results_batch_id(run.id) in followed
                 self._plan_claim(plan, seen, horizon, included=included and not counted)
@@ -216,16 +217,17 @@ class RunPages:
         self.batches.warn_other_owner(owner, "run", run.id)
         if batch is None or batch.ref.account != self.context.name:
             return
-        plan.readings[run.batch] = _reading(seen.row)
+        plan.readings[run.batch] = _reading(seen.row, self.context.api_time.latest())
         included = bool(self.schedule_filter.decide(run.schedule))
         self._plan_claim(plan, seen, horizon, included=included)
 
 
-def _reading(row: RunRow) -> ProbeReading:
-    probe = Probe(
-        normalise(row.status), row.total_records, row.processed_records, row.failed_records
+def _reading(row: RunRow, latest: float) -> ProbeReading:
+    return ProbeReading(
+        probe_of(row),
+        parse_time(row.started_at, latest=latest),
+        parse_time(row.completed_at, latest=latest),
     )
-    return ProbeReading(probe, parse_time(row.started_at), parse_time(row.completed_at))
 
 
 def _unchanged(before: Run | None, run: Run) -> bool:

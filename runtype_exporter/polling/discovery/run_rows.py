@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import assert_never
 
 from runtype_exporter.catalogue import (
@@ -16,16 +17,19 @@ from runtype_exporter.polling.status_words import StatusWords, normalise, parse_
 from runtype_exporter.runtype import RunRow
 
 
-def run_of(account: str, row: RunRow, status_words: StatusWords) -> Run:
-    """Return the run that the ledger stores for a row of the list."""
-    completed = parse_time(row.completed_at)
+def run_of(account: str, row: RunRow, status_words: StatusWords, *, latest: float = inf) -> Run:
+    """Return the run that the ledger stores for a row of the list.
+
+    `latest` is the time of the API. Times that are much later are ignored.
+    """
+    completed = parse_time(row.completed_at, latest=latest)
     outcome = status_words.outcome(normalise(row.status), ended=completed is not None)
     return Run(
         account=account,
         id=row.id,
         schedule=row.schedule_id,
         batch=row.batch_execution_id or "",
-        created=parse_time(row.created_at),
+        created=parse_time(row.created_at, latest=latest),
         started=_started(row, status_words, outcome),
         outcome=outcome,
         ended=completed if outcome is not None else None,

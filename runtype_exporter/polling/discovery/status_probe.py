@@ -7,15 +7,16 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from runtype_exporter.limits import DAY, HOUR
-from runtype_exporter.model import Batch, Probe
+from runtype_exporter.model import Batch
 from runtype_exporter.polling.batches import lifecycle
 from runtype_exporter.polling.batches.closing import BatchCloser
 from runtype_exporter.polling.batches.lifecycle import ProbeReading
+from runtype_exporter.polling.batches.phase import Phase, phase
 from runtype_exporter.polling.context import AccountContext
 from runtype_exporter.polling.discovery.cycle import CycleResult
 from runtype_exporter.polling.failures import Reach, ReadFailed
 from runtype_exporter.polling.share import Share
-from runtype_exporter.polling.status_words import normalise, parse_time
+from runtype_exporter.polling.status_words import parse_time, probe_of
 from runtype_exporter.runtype import BatchStatus
 
 PROBE_SHARE = 0.1
@@ -89,7 +90,7 @@ class StatusProbes:
         if batch is None or batch.closed is not None or batch.run or batch_id in self._shown:
             return False
         # The closing sweep of a batch that ended shows more than its status.
-        if batch.ended is not None and lifecycle.dirty(batch):
+        if phase(batch) is Phase.CLOSING:
             return False
         if not context.collectors.due("status", batch_id):
             return False
@@ -116,16 +117,12 @@ class StatusProbes:
     def _store(self, batch_id: str, status: BatchStatus) -> None:
         """Apply a status to its batch."""
         context = self.context
-        probe = Probe(
-            normalise(status.status),
-            status.total_records,
-            status.processed_records,
-            status.failed_records,
-        )
+        latest, now = context.api_time.latest(), context.now()
         reading = ProbeReading(
-            probe, parse_time(status.started_at), parse_time(status.completed_at)
+            probe_of(status),
+            parse_time(status.started_at, latest=latest),
+            parse_time(status.completed_at, latest=latest),
         )
-        now = context.now()
         self.closer.missing.discard(batch_id)
 
         def change(batch: Batch) -> Batch:

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from runtype_exporter.model import Batch, Delta, Horizon, Probe
+from runtype_exporter.model import Batch, Delta, Horizon
 from runtype_exporter.polling.batches.lifecycle import ProbeReading
 from runtype_exporter.polling.context import AccountContext
 from runtype_exporter.polling.discovery.account_batches import AccountBatches
 from runtype_exporter.polling.discovery.horizon import AccountHorizon
 from runtype_exporter.polling.discovery.run_pages import CHUNK
-from runtype_exporter.polling.status_words import normalise, parse_time
+from runtype_exporter.polling.status_words import parse_time, probe_of
 from runtype_exporter.runtype import SummaryRow
 
 READS_TO_CLAIM = 2
@@ -52,8 +52,12 @@ class SummaryReads:
             if horizon is None:
                 # The API's time is not certain yet, so nothing can be decided.
                 return SummaryRead()
+            latest = self.context.api_time.latest()
             chunk = items[start : start + CHUNK]
-            readings |= {item.id: _reading(item) for item in chunk}
+            readings |= {
+                item.id: ProbeReading(probe_of(item), parse_time(item.started_at, latest=latest))
+                for item in chunk
+            }
             self.horizon.note_created(*(readings[item.id].started for item in chunk))
             if self.context.config.adhoc_batches:
                 added += self._add(chunk, readings, self.horizon.of_source("adhoc", horizon))
@@ -90,10 +94,3 @@ class SummaryReads:
             and reading.started < horizon.at
             and (horizon.first_discovery_done or final)
         )
-
-
-def _reading(item: SummaryRow) -> ProbeReading:
-    probe = Probe(
-        normalise(item.status), item.total_records, item.processed_records, item.failed_records
-    )
-    return ProbeReading(probe, parse_time(item.started_at))
