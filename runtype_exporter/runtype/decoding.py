@@ -26,13 +26,13 @@ LARGE: Final = 1024 * 1024
 AnswerT = TypeVar("AnswerT")
 
 
-class Page(Struct, frozen=True, kw_only=True):
+class RowsPage(Struct, frozen=True, kw_only=True):
     """An answer that consists of rows. What is wrong with rows that were left out is `rejected`."""
 
     rejected: tuple[str, ...] = ()
 
 
-PageT = TypeVar("PageT", bound=Page)
+PageT = TypeVar("PageT", bound=RowsPage)
 
 
 class Decoder(Generic[AnswerT]):
