@@ -11,7 +11,6 @@ from runtype_exporter.runtype.surrogates import replace_lone_surrogates
 from tests.support.ticks import turns_during
 from tests.support.virtual import run
 
-
 ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     rb"|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
