@@ -30,7 +30,7 @@ def with_cost_due(closed: Batch, delta: Delta) -> tuple[Batch, Delta]:
     if not delta.increments or closed.labels is None or closed.run or given_up:
         return closed, delta
     cost = series(COST, account=closed.ref.account, **closed.labels._asdict())
-    due = replace(closed, cost_due=True, failures=0, retry_at=0.0)
+    due = replace(closed, cost_due=True)
     return due, replace(delta, increments={**delta.increments, cost: 0.0})
 
 
@@ -44,7 +44,7 @@ def with_cost(batch: Batch, dollars: float) -> tuple[Batch, Delta]:
     if not batch.cost_due or labels is None:
         message = "a batch's cost is counted once"
         raise ValueError(message)
-    settled = replace(batch, cost=dollars, cost_due=False, failures=0, retry_at=0.0)
+    settled = replace(batch, cost=dollars, cost_due=False)
     cost = series(COST, account=batch.ref.account, **labels._asdict())
     return settled, Delta(increments={cost: dollars})
 

@@ -166,6 +166,7 @@ def merge_tallies(first: SweepTally, second: SweepTally) -> SweepTally:
         statuses=statuses,
         last_finished=_pick(max, first.last_finished, second.last_finished),
         oldest_unfinished=_pick(min, first.oldest_unfinished, second.oldest_unfinished),
+        paused=first.paused + second.paused,
     )
 
 
