@@ -35,7 +35,7 @@ from runtype_exporter.ledger.identities import Page, result_identity
 from runtype_exporter.metrics import ProcessMetrics
 from runtype_exporter.model import Batch, BatchRef, Labels, SweepTally
 from runtype_exporter.polling import StatusWords
-from runtype_exporter.polling.sweeps.sweep import advance, begin
+from runtype_exporter.polling.sweeps.sweep import Chunk, advance, begin
 from runtype_exporter.polling.sweeps.sweeper import CHUNK
 from runtype_exporter.runtype import ApiTime, Budget, Client, Exchange
 from runtype_exporter.runtype.responses import RESULTS
@@ -149,12 +149,12 @@ def commit(ledger: Ledger, swept: Batch, text_or_page: Any, status_words: Status
     results = status_words.results(text_or_page.data)
     total = text_or_page.pagination.total
     for start in range(0, len(results), CHUNK):
-        chunk = results[start : start + CHUNK]
+        chunk = Chunk(results[start : start + CHUNK], total, is_first=start == 0)
 
-        def after(seen: SweepTally, swept: Batch = swept, chunk: Any = chunk) -> Batch:
-            return advance(swept, seen, chunk, total)
+        def after(seen: SweepTally, swept: Batch = swept, chunk: Chunk = chunk) -> Batch:
+            return advance(swept, seen, chunk)
 
-        swept = ledger.apply(swept, chunk, after, now=SystemClock().now())
+        swept = ledger.apply(swept, chunk.results, after, now=SystemClock().now())
     return swept
 
 

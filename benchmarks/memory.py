@@ -16,10 +16,10 @@ from runtype_exporter.app import USER_AGENT
 from runtype_exporter.clock import SystemClock
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.metrics import Gauges, ProcessMetrics, Publisher
-from runtype_exporter.model import Batch, BatchRef, Labels, Probe, Result, SweepTally
+from runtype_exporter.model import Batch, BatchRef, Labels, Probe, SweepTally
 from runtype_exporter.polling import StatusWords
 from runtype_exporter.polling.batches.lifecycle import view
-from runtype_exporter.polling.sweeps.sweep import advance, begin, finish
+from runtype_exporter.polling.sweeps.sweep import Chunk, advance, begin, finish
 from runtype_exporter.polling.sweeps.sweeper import CHUNK
 from runtype_exporter.runtype import ResultRow
 
@@ -77,14 +77,12 @@ def main() -> None:
         began = time.perf_counter()
         for start in range(0, size, CHUNK):
             for number, batch in enumerate(open_):
-                results = status_words.results(rows(number, start))
+                chunk = Chunk(status_words.results(rows(number, start)), size)
 
-                def after(
-                    seen: SweepTally, batch: Batch = batch, results: list[Result] = results
-                ) -> Batch:
-                    return advance(batch, seen, results, size)
+                def after(seen: SweepTally, batch: Batch = batch, chunk: Chunk = chunk) -> Batch:
+                    return advance(batch, seen, chunk)
 
-                open_[number] = ledger.apply(batch, results, after, now=clock.now())
+                open_[number] = ledger.apply(batch, chunk.results, after, now=clock.now())
             publisher.publish_now()
             if (start + CHUNK) % (size // 4) == 0:
                 print(f"{ledger.rows():>9} open records   {resident():7.1f} MB resident")

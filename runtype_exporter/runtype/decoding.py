@@ -26,13 +26,13 @@ LARGE: Final = 1024 * 1024
 AnswerT = TypeVar("AnswerT")
 
 
-class Page(Struct, frozen=True, kw_only=True):
+class RowsPage(Struct, frozen=True, kw_only=True):
     """An answer that consists of rows. What is wrong with rows that were left out is `rejected`."""
 
     rejected: tuple[str, ...] = ()
 
 
-PageT = TypeVar("PageT", bound=Page)
+PageT = TypeVar("PageT", bound=RowsPage)
 
 
 class Decoder(Generic[AnswerT]):
@@ -120,9 +120,10 @@ class PageDecoder(Decoder[PageT]):
         if len(body) <= LARGE:
             try:
                 whole = self._whole.decode(body)
-            except msgspec.ValidationError:
-                # It is in the envelope, which says so again, or in a row.
-                pass
+            except (ValueError, RecursionError) as error:
+                # The fault is in the envelope, which shows it again, or in a row.
+                if not (repaired or isinstance(error, msgspec.ValidationError)):
+                    raise
             else:
                 return self._page(whole, {name: getattr(whole, name) for name in self._rows}, [])
         envelope = self._envelope.decode(body)

@@ -23,7 +23,7 @@ from runtype_exporter.runtype.api_key import ApiKey
 from runtype_exporter.runtype.api_time import ApiTime
 from runtype_exporter.runtype.body import ACCEPTED, read_body
 from runtype_exporter.runtype.budget import Budget, Priority
-from runtype_exporter.runtype.decoding import AnswerT, Decoder, Page
+from runtype_exporter.runtype.decoding import AnswerT, Decoder, RowsPage
 from runtype_exporter.runtype.errors import (
     ApiError,
     NetworkError,
@@ -219,7 +219,7 @@ class Exchange:
         self._api_time.observe(
             content.date, content.age, sent=content.sent, received=content.received
         )
-        for reason in answer.rejected if isinstance(answer, Page) else ():
+        for reason in answer.rejected if isinstance(answer, RowsPage) else ():
             self._telemetry.rejected(self.account, decoder.operation, reason)
             if (decoder.operation, reason) not in self._logged:
                 self._logged.add((decoder.operation, reason))

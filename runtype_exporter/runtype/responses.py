@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from runtype_exporter.runtype.decoding import Decoder, Page, PageDecoder
+from runtype_exporter.runtype.decoding import Decoder, PageDecoder, RowsPage
 from runtype_exporter.runtype.fields import (
     Amount,
     Count,
@@ -102,21 +102,21 @@ class ResultRow(Struct, frozen=True):
     flow_name: str | None = None
 
 
-class SchedulesPage(Page, frozen=True):
+class SchedulesPage(RowsPage, frozen=True):
     """One page of `GET /v1/schedules`."""
 
     data: list[ScheduleRow]
     pagination: CursorPagination
 
 
-class RunsPage(Page, frozen=True):
+class RunsPage(RowsPage, frozen=True):
     """One page of `GET /v1/schedules/runs/all`. Its order is not documented."""
 
     data: list[RunRow]
     pagination: CursorPagination
 
 
-class Summary(Page, frozen=True):
+class Summary(RowsPage, frozen=True):
     """`GET /v1/batch/summary`.
 
     The batches at work, and some that ended recently (how recently is not documented). The two
@@ -142,7 +142,7 @@ class BatchStatus(Struct, frozen=True):
     failed_records: Count | None = None
 
 
-class ResultsPage(Page, frozen=True):
+class ResultsPage(RowsPage, frozen=True):
     """One page of `GET /v1/schedules/batch/{id}/results` or `…/runs/{id}/results`.
 
     Their order is not documented.
@@ -175,7 +175,7 @@ class Sparkline(Struct, frozen=True):
     last7_days: list[Day] = msgspec.field(name="last7Days", default_factory=list)
 
 
-class Sparklines(Page, frozen=True):
+class Sparklines(RowsPage, frozen=True):
     """`GET /v1/schedules/sparklines`."""
 
     data: list[Sparkline]

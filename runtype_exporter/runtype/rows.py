@@ -83,7 +83,9 @@ class RowDecoder(Generic[RowT]):
         """Return a row, or what is wrong with it."""
         try:
             parts = self._parts.decode(row)
-        except msgspec.ValidationError:
+        except (ValueError, RecursionError) as error:
+            if not (repaired or isinstance(error, msgspec.ValidationError)):
+                raise
             return "type"
         values = {}
         faults = []

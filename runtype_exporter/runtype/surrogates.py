@@ -25,25 +25,26 @@ _LONGEST_ESCAPE: Final = len(r"\ud83d\ude00")
 async def replace_lone_surrogates(body: bytes) -> bytes:
     """Return a body of JSON with U+FFFD in place of each half of a pair."""
     pace = Pace()
-    pieces = []
+    # Not a list of pieces: to join millions of them takes a while.
+    repaired = bytearray()
     at = 0
     while at < len(body):
         end = min(at + SLICE, len(body))
         # For the type checker: the pattern matches the empty text too.
         sound = _SOUND.match(body, at, end)
         assert sound is not None  # noqa: S101
-        pieces.append(body[at : sound.end()])
+        repaired += body[at : sound.end()]
         await pace.worked(sound.end() - at)
         at = sound.end()
         if at == len(body) or (end < len(body) and end - at < _LONGEST_ESCAPE):
             # The slice ends here, perhaps in the middle of an escape: the next slice has it whole.
             continue
         if _LONE.match(body, at):
-            pieces.append(rb"\ufffd")
+            repaired += rb"\ufffd"
             at += len(rb"\ufffd")
         else:
             # A broken escape, which the decoder refuses.
-            pieces.append(body[at : at + 1])
+            repaired += body[at : at + 1]
             at += 1
         await pace.worked(_ONE)
-    return b"".join(pieces)
+    return bytes(repaired)

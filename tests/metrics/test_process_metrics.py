@@ -77,6 +77,24 @@ def test_budget_pauses_and_skew_are_shown(metrics):
     assert value(metrics, "runtype_api_clock_skew_seconds", account="a") == -0.25
 
 
+def test_the_source_of_the_time_replaces_the_one_before(metrics):
+    metrics.time_source("a", "local")
+    metrics.time_source("b", "local")
+    metrics.time_source("a", "date")
+    assert value(metrics, "runtype_api_time_source", account="a", source="date") == 1.0
+    assert value(metrics, "runtype_api_time_source", account="a", source="local") is None
+    assert value(metrics, "runtype_api_time_source", account="b", source="local") == 1.0
+
+
+def test_rows_that_are_left_out_are_counted_by_what_was_wrong(metrics):
+    for reason in ("identity", "count", "identity"):
+        metrics.rejected("a", "runs", reason)
+    labels = {"account": "a", "operation": "runs"}
+    name = "runtype_rows_rejected_total"
+    assert value(metrics, name, **labels, reason="identity") == 2.0
+    assert value(metrics, name, **labels, reason="count") == 1.0
+
+
 def test_a_cycle_counts_and_only_a_good_one_moves_the_time_of_the_last_success(metrics):
     metrics.cycle("a", 0.2, 1000.0, "")
     metrics.cycle("a", 0.4, 2000.0, "unauthorised")

@@ -6,6 +6,8 @@ import pytest
 
 from runtype_exporter.runtype import DecodeError, OversizedError
 from runtype_exporter.runtype.body import read_body
+from runtype_exporter.runtype.pace import SLICE
+from tests.support.ticks import turns_during
 
 TEXT = b'{"data":[]}' * 100
 
@@ -108,3 +110,15 @@ async def test_an_encoding_that_was_not_asked_for_is_no_answer():
         " does something stand between here and the API?"
     )
     assert str(caught.value) == expected
+
+
+async def test_inflating_gives_the_loop_turns_also_where_one_piece_inflates_to_much():
+    zipped = gzip.compress(b" " * (8 << 20))
+    reading = read(zipped, limit=16 << 20, size=len(zipped), content_encoding="gzip")
+    assert await turns_during(reading) >= (8 << 20) // SLICE // 2
+
+
+async def test_many_empty_members_give_the_loop_turns():
+    zipped = gzip.compress(b"") * 5000
+    reading = read(zipped, size=len(zipped), content_encoding="gzip")
+    assert await turns_during(reading) >= 4

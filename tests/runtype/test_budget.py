@@ -47,6 +47,18 @@ class World:
         self.tasks += tasks
         return tasks
 
+    def hear(self, verb, amount):
+        """Let an answer, or a request that is not sent, change the budget."""
+        if verb == "throttle":
+            self.budget.throttle(amount)
+        elif verb == "refuse":
+            self.budget.refuse_key()
+        elif verb == "accept":
+            self.budget.key_accepted()
+        elif self.grants:
+            self.grants.pop()
+            self.budget.refund()
+
     async def crash(self):
         """End the process: requests that wait are gone, and nothing is given back."""
         await self.cancel(self.tasks)
@@ -80,7 +92,10 @@ arrivals = st.lists(
         st.tuples(st.just("crash"), st.just(0)),
         st.tuples(st.just("restart"), st.just(0)),
         st.tuples(st.just("reload"), st.integers(1, 120)),
-        st.tuples(st.just("pause"), st.floats(-10.0, 600.0)),
+        st.tuples(st.just("throttle"), st.one_of(st.none(), st.floats(0.0, 600.0))),
+        st.tuples(st.just("refuse"), st.just(0)),
+        st.tuples(st.just("accept"), st.just(0)),
+        st.tuples(st.just("refund"), st.just(0)),
     ),
     max_size=40,
 )
@@ -106,8 +121,8 @@ def test_no_hour_ever_holds_more_grants_than_the_limit_whatever_happens(limit, s
                 await asyncio.sleep(amount)
             elif verb == "cancel":
                 await world.cancel(world.tasks[-amount:])
-            elif verb == "pause":
-                world.budget.pause(world.clock.now() + amount)
+            elif verb in ("throttle", "refuse", "accept", "refund"):
+                world.hear(verb, amount)
             else:
                 if verb == "crash":
                     await world.crash()
@@ -308,7 +323,7 @@ def test_cancelling_one_who_was_granted_but_has_not_run_yet_gives_the_token_to_t
 def test_a_pause_holds_everyone_up_and_is_remembered_by_the_next_process():
     async def scenario():
         world = World(1000)
-        world.budget.pause(START + 120)
+        world.budget.throttle(120)
         world.ask(3)
         await asyncio.sleep(60)
         await world.crash()
@@ -326,7 +341,7 @@ def test_a_pause_holds_everyone_up_and_is_remembered_by_the_next_process():
 def test_a_pause_is_believed_for_an_hour_at_most_also_by_the_next_process():
     async def scenario():
         world = World(1000)
-        world.budget.pause(START + 86400)
+        assert world.budget.throttle(86400) == 3600.0
         assert world.budget.paused_until == START + 3600
         world.store.state = BudgetState(100.0, START, START + 86400)
         world.start(1000)
@@ -338,15 +353,48 @@ def test_a_pause_is_believed_for_an_hour_at_most_also_by_the_next_process():
     run(scenario())
 
 
-def test_a_shorter_pause_does_not_end_a_longer_one_and_one_in_the_past_is_none():
+def test_a_shorter_pause_does_not_end_a_longer_one():
     async def scenario():
         world = World(1000)
-        world.budget.pause(START - 5)
-        assert world.budget.paused_until == 0.0
-        world.budget.pause(START + 100)
-        world.budget.pause(START + 50)
+        assert world.budget.throttle(100) == 100.0
+        assert world.budget.throttle(50) == 100.0
         assert world.budget.paused_until == START + 100
         assert world.telemetry.pauses == [0.0, START + 100]
+
+    run(scenario())
+
+
+def test_a_pause_lasts_at_least_1_2_4_up_to_60_seconds_whatever_the_answer_says():
+    async def scenario():
+        world = World(1000)
+        for expected in (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0):
+            assert world.budget.throttle(0) == expected
+            (task,) = world.ask()
+            began = world.loop.time()
+            await task
+            assert world.loop.time() - began == pytest.approx(expected)
+        await asyncio.sleep(600)
+        assert world.budget.throttle(0) == 1.0
+
+    run(scenario())
+
+
+def test_an_answer_that_does_not_say_how_long_pauses_for_a_minute():
+    async def scenario():
+        world = World(1000)
+        assert world.budget.throttle(None) == 60.0
+
+    run(scenario())
+
+
+def test_answers_to_requests_from_before_a_pause_do_not_lengthen_the_next_one():
+    async def scenario():
+        world = World(1000)
+        world.budget.throttle(0)
+        await asyncio.sleep(10)
+        assert [world.budget.throttle(0, sent=0.5) for _ in range(3)] == [1.0] * 3
+        await asyncio.sleep(1)
+        assert world.budget.throttle(0) == 2.0
 
     run(scenario())
 
@@ -355,8 +403,8 @@ def test_a_pause_is_reported_once_however_many_answers_ask_for_it():
     async def scenario():
         world = World(1000)
         with structlog.testing.capture_logs() as logs:
-            world.budget.pause(START + 100)
-            world.budget.pause(START + 101)
+            world.budget.throttle(100)
+            world.budget.throttle(101)
         assert [(log["event"], log["seconds"]) for log in logs] == [
             ("the API asks for a pause", 100)
         ]
@@ -369,7 +417,7 @@ def test_a_pause_that_comes_while_others_wait_holds_them_up_too():
         world = World(10)
         world.ask(2)
         await asyncio.sleep(1)
-        world.budget.pause(START + 1001)
+        world.budget.throttle(1000)
         await asyncio.sleep(3600)
         assert world.grants == [0.0, 1001.0]
 
@@ -381,7 +429,7 @@ def test_a_pause_does_not_let_a_crash_find_more_tokens_than_there_were():
         world = World(1000)
         world.ask(1)
         await asyncio.sleep(1800)
-        world.budget.pause(world.clock.now() + 10)
+        world.budget.throttle(10)
         await world.crash()
         world.start(1000)
         assert world.budget.remaining == 91.0
@@ -398,7 +446,7 @@ def test_a_store_that_cannot_remember_fails_the_one_who_asks_and_spends_nothing(
         assert [str(task.exception()) for task in (first, second)] == ["disk full", "disk full"]
         assert world.budget.remaining == 100.0
         with pytest.raises(OSError, match="disk full"):
-            world.budget.pause(START + 5)
+            world.budget.throttle(5)
         world.store.failure = None
         world.ask(1)
         await asyncio.sleep(60)
@@ -439,7 +487,8 @@ def test_a_closed_budget_turns_away_who_waits_and_who_comes():
         with pytest.raises(RuntimeError, match="account acme: its request budget is closed"):
             await world.budget.spend(Priority.EXTRA)
         saves = world.store.saves
-        world.budget.pause(START + 10)
+        world.budget.throttle(10)
+        world.budget.refuse_key()
         assert world.store.saves == saves
 
     run(scenario())
@@ -506,5 +555,85 @@ def test_a_limit_below_one_is_refused():
             ValueError, match="account acme: requests_per_hour must be at least 1, not 0"
         ):
             World(0)
+
+    run(scenario())
+
+
+def test_a_refused_key_lets_one_request_a_minute_through_until_it_is_accepted():
+    async def scenario():
+        world = World(1000)
+        with structlog.testing.capture_logs() as logs:
+            world.budget.refuse_key()
+            world.budget.refuse_key()
+            assert world.budget.key_refused
+            world.ask(10)
+            await asyncio.sleep(200)
+            assert world.grants == pytest.approx([60.0, 120.0, 180.0])
+            world.budget.key_accepted()
+            world.budget.key_accepted()
+            await asyncio.sleep(0)
+        assert not world.budget.key_refused
+        assert world.grants[3:] == pytest.approx([200.0] * 7)
+        assert [(log["log_level"], log["event"]) for log in logs] == [
+            ("warning", "the API key is refused; one request a minute tries it again"),
+            ("info", "the API key is no longer refused"),
+        ]
+
+    run(scenario())
+
+
+def test_a_refused_key_is_neither_a_pause_of_the_api_nor_stored():
+    async def scenario():
+        world = World(1000)
+        world.budget.refuse_key()
+        assert (world.budget.paused_until, world.store.state) == (0.0, None)
+        assert world.telemetry.pauses == [0.0]
+        world.start(1000)
+        assert not world.budget.key_refused
+        world.ask(1)
+        await asyncio.sleep(0)
+        assert world.grants == [0.0]
+
+    run(scenario())
+
+
+def test_a_trial_waits_for_a_pause_of_the_api_too():
+    async def scenario():
+        world = World(1000)
+        world.budget.refuse_key()
+        world.budget.throttle(100)
+        world.ask(2)
+        await asyncio.sleep(300)
+        assert world.grants == pytest.approx([100.0, 160.0])
+
+    run(scenario())
+
+
+def test_a_key_that_has_changed_is_noticed_while_requests_wait():
+    async def scenario():
+        world = World(1000)
+        changed = False
+        world.budget.refuse_key(lambda: changed)
+        world.ask(5)
+        await asyncio.sleep(7)
+        assert world.grants == []
+        changed = True
+        await asyncio.sleep(7)
+        assert world.grants == pytest.approx([10.0] * 5)
+        assert not world.budget.key_refused
+
+    run(scenario())
+
+
+def test_a_request_that_was_not_sent_costs_nothing_and_serves_the_next():
+    async def scenario():
+        world = World(10)
+        world.ask(2)
+        await asyncio.sleep(0)
+        assert world.grants == [0.0]
+        world.budget.refund()
+        await asyncio.sleep(0)
+        assert world.grants == [0.0, 0.0]
+        assert world.budget.remaining == 0.0
 
     run(scenario())

@@ -8,6 +8,7 @@ from runtype_exporter.runtype.errors import (
     ApiError,
     ClientError,
     DecodeError,
+    EdgeRefused,
     Forbidden,
     NetworkError,
     NotFound,
@@ -18,6 +19,7 @@ from runtype_exporter.runtype.errors import (
     Throttled,
     TimedOut,
     Unauthorised,
+    UrlTooLong,
     of_status,
 )
 
@@ -30,6 +32,14 @@ UNKNOWN = "the API does not know it ({}): it is gone, or not this key's to see"
 WAIT = "the API asks to wait ({}); requests pause for 30 s"
 FAILED = "the API failed ({}); it will be asked again"
 REFUSED = "the API refuses the request ({}): is this exporter too old for it?"
+TOO_MUCH = (
+    "the API refuses the request ({}): page_size may be more than it takes, or this exporter too"
+    " old for it"
+)
+EDGE = (
+    "something between here and the API refused the request (403): no scope is missing, but a"
+    " firewall or proxy may block this address or client"
+)
 
 
 @pytest.mark.parametrize(
@@ -57,9 +67,27 @@ REFUSED = "the API refuses the request ({}): is this exporter too old for it?"
         (503, None, ServerError, FAILED),
         (500, None, ServerError, FAILED),
         (599, 5.0, ServerError, FAILED),
-        (400, None, ClientError, REFUSED),
+        (400, None, ClientError, TOO_MUCH),
         (402, None, ClientError, REFUSED),
-        (422, None, ClientError, REFUSED),
+        (422, None, ClientError, TOO_MUCH),
+        (403, 30.0, EdgeRefused, EDGE),
+        (404, 30.0, NotFound, UNKNOWN),
+        (408, None, ServerError, FAILED),
+        (409, None, ServerError, FAILED),
+        (425, None, ServerError, FAILED),
+        (504, None, ServerError, FAILED),
+        (
+            413,
+            None,
+            OversizedError,
+            "the API refuses to answer with so much (413); a smaller page_size makes it less",
+        ),
+        (
+            414,
+            None,
+            UrlTooLong,
+            "the URL is too long for the API (414); fewer ids in a request make it shorter",
+        ),
     ],
 )
 def test_each_status_tells_what_happened_and_what_to_do(status, wait, kind, message):
@@ -80,8 +108,15 @@ def test_a_success_that_is_not_documented_is_no_answer(status):
     assert (type(error), error.code) == (DecodeError, "decode")
 
 
+def test_a_page_for_people_in_place_of_a_refusal_is_not_the_apis():
+    error = of_status("runs", 403, html=True)
+    assert (type(error), str(error)) == (EdgeRefused, f"runs: {EDGE}")
+    assert type(of_status("runs", 404, html=True)) is NotFound
+
+
 def test_only_what_may_pass_by_itself_is_worth_asking_again():
     assert {kind for kind in KINDS if kind.retryable} == {
+        EdgeRefused,
         Throttled,
         ServerError,
         NetworkError,
@@ -101,7 +136,8 @@ def test_what_fails_after_the_status_has_its_reason_for_a_code(kind):
 
 
 def test_every_kind_has_a_reason_of_its_own():
-    reasons = [kind.reason for kind in KINDS]
+    # A URL that is too long is a refused request like others, in the label of metrics.
+    reasons = [kind.reason for kind in KINDS if kind is not UrlTooLong]
     assert len(set(reasons)) == len(reasons)
 
 

@@ -5,9 +5,10 @@ import traceback
 
 import httpx
 import pytest
+import structlog
 
 from runtype_exporter.protocols import Attempt
-from runtype_exporter.runtype import ApiError
+from runtype_exporter.runtype import ApiError, NetworkError
 from tests.runtype.conftest import KEY, START, SUMMARY, Api
 from tests.support.virtual import run
 
@@ -53,7 +54,28 @@ def redirect(location, status=302):
         (
             httpx.Response(400, text=MARK),
             "ClientError",
-            "runs: the API refuses the request (400): is this exporter too old for it?",
+            (
+                "runs: the API refuses the request (400): page_size may be more than it takes, or"
+                " this exporter too old for it"
+            ),
+        ),
+        (
+            httpx.Response(403, html=f"<html>{MARK}</html>"),
+            "EdgeRefused",
+            (
+                "runs: something between here and the API refused the request (403): no scope is"
+                " missing, but a firewall or proxy may block this address or client"
+            ),
+        ),
+        (
+            httpx.Response(413, text=MARK),
+            "OversizedError",
+            "runs: the API refuses to answer with so much (413); a smaller page_size makes it less",
+        ),
+        (
+            httpx.Response(414, text=MARK),
+            "UrlTooLong",
+            "runs: the URL is too long for the API (414); fewer ids in a request make it shorter",
         ),
         (
             httpx.Response(429, text=MARK),
@@ -213,7 +235,7 @@ def test_a_fault_is_raised_once_and_not_retried(answer, kind, message):
         ),
     ],
 )
-def test_a_failing_or_unreachable_api_is_asked_three_times_each_time_from_the_budget(
+def test_a_failing_or_unreachable_api_is_asked_twice_each_time_from_the_budget(
     answer, kind, code, message
 ):
     async def scenario():
@@ -222,12 +244,12 @@ def test_a_failing_or_unreachable_api_is_asked_three_times_each_time_from_the_bu
             await api.client.summary()
         assert (type(caught.value).__name__, caught.value.code) == (kind, code)
         assert message in (None, str(caught.value))
-        assert api.telemetry.codes == [code] * 3
-        assert len(api.requests) == 3
+        assert api.telemetry.codes == [code] * 2
+        assert len(api.requests) == 2
         refilled = api.loop.time() * 32.4 / 3600
-        assert api.budget.remaining == pytest.approx(3.6 - 3 + refilled)
+        assert api.budget.remaining == pytest.approx(3.6 - 2 + refilled)
         waited = 30.0 if kind == "TimedOut" and answer == 60.0 else 0.0
-        assert api.times == pytest.approx([0.0, 0.75 + waited, 2.25 + 2 * waited])
+        assert api.times == pytest.approx([0.0, 0.75 + waited])
         assert MARK not in "".join(traceback.format_exception(caught.value))
         assert caught.value.__context__ is None
 
@@ -272,8 +294,11 @@ def test_a_redirect_on_the_same_host_is_followed_and_paid_for():
         (429, None, 60.0),
         (429, "garbage", 60.0),
         (429, "-1", 60.0),
-        (429, "0", 0.0),
+        (429, "0", 1.0),
+        (503, "0", 1.0),
+        (429, "Thu, 28 May 2026 20:26:00 GMT", 1.0),
         (429, "1000000", 3600.0),
+        (403, "120", 120.0),
     ],
 )
 def test_a_request_to_wait_pauses_the_account_and_is_remembered(status, header, wait):
@@ -283,7 +308,7 @@ def test_a_request_to_wait_pauses_the_account_and_is_remembered(status, header, 
         with pytest.raises(ApiError) as caught:
             await api.client.summary()
         assert caught.value.retry_after == wait
-        assert api.store.state.paused_until == (START + wait if wait else 0.0)
+        assert api.store.state.paused_until == START + wait
         await api.client.summary()
         assert api.times == pytest.approx([0.0, wait])
         assert api.telemetry.codes == [str(status), "200"]
@@ -333,6 +358,8 @@ def test_the_date_header_tells_how_far_the_clocks_are_apart():
         await api.client.summary()
         await api.client.summary()
         assert api.telemetry.skews == [20.0]
+        assert api.telemetry.sources == ["date"]
+        assert (api.api_time.now(), api.api_time.certain) == (START + 20, True)
 
     run(scenario())
 
@@ -480,5 +507,200 @@ def test_a_base_url_that_would_leak_or_mislead_is_refused(base_url, message):
         with pytest.raises(ValueError, match=r"^base_url ") as caught:
             Api(base_url=base_url)
         assert str(caught.value) == message
+
+    run(scenario())
+
+
+# --- what an answer says besides itself ---
+
+
+def test_a_cached_answer_tells_the_time_with_its_age():
+    async def scenario():
+        headers = {"date": DATE, "age": "30"}
+        api = Api(httpx.Response(200, json=SUMMARY, headers=headers))
+        await api.client.summary()
+        assert api.api_time.now() == START + 30
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(200, html="<html>log in</html>", headers={"date": DATE}),
+        httpx.Response(401, headers={"date": DATE}),
+        httpx.Response(403, headers={"date": DATE}),
+        httpx.Response(404, headers={"date": DATE}),
+        httpx.Response(429, headers={"date": DATE}),
+        httpx.Response(500, headers={"date": DATE}),
+        httpx.Response(302, headers={"date": DATE, "location": "https://elsewhere.test"}),
+    ],
+)
+def test_only_an_answer_of_the_api_itself_tells_the_time(answer):
+    async def scenario():
+        api = Api(answer)
+        with pytest.raises(ApiError):
+            await api.client.summary()
+        assert (api.api_time.source, api.telemetry.skews) == ("unknown", [])
+
+    run(scenario())
+
+
+def test_rows_that_are_left_out_are_counted_and_each_kind_is_logged_once():
+    async def scenario():
+        good = {"id": "run_1", "scheduleId": "s", "status": "completed", "error": MARK}
+        rows = [good, good | {"scheduleId": None}, good | {"totalRecords": MARK}, {"id": MARK}]
+        api = Api(httpx.Response(200, json={"data": rows, "pagination": {"hasMore": False}}))
+        with structlog.testing.capture_logs() as logs:
+            page = await api.client.runs()
+            await api.client.runs()
+        assert [row.id for row in page.data] == ["run_1"]
+        assert page.rejected == ("identity", "count", "identity")
+        assert api.telemetry.rows == [("runs", reason) for reason in page.rejected] * 2
+        assert [(log["operation"], log["reason"]) for log in logs] == [
+            ("runs", "identity"),
+            ("runs", "count"),
+        ]
+        assert MARK not in repr(page) + repr(logs) + repr(api.telemetry.rows)
+
+    run(scenario())
+
+
+def test_cookies_are_neither_kept_nor_sent():
+    async def scenario():
+        cookie = {"set-cookie": "session=1; Path=/"}
+        api = Api(
+            redirect("/v2"),
+            httpx.Response(200, json=SUMMARY, headers=cookie),
+            httpx.Response(500, headers=cookie),
+            httpx.Response(200, json=SUMMARY),
+        )
+        await api.client.summary()
+        await api.client.summary()
+        assert len(api.requests) == 4
+        assert not any("cookie" in request.headers for request in api.requests)
+
+    run(scenario())
+
+
+# --- a refused key ---
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(200, json=SUMMARY),
+        httpx.Response(403),
+        httpx.Response(404),
+        httpx.Response(302, headers={"location": "https://elsewhere.test"}),
+    ],
+)
+def test_after_a_refused_key_one_request_is_let_through_after_a_minute_and_any_answer_ends_it(
+    answer,
+):
+    async def scenario():
+        api = Api(httpx.Response(401), answer)
+        with pytest.raises(ApiError):
+            await api.client.summary()
+        assert api.budget.key_refused
+        reads = [asyncio.create_task(api.client.summary()) for _ in range(3)]
+        await asyncio.sleep(59)
+        assert len(api.requests) == 1
+        await asyncio.sleep(2)
+        await asyncio.gather(*reads, return_exceptions=True)
+        assert not api.budget.key_refused
+        assert api.times == pytest.approx([0.0, 60.0, 60.0, 60.0])
+        assert api.budget.paused_until == 0.0
+
+    run(scenario())
+
+
+def test_while_the_key_stays_refused_one_request_a_minute_is_sent_however_many_wait():
+    async def scenario():
+        api = Api(httpx.Response(401))
+        await asyncio.gather(*(api.client.summary() for _ in range(4)), return_exceptions=True)
+        assert api.times == pytest.approx([0.0, 60.0, 120.0, 180.0])
+
+    run(scenario())
+
+
+def test_a_trial_without_an_answer_is_repeated_after_a_minute():
+    async def scenario():
+        lost = httpx.ConnectError("unreachable")
+        api = Api(httpx.Response(401), lost, lost, httpx.Response(200, json=SUMMARY))
+        with pytest.raises(ApiError):
+            await api.client.summary()
+        with pytest.raises(NetworkError):
+            await api.client.summary()
+        await api.client.summary()
+        assert api.times == pytest.approx([0.0, 60.0, 120.0, 180.0])
+
+    run(scenario())
+
+
+def test_another_key_ends_the_wait_within_seconds():
+    async def scenario():
+        keys = ["old"]
+        api = Api(httpx.Response(401), httpx.Response(200, json=SUMMARY), key=lambda: keys[-1])
+        with pytest.raises(ApiError):
+            await api.client.summary()
+        read = asyncio.create_task(api.client.summary())
+        await asyncio.sleep(12)
+        assert not read.done()
+        keys.append("new")
+        await read
+        assert api.times == pytest.approx([0.0, 15.0])
+        assert api.requests[1].headers["authorization"] == "Bearer new"
+
+    run(scenario())
+
+
+def test_a_key_that_cannot_be_sent_pauses_the_account_until_it_can_and_costs_nothing():
+    async def scenario():
+        keys = [""]
+        api = Api(httpx.Response(200, json=SUMMARY), key=lambda: keys[-1])
+        with pytest.raises(ApiError):
+            await api.client.summary()
+        with pytest.raises(ApiError):
+            await api.client.summary()
+        assert api.loop.time() == pytest.approx(60.0)
+        assert api.spent == 0
+        keys.append("good")
+        await api.client.summary()
+        assert api.times == pytest.approx([65.0], abs=5)
+
+    run(scenario())
+
+
+def test_what_the_source_of_the_key_raises_reaches_the_caller_and_costs_nothing():
+    async def scenario():
+        def key():
+            raise OSError("no such file")
+
+        api = Api(httpx.Response(200, json=SUMMARY), key=key)
+        with pytest.raises(OSError, match="no such file"):
+            await api.client.summary()
+        assert (api.spent, api.budget.key_refused) == (0, False)
+
+    run(scenario())
+
+
+# --- pauses ---
+
+
+def test_an_api_that_asks_for_no_wait_is_asked_less_and_less_often():
+    async def scenario():
+        api = Api(httpx.Response(503, headers={"retry-after": "0"}), limit=100_000)
+        end = api.loop.time() + 600
+
+        async def again():
+            while api.loop.time() < end:
+                await asyncio.gather(api.client.summary(), return_exceptions=True)
+
+        await asyncio.gather(*(again() for _ in range(4)))
+        # Four at once after each pause.
+        starts = sorted(set(api.times))
+        assert starts[:8] == pytest.approx([0.0, 1.0, 3.0, 7.0, 15.0, 31.0, 63.0, 123.0])
+        assert len(api.requests) <= 4 * (7 + 600 / 60)
 
     run(scenario())

@@ -1,6 +1,6 @@
 import pytest
 
-from runtype_exporter.runtype.headers import retry_after, server_time
+from runtype_exporter.runtype.headers import age, is_html, retry_after, server_time
 
 NOW = 1_780_000_000.0
 DATE = "Thu, 28 May 2026 20:26:40 GMT"
@@ -48,3 +48,36 @@ def test_without_the_header_no_wait_is_asked_for():
 
 def test_a_date_is_compared_with_the_clock_that_wrote_it():
     assert retry_after({"retry-after": A_MINUTE_LATER, "date": DATE}, NOW + 500) == 60.0
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0", 0.0),
+        (" 30 ", 30.0),
+        ("999999999", 999_999_999.0),
+        ("9999999999", None),
+        ("-1", None),
+        ("1.5", None),
+        ("²", None),
+        ("", None),
+    ],
+)
+def test_the_time_in_a_cache_is_a_whole_number_of_seconds(text, seconds):
+    assert age({"age": text}) == seconds
+    assert age({}) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "html"),
+    [
+        ("text/html", True),
+        ("Text/HTML; charset=utf-8", True),
+        ("application/xhtml+xml", True),
+        ("application/json", False),
+        ("", False),
+    ],
+)
+def test_a_page_for_people_is_known_by_its_type(kind, html):
+    assert is_html({"content-type": kind}) == html
+    assert not is_html({})

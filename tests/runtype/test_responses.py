@@ -1,3 +1,4 @@
+import asyncio
 import json
 
 import pytest
@@ -26,6 +27,10 @@ from runtype_exporter.runtype.responses import (
 )
 
 MARK = "CUSTOMER-SECRET"
+
+
+def decode(decoder, body):
+    return asyncio.run(decoder.decode(body))
 
 
 def result(**changes):
@@ -124,7 +129,7 @@ def batch_status(**changes):
 
 
 def test_a_page_of_results_is_read_without_its_customer_data():
-    page = RESULTS.decode(results(result(), total=40, hasMore=True))
+    page = decode(RESULTS, results(result(), total=40, hasMore=True))
     assert page.data == [
         ResultRow(
             record_result_id="result_1",
@@ -146,7 +151,7 @@ def test_a_page_of_results_is_read_without_its_customer_data():
 
 
 def test_a_page_of_runs_is_read():
-    page = RUNS.decode(cursor_list(run(), nextCursor="opaque", hasMore=True))
+    page = decode(RUNS, cursor_list(run(), nextCursor="opaque", hasMore=True))
     assert page.data == [
         RunRow(
             id="run_1",
@@ -169,11 +174,11 @@ def test_a_page_of_runs_is_read():
 
 def test_the_other_answers_are_read():
     schedule = {"id": "schedule_1", "name": None, "enabled": False, "inputs": {"text": MARK}}
-    assert SCHEDULES.decode(cursor_list(schedule)).data == [
+    assert decode(SCHEDULES, cursor_list(schedule)).data == [
         ScheduleRow(id="schedule_1", name=None, enabled=False)
     ]
-    whole = SUMMARY.decode(
-        summary(summary_row(), recent=[summary_row(id="batch_0", flowName=None)])
+    whole = decode(
+        SUMMARY, summary(summary_row(), recent=[summary_row(id="batch_0", flowName=None)])
     )
     assert whole.batches == [
         SummaryRow(
@@ -187,7 +192,7 @@ def test_the_other_answers_are_read():
         )
     ]
     assert [row.id for row in whole.recent] == ["batch_0"]
-    status = STATUS.decode(batch_status())
+    status = decode(STATUS, batch_status())
     assert (status.batch_execution_id, status.status, status.completed_at) == (
         "batch_1",
         "completed",
@@ -212,13 +217,15 @@ def test_the_other_answers_are_read():
     ],
 )
 def test_rows_are_read_whatever_is_null_absent_or_new(row):
-    assert RESULTS.decode(results(row)).data[0].record_id == "record_1"
+    assert decode(RESULTS, results(row)).data[0].record_id == "record_1"
 
 
 @pytest.mark.parametrize("odd", [17, 1.5, True, [1], {"a": "b"}, "garbage"])
 def test_a_timestamp_of_any_type_does_not_cost_the_page(odd):
-    row = RESULTS.decode(results(result(createdAt=odd, executedAt=odd, failedAt=odd))).data[0]
-    assert (row.created_at, row.executed_at, row.failed_at) == (odd, odd, odd)
+    row = decode(RESULTS, results(result(createdAt=odd, executedAt=odd, failedAt=odd))).data[0]
+    # A list or an object is read as no time either.
+    read = "" if isinstance(odd, (list, dict)) else odd
+    assert (row.created_at, row.executed_at, row.failed_at) == (read, read, read)
 
 
 def test_an_agents_run_has_neither_batch_nor_counts():
@@ -229,7 +236,7 @@ def test_an_agents_run_has_neither_batch_nor_counts():
         failedRecords=...,
         flowId=None,
     )
-    row = RUNS.decode(cursor_list(bare)).data[0]
+    row = decode(RUNS, cursor_list(bare)).data[0]
     assert (
         row.batch_execution_id,
         row.total_records,
@@ -247,11 +254,6 @@ SHAPE = "the answer has another shape than the API documents: "
         (
             RESULTS,
             results(result(), total=MARK),
-            SHAPE + "Expected `int`, got `str` - at `$.pagination.total`",
-        ),
-        (
-            RESULTS,
-            results(result(), total="40"),
             SHAPE + "Expected `int`, got `str` - at `$.pagination.total`",
         ),
         (
@@ -291,76 +293,25 @@ SHAPE = "the answer has another shape than the API documents: "
         ),
         (
             RESULTS,
-            results(result(), offset="0"),
-            SHAPE + "Expected `int | null`, got `str` - at `$.pagination.offset`",
+            results(result(recordId=None), offset=1.5),
+            SHAPE + "Expected `int | null`, got `float` - at `$.pagination.offset`",
         ),
         (
             RESULTS,
-            results(result(recordId=None)),
-            SHAPE + "Expected `str`, got `null` - at `$.data[0].recordId`",
-        ),
-        (
-            RESULTS,
-            results(result(recordId=...)),
-            SHAPE + "Object missing required field `recordId` - at `$.data[0]`",
-        ),
-        (
-            RESULTS,
-            results(result(recordId="")),
-            SHAPE + "Expected `str` of length >= 1 - at `$.data[0].recordId`",
-        ),
-        (
-            RESULTS,
-            results(result(recordResultId=7)),
-            SHAPE + "Expected `str | null`, got `int` - at `$.data[0].recordResultId`",
-        ),
-        (
-            RESULTS,
-            results(result(status=None)),
-            SHAPE + "Expected `str`, got `null` - at `$.data[0].status`",
-        ),
-        (RESULTS, results(MARK), SHAPE + "Expected `object`, got `str` - at `$.data[0]`"),
-        (
-            RESULTS,
-            b'{"data":{},"pagination":{}}',
-            SHAPE + "Expected `array`, got `object` - at `$.data`",
+            b'{"data":{},"pagination":{"total":0,"hasMore":false}}',
+            SHAPE + "Expected `array | null`, got `object` - at `$.data`",
         ),
         (
             RESULTS,
             b'{"data":null,"pagination":{}}',
-            SHAPE + "Expected `array`, got `null` - at `$.data`",
+            SHAPE + "Object missing required field `total` - at `$.pagination`",
         ),
         (RESULTS, b"[]", SHAPE + "Expected `object`, got `array`"),
         (RESULTS, b'{"error":"CUSTOMER-SECRET"}', SHAPE + "Object missing required field `data`"),
         (
             RUNS,
-            cursor_list(run(totalRecords="40")),
-            SHAPE + "Expected `int | null`, got `str` - at `$.data[0].totalRecords`",
-        ),
-        (
-            RUNS,
-            cursor_list(run(failedRecords=-1)),
-            SHAPE + "Expected `int` >= 0 - at `$.data[0].failedRecords`",
-        ),
-        (
-            RUNS,
-            cursor_list(run(processedRecords=1.5)),
-            SHAPE + "Expected `int | null`, got `float` - at `$.data[0].processedRecords`",
-        ),
-        (
-            RUNS,
-            cursor_list(run(), hasMore="false"),
-            SHAPE + "Expected `bool`, got `str` - at `$.pagination.hasMore`",
-        ),
-        (
-            RUNS,
             cursor_list(run(), nextCursor=5),
             SHAPE + "Expected `str | null`, got `int` - at `$.pagination.nextCursor`",
-        ),
-        (
-            SUMMARY,
-            summary(summary_row(totalRecords="40")),
-            SHAPE + "Expected `int | null`, got `str` - at `$.batches[0].totalRecords`",
         ),
         (SUMMARY, b'{"batches":[]}', SHAPE + "Object missing required field `recent`"),
         (
@@ -374,10 +325,89 @@ def test_a_wrong_type_that_would_corrupt_a_count_is_refused_by_its_path_and_neve
     decoder, body, message
 ):
     with pytest.raises(DecodeError) as caught:
-        decoder.decode(body)
+        decode(decoder, body)
     assert str(caught.value) == f"{decoder.operation}: {message}"
     assert MARK not in repr(caught.value)
     assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("decoder", "body", "rejected"),
+    [
+        (RESULTS, results(result(recordId=None)), "identity"),
+        (RESULTS, results(result(recordId=...)), "identity"),
+        (RESULTS, results(result(recordId="")), "identity"),
+        (RESULTS, results(result(recordId=7)), "identity"),
+        (RESULTS, results(result(recordResultId=7)), "identity"),
+        (RESULTS, results(result(status=None)), "status"),
+        (RESULTS, results(result(status=...)), "status"),
+        (RESULTS, results(result(status=[MARK])), "status"),
+        (RESULTS, results(result(flowName=7)), "type"),
+        (RESULTS, results(MARK), "type"),
+        (RESULTS, results(None), "type"),
+        (RUNS, cursor_list(run(scheduleId=None)), "identity"),
+        (RUNS, cursor_list(run(status=None)), "status"),
+        (RUNS, cursor_list(run(failedRecords=-1)), "count"),
+        (RUNS, cursor_list(run(processedRecords=1.5)), "count"),
+        (RUNS, cursor_list(run(totalRecords=True)), "count"),
+        (RUNS, cursor_list(run(totalRecords=MARK)), "count"),
+        (RUNS, cursor_list(run(totalRecords=2**60)), "count"),
+        (SUMMARY, summary(summary_row(totalRecords=MARK)), "count"),
+        (SUMMARY, summary(recent=[summary_row(status=None)]), "status"),
+        (SCHEDULES, cursor_list({"id": 5}), "identity"),
+        (SCHEDULES, cursor_list({"id": "s", "enabled": "perhaps"}), "type"),
+    ],
+)
+def test_a_row_that_would_corrupt_a_count_is_left_out_and_named_without_a_value(
+    decoder, body, rejected
+):
+    page = decode(decoder, body)
+    assert page.rejected == (rejected,)
+    assert MARK not in repr(page)
+
+
+@pytest.mark.parametrize("number", ["50", "50.0", "5e1", '"50"', '"50.0"'])
+def test_a_whole_number_may_be_written_as_a_fraction_or_as_text(number):
+    bare = b'{"id":"r","scheduleId":"s","status":"x","totalRecords":%b}' % number.encode()
+    for rows in (bare, b'{"id":null},' + bare):
+        (row,) = decode(RUNS, b'{"data":[%b],"pagination":{"hasMore":false}}' % rows).data
+        assert row.total_records == 50
+        assert type(row.total_records) is int
+    value = number.encode()
+    text = b'{"data":[],"pagination":{"total":%b,"offset":%b,"hasMore":false}}' % (value, value)
+    where = decode(RESULTS, text).pagination
+    assert (where.total, where.offset) == (50, 50)
+    status = decode(
+        STATUS, batch_status(totalRecords=...)[:-1] + b',"totalRecords":%b}' % (number.encode())
+    )
+    assert status.total_records == 50
+
+
+def test_only_numbers_and_truth_values_are_read_from_text():
+    texts = {"flowName": "null", "recordResultId": "null", "createdAt": "true", "flowId": "7"}
+    (row,) = decode(RESULTS, results(result(**texts))).data
+    assert (row.flow_name, row.record_result_id, row.created_at, row.flow_id) == (
+        "null",
+        "null",
+        "true",
+        "7",
+    )
+    assert decode(RUNS, cursor_list(run(totalRecords="null"))).data[0].total_records is None
+    assert decode(RUNS, cursor_list(run(), hasMore="true")).pagination.has_more is True
+    (schedule,) = decode(SCHEDULES, cursor_list({"id": "s", "enabled": 0})).data
+    assert schedule.enabled is False
+
+
+def test_lists_that_are_null_are_empty():
+    assert decode(SUMMARY, b'{"batches":null,"recent":null}').batches == []
+    assert decode(RUNS, b'{"data":null,"pagination":{"hasMore":false}}').data == []
+
+
+def test_the_summary_has_the_apis_own_numbers():
+    whole = decode(SUMMARY, summary(summary_row()))
+    assert (whole.active_batches, whole.recently_completed) == (1, 0)
+    bare = decode(SUMMARY, b'{"batches":[],"recent":[]}')
+    assert (bare.active_batches, bare.recently_completed) == (None, None)
 
 
 NEST = b"[" * 100_000 + b"]" * 100_000
@@ -390,18 +420,14 @@ NEST = b"[" * 100_000 + b"]" * 100_000
         (b"<html>CUSTOMER-SECRET</html>", "DecodeError"),
         (b'{"data":[{"recordId":"CUSTOMER-SECRET', "DecodeError"),
         (b'{"data":[],"pagination":{"total":0,"hasMore":false}} CUSTOMER-SECRET', "DecodeError"),
-        (
-            b'{"data":[{"recordId":"CUSTOMER-SECRET\xff","status":"x"}],"pagination":{}}',
-            "UnicodeDecodeError",
-        ),
         (b'{"novelty":' + NEST + b',"data":[]}', "RecursionError"),
-        (b'{"data":[{"recordId":"r","status":"x","createdAt":' + NEST + b"}]}", "RecursionError"),
+        (b'{"data":[{"recordId":"r","status":"x","result":' + NEST + b"}]}", "RecursionError"),
         (b'{"novelty":NaN,"data":[]}', "DecodeError"),
     ],
 )
 def test_what_is_not_json_is_refused_without_a_byte_of_it(body, kind):
     with pytest.raises(DecodeError) as caught:
-        RESULTS.decode(body)
+        decode(RESULTS, body)
     expected = (
         f"results: the answer is not JSON ({kind} in {len(body)} bytes);"
         " does something stand between here and the API?"
@@ -423,7 +449,7 @@ def test_what_is_not_json_is_refused_without_a_byte_of_it(body, kind):
 )
 def test_half_an_emoji_in_any_text_does_not_cost_the_page(text, read):
     row = b'{"recordId":"r","status":"x","flowName":"%b","result":"%b"}' % (text, text)
-    page = RESULTS.decode(b'{"data":[%b],"pagination":{"total":1,"hasMore":false}}' % row)
+    page = decode(RESULTS, b'{"data":[%b],"pagination":{"total":1,"hasMore":false}}' % row)
     assert page.data[0].flow_name == read
 
 
@@ -443,7 +469,7 @@ def test_a_schedules_times_and_targets_are_taken_and_its_inputs_are_not():
         "inputs": {"note": MARK},
         "messages": [MARK],
     }
-    (schedule,) = SCHEDULES.decode(cursor_list(row)).data
+    (schedule,) = decode(SCHEDULES, cursor_list(row)).data
     assert schedule == ScheduleRow(
         id="s1",
         name="nightly",
@@ -459,9 +485,9 @@ def test_a_schedules_times_and_targets_are_taken_and_its_inputs_are_not():
 
 def test_a_runs_results_are_as_a_batchs():
     body = results(result())
-    assert RUN_RESULTS.decode(body) == RESULTS.decode(body)
+    assert decode(RUN_RESULTS, body) == decode(RESULTS, body)
     with pytest.raises(DecodeError, match=r"^run_results: "):
-        RUN_RESULTS.decode(b"{}")
+        decode(RUN_RESULTS, b"{}")
 
 
 @pytest.mark.parametrize(
@@ -469,7 +495,7 @@ def test_a_runs_results_are_as_a_batchs():
 )
 def test_a_cost_is_a_number_of_dollars(text, dollars):
     assert (
-        COST.decode(f'{{"batchExecutionId":"b","totalCostUsd":{text}}}'.encode()).total_cost_usd
+        decode(COST, f'{{"batchExecutionId":"b","totalCostUsd":{text}}}'.encode()).total_cost_usd
         == dollars
     )
 
@@ -480,9 +506,9 @@ def test_a_cost_is_a_number_of_dollars(text, dollars):
 )
 def test_a_cost_that_a_counter_must_not_take_is_a_decode_error(text):
     with pytest.raises(DecodeError, match=r"^cost: "):
-        COST.decode(f'{{"totalCostUsd":{text}}}'.encode())
+        decode(COST, f'{{"totalCostUsd":{text}}}'.encode())
     with pytest.raises(DecodeError, match=r"^cost: "):
-        COST.decode(b"{}")
+        decode(COST, b"{}")
 
 
 def test_sparklines_are_days_of_schedules():
@@ -491,17 +517,18 @@ def test_sparklines_are_days_of_schedules():
             {"scheduleId": "s1", "last7Days": [{"date": "2026-07-01", "runs": 24, "failed": 1}]}
         ]
     }
-    (line,) = SPARKLINES.decode(json.dumps(body).encode()).data
+    (line,) = decode(SPARKLINES, json.dumps(body).encode()).data
     assert line == Sparkline("s1", [Day(24, 1)])
 
 
 @pytest.mark.parametrize(
-    "day", [{"runs": -1, "failed": 0}, {"runs": "24", "failed": 0}, {"runs": 24}, None]
+    "day", [{"runs": -1, "failed": 0}, {"runs": "some", "failed": 0}, {"runs": 24}, None]
 )
-def test_days_without_sound_counts_are_a_decode_error(day):
-    body = {"data": [{"scheduleId": "s1", "last7Days": [day]}]}
-    with pytest.raises(DecodeError, match=r"^sparklines: "):
-        SPARKLINES.decode(json.dumps(body).encode())
+def test_a_line_without_sound_counts_is_left_out(day):
+    good = {"scheduleId": "s2", "last7Days": None}
+    body = {"data": [{"scheduleId": "s1", "last7Days": [day]}, good]}
+    page = decode(SPARKLINES, json.dumps(body).encode())
+    assert (page.data, page.rejected) == ([Sparkline("s2", [])], ("type",))
 
 
 BLOCK = {
@@ -537,7 +564,7 @@ DAILY = UsageBlock(
     ],
 )
 def test_usage_has_the_blocks_and_the_fields_that_the_plan_has(body, usage):
-    assert USAGE.decode(json.dumps(body).encode()) == usage
+    assert decode(USAGE, json.dumps(body).encode()) == usage
 
 
 @pytest.mark.parametrize(
@@ -545,4 +572,4 @@ def test_usage_has_the_blocks_and_the_fields_that_the_plan_has(body, usage):
 )
 def test_usage_of_another_shape_is_a_decode_error(block):
     with pytest.raises(DecodeError, match=r"^usage: "):
-        USAGE.decode(json.dumps({"daily": block}).encode())
+        decode(USAGE, json.dumps({"daily": block}).encode())

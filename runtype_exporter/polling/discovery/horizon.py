@@ -24,8 +24,8 @@ class AccountHorizon:
     context: AccountContext
     _newest: float | None = field(default=None, init=False)
     """The newest plausible creation time that the API has shown to this process."""
-    _checked: bool = field(default=False, init=False)
-    """Whether this process has looked for a horizon in the future and for new sources."""
+    _sources_known: bool = field(default=False, init=False)
+    """Whether this process has looked for sources that were switched on."""
 
     def current(self) -> Horizon | None:
         """Return the horizon. None while there is none and the API's time is not certain.
@@ -34,15 +34,16 @@ class AccountHorizon:
             LedgerError: it could not be stored.
         """
         ledger, name = self.context.ledger, self.context.name
-        if self.context.api_time.certain and not self._checked:
+        if self.context.api_time.certain:
             now = self.context.now()
             stored = ledger.horizon(name)
             if stored is None:
                 ledger.fix_horizon(name, now - self.context.poll.lookback)
             elif stored.at > now + FUTURE_TOLERANCE:
                 self._lower(stored, now)
-            self._start_sources(now, is_first=stored is None)
-            self._checked = True
+            if not self._sources_known:
+                self._start_sources(now, is_first=stored is None)
+                self._sources_known = True
         horizon = ledger.horizon(name)
         if horizon is not None:
             self.context.telemetry.horizon(name, horizon.at)
@@ -74,9 +75,18 @@ class AccountHorizon:
             self.context.ledger.raise_horizon(self.context.name, at)
 
     def _lower(self, stored: Horizon, now: float) -> None:
-        """Correct a horizon in the future. A clock that was wrong has put it there."""
-        unknown = stored.forgotten is None
-        at = now if unknown else max(stored.forgotten or 0.0, now - self.context.retention)
+        """Correct a horizon in the future. A clock that was wrong has put it there.
+
+        Nothing is counted again: what was forgotten is older than the new horizon. If it is unknown
+        what was forgotten, the new horizon is the present time. If nothing was, it is the one of a
+        first start.
+        """
+        if stored.forgotten is None:
+            at = now
+        elif stored.forgotten:
+            at = max(stored.forgotten, now - self.context.retention)
+        else:
+            at = now - self.context.poll.lookback
         self.context.ledger.lower_horizon(self.context.name, at)
         _log.warning(
             "the horizon was in the future and is lowered; runs that were created before the new"

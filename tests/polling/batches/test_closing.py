@@ -35,7 +35,12 @@ BROKEN = ServerError("results", "broken", code="500")
 
 
 def sweep(
-    rig: ClosingRig, *, count: bool = True, full: bool = True, began: float | None = None, **rows: Any
+    rig: ClosingRig,
+    *,
+    count: bool = True,
+    full: bool = True,
+    began: float | None = None,
+    **rows: Any,
 ) -> Batch:
     """Sweep the batch of a rig to the end."""
     batch = begin(rig.batch(), rig.time.at if began is None else began, full=full, is_retry=True)

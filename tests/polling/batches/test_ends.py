@@ -104,9 +104,9 @@ def test_a_total_that_is_not_believed_abandons_nothing():
     huge = {"run": Probe("completed", 2**53, 3, 0)}
     batch = replace(BATCH, probes=huge)
     assert end_of(batch, probes_at_start=huge, total=2**53) == End("success")
-    assert end_of(
-        batch, probes_at_start=huge, total=0, tally=SweepTally(), began=SETTLED
-    ) == End("success")
+    assert end_of(batch, probes_at_start=huge, total=0, tally=SweepTally(), began=SETTLED) == End(
+        "success"
+    )
 
 
 def test_records_of_a_cancelled_batch_that_never_ran_were_cancelled():

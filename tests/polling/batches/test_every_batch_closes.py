@@ -142,7 +142,9 @@ class Machine:
         rig, sweep = self.rig, step.sweep
         if sweep.kind == "rows":
             self.tries = 0
-            begun = begin(rig.batch(), rig.time.at, full=rig.batch().ended is not None, is_retry=True)
+            begun = begin(
+                rig.batch(), rig.time.at, full=rig.batch().ended is not None, is_retry=True
+            )
             assert begun.sweep is not None
             present = replace(begun.sweep, tally=sweep.rows, total=sweep.total)
             finished = finish(replace(begun, sweep=present), rig.time.at)
@@ -165,7 +167,9 @@ class Machine:
         outcome = self.rig.batch().outcome
         forced = outcome in GIVE_UP_REASONS
         assert step.certain or not forced, "given up while API time was not certain"
-        assert forced or outcome == ending(before, STATUSES), "closed while a source says unfinished"
+        assert forced or outcome == ending(before, STATUSES), (
+            "closed while a source says unfinished"
+        )
         abandoned = self.rig.ledger.counted("runtype_records_abandoned_total")
         finished = self.rig.ledger.counted("runtype_records_finished_total")
         assert not forced or not (abandoned or finished), "a forced end counts no records"

@@ -189,7 +189,10 @@ def test_a_batch_that_is_listed_again_is_not_found_while_its_results_are_to_be_r
     batch = lifecycle.missing(BATCH, 1000.0, 500.0)
     assert observed(batch, run=RUNNING).missing_for == 500.0
     clean = replace(batch, probes_at_last_sweep={"run": RUNNING})
-    assert (observed(clean, run=RUNNING).missing_since, observed(clean, run=RUNNING).missing_for) == (
+    assert (
+        observed(clean, run=RUNNING).missing_since,
+        observed(clean, run=RUNNING).missing_for,
+    ) == (
         None,
         0.0,
     )

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from runtype_exporter.model import Batch, BatchRef, Labels, Probe, Result, SweepSnapshot, SweepTally
-from runtype_exporter.polling.batches.lifecycle import dirty
+from runtype_exporter.polling.batches.phase import dirty
 from runtype_exporter.polling.sweeps import sweep
+from runtype_exporter.polling.sweeps.sweep import Chunk
 
 BATCH = Batch(
     ref=BatchRef("acme", "b1"),
@@ -40,7 +41,7 @@ def seen_of(rows: list[Result]) -> SweepTally:
 
 def advanced(batch: Batch, *pages: list[Result], total: int) -> Batch:
     for page in pages:
-        batch = sweep.advance(batch, seen_of(page), page, total)
+        batch = sweep.advance(batch, seen_of(page), Chunk(page, total))
     return batch
 
 
@@ -108,9 +109,33 @@ def test_a_sweep_goes_on_after_an_unchanged_prefix_else_it_reads_every_row():
 
 def test_a_page_without_rows_only_raises_the_total():
     batch = advanced(sweep.begin(BATCH, 5.0, full=True), results("ab"), total=2)
-    raised = sweep.raise_total(batch, 3)
-    assert raised == replace(batch, sweep=replace(batch.sweep, total=3))
-    assert sweep.raise_total(raised, 2) == raised
+    raised = sweep.skip(batch, 3, rows=0)
+    assert raised == replace(batch, sweep=replace(batch.sweep, total=3, pages=2))
+    assert sweep.skip(raised, 2, rows=0).sweep.total == 3
+
+
+def test_rows_that_cannot_be_understood_are_skipped_and_end_the_prefix():
+    begun = sweep.begin(BATCH, 5.0, full=False)
+    only = sweep.skip(begun, 9, rows=4)
+    assert (only.sweep.offset, only.sweep.total, only.sweep.pages) == (4, 9, 1)
+    assert not only.sweep.prefix_grows
+    # A page of three rows, one of which cannot be understood, in two chunks.
+    first = Chunk(results("a"), 9, whole_page=False)
+    last = Chunk(results("b"), 9, is_first=False, whole_page=False, skipped=1)
+    batch = sweep.advance(begun, seen_of(results("a")), first)
+    batch = sweep.advance(batch, seen_of(results("b")), last)
+    assert (batch.sweep.offset, batch.sweep.pages, batch.sweep.tally.distinct) == (3, 1, 2)
+    assert (batch.prefix, batch.sweep.prefix_grows) == (None, False)
+
+
+@pytest.mark.parametrize(("outcome", "paused"), [(None, 2), ("cancelled", 0)])
+def test_paused_rows_are_tallied_unless_the_word_means_something_else(outcome, paused):
+    rows = [row._replace(status="paused") for row in results("ab", outcome)]
+    seen = replace(seen_of(rows), statuses={"paused": 2})
+    batch = sweep.begin(BATCH, 5.0, full=True)
+    for _ in range(2):
+        batch = sweep.advance(batch, seen, Chunk(rows, 4))
+    assert batch.sweep.tally.paused == 2 * paused
 
 
 def test_an_aborted_sweep_is_followed_by_one_of_all_rows():
@@ -142,9 +167,6 @@ def test_a_sweep_that_lacks_rows_is_repeated_once_and_keeps_the_old_snapshot():
         snapshot=old,
         drift=7,
         probes=BATCH.probes,
-        failures=3,
-        retry_at=9.0,
-        missing_since=8.0,
     )
     again = sweep.finish(advanced(sweep.begin(batch, 5.0, full=False), results("ab"), total=3), 6.0)
     assert (
@@ -167,7 +189,6 @@ def test_a_sweep_that_lacks_rows_is_repeated_once_and_keeps_the_old_snapshot():
         1,
         BATCH.probes,
     )
-    assert (ended.failures, ended.retry_at, ended.missing_since) == (0, 0.0, None)
 
 
 def test_a_complete_sweep_is_the_new_snapshot():
