@@ -73,7 +73,7 @@ class RecordingTelemetry:
     def skew(self, account: str, seconds: float) -> None:
         self.skews.append(seconds)
 
-    def time_source(self, account: str, source: str) -> None:
+    def time_source(self, account: str, source: TimeSource) -> None:
         self.time_sources.append(source)
 
     def rejected(self, account: str, operation: str, reason: str) -> None:
@@ -125,6 +125,14 @@ class RecordingGauges:
 
     def set_found(self, account: str, name: str, *, found: bool) -> None:
         self.finds[name] = found
+
+    def retain(
+        self, account: str, *, batches: Collection[BatchRef], found: Collection[str]
+    ) -> None:
+        for ref in self.batches.keys() - batches:
+            del self.batches[ref]
+        for name in self.finds.keys() - found:
+            del self.finds[name]
 
     def set_collector(self, account: str, collector: str, samples: Mapping[Series, float]) -> None:
         self.families[collector] = dict(samples)
