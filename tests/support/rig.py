@@ -73,7 +73,7 @@ class RecordingTelemetry:
     def skew(self, account: str, seconds: float) -> None:
         self.skews.append(seconds)
 
-    def time_source(self, account: str, source: TimeSource) -> None:
+    def time_source(self, account: str, source: str) -> None:
         self.time_sources.append(source)
 
     def rejected(self, account: str, operation: str, reason: str) -> None:
@@ -136,12 +136,6 @@ class RecordingGauges:
 
     def set_collector(self, account: str, collector: str, samples: Mapping[Series, float]) -> None:
         self.families[collector] = dict(samples)
-
-    def retain(
-        self, account: str, *, batches: Collection[BatchRef], found: Collection[str]
-    ) -> None:
-        self.batches = {ref: view for ref, view in self.batches.items() if ref in batches}
-        self.finds = {name: seen for name, seen in self.finds.items() if name in found}
 
     def forget(self, account: str) -> None:
         self.batches.clear()
