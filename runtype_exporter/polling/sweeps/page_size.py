@@ -70,7 +70,7 @@ class PageSize:
     """The smallest size that failed, 0 for none."""
     too_many_at: float = 0.0
     in_vain_until: float = 0.0
-    """No trial with the smallest page before this moment: the last one failed as well."""
+    """No trial with smaller pages before this moment: the last one failed as well."""
     slow_page: str = ""
     slow_tries: int = 0
     """How often `slow_page` was too slow since its last good read."""
@@ -102,8 +102,7 @@ class PageSize:
                 if not others_answered or not (proven or self._tries(page)):
                     return None
                 size = max(proven, SLOW_FLOOR)
-        is_trial = fault is not SizeFault.TOO_LARGE and not proven
-        if not 0 < size < self.size or (is_trial and now < self.in_vain_until):
+        if not 0 < size < self.size or (not proven and now < self.in_vain_until):
             return None
         return replace(self, size=size, then=then, good=0, too_many=self.size, too_many_at=now)
 
