@@ -85,7 +85,7 @@ class Discovery:
         if head is not None:
             changed += self.count_claims(head)
             await self.judge_starts(head)
-        elif not self.context.collectors.is_enabled("runs"):
+        elif self._never_read_runs():
             changed += self._end_claims()
         changed += self._add_configured()
         undated = frozenset() if head is None else head.shown.undated
@@ -137,6 +137,16 @@ class Discovery:
 
     async def _read(self, collector: str, read: Callable[[], Awaitable[AnswerT]]) -> AnswerT | None:
         return await read() if self.context.collectors.is_enabled(collector) else None
+
+    def _never_read_runs(self) -> bool:
+        """Return whether no run can claim a batch: the run list is off, or was always forbidden.
+
+        A list that is forbidden after it was read may come back. Its batches wait for it, up to
+        their deadline, since their labels never change.
+        """
+        collectors = self.context.collectors
+        forbidden = not collectors.is_enabled("runs")
+        return "runs" in collectors.off or (forbidden and self.runs.order == "unknown")
 
     def _unclaimed(self) -> list[Batch]:
         return [

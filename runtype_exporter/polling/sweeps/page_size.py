@@ -71,6 +71,8 @@ class PageSize:
     too_many_at: float = 0.0
     in_vain_until: float = 0.0
     """No trial with smaller pages before this moment: the last one failed as well."""
+    in_vain: SizeFault | None = None
+    """The fault that the last trial was to avoid."""
     slow_page: str = ""
     slow_tries: int = 0
     """How often `slow_page` was too slow since its last good read."""
@@ -102,7 +104,8 @@ class PageSize:
                 if not others_answered or not (proven or self._tries(page)):
                     return None
                 size = max(proven, SLOW_FLOOR)
-        if not 0 < size < self.size or (not proven and now < self.in_vain_until):
+        in_vain = self.in_vain is fault and now < self.in_vain_until
+        if not 0 < size < self.size or (in_vain and not proven):
             return None
         return replace(self, size=size, then=then, good=0, too_many=self.size, too_many_at=now)
 
@@ -127,7 +130,7 @@ class PageSize:
         """Return the size after a page that failed, with smaller sizes too if they were tried."""
         after = replace(self, good=0)
         if tried_smaller:
-            after = replace(after, in_vain_until=now + RETRY_AFTER)
+            after = replace(after, in_vain_until=now + RETRY_AFTER, in_vain=fault)
         if fault is SizeFault.SLOW:
             after = replace(after, slow_page=page, slow_tries=self._tries(page) + 1)
         return after
