@@ -89,6 +89,7 @@ class Switches:
     off: set[str] = field(default_factory=set)
     waiting: set[tuple[str, str]] = field(default_factory=set)
     forgotten: list[tuple[str, str]] = field(default_factory=list)
+    up: bool | None = True
 
     def is_enabled(self, collector: str) -> bool:
         return collector not in self.off

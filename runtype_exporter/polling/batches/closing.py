@@ -137,11 +137,15 @@ class BatchCloser:
         """Apply the deadlines that no read of a batch notices. Return the changed batches.
 
         A batch that is overdue was swept once more, or could not be: the failed read was the try.
+        While the account does not answer, nothing is given up, and failures before that are no try.
 
         Raises:
             LedgerError: some changes could not be stored.
         """
         now = self._deadline_time()
+        if not self.context.collectors.up:
+            self._tried.clear()
+            return []
         if not now:
             return []
         changed: list[Batch] = []

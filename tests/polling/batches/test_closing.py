@@ -217,6 +217,17 @@ def test_an_overdue_batch_that_could_not_be_read_before_is_stale_in_the_next_cyc
     assert [batch.outcome for batch in rig.closer.enforce_deadlines()] == ["stale"]
 
 
+def test_nothing_is_given_up_while_the_account_does_not_answer_nor_before_a_new_try():
+    rig = ClosingRig((SWEPT,))
+    rig.closer.record_failure(failed(BROKEN))
+    rig.time.at, rig.collectors.up = T + 7 * DAY, False
+    assert rig.closer.enforce_deadlines() == []
+    rig.collectors.up = True
+    assert rig.closer.enforce_deadlines() == []
+    assert rig.closer.why_not_swept(rig.batch()) is None
+    assert rig.closer.record_failure(failed(BROKEN)).outcome == "stale"
+
+
 def test_an_overdue_batch_whose_results_may_not_be_read_is_stale():
     rig = ClosingRig((SWEPT,))
     rig.collectors.off.add("results")

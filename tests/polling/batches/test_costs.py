@@ -68,7 +68,7 @@ async def to_rest(rig: Rig) -> None:
 
 
 def test_a_closed_batch_that_counts_owes_its_cost_and_its_series_begins():
-    due, delta = costs.with_cost_due(replace(CLOSED, failures=3, retry_at=99.0), COUNTED)
+    due, delta = costs.with_cost_due(CLOSED, COUNTED)
     assert due == replace(CLOSED, cost_due=True)
     assert delta.increments == {**COUNTED.increments, (COST, ("acme", "nightly", "f")): 0.0}
 
@@ -88,7 +88,7 @@ def test_other_batches_owe_none(closed, delta):
 
 
 def test_a_cost_that_is_not_due_cannot_be_counted():
-    due = replace(CLOSED, cost_due=True, failures=2, retry_at=5.0)
+    due = replace(CLOSED, cost_due=True)
     known, delta = costs.with_cost(due, 1.25)
     assert known == replace(CLOSED, cost=1.25)
     assert delta.increments == {(COST, ("acme", "nightly", "f")): 1.25}

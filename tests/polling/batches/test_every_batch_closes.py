@@ -32,8 +32,9 @@ from tests.support.closer import ClosingRig, SetTime, failed
 STATUSES = StatusWords()
 T = SetTime().at
 SETTLE_TIME = HOUR / 2
-LAST = 31 * DAY
-"""A batch that does not change any more is closed after this time, in seconds."""
+LAST = 61 * DAY
+"""A batch is closed after this time, in seconds, if the API does not change any more. With paused
+rows its last change is noticed after up to 30 days, and waited for as long."""
 ERRORS = {
     "denied": NotFound("results", "no such batch", code="404"),
     "broken": ServerError("results", "broken", code="500"),
