@@ -9,19 +9,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 from runtype_exporter.clock import Clock
 from runtype_exporter.ledger import Ledger
-from runtype_exporter.polling.collectors import Collectors
+from runtype_exporter.polling.collectors import AnswerT, Collectors
 from runtype_exporter.polling.failures import Item
 from runtype_exporter.polling.sweeps.page_size import PageSize, size_fault
 from runtype_exporter.runtype import MAX_SPARKLINES, ApiError, Client
 
 MOST_SIZES: Final = 10_000
 """The sizes of at most so many batches are kept in memory. The ledger has what matters of them."""
-
-AnswerT = TypeVar("AnswerT")
 
 
 @dataclass(slots=True)

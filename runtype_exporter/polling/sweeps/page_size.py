@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final
+from typing import Final, assert_never
 
 from runtype_exporter.limits import HOUR
 from runtype_exporter.runtype import ApiError
@@ -102,6 +102,8 @@ class PageSize:
                 if not others_answered or not (proven or self._tries(page)):
                     return None
                 size = max(proven, SLOW_FLOOR)
+            case _:
+                assert_never(fault)
         is_trial = fault is not SizeFault.TOO_LARGE and not proven
         if not 0 < size < self.size or (is_trial and now < self.in_vain_until):
             return None

@@ -77,8 +77,8 @@ class Sweeper:
             if batch is None:
                 return None
             page = await self._read(batch, priority, status)
-            is_last = await self._commit(batch, page, count=status is None)
-            if is_last and (finished := self._finish(batch)) is not None:
+            ended = await self._commit(batch, page, count=status is None)
+            if ended is not None and (finished := self._finish(ended)) is not None:
                 operation = runs_without_batch.results_operation(batch)
                 self.context.collectors.complete(operation, batch_id)
                 return finished
@@ -125,19 +125,23 @@ class Sweeper:
             status=status,
         )
 
-    async def _commit(self, asked: Batch, page: _ReadPage, *, count: bool) -> bool:
-        """Apply a page chunk by chunk. Return whether it was the last one of the sweep."""
+    async def _commit(self, asked: Batch, page: _ReadPage, *, count: bool) -> Batch | None:
+        """Apply a page chunk by chunk.
+
+        Return the batch as it is stored now if that was the last page of its sweep, else None.
+        """
         first = self._begin_page(asked, page)
         if first is None:
-            return False
+            return None
         for start in range(first, len(page.rows), CHUNK):
             if not self._apply(asked, page, start, is_first=start == first, count=count):
-                return False
+                return None
             await asyncio.sleep(0)
         after = self._current(asked)
-        return after is not None and (
-            page.is_last or runs_without_batch.repeats_first_page(after, current_sweep(asked))
-        )
+        if after is None:
+            return None
+        repeats = runs_without_batch.repeats_first_page(after, current_sweep(asked))
+        return after if page.is_last or repeats else None
 
     def _begin_page(self, asked: Batch, page: _ReadPage) -> int | None:
         """Store what a page says apart from its rows.
@@ -184,14 +188,11 @@ class Sweeper:
         )
         return True
 
-    def _finish(self, asked: Batch) -> tuple[Batch, Sweep] | None:
+    def _finish(self, batch: Batch) -> tuple[Batch, Sweep] | None:
         """Return the batch with its sweep finished, not committed, and that sweep.
 
-        None if the sweep was short and is repeated, or if it does not go on.
+        None if the sweep was short and is repeated.
         """
-        batch = self._current(asked)
-        if batch is None:
-            return None
         finished = finish(batch, self.context.now())
         if finished.sweep is None:
             return finished, current_sweep(batch)

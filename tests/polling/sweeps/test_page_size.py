@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from math import ceil, log2
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtype_exporter.polling.sweeps.page_size import (
@@ -174,6 +174,7 @@ class Server:
         return size
 
 
+@settings(deadline=None)
 @given(
     fault=st.sampled_from(SizeFault),
     most=st.integers(1, 1000),
@@ -195,6 +196,7 @@ def test_every_row_is_read_with_few_requests_too_many(fault, most, accepted, row
     assert size.works <= accepted
 
 
+@settings(deadline=None)
 @given(
     fault=st.sampled_from(SizeFault),
     accepted=st.lists(st.integers(1, 200), min_size=1, max_size=20),

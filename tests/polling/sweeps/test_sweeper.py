@@ -323,6 +323,27 @@ async def test_a_sweep_that_is_gone_when_its_page_comes_begins_again(rig):
     assert (len(targets(rig)), ended.number) == (2, 2)
 
 
+async def test_a_batch_that_closes_between_two_chunks_of_a_page_stays_closed(tmp_path):
+    api = Api(page_cap=1000)
+    rig = Rig(
+        tmp_path,
+        WorldSettings(start=START, schedules=(NIGHTLY,), api=api),
+        account={"page_size": 500},
+    )
+    rig.build()
+    batch_id = add(rig, 450)
+
+    def close_it() -> None:
+        if rig.counted():
+            close(rig, batch_id)
+
+    rig._committed = lambda _: asyncio.get_running_loop().call_soon(close_it)
+    assert await sweep(rig, batch_id) is None
+    assert (len(targets(rig)), rig.batch(batch_id).closed) == (1, START)
+    assert rig.counted() == {("", "enrich", "success"): 200.0}
+    await rig.stop()
+
+
 async def test_a_sweep_that_is_replaced_between_its_last_rows_and_its_end_is_not_finished(rig):
     batch_id = add(rig, 50)
 

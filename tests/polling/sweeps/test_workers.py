@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from runtype_exporter.ledger import LedgerFailed
+from runtype_exporter.ledger import LedgerError
 from runtype_exporter.model import Batch, BatchRef, Probe, SweepSnapshot, SweepTally
 from runtype_exporter.polling.batches.lifecycle import close_uncounted
 from runtype_exporter.polling.failures import Reach, ReadFailed
@@ -236,7 +236,7 @@ async def test_a_forbidden_collector_stops_the_sweeps_until_a_later_cycle_may_re
 
 async def test_a_worker_pauses_ever_longer_while_the_ledger_fails(rig, logs):
     rig.ledger.save(batch("b1"))
-    sweeps = Sweeps(*[LedgerFailed("disk full")] * 6)
+    sweeps = Sweeps(*[LedgerError("disk full")] * 6)
     async with working(rig, sweeps) as workers:
         workers.enqueue()
         await workers.queue.drained()
@@ -277,7 +277,7 @@ async def test_a_bug_in_one_batch_lets_it_back_off(rig, monkeypatch, handling):
     [
         failed(Throttled("results", "wait", code="429"), Reach.ACCOUNT),
         failed(SERVER, Reach.ACCOUNT),
-        LedgerFailed("disk full"),
+        LedgerError("disk full"),
     ],
 )
 async def test_without_retry_a_failure_of_all_batches_ends_the_sweeps(rig, end):
@@ -309,16 +309,6 @@ async def test_without_retry_results_that_are_forbidden_are_an_error(rig):
     context.collectors._state("results").forbidden_until = rig.clock.monotonic() + 60.0
     assert workers.enqueue() == []
     assert workers.last_error == "results: the key may not read this"
-
-
-async def test_results_that_are_switched_off_are_no_error(tmp_path):
-    rig = Rig(tmp_path, WORLD, account={"collectors": {"results": False}})
-    rig.build()
-    rig.ledger.save(batch("b1"))
-    workers = workers_of(rig)
-    workers.retry = False
-    assert (workers.enqueue(), workers.last_error) == ([], "")
-    await rig.stop()
 
 
 @pytest.mark.parametrize("headers", [{}, {"Retry-After": "2"}])
