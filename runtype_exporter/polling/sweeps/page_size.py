@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final
+from typing import Final, assert_never
 
 from runtype_exporter.limits import HOUR
 from runtype_exporter.runtype import ApiError
@@ -104,6 +104,8 @@ class PageSize:
                 if not others_answered or not (proven or self._tries(page)):
                     return None
                 size = max(proven, SLOW_FLOOR)
+            case _:
+                assert_never(fault)
         in_vain = self.in_vain is fault and now < self.in_vain_until
         if not 0 < size < self.size or (in_vain and not proven):
             return None
@@ -126,10 +128,14 @@ class PageSize:
         )
         return replace(after, size=larger, good=0) if may_grow else after
 
-    def failed(self, fault: SizeFault, page: str, *, tried_smaller: bool, now: float) -> PageSize:
-        """Return the size after a page that failed, with smaller sizes too if they were tried."""
+    def failed(self, fault: SizeFault, page: str, *, tried: int, now: float) -> PageSize:
+        """Return the size after a page that failed with this size and every smaller one tried.
+
+        `tried` is the smallest of these sizes.
+        """
         after = replace(self, good=0)
-        if tried_smaller:
+        smallest = SLOW_FLOOR if fault is SizeFault.SLOW else 1
+        if tried < self.size and tried <= smallest:
             after = replace(after, in_vain_until=now + RETRY_AFTER, in_vain=fault)
         if fault is SizeFault.SLOW:
             after = replace(after, slow_page=page, slow_tries=self._tries(page) + 1)
