@@ -135,7 +135,7 @@ async def in_memory(pages: Iterable[bytes]) -> None:
     for text in pages:
         results = status_words.results((await RESULTS.decode(text)).data)
         page = Page([result_identity(result.key or "") for result in results], {}, {})
-        count_page(swept, results, page, 1_790_000_000.0)
+        count_page(swept, results, page, now=1_790_000_000.0, wall=1_790_000_000.0)
 
 
 def new_ledger(folder: str) -> Ledger:

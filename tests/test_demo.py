@@ -21,6 +21,7 @@ NOT_SHOWN = {
     "runtype_collector_failures_total": "the demo's API does not fail",
     "runtype_poll_failures_total": "the demo's API does not fail",
     "runtype_batch_sweep_failures_total": "the demo's API does not fail",
+    "runtype_rows_rejected_total": "the demo's API sends no bad rows",
     "runtype_exporter_ledger_failures_total": "the disk does not fail",
     "runtype_record_outcome_changes_total": (
         "a retry is a further result in the demo, none changes afterwards"

@@ -35,6 +35,7 @@ _RARE: Final = frozenset(
         catalogue.POLL_FAILURES,
         catalogue.BATCH_SWEEP_FAILURES,
         catalogue.OLDEST_PENDING_SWEEP,
+        catalogue.ROWS_REJECTED,
     )
 )
 """Metrics whose series only appear when something unusual happens."""
@@ -150,6 +151,9 @@ def _values(metric: Metric, label: str, counts: AccountCounts) -> int:
             return OUTCOMES_USUAL
         case "status":
             return STATUSES_USUAL
+        case "source":
+            # An account's time comes from one of them.
+            return 1
         case "collector" | "operation":
             return len(counts.collectors) + len(ALWAYS_READ)
     return len(dict(metric.values).get(label, ("",)))

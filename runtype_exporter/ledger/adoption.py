@@ -66,9 +66,10 @@ class PageRows:
         stored = self.rows.get(id_)
         if result.key is None:
             return self._find_without_id(id_, stored, result)
-        if stored is None:
+        if stored is None or (stored[0] == UNFINISHED and result.outcome is not None):
             record = self._page.records.get(result.record_key)
-            stored = None if record is None else self._adopt(id_, record, result)
+            if record is not None:
+                stored = self._adopt(id_, stored, record, result) or stored
         return id_, stored or _NEW, stored is not None, True
 
     def keep_end(self, record: bytes, state: int, finished: float | None) -> None:
@@ -91,7 +92,7 @@ class PageRows:
             if twin is not None:
                 return twin, self.rows[twin], True, False
             return record, stored or _NEW, stored is not None, True
-        kept = self._adoptions.get(record, {}).values()
+        kept = [one for _, one in sorted(self._adoptions.get(record, {}).items())]
         same = [one for one in kept if _ended_so(one, result)]
         adopters = [
             one.adopter
@@ -105,19 +106,22 @@ class PageRows:
         is_current = not same or any(one.outcome == stored[0] for one in same)
         return record, stored, True, is_current
 
-    def _adopt(self, id_: bytes, record: bytes, result: Result) -> IdentityRow | None:
-        """Move what is stored of a result under its record's identity to its own new id.
+    def _adopt(
+        self, id_: bytes, own: IdentityRow | None, record: bytes, result: Result
+    ) -> IdentityRow | None:
+        """Move what is stored of a result under its record's identity to its own id.
 
-        Return the row, None if nothing is stored of this result.
+        `own` is what is stored under its own id. Return the row, None if nothing is stored of this
+        result under its record's identity.
         """
         stored = self.rows.get(record)
         if stored is None or stored[0] == ADOPTED:
             return None
         if stored[0] == UNFINISHED:
+            if own is not None:
+                return None
             del self.rows[record]
-            self.written.pop(record, None)
-            if record in self._page.stored:
-                self._deleted.add(record)
+            self._deleted.add(record)
             row = stored
         else:
             kept = self._adoptions.get(record)
@@ -125,7 +129,7 @@ class PageRows:
                 # A row of format 1 has no adoption of its own: only its state shows how it ended.
                 [Adoption(stored[0], None, None)]
                 if kept is None
-                else [one for one in kept.values() if one.adopter is None]
+                else [one for _, one in sorted(kept.items()) if one.adopter is None]
             )
             adoption = next(
                 (
@@ -139,7 +143,7 @@ class PageRows:
             if adoption is None:
                 return None
             self._set_adoption(record, adoption._replace(adopter=id_))
-            row = (adoption.outcome, *stored[1:])
+            row = (adoption.outcome, stored[1], stored[2] if own is None else own[2])
             if len(free) <= 1:
                 self.rows[record] = self.written[record] = (ADOPTED, 0, 0)
         self.rows[id_] = self.written[id_] = row

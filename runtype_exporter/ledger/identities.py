@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
+from runtype_exporter.ledger.states import UNFINISHED
 from runtype_exporter.model import Result
 
 Id = TypeVar("Id", bytes, str)
@@ -54,8 +55,9 @@ def record_identity(key: str) -> bytes:
 class Page:
     """The identities of one page, and what the ledger stores of them.
 
-    `ids` has one identity for each row of the page. `records` has the identity that a new result id
-    may adopt, by the id of its record. `adoptions` is by record identity and state code.
+    `ids` has one identity for each row of the page. `records` has the identity that a result id may
+    adopt because it is new or its result becomes final, by the id of its record. `adoptions` is by
+    record identity and state code.
     """
 
     ids: Sequence[bytes]
@@ -86,12 +88,13 @@ def look_up(connection: sqlite3.Connection, batch: int | None, results: Sequence
         for result in results
     ]
     stored = {} if batch is None else _select(connection, batch, ids)
-    unknown = {
+    waiting = {
         result.record_key
         for result, id_ in zip(results, ids, strict=True)
-        if result.key is not None and id_ not in stored
+        if result.key is not None
+        and (id_ not in stored or (stored[id_][0] == UNFINISHED and result.outcome is not None))
     }
-    records = {key: record_identity(key) for key in unknown}
+    records = {key: record_identity(key) for key in waiting}
     if batch is None:
         return Page(ids, stored, records)
     stored.update(_select(connection, batch, records.values()))

@@ -25,7 +25,13 @@ from runtype_exporter.polling.failures import (
 )
 from runtype_exporter.polling.streaks import CollectorState, Streak, back_off
 from runtype_exporter.protocols import Telemetry, ignore
-from runtype_exporter.runtype import ApiError, Forbidden, Throttled, Unauthorised
+from runtype_exporter.runtype import (
+    ApiError,
+    Forbidden,
+    NetworkError,
+    Throttled,
+    Unauthorised,
+)
 
 LISTS: Final = frozenset({"schedules", "summary", "runs", "usage", "sparklines"})
 """The collectors with one item each. They are read at their interval and do not back off."""
@@ -80,6 +86,9 @@ class Collectors:
         now = self.clock.monotonic()
         for collector, seconds in self.forbidden.items():
             self._state(collector).forbidden_until = now + min(seconds, FORBIDDEN_RETRY)
+            if collector not in self.off:
+                # It is not read for a while, but nobody may take it for one that works.
+                self._show(collector, up=False, failure="")
 
     @property
     def up(self) -> bool | None:
@@ -93,17 +102,6 @@ class Collectors:
         return (
             collector not in self.off
             and self.clock.monotonic() >= self._state(collector).forbidden_until
-        )
-
-    def never_answered(self, collector: str) -> bool:
-        """Return whether it is worth waiting for the first answer of a list.
-
-        True if it is enabled, has never answered, and has failed fewer than 3 times in a row.
-        """
-        return (
-            self.is_enabled(collector)
-            and self._state(collector).answered is None
-            and self.failures(collector) < FAILURES_TO_WITHDRAW
         )
 
     def due(self, collector: str, item: str = "") -> bool:
@@ -179,7 +177,7 @@ class Collectors:
         """Record that an item was read to its end: its failures are over."""
         self._streaks.pop((collector, item), None)
         self._state(collector).failed_items.clear()
-        self.telemetry.collector(self.account, collector, up=True, failure="")
+        self._show(collector, up=True, failure="")
 
     def _record_answer(self, collector: str) -> None:
         state = self._state(collector)
@@ -203,12 +201,14 @@ class Collectors:
         now = self.clock.monotonic()
         sent, is_paging = (now, True) if sent is None else (sent, False)
         state = self._state(collector)
-        self.key_refused = isinstance(error, Unauthorised)
+        if not isinstance(error, NetworkError):
+            # Without an answer it is not known whether the key is accepted now.
+            self.key_refused = isinstance(error, Unauthorised)
         self.last_failure = str(error)
         since_sent = _after(self._answered, sent)
         if isinstance(error, Unauthorised | Throttled):
             # The budget pauses. Nothing is learned about the item.
-            self._report(collector, error, up=not self.key_refused)
+            self._report(collector, error, up=state.up and not self.key_refused)
             return ReadFailed(error, judge(error, _NO_EVIDENCE), (collector, item))
         streak = self._streaks.setdefault((collector, item), Streak(first=now, last=now))
         streak.is_paging = is_paging
@@ -230,6 +230,12 @@ class Collectors:
         if collector not in LISTS:
             streak.retry_at = now + back_off(streak.tries)
         self._act(reach, collector, error, now)
+        is_down = (
+            reach is Reach.COLLECTOR
+            or (collector in LISTS and streak.tries >= FAILURES_TO_WITHDRAW)
+            or len(state.failed_items) >= FAILURES_TO_WITHDRAW
+        )
+        self._report(collector, error, up=not is_down)
         self._limit_streaks()
         return ReadFailed(
             error,
@@ -244,11 +250,10 @@ class Collectors:
 
     def _act(self, reach: Reach, collector: str, error: ApiError, now: float) -> None:
         """Carry out what a failure means beyond its item."""
-        state = self._state(collector)
         if reach is Reach.ACCOUNT:
             self._suspend(now, error)
         elif reach is Reach.COLLECTOR and isinstance(error, Forbidden):
-            state.forbidden_until = now + FORBIDDEN_RETRY
+            self._state(collector).forbidden_until = now + FORBIDDEN_RETRY
             self.on_forbidden(collector, FORBIDDEN_RETRY)
             _log.warning(
                 "collector forbidden, asked again in an hour",
@@ -256,8 +261,6 @@ class Collectors:
                 collector=collector,
                 error=str(error),
             )
-        down = reach is Reach.COLLECTOR or len(state.failed_items) >= FAILURES_TO_WITHDRAW
-        self._report(collector, error, up=not down)
 
     def _report(self, collector: str, error: ApiError, *, up: bool) -> None:
         # The reads of single items log their own failures.
@@ -269,9 +272,13 @@ class Collectors:
                 reason=error.reason,
                 error=str(error),
             )
-        self.telemetry.collector(self.account, collector, up=up, failure=error.reason)
+        self._show(collector, up=up, failure=error.reason)
         if not up and collector in LISTS:
             self.withdraw(collector)
+
+    def _show(self, collector: str, *, up: bool, failure: str) -> None:
+        self._state(collector).up = up
+        self.telemetry.collector(self.account, collector, up=up, failure=failure)
 
     def _refused(self, streak: Streak, state: CollectorState, now: float) -> None:
         """Record a refusal (403). Refusals before the last answer of the collector do not count."""
@@ -292,13 +299,17 @@ class Collectors:
         return found
 
     def _is_silent(self, streak: Streak) -> bool:
-        """Return whether nothing answered since a streak began, and the lists fail as well."""
-        if _after(self._answered, streak.first):
-            return False
+        """Return whether nothing answered since a streak began, and the lists fail as well.
+
+        If nothing but one collector fails, one failure is not enough: it may be the only one that
+        is read.
+        """
         lists = {name for name in CYCLE_LISTS if self.is_enabled(name)}
-        if lists:
-            return lists <= self._failing.keys()
-        return len(self._failing) > 1
+        return (
+            not _after(self._answered, streak.first)
+            and lists <= self._failing.keys()
+            and (len(self._failing) > 1 or streak.tries >= FAILURES_TO_WITHDRAW)
+        )
 
     def _suspend(self, now: float, error: ApiError) -> None:
         if self._unreachable_since is None:

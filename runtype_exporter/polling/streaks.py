@@ -32,6 +32,8 @@ class Streak:
 class CollectorState:
     """What is known of one collector. Times are monotonic seconds."""
 
+    up: bool = True
+    """Whether it was last shown as one that works."""
     forbidden_until: float = 0.0
     answered: float | None = None
     """When it last answered, None for never."""

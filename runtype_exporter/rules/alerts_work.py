@@ -11,6 +11,7 @@ from runtype_exporter.catalogue import (
     BATCH_STARTED,
     BATCH_STATE,
     BATCHES_FINISHED,
+    BATCHES_GIVEN_UP,
     COST,
     RECORDS_FINISHED,
     SCHEDULE_ENABLED,
@@ -78,9 +79,19 @@ def _batches() -> Iterator[AlertRule]:
         expr=f"sum without (outcome) (round({ended})) >= 1",
         summary="A batch of {{ $labels.flow }} failed as a whole",
         description=(
-            "{{ $value | humanize }} batches of the past hour ended as failed, or were denied by"
-            " the API for a day: "
-            f"{_FLOW}."
+            f"{{{{ $value | humanize }}}} batches of the past hour ended as failed: {_FLOW}."
+        ),
+    )
+    given_up = f"increase({copy_name(BATCHES_GIVEN_UP, HOUR)}[1h])"
+    yield AlertRule(
+        name="RuntypeBatchGivenUp",
+        severity="warning",
+        expr=f"round({given_up}) >= 1",
+        summary="A batch of {{ $labels.account }} is no longer read ({{ $labels.reason }})",
+        description=(
+            "{{ $value | humanize }} batches of {{ $labels.account }} were given up in the past"
+            " hour, because they were {{ $labels.reason }}. Records of them that were not read are"
+            " not counted."
         ),
     )
     running = f'max without (instance, pod, state) ({BATCH_STATE.name}{{state="running"}}) == 1'

@@ -13,6 +13,7 @@ from typing import Final
 from runtype_exporter.catalogue import (
     BATCH_DURATION,
     BATCHES_FINISHED,
+    BATCHES_GIVEN_UP,
     COST,
     RECORD_LATENCY,
     RECORDS_FINISHED,
@@ -38,6 +39,7 @@ _FINE: Final = (
     RECORDS_FINISHED,
     RECORD_LATENCY,
     BATCHES_FINISHED,
+    BATCHES_GIVEN_UP,
     SCHEDULE_RUNS_FINISHED,
     SCHEDULE_STARTS,
     SLO_EVENTS,

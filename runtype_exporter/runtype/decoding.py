@@ -32,7 +32,7 @@ class RowsPage(Struct, frozen=True, kw_only=True):
     rejected: tuple[str, ...] = ()
 
 
-PageT = TypeVar("PageT", bound=RowsPage)
+RowsPageT = TypeVar("RowsPageT", bound=RowsPage)
 
 
 class Decoder(Generic[AnswerT]):
@@ -82,10 +82,10 @@ class Decoder(Generic[AnswerT]):
         return answer
 
 
-class PageDecoder(Decoder[PageT]):
+class PageDecoder(Decoder[RowsPageT]):
     """Decodes the answers of an operation that reads rows."""
 
-    def __init__(self, operation: str, type_: type[PageT]) -> None:
+    def __init__(self, operation: str, type_: type[RowsPageT]) -> None:
         self._type = type_
         self._rows: dict[str, RowDecoder[Any]] = {
             field.name: RowDecoder(*get_args(field.type))
@@ -97,10 +97,10 @@ class PageDecoder(Decoder[PageT]):
         )
         super().__init__(operation, type_)
 
-    def _shape(self, type_: type[PageT]) -> type:
+    def _shape(self, type_: type[RowsPageT]) -> type:
         return self._page_with(type_, raw=False)
 
-    def _page_with(self, type_: type[PageT], *, raw: bool) -> type:
+    def _page_with(self, type_: type[RowsPageT], *, raw: bool) -> type:
         """Return the type of a page as the API sends it: what is rejected is no part of it.
 
         A list of rows may be null.
@@ -116,7 +116,7 @@ class PageDecoder(Decoder[PageT]):
                 fields.append((field.name, field.type, field.default))
         return msgspec.defstruct(type_.__name__, fields, rename="camel", frozen=True, gc=False)
 
-    async def _read(self, body: bytes, *, repaired: bool) -> PageT:
+    async def _read(self, body: bytes, *, repaired: bool) -> RowsPageT:
         if len(body) <= LARGE:
             try:
                 whole = self._whole.decode(body)
@@ -138,7 +138,9 @@ class PageDecoder(Decoder[PageT]):
         }
         return self._page(envelope, rows, rejected)
 
-    def _page(self, sent: Any, rows: Mapping[str, list[Any] | None], rejected: list[str]) -> PageT:
+    def _page(
+        self, sent: Any, rows: Mapping[str, list[Any] | None], rejected: list[str]
+    ) -> RowsPageT:
         rest = {name: getattr(sent, name) for name in sent.__struct_fields__}
         lists = {name: found or [] for name, found in rows.items()}
         return self._type(**rest | lists, rejected=tuple(rejected))

@@ -207,3 +207,14 @@ def test_a_budget_is_stored(ledger, reopened):
     ledger.save_budget("production", BudgetState(12.5, 900.0))
     ledger.save_budget("production", BudgetState(11.5, 950.0, paused_until=1_200.0))
     assert reopened(ledger).load_budget("production") == BudgetState(11.5, 950.0, 1_200.0)
+
+
+def test_the_ids_that_have_a_label_are_listed_by_account_and_kind(ledger, reopened):
+    for account, kind, id_ in (
+        ("production", "schedule", "s1"),
+        ("production", "schedule", "s2"),
+        ("production", "flow", "f1"),
+        ("staging", "schedule", "s3"),
+    ):
+        ledger.label(account, kind, id_, None)
+    assert sorted(reopened(ledger).labelled("production", "schedule")) == ["s1", "s2"]

@@ -6,16 +6,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from runtype_exporter.ledger.codec import (
-    NewerContent,
-    decode,
-    decode_schedule,
-    encode,
-    encode_schedule,
-)
+from runtype_exporter.ledger.codec import decode, decode_schedule, encode, encode_schedule
+from runtype_exporter.ledger.json_text import NewerContent
 from runtype_exporter.model import (
+    BATCH_OUTCOMES,
     Batch,
-    BatchOutcome,
     BatchRef,
     FinalPrefix,
     Labels,
@@ -36,7 +31,13 @@ probe_maps = st.dictionaries(
     st.builds(Probe, words, st.none() | counts, st.none() | counts, st.none() | counts),
 )
 tallies = st.builds(
-    SweepTally, counts, counts, st.dictionaries(words, counts, max_size=4), maybe_time, maybe_time
+    SweepTally,
+    counts,
+    counts,
+    st.dictionaries(words, counts, max_size=4),
+    maybe_time,
+    maybe_time,
+    counts,
 )
 sweeps = st.builds(
     Sweep,
@@ -74,10 +75,15 @@ batches = st.builds(
     drift=counts,
     ended=maybe_time,
     closed=maybe_time,
-    outcome=st.none() | st.sampled_from(get_args(BatchOutcome)),
+    outcome=st.none() | st.sampled_from(BATCH_OUTCOMES),
     missing_since=maybe_time,
-    failures=counts,
-    retry_at=times,
+    changed=times,
+    missing_for=times,
+    unreadable_since=maybe_time,
+    unreadable_for=times,
+    run_ended_since=maybe_time,
+    reread_at=times,
+    page_size=counts,
     cost=maybe_time,
     cost_due=st.booleans(),
 )
@@ -113,6 +119,7 @@ def test_the_text_is_plain_json():
 
 MAY_BE_NULL = {
     *("labels", "swept", "sweep", "prefix", "picture", "started", "completed", "guard", "ended"),
+    *("unreadable_since", "run_ended_since"),
     *("outcome", "missing_since", "cost", "last_finished", "oldest_unfinished"),
     *("run_at", "next_run"),
 }
@@ -200,7 +207,7 @@ def test_a_value_of_another_type_in_a_schedule_is_an_error(schedule: Schedule, d
         '{"seen":1,"drift":1.0}',
         '{"seen":1,"drift":true}',
         '{"seen":true}',
-        '{"seen":1,"retry_at":null}',
+        '{"seen":1,"reread_at":null}',
         '{"seen":1,"probes":null}',
         '{"seen":1,"labels":"ab"}',
         '{"seen":1,"labels":["a",1]}',

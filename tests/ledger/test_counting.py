@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from runtype_exporter.ledger.counting import count_page
+from runtype_exporter.ledger.identities import Page, result_identity
 from runtype_exporter.model import Observation, Probe, SweepTally
 
 NOW = 1_000.0
@@ -307,3 +309,49 @@ def test_a_counted_result_that_runs_again_is_tallied_as_unfinished(table, a_batc
     table.count(a_batch(), a_result("k1"))
     tally = table.count(a_batch(number=2), a_result("k1", outcome=None, created=950.0)).tally
     assert (tally.distinct, tally.unfinished, tally.oldest_unfinished) == (1, 1, 950.0)
+
+
+# --- what is not believed, and what waits ---
+
+
+def test_an_implausible_end_is_counted_and_in_no_histogram(table, a_batch, a_result):
+    late = a_result("k1", finished=9e9, fault="implausible")
+    delta = table.count(a_batch(), late)
+    assert delta.increments["runtype_records_finished_total", (*FLOW, "success")] == 1
+    faults = "runtype_record_invalid_timestamps_total", ("production", "implausible")
+    assert delta.increments[faults] == 1
+    assert not any(delta.observations.values())
+    assert delta.tally.last_finished is None
+
+
+@pytest.mark.parametrize("finished", [1.0, 9e9])
+def test_the_guard_does_not_believe_an_implausible_end(finished, table, a_batch, a_result):
+    """It is a result without an end: it counts if a complete sweep did not show it."""
+    shown = a_result("k1", finished=finished, fault="implausible")
+    assert table.finished(a_batch(count_from=900.0), shown) == {}
+    later = a_result("k2", finished=finished, fault="implausible")
+    known = a_batch(count_from=900.0, probes_at_last_sweep=PROBES)
+    assert table.finished(known, later) == {"success": 1}
+
+
+def test_the_lag_is_measured_by_api_time_and_exemplars_have_the_time_of_this_machine(
+    a_batch, a_result
+):
+    results = [a_result("k1", "r1")]
+    page = Page([result_identity("k1")], {})
+    delta, _ = count_page(a_batch(), results, page, now=1_100.0, wall=5_000.0)
+    lag = "runtype_record_detection_lag_seconds", ("production",)
+    latency = "runtype_record_latency_seconds", (*FLOW, "success")
+    assert delta.observations[lag] == [Observation(120.0, 5_000.0)]
+    assert delta.observations[latency] == [Observation(30.0, 5_000.0, "b1", "r1")]
+
+
+def test_paused_rows_are_counted_among_the_unfinished(table, a_batch, a_result):
+    rows = [
+        a_result("k1", outcome=None, status="paused"),
+        a_result("k2", outcome=None),
+        a_result("k3", outcome="unknown", status="paused"),
+    ]
+    tally = table.count(a_batch(), *rows).tally
+    assert (tally.unfinished, tally.paused) == (2, 1)
+    assert table.count(a_batch(), *rows).tally.paused == 0

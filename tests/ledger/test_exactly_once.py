@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from runtype_exporter import catalogue
 from runtype_exporter.ledger import Ledger, LedgerFailed
+from runtype_exporter.ledger.states import COUNTED, REMEMBERED
 from runtype_exporter.model import Batch, BatchRef, Delta, Labels, Probe, Result, SweepTally
 from runtype_exporter.objectives import Objective, Objectives
 from tests.support.counted import SWEEP
@@ -65,41 +66,87 @@ class Model:
     events: Counter = field(default_factory=Counter)
     # (batch, identity) -> [outcome or None, counted, its word].
     known: dict = field(default_factory=dict)
-    # (batch, record) -> the result id that adopted it.
-    adopters: dict = field(default_factory=dict)
+    # (batch, record) -> how and when its results without an id ended, by state: end, adopter.
+    kept: dict = field(default_factory=dict)
+    # The records whose results all have ids by now.
+    spent: set = field(default_factory=set)
     # batch -> the identities that its sweep has read.
     swept: dict = field(default_factory=dict)
     words: dict = field(default_factory=lambda: dict(WORDS))
 
     def page(self, batch: Batch, page: list, *, count: bool) -> int:
-        id_, before = batch.ref.id, len(self.swept.setdefault(batch.ref.id, set()))
-        for key, record, word, end in page:
-            stale = key is None and (id_, record) in self.adopters
-            me = (
-                id_,
-                (
-                    ("result", key or self.adopters[id_, record])
-                    if key or stale
-                    else ("record", record)
-                ),
-            )
-            if key and me not in self.known:
-                self.adopt(me, (id_, ("record", record)), (id_, record), key)
+        id_, distinct = batch.ref.id, 0
+        swept = self.swept.setdefault(id_, set())
+        rows = [
+            (key, record, (self.words[word], word, end if self.words[word] else None))
+            for key, record, word, end in sorted(page, key=lambda row: row[0] is None)
+        ]
+        with_id = {
+            (record, shown[0], shown[2]): key for key, record, shown in rows if key and shown[0]
+        }
+        for key, record, shown in rows:
+            if key:
+                me, current = (id_, ("result", key)), True
+                self.adopt(me, (id_, record), shown)
+            else:
+                me, current = self.without_id((id_, record), shown, with_id)
             waited = self.known.get(me, [0])[0] is None
             row = self.known.setdefault(me, [None, False, None])
-            self.swept[id_].add(me[1])
-            if count and not stale and (outcome := self.words[word]):
-                self.final(batch, row, (outcome, word, end), waited=waited)
-        return len(self.swept[id_]) - before
+            distinct += me[1] not in swept
+            swept.add(me[1])
+            if count and current and shown[0]:
+                before = row[:2]
+                self.final(batch, row, shown, waited=waited)
+                if key is None and row[:2] != before:
+                    self.kept.setdefault((id_, record), {})[tuple(row[:2])] = [shown[2], None]
+        return distinct
 
-    def adopt(self, me, its_record, record, key) -> None:
-        if its_record not in self.known or record in self.adopters:
+    def without_id(self, record, shown, with_id):
+        me = (record[0], ("record", record[1]))
+        outcome, _, end = shown
+        if record not in self.spent and self.known.get(me, [None])[0] is None:
+            twin = with_id.get((record[1], outcome, end))
+            return ((record[0], ("result", twin)), False) if twin else (me, True)
+        kept = sorted(self.kept.get(record, {}).items(), key=lambda one: code(*one[0]))
+        same = [one for one in kept if (one[0][0], one[1][0]) == (outcome, end)]
+        adopters = [
+            adopter for _, (_, adopter) in same or (kept if record in self.spent else ()) if adopter
+        ]
+        if adopters:
+            return (record[0], ("result", adopters[0])), False
+        return me, not same or any(state == tuple(self.known[me][:2]) for state, _ in same)
+
+    def adopt(self, me, record, shown) -> None:
+        own, its = self.known.get(me), (record[0], ("record", record[1]))
+        outcome, word, end = shown
+        if its not in self.known or not (own is None or (own[0] is None and outcome)):
             return
-        self.known[me] = self.known.pop(its_record)
-        if its_record[1] in self.swept[me[0]]:
-            self.swept[me[0]] = self.swept[me[0]] - {its_record[1]} | {me[1]}
-        if self.known[me][0]:
-            self.adopters[record] = key
+        stored, swept = self.known[its], self.swept[me[0]]
+        if stored[0] is None:
+            if own is not None:
+                return
+            self.known[me] = self.known.pop(its)
+        else:
+            kept = sorted(self.kept[record].items(), key=lambda one: code(*one[0]))
+            free = [(state, one) for state, one in kept if one[1] is None]
+            fits = [
+                (state, one)
+                for state, one in free
+                if one[0] == end
+                and (state[0] == outcome or (state == tuple(stored[:2]) and stored[2] == word))
+            ]
+            if not fits:
+                return
+            state, one = fits[0]
+            one[1] = me[1][1]
+            self.known[me] = [*state, stored[2]]
+            if len(free) == 1:
+                del self.known[its]
+                self.spent.add(record)
+        if own is None and its[1] in swept:
+            swept.add(me[1])
+        if its not in self.known:
+            swept.discard(its[1])
 
     def final(self, batch: Batch, row, shown, *, waited: bool) -> None:
         (before, counted, its_word), (outcome, word, end) = row, shown
@@ -120,8 +167,14 @@ class Model:
 
     def forget(self, id_: str) -> None:
         self.known = {me: row for me, row in self.known.items() if me[0] != id_}
-        self.adopters = {record: key for record, key in self.adopters.items() if record[0] != id_}
+        self.kept = {record: kept for record, kept in self.kept.items() if record[0] != id_}
+        self.spent = {record for record in self.spent if record[0] != id_}
         self.swept.pop(id_, None)
+
+
+def code(outcome, counted) -> int:
+    """Return the number of a state on disk, which decides an order."""
+    return (COUNTED if counted else REMEMBERED)[outcome]
 
 
 def new_batch(id_: str, *, guard: float | None) -> Batch:
@@ -153,7 +206,7 @@ class ExactlyOnce(RuleBasedStateMachine):
         self.now = 1_000.0
         self.model = Model()
         self.ledger = self.open(self.folder / "ledger.db")
-        self.ledger.horizon("a", lookback=0.0)
+        self.ledger.fix_horizon("a", self.now)
 
     @initialize(guard=st.sampled_from([None, GUARD]))
     def start(self, guard) -> None:
@@ -181,6 +234,7 @@ class ExactlyOnce(RuleBasedStateMachine):
             self.batches[id_],
             [as_result(row, self.model.words) for row in page],
             advance,
+            now=self.now,
             count=count,
         )
         return distinct[0]
@@ -300,7 +354,7 @@ class ExactlyOnce(RuleBasedStateMachine):
     def close_and_forget_a_batch(self, id_) -> None:
         self.ledger.save(replace(self.batches[id_], sweep=None, closed=self.now))
         self.now += RETENTION + 1
-        self.ledger.forget("a", listed=[], retention=RETENTION)
+        self.ledger.forget("a", now=self.now, listed=[], retention=RETENTION)
         self.model.forget(id_)
         self.batches[id_] = replace(new_batch(id_, guard=self.guard), probes_at_last_sweep=None)
 
@@ -333,7 +387,7 @@ class ExactlyOnce(RuleBasedStateMachine):
         assert Counter(changes) == self.model.changes
         assert latencies == self.model.latencies
         assert Counter(events) == self.model.events
-        assert self.ledger.rows() == len(self.model.known) + len(self.model.adopters)
+        assert self.ledger.rows() == len(self.model.known) + len(self.model.spent)
 
 
 ExactlyOnce.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

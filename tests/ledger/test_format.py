@@ -17,7 +17,10 @@ from runtype_exporter.ledger import LedgerDamaged, LedgerNewer, codec, learned, 
 from runtype_exporter.ledger.states import StoredState
 from runtype_exporter.model import Batch, Learned, Schedule, Sweep, SweepTally
 
-SHAPES = {2: "9ebc8a2c19a41bae57fce20ed645040b2bced06c09109d27c3caf0af0b6fae06"}
+SHAPES = {
+    2: "9ebc8a2c19a41bae57fce20ed645040b2bced06c09109d27c3caf0af0b6fae06",
+    3: "57db7fee75731214ae28a97069526948bf17a2590b847e7a8a121d24250afe8f",
+}
 """The hash of the stored shape of each version since there are hashes."""
 
 
@@ -140,6 +143,10 @@ FROM_THE_FUTURE = [
     (with_body('{"seen":1,"picture":[1,2,{"novel":3}]}'), "an unknown field of a tally"),
     ("UPDATE results SET state = 5", "an unknown state of a result"),
     ("UPDATE adoptions SET outcome = 5", "an unknown outcome of an adopted result"),
+    (
+        "INSERT INTO accounts VALUES ('a', 1.0, 1, 0.0, '{\"novel\":1}')",
+        "an unknown field of what an account has learned",
+    ),
     (
         "INSERT INTO runs VALUES ('r', 'a', 's', '', 1.0, 1.0, 'skipped', 2.0)",
         "an unknown outcome of a run",

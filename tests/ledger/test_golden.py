@@ -16,6 +16,7 @@ import structlog
 
 from runtype_exporter import catalogue
 from runtype_exporter.ledger import schema
+from runtype_exporter.model import GIVE_UP_REASONS
 from tests.ledger.golden import contents, text
 from tests.ledger.golden.pair import FOLDER, Continuation, Golden, opened
 
@@ -123,9 +124,15 @@ def test_a_golden_ledger_still_has_its_content(golden: Golden, section: str, dum
 def test_columns_that_only_sql_reads_agree_with_the_batches(golden: Golden, migrated):
     batches = golden.content["batches"]
     with closing(sqlite3.connect(migrated(golden).base)) as connection:
-        columns = connection.execute("SELECT id, schedule, created, closed, cost_due FROM batches")
+        columns = connection.execute(
+            "SELECT id, schedule, created, closed, cost_due, given_up FROM batches"
+        )
         assert {
-            (one["id"], one["label_schedule"], one["created_at"], one["closed_at"], one["cost_due"])
+            (
+                *(one["id"], one["label_schedule"], one["created_at"], one["closed_at"]),
+                one["cost_due"],
+                one["outcome"] in GIVE_UP_REASONS,
+            )
             for one in batches
         } == set(columns)
         families = connection.execute("SELECT metric, bounds FROM families").fetchall()

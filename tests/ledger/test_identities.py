@@ -60,6 +60,13 @@ def test_the_identities_of_another_batch_are_not_found(connection, a_result):
     assert look_up(connection, 2, [a_result("k1", "r1")]).stored == {}
 
 
+def test_a_result_that_becomes_final_asks_for_its_record(connection, a_result):
+    waiting = {result_identity("k1"): (0, 0, 3), result_identity("k2"): (0, 0, 3)}
+    write(connection, 1, Changes(waiting, frozenset(), 2))
+    page = look_up(connection, 1, [a_result("k1", "r1"), a_result("k2", "r2", outcome=None)])
+    assert page.records == {"r1": record_identity("r1")}
+
+
 def test_the_record_that_a_new_result_may_adopt_is_found(connection, a_result):
     row = (0, 0, 1)
     write(connection, 1, Changes({record_identity("r1"): row}, frozenset(), 1))
@@ -69,20 +76,22 @@ def test_the_record_that_a_new_result_may_adopt_is_found(connection, a_result):
 def test_the_adopter_of_a_record_is_found_with_it(connection, a_result):
     record, adopter = record_identity("r1"), result_identity("k1")
     rows = {record: (255, 0, 0), adopter: (1, 7, 3)}
-    adoptions = {record: Adoption(1, 980.0, adopter)}
-    write(connection, 1, Changes(rows, frozenset(), 2, adoptions))
+    adoptions = {1: Adoption(1, 980.0, adopter), 66: Adoption(66, 970.0, None)}
+    written = {(record, code): adoption for code, adoption in adoptions.items()}
+    write(connection, 1, Changes(rows, frozenset(), 2, written))
     page = look_up(connection, 1, [a_result(None, "r1")])
     assert page.stored == rows
-    assert page.adoptions == adoptions
+    assert page.adoptions == {record: adoptions}
 
 
 def test_the_end_of_a_record_without_an_id_is_found_by_the_id_that_may_adopt_it(
     connection, a_result
 ):
     record = record_identity("r1")
-    adoptions = {record: Adoption(1, 980.0, None)}
-    write(connection, 1, Changes({record: (1, 7, 3)}, frozenset(), 1, adoptions))
-    assert look_up(connection, 1, [a_result("k1", "r1")]).adoptions == adoptions
+    adoption = Adoption(1, 980.0, None)
+    changes = Changes({record: (1, 7, 3)}, frozenset(), 1, {(record, 1): adoption})
+    write(connection, 1, changes)
+    assert look_up(connection, 1, [a_result("k1", "r1")]).adoptions == {record: {1: adoption}}
     assert look_up(connection, 2, [a_result("k1", "r1")]).adoptions == {}
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from runtype_exporter.ledger import schema
 from tests.ledger.golden import contents
 from tests.ledger.golden.pair import Golden, opened
 from tests.ledger.golden.words import in_words
@@ -30,9 +31,9 @@ LEFT_BEHIND = {
         {"1", "", ".v1"},
         # The transaction was cut off, and was committed.
         {"1", "", ".v1", "-journal"},
-        {"2", "", ".v1"},
+        {str(schema.VERSION), "", ".v1"},
         # The ledger was in use.
-        {"2", "", ".v1", "-wal"},
+        {str(schema.VERSION), "", ".v1", "-wal"},
     )
 }
 """The states that the kills must leave: the version in the header, and the suffixes of files."""

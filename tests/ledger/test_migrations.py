@@ -1,7 +1,8 @@
-"""Ledgers of format 1 are migrated completely or not at all."""
+"""Ledgers of earlier formats are migrated completely or not at all."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -18,6 +19,7 @@ from runtype_exporter.ledger import (
 )
 from tests.ledger.golden.first import (
     FIRST,
+    SECOND,
     assert_old,
     content,
     files,
@@ -26,6 +28,7 @@ from tests.ledger.golden.first import (
     refused,
     version,
 )
+from tests.ledger.golden.pair import Golden, opened
 
 ADOPTED = "SELECT batch, id, adopter FROM results WHERE adopter NOT NULL"
 
@@ -94,18 +97,24 @@ def test_a_full_disk_is_named_and_undone(pages: int, old: Path, monkeypatch: pyt
     assert_old(old)
 
 
-STATEMENTS = migrations._FROM_1.split(";")
+STATEMENTS = [
+    (golden, name, number)
+    for golden, name in ((FIRST, "_FROM_1"), (FIRST, "_FROM_2"), (SECOND, "_FROM_2"))
+    for number in range(len(getattr(migrations, name).split(";")))
+]
 
 
-@pytest.mark.parametrize("number", range(len(STATEMENTS)))
-def test_a_failure_at_any_statement_leaves_format_1(
-    number: int, old: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("golden", "name", "number"), STATEMENTS, ids=str)
+def test_a_failure_at_any_statement_leaves_the_old_format(
+    golden: Golden, name: str, number: int, path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    broken = ";".join([*STATEMENTS[:number], "SELECT nothing"])
+    shutil.copyfile(golden.file, path)
+    statements = getattr(migrations, name).split(";")
+    broken = ";".join([*statements[:number], "SELECT nothing"])
     with monkeypatch.context() as patched:
-        patched.setattr(migrations, "_FROM_1", broken)
-        refused(old, LedgerDamaged)
-    assert_old(old)
+        patched.setattr(migrations, name, broken)
+        refused(path, LedgerDamaged)
+    assert_old(path, golden)
 
 
 def test_an_interruption_leaves_format_1(old: Path, monkeypatch: pytest.MonkeyPatch):
@@ -205,3 +214,78 @@ def test_a_cost_that_is_due_is_found_in_any_body(old: Path):
     assert due == {id_ for (id_,) in query(old, "SELECT id FROM batches WHERE cost_due")}
     names = query(old, "SELECT DISTINCT json_extract(body, '$.flow_name') FROM batches")
     assert [("cost_due",)] == names
+
+
+# --- from format 2 ---
+
+
+@pytest.fixture
+def second(path: Path) -> Path:
+    """Makes a ledger of format 2."""
+    return shutil.copyfile(SECOND.file, path)
+
+
+def of_format_2(path: Path, id_: str, body: str, closed: float | None = 5.0) -> None:
+    statement = "INSERT INTO batches VALUES (NULL, ?, 'acme', 's', 1.0, ?, 0, ?)"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(statement, (id_, closed, body))
+
+
+def stored(path: Path, id_: str) -> tuple[int, dict]:
+    """Return whether a batch is given up, and its text."""
+    ((given_up, body),) = query(path, f"SELECT given_up, body FROM batches WHERE id = '{id_}'")
+    return given_up, json.loads(body)
+
+
+@pytest.mark.parametrize("golden", [FIRST, SECOND], ids=str)
+def test_back_offs_are_dropped_and_the_rest_of_a_batch_stays(golden: Golden, path: Path):
+    shutil.copyfile(golden.file, path)
+    before = {id_: json.loads(body) for id_, body in query(path, "SELECT id, body FROM batches")}
+    assert any("failures" in body for body in before.values())
+    assert any("unclaimed" in body for body in before.values())
+    migrate(path)
+    after = {id_: json.loads(body) for id_, body in query(path, "SELECT id, body FROM batches")}
+    dropped = {"failures", "retry_at", "cost_due"}
+    assert after == {
+        id_: {key: value for key, value in body.items() if key not in dropped}
+        for id_, body in before.items()
+    }
+
+
+def test_a_lost_batch_is_given_up_and_never_read_again_so_far(second: Path):
+    body = '{"seen":1.5,"outcome":"lost","missing_since":1.0,"failures":3,"retry_at":9.5}'
+    of_format_2(second, "b-lost", body)
+    migrate(second)
+    expected = {"seen": 1.5, "outcome": "lost", "missing_since": 1.0}
+    assert stored(second, "b-lost") == (1, expected)
+    with opened(second, SECOND.settings) as ledger:
+        lost = ledger.batches(["b-lost"])["b-lost"]
+        assert (lost.given_up, lost.reread_at, lost.changed, lost.missing_for) == (True, 0, 0, 0)
+        assert "b-lost" in [batch.ref.id for batch in ledger.given_up_batches("acme")]
+
+
+@pytest.mark.parametrize(
+    ("body", "closed"),
+    [
+        ('{"seen":1.5,"outcome":"success","flow_name":"lost"}', 5.0),
+        ('{"seen":1.5,"flow_name":"failures"}', 5.0),
+        ('{"seen":1.5,"outcome":"lost"}', None),
+    ],
+)
+def test_other_batches_are_not_given_up(body: str, closed: float | None, second: Path):
+    of_format_2(second, "b-other", body, closed)
+    migrate(second)
+    assert stored(second, "b-other") == (0, json.loads(body))
+
+
+@pytest.mark.parametrize("body", ['{"failures":', '["failures"]'])
+def test_a_batch_of_format_2_that_cannot_be_read_is_damage(body: str, second: Path):
+    of_format_2(second, "b-damaged", body)
+    refused(second, LedgerDamaged)
+    assert version(second) == 2
+
+
+def test_an_account_of_format_2_has_learned_nothing(second: Path):
+    accounts = query(second, "SELECT name, horizon, discovered, forgotten FROM accounts")
+    migrate(second)
+    assert query(second, "SELECT * FROM accounts") == [(*account, "{}") for account in accounts]

@@ -383,3 +383,18 @@ def test_an_update_that_changes_nothing_or_finds_no_batch_writes_nothing(open_le
     assert len(commits) == done
     assert ledger.update("b1", lambda stored: replace(stored, drift=1)).drift == 1
     assert len(commits) == done + 1
+
+
+def test_given_up_batches_are_listed_until_they_are_followed_again(ledger, reopened, closed):
+    ledger.save(
+        closed("b1"),
+        replace(closed("b2", at=995.0), outcome="lost"),
+        replace(closed("b3", at=992.0), outcome="stale"),
+        replace(closed("b4", account="staging"), outcome="unreadable"),
+    )
+    ledger = reopened(ledger)
+    assert [batch.ref.id for batch in ledger.given_up_batches("production")] == ["b3", "b2"]
+    ledger.update("b3", lambda batch: replace(batch, closed=None, outcome=None))
+    ledger = reopened(ledger)
+    assert [batch.ref.id for batch in ledger.given_up_batches("production")] == ["b2"]
+    assert [batch.ref.id for batch in ledger.open_batches("production")] == ["b3"]

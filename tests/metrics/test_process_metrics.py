@@ -95,6 +95,11 @@ def test_rows_that_are_left_out_are_counted_by_what_was_wrong(metrics):
     assert value(metrics, name, **labels, reason="count") == 1.0
 
 
+def test_a_horizon_is_shown(metrics):
+    metrics.horizon("a", 1.7e9)
+    assert value(metrics, "runtype_horizon_timestamp_seconds", account="a") == 1.7e9
+
+
 def test_a_cycle_counts_and_only_a_good_one_moves_the_time_of_the_last_success(metrics):
     metrics.cycle("a", 0.2, 1000.0, "")
     metrics.cycle("a", 0.4, 2000.0, "unauthorised")

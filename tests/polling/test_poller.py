@@ -208,8 +208,8 @@ async def test_one_batch_that_fails_backs_off_alone_up_to_an_hour(tmp_path):
             for r in rig.app.state.requests.log
             if bad.id in r.target and r.operation == "batch_results"
         ]
-        # At 0, 4, 8, 12, 20, 36, 68, 128 ... minutes, in three attempts each.
-        assert len(asked) == 3 * 11
+        # At 0, 4, 8, 12, 20, 36, 68, 128 ... minutes, in two attempts each.
+        assert len(asked) == 2 * 11
         assert rig.open_batches() == {bad.id} | {
             b.id for b in rig.world.batches(rig.clock.now()) if b.unfinished(rig.clock.now() - 480)
         }

@@ -17,7 +17,7 @@ SET = re.compile(r"""\boutcome(?:!=|=~|!~)"[^"]*"?""")
 def test_matchers_follow_from_the_verdicts():
     assert outcomes.BAD_RECORDS == 'outcome=~"failure|unknown"'
     assert outcomes.JUDGED_RECORDS == 'outcome!="cancelled"'
-    assert outcomes.FAILED_BATCHES == 'outcome=~"failure|lost"'
+    assert outcomes.FAILED_BATCHES == 'outcome="failure"'
 
 
 @pytest.mark.parametrize(

@@ -126,14 +126,16 @@ class RecordingGauges:
     def set_found(self, account: str, name: str, *, found: bool) -> None:
         self.finds[name] = found
 
-    def set_collector(self, account: str, collector: str, samples: Mapping[Series, float]) -> None:
-        self.families[collector] = dict(samples)
-
     def retain(
         self, account: str, *, batches: Collection[BatchRef], found: Collection[str]
     ) -> None:
-        self.batches = {ref: view for ref, view in self.batches.items() if ref in batches}
-        self.finds = {name: seen for name, seen in self.finds.items() if name in found}
+        for ref in self.batches.keys() - batches:
+            del self.batches[ref]
+        for name in self.finds.keys() - found:
+            del self.finds[name]
+
+    def set_collector(self, account: str, collector: str, samples: Mapping[Series, float]) -> None:
+        self.families[collector] = dict(samples)
 
     def forget(self, account: str) -> None:
         self.batches.clear()

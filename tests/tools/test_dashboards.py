@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from runtype_exporter.model import BATCH_OUTCOMES, BATCH_STATES, OUTCOMES, START_RESULTS
+from runtype_exporter.model import BATCH_STATES, OUTCOMES, START_RESULTS
 from runtype_exporter.polling import StatusWords
 from tools.dashboards import DASHBOARDS, PAGES, field_config
 from tools.dashboards.layout import dashboard, even_row, row, section
@@ -261,7 +261,7 @@ def test_no_expression_divides_by_zero(document: Any):
 @pytest.mark.parametrize(
     ("colours", "words"),
     [
-        (field_config.OUTCOMES, {*OUTCOMES, *BATCH_OUTCOMES}),
+        (field_config.OUTCOMES, {*OUTCOMES}),
         (field_config.STARTS, {*START_RESULTS}),
         (field_config.STATES, {*BATCH_STATES}),
     ],

@@ -28,7 +28,6 @@ OUTCOMES = {
     "failure": RED,
     "cancelled": GREY,
     "unknown": PURPLE,
-    "lost": ORANGE,
 }
 STARTS = {"on_time": GREEN, "late": YELLOW, "missed": RED, "failed": ORANGE}
 QUANTILES = {"p50": BLUE, "p90": PURPLE, "p99": ORANGE}

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from runtype_exporter.model import Batch, FinalPrefix, Result, Sweep, SweepSnapshot, SweepTally
-from runtype_exporter.polling.status_words import PAUSED
 
 MOST_WORDS = 40
 """Most status words tallied per batch: hostile answers must not grow the ledger."""
@@ -124,7 +123,7 @@ def advance(batch: Batch, seen: SweepTally, chunk: Chunk) -> Batch:
         ValueError: the batch has no sweep.
     """
     sweep, results = current_sweep(batch), chunk.results
-    merged = merge_tallies(sweep.tally, with_paused(seen, results))
+    merged = merge_tallies(sweep.tally, seen)
     end = sweep.offset + len(results)
     growing = (
         sweep.prefix_grows
@@ -143,15 +142,6 @@ def advance(batch: Batch, seen: SweepTally, chunk: Chunk) -> Batch:
         prefix_grows=growing,
     )
     return replace(batch, sweep=advanced, prefix=prefix)
-
-
-def with_paused(seen: SweepTally, results: Sequence[Result]) -> SweepTally:
-    """Return the figures of these rows with the number of those that are paused.
-
-    The configuration may have another meaning for that word. Then no row is.
-    """
-    waits = any(result.status == PAUSED and result.outcome is None for result in results)
-    return replace(seen, paused=seen.statuses.get(PAUSED, 0)) if waits else seen
 
 
 def merge_tallies(first: SweepTally, second: SweepTally) -> SweepTally:

@@ -40,7 +40,8 @@ _log = structlog.get_logger()
 class Workers:
     """The workers of one account.
 
-    With `retry`, a sweep that failed because of the ledger or the account is tried again.
+    With `retry`, a sweep that failed because of the ledger or the account is tried again. Without
+    it nothing is swept any more after such a failure.
     """
 
     context: AccountContext
@@ -54,6 +55,8 @@ class Workers:
     """The last error of a sweep, "" for none since the last successful cycle."""
     queue: SweepQueue = field(init=False)
     _ledger_pause: float = field(default=LEDGER_PAUSE, init=False)
+    _stopped: bool = field(default=False, init=False)
+    """Whether nothing is swept any more."""
     _broken: dict[str, tuple[int, float]] = field(default_factory=dict, init=False)
     """The batches whose last sweep ended in a bug: how often in a row, and the monotonic moment of
     the next try."""
@@ -81,7 +84,7 @@ class Workers:
                 self._report_pending()
                 if self.retry:
                     await self.context.collectors.wait_for_account()
-                if await self._sweep(batch_id):
+                if not self._stopped and await self._sweep(batch_id):
                     again = self.context.clock.now()
             finally:
                 self.queue.done(batch_id, again)
@@ -160,9 +163,8 @@ class Workers:
         """
         self.context.telemetry.sweep(self.context.name, failure.error.reason)
         self.last_error = str(failure.error)
-        if failure.reach is Reach.ACCOUNT and self.retry:
-            await asyncio.sleep(ACCOUNT_PAUSE)
-            return True
+        if failure.reach is Reach.ACCOUNT:
+            return await self._may_retry(ACCOUNT_PAUSE)
         if failure.reach is Reach.ITEM:
             batch = self.closer.record_failure(failure)
             self.gauges.show(() if batch is None else (batch,))
@@ -173,10 +175,15 @@ class Workers:
         self.context.telemetry.sweep(self.context.name, "ledger")
         ledger_failures.warn("polling pauses: the ledger failed", self.context.name, error)
         self.last_error = str(error)
-        if not self.retry:
-            return False
         pause = self._ledger_pause
         self._ledger_pause = min(2 * pause, LONGEST_LEDGER_PAUSE)
+        return await self._may_retry(pause)
+
+    async def _may_retry(self, pause: float) -> bool:
+        """Return whether to try again after a failure that concerns all batches, after a pause."""
+        if not self.retry:
+            self._stopped = True
+            return False
         await asyncio.sleep(pause)
         return True
 

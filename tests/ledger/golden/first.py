@@ -1,4 +1,4 @@
-"""Opening and looking at copies of the golden ledger of format 1."""
+"""Opening and looking at copies of the golden ledgers of earlier formats."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from runtype_exporter.ledger import LedgerRefused, schema
 from tests.ledger.golden.pair import Golden, opened
 
-FIRST = Golden(1)
+FIRST, SECOND = Golden(1), Golden(2)
 
 
 def migrate(path: Path) -> None:
@@ -64,12 +64,12 @@ def others_read(path: Path) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def assert_old(path: Path, was: Path = FIRST.file) -> None:
-    """Assert that a file is a whole ledger of format 1, and that a later opening migrates it."""
-    copy = path.with_name("of format 1.db")
+def assert_old(path: Path, golden: Golden = FIRST) -> None:
+    """Assert that a file is the whole golden ledger, and that a later opening migrates it."""
+    copy = path.with_name("of the old format.db")
     shutil.copyfile(path, copy)
-    assert version(copy) == 1
-    assert content(was) == content(copy)
+    assert version(copy) == golden.version
+    assert content(golden.file) == content(copy)
     copy.unlink()
     migrate(path)
     assert version(path) == schema.VERSION

@@ -14,17 +14,14 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 from typing import Any
 
+from runtype_exporter.catalogue import BATCHES_GIVEN_UP, UNCOUNTED_RECORDS, series
 from runtype_exporter.ledger import Ledger, schema
-from runtype_exporter.model import Batch, BatchRef, Delta, Labels, Run, Schedule
-from runtype_exporter.polling.batches import costs, lifecycle
-from runtype_exporter.protocols import BudgetState
+from runtype_exporter.model import Batch, BatchRef, Delta, GiveUpReason, Labels, Learned
 from tests.ledger.golden import contents, steps, text
 from tests.ledger.golden.pair import Continuation, Golden, opened, vocabulary
-from tests.ledger.golden.words import identity
 
 BEFORE = Golden(schema.VERSION - 1)
 MADE = Golden(schema.VERSION)
@@ -57,120 +54,89 @@ def page(batch: str, *rows: dict[str, Any], walk: str = "new", total: int = 20) 
     return {"batch": batch, "walk": walk, "count": True, "total": total, "rows": list(rows)}
 
 
-COUNTED_ONCE = row(None, "rec-w-1", "completed", "success")
-COUNTED_FAILED = row(None, "rec-w-2", "failed", "failure", CONTINUE_AT - 90.5)
-COUNTED_ENDLESS = row(None, "rec-w-3 ü", "cancelled", "cancelled", None)
-WAITING = row(None, "rec-w-4", "running", None, None)
-ADOPTED_BEFORE = row(None, "rec-w-5", "completed", "success", CONTINUE_AT - 60.25)
-ADOPTER_BEFORE = {**ADOPTED_BEFORE, "result_id": "w-5"}
-GUARD = 1772429400.0
-REMEMBERED = row(None, "rec-gw-1", "failed", "failure", GUARD - 30.0, GUARD - 60.0)
-REMEMBERED_ADOPTED = row(None, "rec-gw-2", "completed", "success", GUARD - 20.0, GUARD - 60.0)
-REMEMBERED_ADOPTER = {**REMEMBERED_ADOPTED, "result_id": "gw-2"}
-HALF_RECORD = "rec-h-1"
-HALF_ADOPTER = next(
-    key
-    for key in (f"h-{number}" for number in count())
-    if identity("result", key) < identity("record", HALF_RECORD)
-)
-"""A result id that is deleted before the record that it adopted, because its identity is lower."""
-HALF_ROW = row(None, HALF_RECORD, "completed", "success", START - 300.0, START - 600.0)
-HALF_ADOPTED = {**HALF_ROW, "result_id": HALF_ADOPTER}
+END = CONTINUE_AT - 120.0
+AGAIN = row(None, "rec-p-1", "failed", "failure", END - 60.0)
+AGAIN_RETRIED = row(None, "rec-p-1", "completed", "success", END)
+COUNTED_FAILED = row(None, "rec-p-2", "failed", "failure", END - 60.5)
+COUNTED_ONCE = row(None, "rec-p-3", "completed", "success", END)
+WAITING = row(None, "rec-p-4", "running", None, None)
+SHOWN_EARLY = row("p-5", "rec-p-5", "running", None, None)
+COUNTED_EARLY = row(None, "rec-p-5", "completed", "success", END - 30.25)
+COUNTED_ENDLESS = row(None, "rec-p-6 ü", "cancelled", "cancelled", None)
+PAUSED = [row(f"p-7{letter}", f"rec-p-7{letter}", "paused", None, None) for letter in "ab"]
+GUARD = START + 1.5 * DAY
+REMEMBERED = row(None, "rec-q-1", "failed", "failure", GUARD - 30.0, GUARD - 60.0)
+REMEMBERED_RETRIED = row(None, "rec-q-1", "completed", "success", END, GUARD - 60.0)
 PREPARATION = [
-    page(
-        "b-adopt",
-        COUNTED_ONCE,
-        COUNTED_FAILED,
-        COUNTED_ENDLESS,
-        WAITING,
-        ADOPTED_BEFORE,
-        total=24,
-    ),
-    page("b-adopt", ADOPTER_BEFORE, walk="resume", total=24),
-    page("b-guard", REMEMBERED, REMEMBERED_ADOPTED, total=26),
-    page("b-guard", REMEMBERED_ADOPTER, walk="resume", total=26),
-    page("ib-open", row(None, "rec-i-1", "completed", "success"), total=3),
+    page("pb-open", AGAIN, COUNTED_FAILED, COUNTED_ONCE, WAITING, COUNTED_EARLY, COUNTED_ENDLESS),
+    page("pb-open", AGAIN_RETRIED, SHOWN_EARLY, *PAUSED, walk="resume"),
+    page("pb-guard", REMEMBERED, REMEMBERED_RETRIED, total=2),
 ]
-"""The pages that the ledger counts before it is closed. The last two sweeps still run."""
+"""The pages that the ledger counts before it is closed. Their sweeps still run."""
+GIVEN_UP: dict[str, GiveUpReason] = {
+    "pb-lost": "lost",
+    "pb-unreadable": "unreadable",
+    "pb-stale": "stale",
+}
+LEARNED = Learned(
+    run_order="new-first",
+    page_sizes={"results": 50, "runs": 100},
+    forbidden={"cost": CONTINUE_AT + 3600.0},
+    unknown_schedules=frozenset({"s-gone", "s-one ü"}),
+    sources={"summary": START + 0.5 * DAY},
+    absent={"s-absent": (START + 0.25, 2)},
+)
 
 
-def new_batch(account: str, id_: str, created: float | None, **fields: Any) -> Batch:
+def new_batch(id_: str, created: float | None, **fields: Any) -> Batch:
     values = {
         "first_seen": START,
         "labels": Labels("weekly", "Score"),
         "schedule": "is-1",
         **fields,
     }
-    return Batch(ref=BatchRef(account, id_), created=created, **values)
+    return Batch(ref=BatchRef("initech", id_), created=created, **values)
 
 
-def close(ledger: Ledger, id_: str, *, abandoned: int = 0) -> None:
+def give_up(ledger: Ledger, id_: str, reason: GiveUpReason, uncounted: int) -> None:
     batch = ledger.batches([id_])[id_]
-    closed, delta = costs.with_cost_due(
-        *lifecycle.close(batch, "success", abandoned, ledger._clock.now())
-    )
-    ledger.commit(delta, batches=(closed,))
+    assert batch.labels is not None
+    flow = {"account": batch.ref.account, **batch.labels._asdict()}
+    closed = replace(batch, closed=ledger._clock.now(), outcome=reason, sweep=None, prefix=None)
+    increments = {
+        series(BATCHES_GIVEN_UP, account=batch.ref.account, reason=reason): 1.0,
+        series(UNCOUNTED_RECORDS, **flow): float(uncounted),
+    }
+    ledger.commit(Delta(increments=increments), batches=(closed,))
 
 
 def fill(ledger: Ledger) -> None:
     """Add what the format before could not store. The clock goes from START to CONTINUE_AT."""
-    for account in ("initech", "hooli"):
-        ledger.horizon(account, lookback=10 * DAY)
-        ledger.mark_discovered(account)
-        ledger.save_budget(account, BudgetState(77.5, START, START + 60.0))
-        ledger.label(account, "schedule", "is-1", "weekly")
-        ledger.label(account, "flow", "if-1", "Score")
-    ledger.commit(
-        Delta(),
-        runs=(
-            Run(
-                account="initech",
-                id="ir-old",
-                schedule="is-1",
-                batch="ib-old",
-                created=START - 2 * DAY,
-                started=START - 2 * DAY + 5.0,
-                outcome="success",
-                ended=START - DAY,
-            ),
-            Run(account="initech", id="ir-open", schedule="is-1", created=START + 2 * DAY),
-        ),
-        observed=(
-            Schedule(account="initech", id="is-1", until=START, cron="0 5 * * 1", timezone="UTC"),
-        ),
-    )
+    ledger.set_learned("acme", LEARNED)
+    ledger.set_learned("umbrella", Learned(run_order="old-first"))
+    ledger.lower_horizon("initech", START - 30 * DAY)
     ledger.save(
-        new_batch("initech", "ib-old", START - 2 * DAY + 1.25),
-        new_batch("initech", "ib-undated", None),
-        new_batch("initech", "ib-open", START + DAY),
-        new_batch("initech", "ib-closed", START + 1.5 * DAY),
-        new_batch("hooli", "hb-half", START - 600.0),
+        new_batch(
+            "pb-open",
+            START + DAY,
+            changed=START + 2 * DAY,
+            unreadable_since=START + 2.5 * DAY,
+            unreadable_for=1_800.5,
+            run_ended_since=START + 2.25 * DAY,
+            page_size=25,
+        ),
+        new_batch("pb-guard", None, count_from=GUARD),
+        new_batch("pb-missing", START + DAY, missing_since=START + 1.25 * DAY, missing_for=7_200.5),
+        *(new_batch(id_, START + DAY) for id_ in GIVEN_UP),
+        new_batch("pb-listed", START - 20 * DAY, closed=START + 1.0, outcome="success"),
     )
-    old = [
-        row(f"io-{number}", f"rec-io-{number}", "completed", "success", START - 50.0, START - 90.0)
-        for number in range(3)
-    ]
-    steps.apply_page(ledger, page("ib-old", *old))
-    steps.apply_page(ledger, page("hb-half", HALF_ROW))
-    steps.apply_page(ledger, page("hb-half", HALF_ADOPTED))
-    for id_ in ("ib-old", "ib-undated", "hb-half"):
-        close(ledger, id_)
-    cheap = ledger.batches(["ib-old"])["ib-old"]
-    paid, delta = costs.with_cost(cheap, 0.125)
-    ledger.commit(delta, batches=(paid,))
-
+    ledger._clock.at = CONTINUE_AT - DAY
+    for number, (id_, reason) in enumerate(GIVEN_UP.items()):
+        give_up(ledger, id_, reason, number)
     ledger._clock.at = CONTINUE_AT
-    for account in ("acme", "initech"):
-        ledger.raise_horizon(account, START + DAY)
-        while ledger.forget(account, listed={"ib-undated"}, retention=RETENTION):
-            pass
-    ledger.forget("hooli", listed=set(), retention=RETENTION, most=1)
     for one in PREPARATION:
         steps.apply_page(ledger, one)
-    close(ledger, "ib-closed")
-    close(ledger, "b-swept", abandoned=1)
-    ended = ledger.batches(["b-drift"])["b-drift"]
-    ledger.save(replace(ended, ended=CONTINUE_AT - 5.0))
+    ledger.update("pb-stale", lambda batch: replace(batch, reread_at=CONTINUE_AT - 60.0))
 
 
 def named_page(
@@ -190,112 +156,102 @@ def named_page(
 PAGES = [
     named_page(
         "01 the same rows again",
-        "what was counted is known, with and without ids",
-        page("b-adopt", COUNTED_ONCE, COUNTED_FAILED, COUNTED_ENDLESS, WAITING, ADOPTER_BEFORE),
-    ),
-    named_page(
-        "02 the rest of a running sweep",
-        "a new result without an id is counted, and its end is kept",
-        page("b-adopt", row(None, "rec-w-6", "completed", "success"), walk="resume", total=24),
-        records_counted={"success": 1},
-    ),
-    named_page(
-        "03 counted results get ids",
-        "an id adopts a final row without one and counts nothing; the end that was kept stays",
+        "what was counted is known, both attempts of a record included",
         page(
-            "b-adopt",
-            {**COUNTED_ONCE, "result_id": "w-1"},
-            {**COUNTED_FAILED, "result_id": "w-2"},
-            {**COUNTED_ENDLESS, "result_id": "w-3"},
+            "pb-open",
+            AGAIN_RETRIED,
+            AGAIN,
+            COUNTED_FAILED,
+            COUNTED_ONCE,
+            WAITING,
+            COUNTED_ENDLESS,
+            *PAUSED,
         ),
     ),
     named_page(
-        "04 a counted result gets an id and another outcome",
-        "the end that was kept is the first one",
-        page("b-adopt", row("w-1", "rec-w-1", "failed", "failure", CONTINUE_AT - 30.0)),
-        records_counted={"failure": 1},
-        outcome_changes={"success>failure": 1},
+        "02 both counted attempts of a record get ids, the retry first",
+        "each id takes over what has its outcome and its end",
+        page("pb-open", {**AGAIN_RETRIED, "result_id": "p-1b"}, {**AGAIN, "result_id": "p-1a"}),
     ),
     named_page(
-        "05 a waiting result gets an id and becomes final",
-        "it was not counted before, and leaves no adoption",
-        page("b-adopt", row("w-4", "rec-w-4", "completed", "success")),
+        "03 the retry gets an id, the first attempt is still shown without one",
+        "the record keeps what is not taken over yet",
+        page("pb-open", {**AGAIN_RETRIED, "result_id": "p-1b"}, AGAIN, AGAIN_RETRIED),
+    ),
+    named_page(
+        "04 a counted record was retried, and both attempts get ids",
+        "the retry is another result, whatever the order",
+        page(
+            "pb-open",
+            row("p-2b", "rec-p-2", "completed", "success", END),
+            {**COUNTED_FAILED, "result_id": "p-2a"},
+        ),
         records_counted={"success": 1},
     ),
     named_page(
-        "06 an adopted record is shown without its id",
-        "a late page shows what was before the adoption",
-        page(
-            "b-adopt", ADOPTED_BEFORE, {**ADOPTED_BEFORE, "status": "failed", "outcome": "failure"}
-        ),
-    ),
-    named_page(
-        "07 an adopted record gets a second id",
+        "05 an id with the stored outcome and another end",
         "that is another result",
-        page("b-adopt", {**ADOPTER_BEFORE, "result_id": "w-5-again"}),
+        page("pb-open", {**COUNTED_ONCE, "result_id": "p-3", "finished_at": END + 0.5}),
         records_counted={"success": 1},
     ),
     named_page(
-        "08 a record whose adoption was kept by format 1 gets a second id",
-        "the migrated adoption holds",
-        page("b-adopt", row("ad-1-again", "rec-ad-1", "completed", "success")),
+        "06 a waiting result gets an id",
+        "any id takes over what was not counted",
+        page("pb-open", {**WAITING, "result_id": "p-4"}),
+    ),
+    named_page(
+        "07 an id that was shown unfinished becomes final with the stored end",
+        "it was counted before, without its id",
+        page("pb-open", {**COUNTED_EARLY, "result_id": "p-5"}),
+    ),
+    named_page(
+        "08 an id that was shown unfinished becomes final with another end",
+        "that is another result",
+        page("pb-open", {**COUNTED_EARLY, "result_id": "p-5", "finished_at": END}),
         records_counted={"success": 1},
     ),
     named_page(
-        "09 a result without an id that format 1 counted gets one",
-        "there was no adoption; it is made of the state alone",
-        page("b-adopt", row("ad-2", "rec-ad-2", "completed", "success")),
+        "09 an id of a result without an end",
+        "no end is the stored end",
+        page("pb-open", {**COUNTED_ENDLESS, "result_id": "p-6"}),
     ),
     named_page(
-        "10 remembered results",
-        "final before the guard: known, never counted, with and without an id",
-        page("b-guard", REMEMBERED, REMEMBERED_ADOPTER, REMEMBERED_ADOPTED),
-    ),
-    named_page(
-        "11 a remembered result gets an id",
-        "it was never counted, so that nothing is",
-        page("b-guard", {**REMEMBERED, "result_id": "gw-1"}),
-    ),
-    named_page(
-        "12 an account that began with this format",
-        "one is known, one is new",
+        "10 an end that is not believed",
+        "counted, but in no histogram",
         page(
-            "ib-open",
-            row("i-1", "rec-i-1", "completed", "success"),
-            row("i-2", "rec-i-2", "failed", "failure"),
-            total=3,
+            "pb-open",
+            {
+                **row("p-8", "rec-p-8", "completed", "success", CONTINUE_AT + 9 * DAY),
+                "time_fault": "implausible",
+            },
         ),
-        records_counted={"failure": 1},
+        records_counted={"success": 1},
     ),
     named_page(
-        "13 a batch whose cost is due",
-        "its rows are known after it closed",
-        page("b-swept", row("sw-1", "rec-sw-1", "completed", "success")),
+        "11 a remembered result and its retry get ids",
+        "the first attempt was never counted, the retry was",
+        page(
+            "pb-guard",
+            {**REMEMBERED_RETRIED, "result_id": "q-1b"},
+            {**REMEMBERED, "result_id": "q-1a"},
+            total=2,
+        ),
     ),
 ]
 FORGET = {
     "do": "forget",
-    "at": CONTINUE_AT + 6 * DAY,
+    "at": CONTINUE_AT + 20 * DAY,
     "retention": RETENTION,
-    "listed": [],
-    "ask_batches": ["b-adopt", "ib-old", "ib-undated", "ib-open", "ib-closed", "hb-half"],
-    "ask_runs": ["ir-old", "ir-open"],
+    "listed": ["pb-listed"],
+    "ask_batches": ["pb-listed", "pb-open", *GIVEN_UP],
+    "ask_runs": [],
+    "account": "initech",
+    "horizon_at": CONTINUE_AT + 10 * DAY,
 }
 STEPS = {
-    "a cost that is due": {"do": "count cost", "batch": "b-swept", "dollars": 1.5},
-    "a batch of a new account closes": {
-        "do": "close batch",
-        "batch": "ib-open",
-        "outcome": "failure",
-        "abandoned": 1,
-    },
-    "forget the rest of a batch": {**FORGET, "account": "hooli", "horizon_at": CONTINUE_AT},
-    "forget more": {**FORGET, "account": "initech", "horizon_at": CONTINUE_AT + 5 * DAY},
-    "forget where it is unknown what was forgotten": {
-        **FORGET,
-        "account": "acme",
-        "horizon_at": CONTINUE_AT + 5 * DAY,
-    },
+    "a given-up batch is followed again": {"do": "reopen batch", "batch": "pb-unreadable"},
+    "forget given-up batches, and keep what is listed": FORGET,
+    "forget what is no longer listed": {**FORGET, "listed": []},
 }
 
 
@@ -306,7 +262,7 @@ def made(path: Path, folder: Path) -> dict[str, Any]:
         "continue_at": CONTINUE_AT,
         "continue_at_text": datetime.fromtimestamp(CONTINUE_AT, UTC).isoformat(),
     }
-    pages = [*PAGES, *PREPARATION, page("hb-half", HALF_ROW, HALF_ADOPTED)]
+    pages = [*PAGES, *PREPARATION, *BEFORE.pages]
     words = vocabulary({"batches": BEFORE.content["batches"], "continue": {"pages": pages}})
     continuation = Continuation(path, settings, words)
     copy = shutil.copyfile(path, folder / "copy.db")

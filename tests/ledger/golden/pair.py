@@ -29,6 +29,16 @@ NEW_WORDS = {
     "page_size": 0,
 }
 """Words of a batch that formats 1 and 2 have not, and what a migration makes of them."""
+TAKEN_OVER: Mapping[tuple[int, str], Mapping[str, Any]] = {
+    (1, "45"): {"status": "completed", "outcome": "success"},
+    (1, "53"): {"status": "failed", "outcome": "failure"},
+    (2, "04"): {"status": "completed", "outcome": "success", "finished_at": 1772953680.0},
+}
+"""How the stored results ended that the ids of these pages took over, by format and number.
+
+Until format 3 the first id of a record took over whatever was stored of it, also with another
+outcome. Now it must show first what was counted.
+"""
 FOLDER = Path(__file__).parent
 Answer = dict[str, Any]
 
@@ -102,6 +112,8 @@ class Golden:
                 read.setdefault("given_up", contents.lost_batches(content["batches"], name))
         for page in content["continue"]["pages"]:
             page["expected"].setdefault("changes_in_order", page["expected"]["changes"])
+            if end := TAKEN_OVER.get((self.version, page["name"][:2])):
+                page["taken_over"] = [{**row, **end} for row in page["rows"]]
         _complete_figures(content)
         return content
 

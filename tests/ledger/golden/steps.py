@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from runtype_exporter.catalogue import UNCOUNTED_RECORDS
 from runtype_exporter.ledger import Ledger
-from runtype_exporter.model import Batch, SweepTally
-from runtype_exporter.polling.batches import costs, lifecycle
-from runtype_exporter.polling.discovery.run_list import ended_run
+from runtype_exporter.model import Batch, Result, SweepTally
+from runtype_exporter.polling.batches import costs, ends
+from runtype_exporter.polling.discovery.run_rows import ended_run
 from runtype_exporter.polling.sweeps import sweep
 from runtype_exporter.runtype import RunRow
 from tests.ledger.golden.contents import Key, account, series
@@ -58,6 +59,8 @@ def apply_page(ledger: Ledger, page: Mapping[str, Any]) -> tuple[Batch, dict[str
     """Apply one page as a sweep does. Return the batch after it, and the figures of the page."""
     batch = ledger.batches([page["batch"]])[page["batch"]]
     rows = [result(row) for row in page["rows"]]
+    if "taken_over" in page:
+        _take_over(ledger, batch, [result(row) for row in page["taken_over"]])
     if page["walk"] == "new":
         batch = sweep.begin(batch, ledger._clock.now(), full=True)
     elif page["walk"] == "from_prefix":
@@ -69,17 +72,23 @@ def apply_page(ledger: Ledger, page: Mapping[str, Any]) -> tuple[Batch, dict[str
             batch.sweep, offset=prefix.end, tally=prefix.tally, pages=1, total=page["total"]
         )
         batch, rows = replace(batch, sweep=running), rows[prefix.end - prefix.offset :]
-    assert batch.sweep is not None
-    batch = replace(batch, sweep=replace(batch.sweep, pages=batch.sweep.pages + 1))
     shown: list[SweepTally] = []
 
     def advance(tally: SweepTally) -> Batch:
         shown.append(tally)
-        return sweep.advance(batch, tally, rows, page["total"])
+        return sweep.advance(batch, tally, sweep.Chunk(rows, page["total"]))
 
     now = ledger._clock.now()
     after = ledger.apply(batch, rows, advance, now=now, count=page["count"])
     return after, in_words(shown[0])
+
+
+def _take_over(ledger: Ledger, batch: Batch, rows: list[Result]) -> None:
+    """Show the results that ids take over, as if the last sweep had done so."""
+    begun = sweep.begin(batch, 0.0, full=True).sweep
+    assert begun is not None
+    last = replace(batch, sweep=replace(begun, number=batch.sweeps))
+    ledger.apply(last, rows, lambda _: batch, now=ledger._clock.now())
 
 
 def sweep_after(batch: Batch) -> dict[str, Any]:
@@ -107,14 +116,28 @@ def _count_cost(ledger: Ledger, step: Mapping[str, Any]) -> dict[str, Any]:
 
 def _close_batch(ledger: Ledger, step: Mapping[str, Any]) -> dict[str, Any]:
     batch = ledger.batches([step["batch"]])[step["batch"]]
-    now = ledger._clock.now()
-    closed, delta = costs.with_cost_due(
-        *lifecycle.close(batch, step["outcome"], step["abandoned"], now)
-    )
-    ledger.commit(delta, batches=(closed,))
+    end = ends.End(step["outcome"], abandoned=step["abandoned"])
+    closed, delta = costs.with_cost_due(*ends.close(batch, end, ledger._clock.now()))
+    # An end added no such series when the steps were written.
+    increments = {
+        key: value for key, value in delta.increments.items() if key[0] != UNCOUNTED_RECORDS.name
+    }
+    ledger.commit(replace(delta, increments=increments), batches=(closed,))
     return {
         "cost_due": closed.cost_due,
         "open_batches": [one.ref.id for one in ledger.open_batches(batch.ref.account)],
+    }
+
+
+def _reopen_batch(ledger: Ledger, step: Mapping[str, Any]) -> dict[str, Any]:
+    batch = ledger.update(
+        step["batch"], lambda batch: replace(batch, closed=None, outcome=None, reread_at=0.0)
+    )
+    assert batch is not None
+    account = batch.ref.account
+    return {
+        "given_up": [one.ref.id for one in ledger.given_up_batches(account)],
+        "open_batches": [one.ref.id for one in ledger.open_batches(account)],
     }
 
 
@@ -170,6 +193,7 @@ _STEPS = {
     "open with default bounds": _open,
     "count cost": _count_cost,
     "close batch": _close_batch,
+    "reopen batch": _reopen_batch,
     "end run": _end_run,
     "labels": _labels,
     "forget": _forget,

@@ -128,16 +128,6 @@ def test_rows_that_cannot_be_understood_are_skipped_and_end_the_prefix():
     assert (batch.prefix, batch.sweep.prefix_grows) == (None, False)
 
 
-@pytest.mark.parametrize(("outcome", "paused"), [(None, 2), ("cancelled", 0)])
-def test_paused_rows_are_tallied_unless_the_word_means_something_else(outcome, paused):
-    rows = [row._replace(status="paused") for row in results("ab", outcome)]
-    seen = replace(seen_of(rows), statuses={"paused": 2})
-    batch = sweep.begin(BATCH, 5.0, full=True)
-    for _ in range(2):
-        batch = sweep.advance(batch, seen, Chunk(rows, 4))
-    assert batch.sweep.tally.paused == 2 * paused
-
-
 def test_an_aborted_sweep_is_followed_by_one_of_all_rows():
     batch = advanced(sweep.begin(BATCH, 5.0, full=False), results("ab"), total=3)
     following = sweep.resume_or_begin(sweep.abort(batch), 6.0, full=False)

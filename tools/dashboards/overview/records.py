@@ -65,7 +65,7 @@ def _closed_batches() -> Panel:
     closed = selector("runtype_batches_finished_total", ACCOUNT, SCHEDULE, FLOW)
     return bars(
         "Batches closed by outcome",
-        "Batches that ended with every record accounted for, and those given up (lost).",
+        "Batches that ended with every record accounted for. Those given up are not among them.",
         [range_query(per_bar(closed, "outcome"), "{{outcome}}")],
         number("No batch closed", low=0, colours=OUTCOMES),
     )
