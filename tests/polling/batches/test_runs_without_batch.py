@@ -47,6 +47,21 @@ def test_only_a_run_that_ended_with_records_and_without_a_batch_owes_results():
         assert runs_without_batch.results_batch(OWN, RUN, row, 9.0) == {}
 
 
+def test_the_flow_of_an_agents_results_is_the_agent_and_its_times_are_plausible():
+    row = RunRow(
+        id="run_1",
+        schedule_id="s1",
+        status="completed",
+        agent_id="agent_1",
+        flow_id="flow_1",
+        total_records=1,
+        started_at="2026-01-01T00:00:00Z",
+        completed_at="9999-01-01T00:00:00Z",
+    )
+    (own,) = runs_without_batch.results_batch(OWN, RUN, row, 1_767_225_600.0).values()
+    assert (own.flow_id, own.started, own.completed) == ("agent_1", 1_767_225_600.0, None)
+
+
 def test_only_a_later_page_of_a_run_that_tells_nothing_new_comes_again():
     walk = Sweep(
         number=1,
