@@ -140,7 +140,10 @@ NOW = AT1 + 10.0
         ({"executed_at": "2026-01-01T00:05:16Z"}, (AT0, None, "implausible")),
         ({"executed_at": "9999-12-31T23:59:59Z"}, (AT0, None, "implausible")),
         ({"created_at": "9999-12-31T23:59:59Z", "executed_at": T1}, (None, AT1, "implausible")),
-        ({"created_at": "soon", "executed_at": "9999-12-31T23:59:59Z"}, (None, None, "implausible")),
+        (
+            {"created_at": "soon", "executed_at": "9999-12-31T23:59:59Z"},
+            (None, None, "implausible"),
+        ),
         ({"status": "running", "created_at": "9999-12-31T23:59:59Z"}, (None, None, "")),
     ],
 )
