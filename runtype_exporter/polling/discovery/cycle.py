@@ -85,7 +85,7 @@ class Discovery:
         if head is not None:
             changed += self.count_claims(head)
             await self.judge_starts(head)
-        elif not self.context.collectors.is_enabled("runs"):
+        elif not self.context.config.collectors.runs:
             changed += self._end_claims()
         changed += self._add_configured()
         undated = frozenset() if head is None else head.shown.undated
@@ -146,7 +146,10 @@ class Discovery:
         ]
 
     def _end_claims(self) -> list[str]:
-        """Take all batches that wait for a run as ad hoc: the run list is not read at all."""
+        """Take all batches that wait for a run as ad hoc: the run list is never read.
+
+        Where it is only forbidden, it may be read again within the hour, and labels never change.
+        """
         return self._expire(self._unclaimed(), at_once=True)
 
     def _expire(self, waiting: Sequence[Batch], *, at_once: bool) -> list[str]:
@@ -162,7 +165,7 @@ class Discovery:
             return []
         self.closer.drop_never_found()
         stored = self.context.ledger.batches(self.closer.configured)
-        claims = READS_TO_CLAIM if self.context.collectors.is_enabled("runs") else 0
+        claims = READS_TO_CLAIM if self.context.config.collectors.runs else 0
         new = []
         for batch_id in sorted(self.closer.configured):
             if batch_id not in stored:
