@@ -102,8 +102,7 @@ class PageSize:
                 if not others_answered or not (proven or self._tries(page)):
                     return None
                 size = max(proven, SLOW_FLOOR)
-        is_trial = fault is not SizeFault.TOO_LARGE and not proven
-        if not 0 < size < self.size or (is_trial and now < self.in_vain_until):
+        if not 0 < size < self.size or (not proven and now < self.in_vain_until):
             return None
         return replace(self, size=size, then=then, good=0, too_many=self.size, too_many_at=now)
 
