@@ -18,7 +18,7 @@ from runtype_exporter.polling.failures import ReadFailed
 from runtype_exporter.polling.list_pages import list_pages
 from runtype_exporter.polling.paged_read import read_page
 from runtype_exporter.polling.status_words import parse_time
-from runtype_exporter.runtype import ApiError, RunRow, RunsPage, Unauthorised
+from runtype_exporter.runtype import ApiError, RunsPage, Unauthorised
 
 YOUNG = 24 * 3600.0
 """An unfinished run older than this is left to full walks, in seconds. Otherwise a run that never
@@ -98,7 +98,7 @@ class RunList:
         restart = _Restart(oldest, start)
         try:
             async for page in list_pages(self.context.collectors, "runs", self.fetch, start):
-                times = restart.add(page)
+                times = restart.add(page, self.context.api_time.latest())
                 known = await self._take(page, times, progress)
                 if not self._head_goes_on(page, progress):
                     return None
@@ -128,7 +128,7 @@ class RunList:
         floor = inf if horizon is None else horizon.at
         stops = self.order == "new-first" and not complete
         async for page in list_pages(self.context.collectors, "runs", fetch):
-            times = restart.add(page)
+            times = restart.add(page, self.context.api_time.latest())
             await self._take(page, times, progress)
             oldest = min(floor, self._oldest_unfinished(-inf))
             in_order = order_of(progress.times) in ("unknown", "new-first")
@@ -210,9 +210,13 @@ class _Restart:
     cursor: str | None = None
     _reached: bool = False
 
-    def add(self, page: RunsPage) -> list[float]:
-        """Add the next page. Return the creation times of its runs."""
-        times = [at for row in page.data if (at := _created(row)) is not None]
+    def add(self, page: RunsPage, latest: float) -> list[float]:
+        """Add the next page. Return the creation times of its runs, without implausible ones.
+
+        `latest` is the time of the API.
+        """
+        parsed = (parse_time(row.created_at, latest=latest) for row in page.data)
+        times = [at for at in parsed if at is not None]
         if not self._reached:
             self.cursor = self._at
             self._reached = any(at >= self.oldest for at in times)
@@ -223,7 +227,3 @@ class _Restart:
 def _passes(error: ApiError) -> bool:
     """Return whether a failed read says nothing about the cursor that was sent."""
     return error.retryable or isinstance(error, Unauthorised)
-
-
-def _created(row: RunRow) -> float | None:
-    return parse_time(row.created_at)

@@ -305,6 +305,14 @@ async def test_pages_without_any_creation_are_read_on(tmp_path):
         assert await reader.pages() == [None, "2"]
 
 
+async def test_one_creation_time_in_the_future_does_not_hide_the_order(tmp_path):
+    async with reading(tmp_path) as reader:
+        reader.listed.rows = [*rows(12, 11), row(1e9), *rows(10, 9)]
+        assert await reader.pages() == [None, "2", "4"]
+        assert reader.list.order == "new-first"
+        assert await reader.pages() == [None]
+
+
 async def test_an_empty_list_proves_that_there_are_no_runs(tmp_path):
     async with reading(tmp_path) as reader:
         head = await reader.head()
