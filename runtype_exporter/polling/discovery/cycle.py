@@ -121,8 +121,8 @@ class Discovery:
     def count_claims(self, read: RunsRead) -> list[str]:
         """Count one more read of the run list without a run for the batches that wait for one.
 
-        Only batches count that began after the moment to which the read reached back, and that no
-        deferred run names. Return their ids.
+        Only batches count that were seen before the read began, that began after the moment to
+        which it reached back, and that no deferred run names. Return their ids.
 
         Raises:
             LedgerError: nothing was stored.
@@ -131,6 +131,7 @@ class Discovery:
             batch
             for batch in self._unclaimed()
             if batch.ref.id not in read.shown.deferred
+            and batch.first_seen <= read.began
             and read.reach <= (batch.first_seen if batch.created is None else batch.created)
         ]
         return self._expire(waiting, at_once=False)
