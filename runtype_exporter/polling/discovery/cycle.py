@@ -85,7 +85,7 @@ class Discovery:
         if head is not None:
             changed += self.count_claims(head)
             await self.judge_starts(head)
-        elif not self.context.collectors.is_enabled("runs"):
+        elif self._never_read_runs():
             changed += self._end_claims()
         changed += self._add_configured()
         undated = frozenset() if head is None else head.shown.undated
@@ -121,8 +121,8 @@ class Discovery:
     def count_claims(self, read: RunsRead) -> list[str]:
         """Count one more read of the run list without a run for the batches that wait for one.
 
-        Only batches count that began after the moment to which the read reached back, and that no
-        deferred run names. Return their ids.
+        Only batches count that were seen before the read began, that began after the moment to
+        which it reached back, and that no deferred run names. Return their ids.
 
         Raises:
             LedgerError: nothing was stored.
@@ -131,12 +131,23 @@ class Discovery:
             batch
             for batch in self._unclaimed()
             if batch.ref.id not in read.shown.deferred
+            and batch.first_seen <= read.began
             and read.reach <= (batch.first_seen if batch.created is None else batch.created)
         ]
         return self._expire(waiting, at_once=False)
 
     async def _read(self, collector: str, read: Callable[[], Awaitable[AnswerT]]) -> AnswerT | None:
         return await read() if self.context.collectors.is_enabled(collector) else None
+
+    def _never_read_runs(self) -> bool:
+        """Return whether no run can claim a batch: the run list is off, or was always forbidden.
+
+        A list that is forbidden after it was read may come back. Its batches wait for it, up to
+        their deadline, since their labels never change.
+        """
+        collectors = self.context.collectors
+        forbidden = not collectors.is_enabled("runs")
+        return "runs" in collectors.off or (forbidden and self.runs.order == "unknown")
 
     def _unclaimed(self) -> list[Batch]:
         return [
