@@ -69,8 +69,9 @@ class PageSize:
     too_many: int = 0
     """The smallest size that failed, 0 for none."""
     too_many_at: float = 0.0
+    in_vain_page: str = ""
     in_vain_until: float = 0.0
-    """No trial with the smallest page before this moment: the last one failed as well."""
+    """`in_vain_page` is not tried with fewer rows before this moment: no smaller page worked."""
     slow_page: str = ""
     slow_tries: int = 0
     """How often `slow_page` was too slow since its last good read."""
@@ -104,8 +105,8 @@ class PageSize:
                 size = max(proven, SLOW_FLOOR)
             case _:
                 assert_never(fault)
-        is_trial = fault is not SizeFault.TOO_LARGE and not proven
-        if not 0 < size < self.size or (is_trial and now < self.in_vain_until):
+        in_vain = page == self.in_vain_page and now < self.in_vain_until
+        if not 0 < size < self.size or (in_vain and not proven):
             return None
         return replace(self, size=size, then=then, good=0, too_many=self.size, too_many_at=now)
 
@@ -114,6 +115,8 @@ class PageSize:
         after = replace(self, works=self.size, good=min(self.good + 1, GOOD_PAGES_TO_GROW))
         if page == self.slow_page:
             after = replace(after, slow_page="", slow_tries=0)
+        if page == self.in_vain_page:
+            after = replace(after, in_vain_page="", in_vain_until=0.0)
         if self.too_many and self.size >= self.too_many:
             after = replace(after, too_many=0, too_many_at=0.0)
         if self.then:
@@ -130,7 +133,7 @@ class PageSize:
         """Return the size after a page that failed, with smaller sizes too if they were tried."""
         after = replace(self, good=0)
         if tried_smaller:
-            after = replace(after, in_vain_until=now + RETRY_AFTER)
+            after = replace(after, in_vain_page=page, in_vain_until=now + RETRY_AFTER)
         if fault is SizeFault.SLOW:
             after = replace(after, slow_page=page, slow_tries=self._tries(page) + 1)
         return after

@@ -71,11 +71,15 @@ def test_a_refused_page_shrinks_only_after_a_page_of_one_row_worked():
     assert smaller(worked(found), REFUSED).size == 1
 
 
-def test_a_refusal_that_has_another_reason_is_tried_with_one_row_once_an_hour():
-    after = FRESH.failed(REFUSED, "0", tried_smaller=True, now=5.0)
+@pytest.mark.parametrize(("fault", "trial"), [(REFUSED, 1), (TOO_LARGE, 50)])
+def test_a_page_that_no_size_helps_is_tried_with_fewer_rows_once_an_hour(fault, trial):
+    after = FRESH.failed(fault, "0", tried_smaller=True, now=5.0)
     assert after.size == 100
-    assert smaller(after, REFUSED, now=4 + RETRY_AFTER) is None
-    assert smaller(after, REFUSED, now=5 + RETRY_AFTER).size == 1
+    assert smaller(after, fault, now=4 + RETRY_AFTER) is None
+    assert smaller(after, fault, now=5 + RETRY_AFTER).size == trial
+    # Neither another page nor one that works again has to wait.
+    assert after.smaller(fault, "100", others_answered=True, now=6.0).size == trial
+    assert smaller(worked(after), fault, now=6.0).size == trial
 
 
 def test_a_slow_page_shrinks_if_it_failed_twice_while_others_were_answered():
