@@ -76,6 +76,8 @@ BEHAVIOUR_TESTS: dict[str, str] = {
     "ledger/test_killed_migration.py": "a real process that is killed while it migrates",
     "ledger/test_migration_copies.py": "the copies and the space of a migration, with many cases",
     "ledger/test_objectives.py": "objectives and the ledger together",
+    "polling/batches/test_closing_over_time.py": "the closer and the whole of polling",
+    "polling/batches/test_every_batch_closes.py": "all rules of the end of a batch, in any order",
     "polling/batches/test_label_limit.py": "labels and the series limit together",
     "polling/schedules/test_starts_over_time.py": "start checks against the simulator",
     "polling/test_batch_changes.py": "two rules for the source of all of polling",

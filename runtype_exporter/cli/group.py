@@ -6,6 +6,7 @@ import click
 
 from runtype_exporter import __version__
 from runtype_exporter.cli.checking import check_config_command, rules_command
+from runtype_exporter.cli.reopening import reopen_command
 from runtype_exporter.cli.serving import healthcheck_command, once_command, serve_command
 from runtype_exporter.cli.simulation import demo_command, simulate_command
 
@@ -36,6 +37,7 @@ for command in (
     check_config_command,
     rules_command,
     healthcheck_command,
+    reopen_command,
     simulate_command,
     demo_command,
 ):

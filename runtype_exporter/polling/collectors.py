@@ -17,7 +17,6 @@ from runtype_exporter.clock import Clock
 from runtype_exporter.limits import HOUR, MINUTE
 from runtype_exporter.polling.failures import (
     FAILURES_TO_WITHDRAW,
-    REFUSALS_TO_FORBID,
     Evidence,
     Reach,
     ReadFailed,
@@ -40,7 +39,7 @@ CYCLE_LISTS: Final = frozenset({"summary", "runs"})
 FORBIDDEN_RETRY: Final = HOUR
 """A forbidden collector is tried again after this time, in seconds."""
 TRIAL_INTERVAL: Final = MINUTE
-"""While the account does not answer, one item is tried in this time, in seconds."""
+"""While an account does not answer, or a collector is forbidden, one item is tried in this time."""
 MOST_STREAKS: Final = 50_000
 """The failures of at most so many items are remembered."""
 
@@ -102,6 +101,18 @@ class Collectors:
         return (
             collector not in self.off
             and self.clock.monotonic() >= self._state(collector).forbidden_until
+        )
+
+    def may_read(self, collector: str, item: str) -> bool:
+        """Return whether an item may be read: its collector is enabled, or the read is a trial.
+
+        The items that made a collector forbidden may be refused for what they are. So one that
+        never failed is tried, at most one in a minute.
+        """
+        return self.is_enabled(collector) or (
+            collector not in self.off
+            and (collector, item) not in self._streaks
+            and self.clock.monotonic() >= self._state(collector).next_trial
         )
 
     def due(self, collector: str, item: str = "") -> bool:
@@ -217,7 +228,7 @@ class Collectors:
         self._failing.setdefault(collector, now)
         state.failed_items.add(item)
         if isinstance(error, Forbidden):
-            self._refused(streak, state, now)
+            streak.refuse(now, state.answered)
         reach = judge(
             error,
             Evidence(
@@ -253,14 +264,20 @@ class Collectors:
         if reach is Reach.ACCOUNT:
             self._suspend(now, error)
         elif reach is Reach.COLLECTOR and isinstance(error, Forbidden):
-            self._state(collector).forbidden_until = now + FORBIDDEN_RETRY
-            self.on_forbidden(collector, FORBIDDEN_RETRY)
-            _log.warning(
-                "collector forbidden, asked again in an hour",
-                account=self.account,
-                collector=collector,
-                error=str(error),
-            )
+            state = self._state(collector)
+            state.next_trial = now + TRIAL_INTERVAL
+            if now >= state.forbidden_until:
+                self._forbid(collector, error)
+
+    def _forbid(self, collector: str, error: ApiError) -> None:
+        self._state(collector).forbidden_until = self.clock.monotonic() + FORBIDDEN_RETRY
+        self.on_forbidden(collector, FORBIDDEN_RETRY)
+        _log.warning(
+            "collector forbidden, asked again in an hour",
+            account=self.account,
+            collector=collector,
+            error=str(error),
+        )
 
     def _report(self, collector: str, error: ApiError, *, up: bool) -> None:
         # The reads of single items log their own failures.
@@ -280,23 +297,10 @@ class Collectors:
         self._state(collector).up = up
         self.telemetry.collector(self.account, collector, up=up, failure=failure)
 
-    def _refused(self, streak: Streak, state: CollectorState, now: float) -> None:
-        """Record a refusal (403). Refusals before the last answer of the collector do not count."""
-        first = streak.first_refusal
-        if first is None or (state.answered is not None and state.answered > first):
-            streak.first_refusal, streak.refused_twice = now, False
-        elif now - first >= MINUTE:
-            streak.refused_twice = True
-
     def _refused_items(self, collector: str, state: CollectorState) -> int:
         """Return how many items were refused twice since the collector last answered."""
-        found = 0
-        for name in state.failed_items:
-            streak = self._streaks.get((collector, name))
-            found += streak is not None and streak.refused_twice
-            if found >= REFUSALS_TO_FORBID:
-                break
-        return found
+        streaks = (self._streaks.get((collector, name)) for name in state.failed_items)
+        return sum(streak is not None and streak.refused_twice for streak in streaks)
 
     def _is_silent(self, streak: Streak) -> bool:
         """Return whether nothing answered since a streak began, and the lists fail as well.

@@ -134,8 +134,7 @@ async def _read_with_any_size(
                 fault, page, others_answered=collectors.answered_since(sent), now=now
             )
             if smaller is None:
-                tried = first is not None
-                sizes.keep(*item, before.failed(fault, page, tried_smaller=tried, now=now))
+                sizes.keep(*item, before.failed(fault, page, tried=size.size, now=now))
                 raise (first or error) from None
             first, size = first or error, smaller
     sizes.keep(*item, size.worked(page, sizes.clock.monotonic()))

@@ -292,6 +292,21 @@ def test_an_account_that_is_forgotten_takes_everything_with_it(gauges, screen):
     assert {ref.account for ref in gauges._group_of} == {"b"}
 
 
+def test_of_an_account_only_what_is_retained_stays(gauges, screen):
+    for account in ("a", "b"):
+        for number in (1, 2):
+            gauges.set_batch(view(f"{account}{number}", account=account))
+            gauges.set_found(account, f"n{number}", found=True)
+    gauges.set_collector("a", "usage", {USED: 1.0})
+    screen.update()
+    gauges.retain("a", batches={BatchRef("a", "a1")}, found={"n2"})
+    changes = gauges.snapshot().families
+    assert {labels[3] for labels in changes["runtype_batch_state"]} == {"a2"}
+    assert changes["runtype_batch_found"] == {("a", "n1"): None}
+    assert {ref.id for ref in gauges._group_of} == {"a1", "b1", "b2"}
+    assert USED[0] not in changes
+
+
 def test_an_account_that_is_forgotten_and_shown_again_at_once_does_not_flicker(gauges, screen):
     gauges.set_batch(view())
     screen.update()

@@ -15,16 +15,20 @@ from runtype_exporter.model import Batch
 POLLING = Path(polling.__file__).parent
 
 STATE = {
+    "changed",
     "claims_left",
     "closed",
     "ended",
-    "failures",
+    "missing_for",
     "missing_since",
     "outcome",
-    "retry_at",
+    "reread_at",
+    "run_ended_since",
+    "unreadable_for",
+    "unreadable_since",
 }
-"""The fields of a batch that say in which state it is."""
-COST = {"cost", "cost_due", "failures", "retry_at"}
+"""The fields of a batch that say in which phase it is, and the deadlines that end it."""
+COST = {"cost", "cost_due"}
 """Those of a closed batch whose cost is read."""
 MAY_CHANGE = {"batches/lifecycle.py": STATE, "batches/costs.py": COST}
 OF_RUNS = {"discovery/unfinished_runs.py"}
@@ -102,12 +106,12 @@ def test_the_fields_and_modules_that_the_rules_name_exist():
         ("sweeps/a.py", "replace(batch, sweep=None, closed=1.0)", ["changes closed"]),
         (
             "a.py",
-            "x = dataclasses.replace(b, retry_at=1.0, ended=2.0)",
-            ["changes ended, retry_at"],
+            "x = dataclasses.replace(b, reread_at=1.0, ended=2.0)",
+            ["changes ended, reread_at"],
         ),
         ("batches/lifecycle.py", "replace(batch, closed=1.0)", []),
         ("batches/lifecycle.py", "replace(batch, cost_due=True)", ["changes cost_due"]),
-        ("batches/costs.py", "replace(batch, cost_due=True, failures=0)", []),
+        ("batches/costs.py", "replace(batch, cost_due=True, cost=None)", []),
         ("batches/costs.py", "replace(batch, closed=None)", ["changes closed"]),
         ("a.py", "replace(batch, labels=labels)\nBatch(ref=ref, ended=1.0)", []),
     ],

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from runtype_exporter.model import OUTCOMES, Result
+from runtype_exporter.model import OUTCOMES, Probe, Result
 from runtype_exporter.polling.status_words import (
     EARLIEST,
     StatusWords,
     has_timestamp,
     normalise,
     parse_time,
+    probe_of,
 )
-from runtype_exporter.runtype import ResultRow
+from runtype_exporter.runtype import ResultRow, SummaryRow
 
 T0, T1 = "2026-01-01T00:00:00Z", "2026-01-01T00:00:05Z"
 AT0, AT1 = 1767225600.0, 1767225605.0
@@ -37,7 +38,15 @@ def read(status_map: dict[str, str] | None = None, **fields: object) -> Result:
         *((word, "success") for word in ("completed", "success", "succeeded", " Completed ")),
         *(
             (word, "failure")
-            for word in ("failed", "error", "errored", "timeout", "timed_out", "FAILED")
+            for word in (
+                "failed",
+                "error",
+                "errored",
+                "timeout",
+                "timed_out",
+                "interrupted",
+                "FAILED",
+            )
         ),
         *((word, "cancelled") for word in ("cancelled", "canceled", "skipped")),
         *(
@@ -51,6 +60,7 @@ def read(status_map: dict[str, str] | None = None, **fields: object) -> Result:
                 "processing",
                 "in_progress",
                 "started",
+                "paused",
             )
         ),
     ],
@@ -103,11 +113,13 @@ def test_an_unfinished_result_has_a_creation_and_no_fault():
         ({"created_at": None, "executed_at": T1}, "missing"),
         ({"created_at": None, "executed_at": "soon"}, "missing"),
         ({"executed_at": "soon"}, "unparseable"),
-        ({"created_at": "0001-01-01T00:00:00Z", "executed_at": T1}, "missing"),
-        ({"created_at": "1970-01-01T00:00:00.000Z", "executed_at": T1}, "missing"),
-        ({"created_at": T0, "executed_at": "0001-01-01T00:00:00Z"}, "missing"),
-        ({"created_at": T0, "executed_at": "1970-01-01T00:00:00Z"}, "missing"),
-        ({"created_at": T0, "executed_at": "2014-12-31T23:59:59Z"}, "missing"),
+        ({"created_at": "0001-01-01T00:00:00Z", "executed_at": T1}, "implausible"),
+        ({"created_at": "1970-01-01T00:00:00.000Z", "executed_at": T1}, "implausible"),
+        ({"created_at": T0, "executed_at": "0001-01-01T00:00:00Z"}, "implausible"),
+        ({"created_at": T0, "executed_at": "1970-01-01T00:00:00Z"}, "implausible"),
+        ({"created_at": T0, "executed_at": "2014-12-31T23:59:59Z"}, "implausible"),
+        ({"created_at": None, "executed_at": "0001-01-01T00:00:00Z"}, "implausible"),
+        ({"executed_at": "soon", "failed_at": T1}, "unparseable"),
         ({"created_at": T0, "executed_at": "1700000000"}, "unparseable"),
         ({"created_at": 17, "executed_at": T1}, "unparseable"),
         ({"created_at": T1, "executed_at": T0}, "negative"),
@@ -115,6 +127,35 @@ def test_an_unfinished_result_has_a_creation_and_no_fault():
 )
 def test_what_is_wrong_with_a_final_results_times(fields, fault):
     assert fault == read(**fields).fault
+
+
+NOW = AT1 + 10.0
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"executed_at": T1}, (AT0, AT1, "")),
+        ({"executed_at": "2026-01-01T00:05:15Z"}, (AT0, NOW + 300, "")),
+        ({"executed_at": "2026-01-01T00:05:16Z"}, (AT0, None, "implausible")),
+        ({"executed_at": "9999-12-31T23:59:59Z"}, (AT0, None, "implausible")),
+        ({"created_at": "9999-12-31T23:59:59Z", "executed_at": T1}, (None, AT1, "implausible")),
+        (
+            {"created_at": "soon", "executed_at": "9999-12-31T23:59:59Z"},
+            (None, None, "implausible"),
+        ),
+        ({"status": "running", "created_at": "9999-12-31T23:59:59Z"}, (None, None, "")),
+    ],
+)
+def test_a_time_after_that_of_the_api_is_not_believed(fields, expected):
+    row = ResultRow(**{"record_id": "r", "status": "completed", "created_at": T0, **fields})
+    (result,) = StatusWords().results([row], latest=NOW)
+    assert expected == (result.created, result.finished, result.fault)
+    assert (result.outcome is None) == (row.status == "running")
+
+
+def test_without_the_apis_time_any_future_is_believed():
+    assert read(executed_at="9999-12-31T23:59:59Z").fault == ""
 
 
 def test_a_status_is_cut_before_it_grows_the_ledger():
@@ -126,6 +167,8 @@ def test_a_status_is_cut_before_it_grows_the_ledger():
     [
         ("queued", False, "queued"),
         ("running", False, "running"),
+        ("paused", False, "running"),
+        ("interrupted", False, "failed"),
         ("completed", False, "completed"),
         ("failed", False, "failed"),
         ("canceled", False, "cancelled"),
@@ -147,6 +190,16 @@ def test_a_time_that_cannot_be_trusted_is_no_time():
     assert (parse_time(None), parse_time("garbage"), parse_time(T0)) == (None, None, AT0)
 
 
+def test_a_time_that_is_too_far_ahead_is_no_time():
+    assert parse_time(T1, latest=AT1 - 300.0) == AT1
+    assert parse_time(T1, latest=AT1 - 300.1) is None
+
+
+def test_the_probe_of_a_row_has_its_word_as_it_is_compared():
+    row = SummaryRow(id="b1", status=" Running ", total_records=3, processed_records=2)
+    assert probe_of(row) == Probe("running", 3, 2, None)
+
+
 @pytest.mark.parametrize("text", [ZERO, "1970-01-01T00:00:00Z", "2014-12-31T23:59:59.999Z"])
 def test_a_time_from_before_there_was_anything_to_follow_is_no_time(text):
     assert (parse_time(text), has_timestamp(text)) == (None, False)
@@ -162,4 +215,4 @@ def test_any_other_text_counts_as_a_given_timestamp(text):
 
 def test_a_time_just_before_the_bound_by_its_offset_is_none_for_the_sums():
     assert read(created_at="2014-12-31T23:00:00-02:00", executed_at=T1).fault == ""
-    assert read(created_at="2015-01-01T01:00:00+02:00", executed_at=T1).fault == "unparseable"
+    assert read(created_at="2015-01-01T01:00:00+02:00", executed_at=T1).fault == "implausible"

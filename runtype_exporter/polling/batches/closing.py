@@ -50,6 +50,8 @@ class BatchCloser:
     """Open batches whose last read returned 404."""
     _tried: set[str] = field(default_factory=set, init=False)
     """Open batches whose results could not be read by the last try of this process."""
+    _failed_at: dict[str, float] = field(default_factory=dict, init=False)
+    """When any read of a batch last failed, in monotonic seconds."""
 
     def why_not_swept(self, batch: Batch) -> SweepWait | None:
         """Return why a batch is not to be swept now, None if it is."""
@@ -59,7 +61,7 @@ class BatchCloser:
             batch,
             now=self._deadline_time(),
             settle_time=self.context.poll.settle_time,
-            collector_on=collectors.is_enabled(operation),
+            collector_on=collectors.may_read(operation, batch.ref.id),
             backing_off=not collectors.due(operation, batch.ref.id),
             schedule_unknown=self.schedule_unknown(batch),
         )
@@ -78,10 +80,12 @@ class BatchCloser:
         batch = lifecycle.swept(before, batch, now)
         self.missing.discard(batch.ref.id)
         self._tried.discard(batch.ref.id)
+        self._failed_at.pop(batch.ref.id, None)
         end = ends.end_after_sweep(
             batch,
             sweep,
             context.status_words,
+            counted=count,
             settle_time=settle_time,
             now=self._deadline_time(),
         )
@@ -120,12 +124,13 @@ class BatchCloser:
             )
         if failure.collector == results_operation(batch):
             self._tried.add(batch_id)
+        waited = self._waited(failure)
         if isinstance(failure.error, NotFound):
             self.missing.add(batch_id)
-            waited = failure.elapsed if failure.others_answered else 0.0
+            waited = waited if failure.others_answered else 0.0
             after = lifecycle.missing(batch, context.now(), waited)
         else:
-            waited = failure.elapsed if failure.same_read_answered else 0.0
+            waited = waited if failure.same_read_answered else 0.0
             after = lifecycle.unreadable(batch, context.now(), waited)
         reason = self._reason(after, failure.tries)
         if reason is not None:
@@ -203,6 +208,16 @@ class BatchCloser:
                     batch=batch.ref.id,
                 )
 
+    def _waited(self, failure: ReadFailed) -> float:
+        """Return the seconds since a read of the batch failed before.
+
+        Its status and its results may fail at the same time. That time counts once.
+        """
+        now = self.context.clock.monotonic()
+        before = self._failed_at.get(failure.item, now)
+        self._failed_at[failure.item] = now
+        return min(failure.elapsed, now - before)
+
     def _deadline_time(self) -> float:
         """Return the moment by which deadlines are judged: 0 while API time is not certain."""
         return self.context.now() if self.context.api_time.certain else 0.0
@@ -254,6 +269,7 @@ class BatchCloser:
         batch_id = batch.ref.id
         self.missing.discard(batch_id)
         self._tried.discard(batch_id)
+        self._failed_at.pop(batch_id, None)
         for collector in (results_operation(batch), "status"):
             self.context.collectors.forget(collector, batch_id)
 

@@ -46,8 +46,14 @@ class End:
     uncounted: int = 0
 
 
-def end_after_sweep(
-    batch: Batch, sweep: Sweep, status_words: StatusWords, *, settle_time: float, now: float
+def end_after_sweep(  # noqa: PLR0913  # all but the sweep and its batch are named
+    batch: Batch,
+    sweep: Sweep,
+    status_words: StatusWords,
+    *,
+    counted: bool,
+    settle_time: float,
+    now: float,
 ) -> End | None:
     """Return how a batch ends whose sweep reached the end, None if it goes on.
 
@@ -58,6 +64,8 @@ def end_after_sweep(
     """
     outcome = ending(batch, status_words)
     if outcome is not None and sweep.full and ended_by(sweep.probes_at_start, batch, status_words):
+        if not counted:
+            return End(outcome)
         if complete(batch, sweep):
             return _end(batch, sweep, outcome)
         if settled(batch, sweep, settle_time, now) and not waits_for_paused(batch, sweep, outcome):

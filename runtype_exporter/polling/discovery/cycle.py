@@ -83,10 +83,10 @@ class Discovery:
         changed = [*shown.added, *(head.shown.changed if head is not None else ())]
         changed += await self._apply(readings)
         if head is not None:
-            changed += self.count_claims(head)
+            changed += await self.count_claims(head)
             await self.judge_starts(head)
-        elif not self.context.collectors.is_enabled("runs"):
-            changed += self._end_claims()
+        elif self._never_read_runs():
+            changed += await self._expire(self._unclaimed(), at_once=True)
         changed += self._add_configured()
         undated = frozenset() if head is None else head.shown.undated
         answered = {"summary": isinstance(summary, SummaryRead), "runs": head is not None}
@@ -118,11 +118,11 @@ class Discovery:
         found = self.context.ledger.batches(wanted)
         return [found[batch_id] for batch_id in wanted if batch_id in found]
 
-    def count_claims(self, read: RunsRead) -> list[str]:
+    async def count_claims(self, read: RunsRead) -> list[str]:
         """Count one more read of the run list without a run for the batches that wait for one.
 
-        Only batches count that began after the moment to which the read reached back, and that no
-        deferred run names. Return their ids.
+        Only batches count that were seen before the read began, that began after the moment to
+        which it reached back, and that no deferred run names. Return their ids.
 
         Raises:
             LedgerError: nothing was stored.
@@ -131,12 +131,23 @@ class Discovery:
             batch
             for batch in self._unclaimed()
             if batch.ref.id not in read.shown.deferred
+            and batch.first_seen <= read.began
             and read.reach <= (batch.first_seen if batch.created is None else batch.created)
         ]
-        return self._expire(waiting, at_once=False)
+        return await self._expire(waiting, at_once=False)
 
     async def _read(self, collector: str, read: Callable[[], Awaitable[AnswerT]]) -> AnswerT | None:
         return await read() if self.context.collectors.is_enabled(collector) else None
+
+    def _never_read_runs(self) -> bool:
+        """Return whether no run can claim a batch: the run list is off, or was always forbidden.
+
+        A list that is forbidden after it was read may come back. Its batches wait for it, up to
+        their deadline, since their labels never change.
+        """
+        collectors = self.context.collectors
+        forbidden = not collectors.is_enabled("runs")
+        return "runs" in collectors.off or (forbidden and self.runs.order == "unknown")
 
     def _unclaimed(self) -> list[Batch]:
         return [
@@ -145,15 +156,22 @@ class Discovery:
             if batch.claims_left > 0
         ]
 
-    def _end_claims(self) -> list[str]:
-        """Take all batches that wait for a run as ad hoc: the run list is not read at all."""
-        return self._expire(self._unclaimed(), at_once=True)
+    async def _expire(self, waiting: Sequence[Batch], *, at_once: bool) -> list[str]:
+        """Count down the claims of these batches, or end them at once. Return their ids."""
+        ids = [batch.ref.id for batch in waiting]
+        for start in range(0, len(ids), CHUNK):
+            self._expire_chunk(ids[start : start + CHUNK], at_once=at_once)
+            await asyncio.sleep(0)
+        return ids
 
-    def _expire(self, waiting: Sequence[Batch], *, at_once: bool) -> list[str]:
-        if waiting:
-            left = [lifecycle.expire_claim(batch, at_once=at_once) for batch in waiting]
-            self.context.ledger.save(*left)
-        return [batch.ref.id for batch in waiting]
+    def _expire_chunk(self, ids: Iterable[str], *, at_once: bool) -> None:
+        stored = self.context.ledger.batches(ids).values()
+        left = [
+            lifecycle.expire_claim(batch, at_once=at_once)
+            for batch in stored
+            if batch.closed is None and batch.claims_left
+        ]
+        self.context.ledger.save(*left)
 
     def _add_configured(self) -> list[str]:
         """Follow each configured batch that is not in the ledger yet. Return those."""

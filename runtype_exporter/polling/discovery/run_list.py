@@ -14,10 +14,11 @@ from math import inf
 from runtype_exporter.model import RunOrder
 from runtype_exporter.polling.context import AccountContext
 from runtype_exporter.polling.discovery.run_pages import RunPage, RunPages
+from runtype_exporter.polling.failures import ReadFailed
 from runtype_exporter.polling.list_pages import list_pages
 from runtype_exporter.polling.paged_read import read_page
 from runtype_exporter.polling.status_words import parse_time
-from runtype_exporter.runtype import RunRow, RunsPage
+from runtype_exporter.runtype import ApiError, RunsPage, Unauthorised
 
 YOUNG = 24 * 3600.0
 """An unfinished run older than this is left to full walks, in seconds. Otherwise a run that never
@@ -69,7 +70,9 @@ class RunList:
     context: AccountContext
     pages: RunPages
     _cursor: str | None = field(default=None, init=False)
-    """Where a read of an old-first list goes on, None if only a full walk can tell."""
+    """Where a read of an old-first list goes on, None for its first page."""
+    _is_placed: bool = field(default=False, init=False)
+    """Whether that is known. If not, only a full walk can tell."""
 
     @property
     def order(self) -> RunOrder:
@@ -87,25 +90,27 @@ class RunList:
             ReadFailed: a page could not be read; the pages before it were stored.
             LedgerError: a page could not be stored.
         """
-        start = self._cursor
-        if self.order == "none" or (self.order == "old-first" and start is None):
+        if self.order == "none" or (self.order == "old-first" and not self._is_placed):
             return None
+        start = self._cursor if self._is_placed else None
         progress = _Progress(self.context.now())
         oldest = self._oldest_unfinished(progress.began - YOUNG)
-        restart = _Restart(oldest)
-        # A failed read may mean that the cursor expired: then a full walk finds a new one.
-        self._cursor = None
-        async for page in list_pages(self.context.collectors, "runs", self.fetch, start):
-            times = restart.add(page)
-            known = await self._take(page, times, progress)
-            if not self._head_goes_on(page, progress, start):
-                return None
-            if self.order == "new-first" and times and known and max(times) < oldest:
-                return self._complete(progress, min(progress.times))
-        if self.order != "old-first":
-            return self._complete(progress, -inf)
-        self._cursor = restart.cursor
-        return self._complete(progress, min(progress.times, default=inf))
+        restart = _Restart(oldest, start)
+        try:
+            async for page in list_pages(self.context.collectors, "runs", self.fetch, start):
+                times = restart.add(page, self.context.api_time.latest())
+                known = await self._take(page, times, progress)
+                if not self._head_goes_on(page, progress):
+                    return None
+                if self.order == "new-first" and times and known and max(times) < oldest:
+                    return self._complete(progress, min(progress.times))
+        except ReadFailed as failure:
+            if not _passes(failure.error):
+                # The cursor may have expired. A full walk finds a new one.
+                self._is_placed = False
+            raise
+        self._place(restart)
+        return self._complete(progress, -inf if start is None else min(progress.times, default=inf))
 
     async def read_all(self, fetch: FetchPage, *, complete: bool) -> RunsRead:
         """Read every page that matters, and learn the order.
@@ -118,19 +123,19 @@ class RunList:
             LedgerError: a page could not be stored.
         """
         progress = _Progress(self.context.now())
-        restart = _Restart(self._oldest_unfinished(progress.began - YOUNG))
+        restart = _Restart(self._oldest_unfinished(progress.began - YOUNG), None)
         horizon = self.context.ledger.horizon(self.context.name)
         floor = inf if horizon is None else horizon.at
         stops = self.order == "new-first" and not complete
         async for page in list_pages(self.context.collectors, "runs", fetch):
-            times = restart.add(page)
+            times = restart.add(page, self.context.api_time.latest())
             await self._take(page, times, progress)
             oldest = min(floor, self._oldest_unfinished(-inf))
             in_order = order_of(progress.times) in ("unknown", "new-first")
             if stops and in_order and times and max(times) < oldest:
                 break
         self._learn(order_of(progress.times))
-        self._cursor = restart.cursor if self.order == "old-first" else None
+        self._place(restart)
         return self._complete(progress, -inf)
 
     async def fetch(self, cursor: str | None) -> RunsPage:
@@ -159,13 +164,19 @@ class RunList:
         progress.shown = progress.shown | shown
         return shown.known
 
-    def _head_goes_on(self, page: RunsPage, progress: _Progress, start: str | None) -> bool:
+    def _place(self, restart: _Restart) -> None:
+        """Store where the next head begins, after a read that reached the end of the list."""
+        self._is_placed = self.order == "old-first"
+        self._cursor = restart.cursor if self._is_placed else None
+
+    def _head_goes_on(self, page: RunsPage, progress: _Progress) -> bool:
         """Return whether the head of the list may be read on after this page."""
         if self.context.ledger.horizon(self.context.name) is None:
             return False
-        in_order = self._confirm_order(progress.times, more=page.pagination.has_more)
+        more = page.pagination.has_more
+        in_order = self._confirm_order(progress.times, more=more)
         # The newest runs of an old-first list are on its last page.
-        return in_order and not (self.order == "old-first" and start is None)
+        return in_order and not (self.order == "old-first" and more and not self._is_placed)
 
     def _confirm_order(self, times: Sequence[float], *, more: bool) -> bool:
         """Compare the order of the pages with the learned one. Return whether a head may go on."""
@@ -194,13 +205,18 @@ class _Restart:
     """Finds where the next read of an old-first list begins: at the oldest unfinished run."""
 
     oldest: float
+    _at: str | None
+    """The cursor of the next page, None for the first page of the list."""
     cursor: str | None = None
-    _at: str | None = None
     _reached: bool = False
 
-    def add(self, page: RunsPage) -> list[float]:
-        """Add the next page. Return the creation times of its runs."""
-        times = [at for row in page.data if (at := _created(row)) is not None]
+    def add(self, page: RunsPage, latest: float) -> list[float]:
+        """Add the next page. Return the creation times of its runs, without implausible ones.
+
+        `latest` is the time of the API.
+        """
+        parsed = (parse_time(row.created_at, latest=latest) for row in page.data)
+        times = [at for at in parsed if at is not None]
         if not self._reached:
             self.cursor = self._at
             self._reached = any(at >= self.oldest for at in times)
@@ -208,5 +224,6 @@ class _Restart:
         return times
 
 
-def _created(row: RunRow) -> float | None:
-    return parse_time(row.created_at)
+def _passes(error: ApiError) -> bool:
+    """Return whether a failed read says nothing about the cursor that was sent."""
+    return error.retryable or isinstance(error, Unauthorised)

@@ -56,7 +56,7 @@ class ScheduleLists:
         async for page in list_pages(context.collectors, "schedules", self._fetch):
             rows |= {row.id: row for row in page.data}
         context.collectors.complete("schedules")
-        followed = self.schedule_filter.update(rows.values(), began_monotonic)
+        followed = await self.schedule_filter.update(rows.values(), began_monotonic)
         first = self.labels is None
         self._show(followed)
         if context.api_time.certain:

@@ -57,11 +57,9 @@ class StatusProbes:
 
     def add_cycle(self, result: CycleResult) -> None:
         """Take over which batches the lists of a cycle showed."""
-        collectors = self.context.collectors
         self._shown = result.shown
-        enabled = any(collectors.is_enabled(name) for name in ("summary", "runs"))
         # If both lists fail, do not send one request for each batch as well.
-        self._lists_answer = bool(result.answered) or not enabled
+        self._lists_answer = result.failure is None or bool(result.answered)
 
     async def read(self) -> None:
         """Read the status of each open batch that no list shows and that is due.

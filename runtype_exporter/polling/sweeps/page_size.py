@@ -69,9 +69,10 @@ class PageSize:
     too_many: int = 0
     """The smallest size that failed, 0 for none."""
     too_many_at: float = 0.0
-    in_vain_page: str = ""
     in_vain_until: float = 0.0
-    """`in_vain_page` is not tried with fewer rows before this moment: no smaller page worked."""
+    """No trial with smaller pages before this moment: the last one failed as well."""
+    in_vain: SizeFault | None = None
+    """The fault that the last trial was to avoid."""
     slow_page: str = ""
     slow_tries: int = 0
     """How often `slow_page` was too slow since its last good read."""
@@ -105,7 +106,7 @@ class PageSize:
                 size = max(proven, SLOW_FLOOR)
             case _:
                 assert_never(fault)
-        in_vain = page == self.in_vain_page and now < self.in_vain_until
+        in_vain = self.in_vain is fault and now < self.in_vain_until
         if not 0 < size < self.size or (in_vain and not proven):
             return None
         return replace(self, size=size, then=then, good=0, too_many=self.size, too_many_at=now)
@@ -115,8 +116,6 @@ class PageSize:
         after = replace(self, works=self.size, good=min(self.good + 1, GOOD_PAGES_TO_GROW))
         if page == self.slow_page:
             after = replace(after, slow_page="", slow_tries=0)
-        if page == self.in_vain_page:
-            after = replace(after, in_vain_page="", in_vain_until=0.0)
         if self.too_many and self.size >= self.too_many:
             after = replace(after, too_many=0, too_many_at=0.0)
         if self.then:
@@ -129,11 +128,15 @@ class PageSize:
         )
         return replace(after, size=larger, good=0) if may_grow else after
 
-    def failed(self, fault: SizeFault, page: str, *, tried_smaller: bool, now: float) -> PageSize:
-        """Return the size after a page that failed, with smaller sizes too if they were tried."""
+    def failed(self, fault: SizeFault, page: str, *, tried: int, now: float) -> PageSize:
+        """Return the size after a page that failed with this size and every smaller one tried.
+
+        `tried` is the smallest of these sizes.
+        """
         after = replace(self, good=0)
-        if tried_smaller:
-            after = replace(after, in_vain_page=page, in_vain_until=now + RETRY_AFTER)
+        smallest = SLOW_FLOOR if fault is SizeFault.SLOW else 1
+        if tried < self.size and tried <= smallest:
+            after = replace(after, in_vain_until=now + RETRY_AFTER, in_vain=fault)
         if fault is SizeFault.SLOW:
             after = replace(after, slow_page=page, slow_tries=self._tries(page) + 1)
         return after

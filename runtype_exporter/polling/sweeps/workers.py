@@ -135,7 +135,7 @@ class Workers:
         """
         context = self.context
         batch = self._stored(batch_id)
-        if batch is None or not context.collectors.is_enabled(results_operation(batch)):
+        if batch is None or not context.collectors.may_read(results_operation(batch), batch_id):
             return False
         ended = batch.ended is not None
         status = self._filter(batch)

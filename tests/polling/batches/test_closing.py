@@ -106,8 +106,6 @@ def test_an_ended_batch_with_paused_rows_shows_them_and_stays_open():
 
 def test_a_batch_that_is_not_counted_closes_without_a_trace():
     rig = ClosingRig((ENDED,))
-    assert sweep(rig, count=False, distinct=1, total=1).closed is None
-    rig.time.at = T + HOUR
     closed = sweep(rig, count=False, distinct=1, total=1)
     assert (closed.outcome, closed.cost_due) == ("success", False)
     assert rig.ledger.totals == {}
@@ -172,6 +170,20 @@ def test_a_batch_is_unreadable_after_three_days_and_ten_tries_of_this_process():
     assert rig.ledger.counted(GIVEN_UP) == {("unreadable",): 1.0}
 
 
+def test_the_time_in_which_status_and_results_are_denied_counts_once():
+    rig = ClosingRig((OPEN,))
+    fail(rig, DENIED, 1)
+    fail(rig, DENIED, 1, collector="status")
+    rig.time.at += HOUR
+    rig.closer.record_failure(failed(DENIED, tries=2, elapsed=HOUR))
+    rig.time.at += 60.0
+    after = rig.closer.record_failure(
+        failed(DENIED, collector="status", tries=2, elapsed=HOUR + 60.0)
+    )
+    assert after is not None
+    assert after.missing_for == HOUR + 60.0
+
+
 @pytest.mark.parametrize("error", [DENIED, BROKEN])
 def test_while_nothing_else_is_answered_no_time_passes_for_a_batch(error):
     rig = ClosingRig((OPEN,))
@@ -192,7 +204,8 @@ def test_while_api_time_is_not_certain_nothing_is_given_up():
     assert fail(rig, DENIED, 100).closed is None
     assert rig.closer.enforce_deadlines() == []
     rig.time.certain = True
-    assert fail(rig, DENIED, 1).outcome == "lost"
+    rig.time.at += HOUR
+    assert rig.closer.record_failure(failed(DENIED, elapsed=HOUR)).outcome == "lost"
 
 
 def test_a_closed_or_dropped_batch_cannot_fail():

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from runtype_exporter.model import Batch, BatchRef, Probe, Sweep, SweepTally
 from runtype_exporter.simulator.faults import ApiFault
 from runtype_exporter.simulator.settings import (
     Api,
@@ -23,6 +20,8 @@ DONE = [RecordPlan(finished=1.0)] * 3
 FLOW = ("nightly", "enrich")
 BATCHES = "runtype_batches_finished_total"
 ABANDONED = "runtype_records_abandoned_total"
+GIVEN_UP = "runtype_batches_given_up_total"
+UNCOUNTED = "runtype_uncounted_records_total"
 LATE = "runtype_batch_late_changes_total"
 
 
@@ -141,45 +140,6 @@ async def test_a_summary_that_says_the_end_a_little_later_than_the_run_is_no_lat
         assert rig.counted(LATE) == {}
 
 
-FINAL = {"run": Probe("completed", 3, 3, 0)}
-WALK = Sweep(
-    number=1,
-    full=True,
-    is_retry=False,
-    offset=3,
-    tally=SweepTally(distinct=3),
-    total=3,
-    pages=1,
-    probes_at_start=FINAL,
-    began=START,
-    prefix_grows=True,
-)
-
-
-@pytest.mark.parametrize(
-    ("changes", "closed"),
-    [
-        ({}, True),
-        ({"probes_at_start": {"run": Probe("running", 3, 3, 0)}}, False),
-        ({"full": False}, False),
-        ({"tally": SweepTally(distinct=3, unfinished=1)}, False),
-        ({"tally": SweepTally(distinct=3, unfinished=1), "began": START + 3599}, False),
-        ({"tally": SweepTally(distinct=3, unfinished=1), "began": START + 3600}, True),
-    ],
-)
-async def test_only_a_full_sweep_begun_after_the_end_or_the_settle_time_closes_a_batch(
-    tmp_path, changes, closed
-):
-    rig = Rig(tmp_path, WORLD, sections={"poll": {"settle_time": "1h"}})
-    closer = rig.build()._discovery.closer
-    await rig.sleep(4000)
-    batch = Batch(ref=BatchRef("acme", "b1"), first_seen=START, probes=FINAL, ended=START)
-    concluded = closer.after_sweep(batch, replace(WALK, **changes), count=True)
-    assert (concluded.closed is not None) is closed
-    assert rig.batch("b1") == concluded
-    await rig.stop()
-
-
 # --- 404 ---
 async def test_a_batch_whose_results_are_denied_for_a_day_is_lost_with_the_records_it_still_owed(
     tmp_path,
@@ -199,8 +159,9 @@ async def test_a_batch_whose_results_are_denied_for_a_day_is_lost_with_the_recor
         assert rig.open_batches() == {run.batch.id}
         assert set(rig.telemetry.cycles) == {""}
         await rig.sleep(5000)
-        assert rig.counted(BATCHES) == {(*FLOW, "lost"): 1.0}
-        assert rig.counted(ABANDONED) == {FLOW: 1.0}
+        assert rig.counted(GIVEN_UP) == {("lost",): 1.0}
+        assert rig.counted(UNCOUNTED) == {FLOW: 1.0}
+        assert rig.counted(ABANDONED) == rig.counted(BATCHES) == {}
         assert rig.open_batches() == set()
 
 
@@ -208,15 +169,15 @@ async def test_a_batch_that_was_never_seen_through_is_lost_with_all_its_records(
     async with Rig(tmp_path, WORLD, sections={"poll": {"interval": "30m"}}) as rig:
         rig.faults.add(ApiFault(kind="status", operation="batch_results", value=404))
         rig.faults.add(ApiFault(kind="set", operation="summary", path="recent", value=[]))
-        run = rig.world.add_batch(DONE, schedule="a", at=START)
+        rig.world.add_batch(DONE, schedule="a", at=START)
         await rig.sleep(2000)
         rig.faults.add(
             ApiFault(kind="set", operation="runs", path="data", value=[]),
             ApiFault(kind="status", operation="batch_status", value=404),
         )
         await rig.sleep(27 * 3600)
-        assert rig.counted(BATCHES) == {(*rig.batch(run.batch.id).labels, "lost"): 1.0}
-        assert sum(rig.counted(ABANDONED).values()) == 3.0
+        assert rig.counted(GIVEN_UP) == {("lost",): 1.0}
+        assert sum(rig.counted(UNCOUNTED).values()) == 3.0
 
 
 async def test_a_configured_batch_that_never_was_is_not_lost_but_waited_for(tmp_path):
@@ -252,9 +213,9 @@ async def test_a_configured_batch_that_was_found_once_is_lost_after_a_day(tmp_pa
         assert rig.gauges.finds == {"backfill": False}
         await rig.sleep(86400)
         assert rig.batch(batch.id).outcome == "lost"
-        assert rig.counted(ABANDONED) == {("", "adhoc import"): 1.0}
+        assert rig.counted(UNCOUNTED) == {("", "adhoc import"): 1.0}
         assert rig.gauges.finds == {"backfill": False}
-        assert rig.poller._workers.closer.missing == set()
+        assert rig.poller._parts.closer.missing == set()
     rig.gauges = RecordingGauges()
     async with rig:
         await rig.sleep(30)
@@ -307,7 +268,7 @@ async def test_a_configured_batch_that_was_found_once_stays_when_it_is_not_confi
         rig.faults.add(ApiFault(kind="status", operation="batch_status", value=404))
         await rig.sleep(3600)
         assert rig.open_batches() == {batch.id}
-        assert rig.poller._workers.closer.missing == {batch.id}
+        assert rig.poller._parts.closer.missing == {batch.id}
 
 
 @pytest.mark.parametrize(("hours", "outcome"), [(23, "success"), (26, "lost")])
@@ -322,7 +283,7 @@ async def test_a_batch_that_is_listed_while_its_results_are_denied_is_lost_after
         rig.faults.clear()
         await rig.sleep(5000)
         assert rig.batch(run.batch.id).outcome == outcome
-        assert rig.counted(ABANDONED) == (
+        assert rig.counted(UNCOUNTED) == (
             {(rig.batch(run.batch.id).labels): 3.0} if outcome == "lost" else {}
         )
 

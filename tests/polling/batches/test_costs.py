@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from runtype_exporter.model import Batch, BatchRef, Delta, Labels
 from runtype_exporter.polling.batches import costs
+from runtype_exporter.polling.failures import Reach
+from runtype_exporter.runtype import BatchCost, NotFound
 from runtype_exporter.simulator.faults import ApiFault
 from runtype_exporter.simulator.settings import (
     AdhocSpec,
@@ -16,6 +19,7 @@ from runtype_exporter.simulator.settings import (
     Traffic,
     WorldSettings,
 )
+from tests.support.closer import ClosingRig, failed
 from tests.support.rig import START, Rig
 
 COST = "runtype_cost_dollars_total"
@@ -31,6 +35,20 @@ CLOSED = Batch(
 COUNTED = Delta(
     increments={("runtype_batches_finished_total", ("acme", "nightly", "f", "success")): 1.0}
 )
+
+
+MISSING = NotFound("cost", "no cost", code="404")
+
+
+class FailingCosts:
+    """A client that knows no cost. `before` is called before each answer."""
+
+    def __init__(self) -> None:
+        self.before: Callable[[], None] = lambda: None
+
+    async def cost(self, batch_id: str) -> BatchCost:
+        self.before()
+        raise MISSING
 
 
 def world_of() -> WorldSettings:
@@ -144,6 +162,9 @@ async def test_a_power_cut_between_any_two_transactions_neither_loses_nor_repeat
         assert rig.counted(COST) == cost_truth(rig)
 
 
+REASONS = {404: "not_found", 500: "server", 400: "client"}
+
+
 @pytest.mark.parametrize("code", [404, 500, 400])
 async def test_a_cost_that_cannot_be_had_yet_is_asked_for_ever_less_often_until_it_is(
     tmp_path, code
@@ -154,10 +175,10 @@ async def test_a_cost_that_cannot_be_had_yet_is_asked_for_ever_less_often_until_
         await rig.sleep(6 * 3600)
         assert rig.counted(COST) == {}
         assert rig.series(COST) == {("nightly", "enrich"): 0.0}
-        asked = rig.requests()["cost"] / (3 if code == 500 else 1)
+        asked = rig.requests()["cost"] / (2 if code == 500 else 1)
         assert 8 <= asked <= 13
         assert rig.telemetry.cycles[-1] == ""
-        assert rig.telemetry.collectors["cost"][0] is (code == 404)
+        assert rig.telemetry.collectors["cost"] == (True, REASONS[code])
         rig.faults.clear()
         await rig.sleep(3700)
         assert rig.counted(COST) == cost_truth(rig)
@@ -177,14 +198,14 @@ async def test_a_cost_that_cannot_be_had_for_a_day_is_given_up(tmp_path, logs):
         assert (await rig.requests_during(7200))["cost"] == 0
 
 
-@pytest.mark.parametrize("value", [-0.01, 1e7, "0.25", None, True])
+@pytest.mark.parametrize("value", [-0.01, 1e7, "dear", None, True])
 async def test_a_cost_that_is_none_is_a_decode_error(tmp_path, value):
     async with Rig(tmp_path, one(), sections=QUICK) as rig:
         rig.world.add_batch(DONE, schedule="a", at=START + 5)
         rig.faults.add(ApiFault(kind="set", operation="cost", path="totalCostUsd", value=value))
         await rig.sleep(600)
         assert rig.counted(COST) == {}
-        assert rig.telemetry.collectors["cost"] == (False, "decode")
+        assert rig.telemetry.collectors["cost"] == (True, "decode")
         assert rig.telemetry.cycles[-1] == ""
 
 
@@ -199,34 +220,33 @@ async def test_one_batch_whose_cost_fails_does_not_hold_up_the_others(tmp_path):
         assert [batch.ref.id for batch in rig.ledger.costs_due("acme")] == [bad.batch.id]
 
 
-async def test_an_outage_is_no_fault_of_a_batch(tmp_path):
-    async with Rig(tmp_path, one(), sections=QUICK) as rig:
-        run = rig.world.add_batch(DONE, schedule="a", at=START + 5)
-        rig.faults.add(ApiFault(kind="reset", operation="cost"))
-        await rig.sleep(1200)
-        (due,) = rig.ledger.costs_due("acme")
-        assert (due.ref.id, due.failures) == (run.batch.id, 0)
-        rig.faults.clear()
-        await rig.sleep(61)
-        assert rig.counted(COST) == cost_truth(rig)
-
-
 async def test_where_costs_are_forbidden_none_is_due_and_an_hour_later_they_are_tried_again(
     tmp_path,
 ):
     async with Rig(tmp_path, one(), sections={"poll": {"settle_time": "5m"}}) as rig:
-        rig.faults.add(ApiFault(kind="status", operation="cost", value=403, times=1))
-        first = rig.world.add_batch(DONE, schedule="a", at=START + 5)
+        rig.faults.add(ApiFault(kind="status", operation="cost", value=403))
+        first = [rig.world.add_batch(DONE, schedule="a", at=START + 5).batch.id for _ in range(3)]
         await rig.sleep(300)
         assert rig.telemetry.collectors["cost"] == (False, "forbidden")
         rig.world.add_batch(DONE, schedule="a", at=rig.clock.now())
-        await rig.sleep(300)
-        assert [batch.ref.id for batch in rig.ledger.costs_due("acme")] == [first.batch.id]
-        assert rig.requests()["cost"] == 1
+        assert (await rig.requests_during(300))["cost"] == 0
+        assert {batch.ref.id for batch in rig.ledger.costs_due("acme")} == {*first}
+        rig.faults.clear()
         await rig.sleep(3600)
-        assert rig.requests()["cost"] == 2
-        assert rig.view(first.batch.id).cost is not None
-        assert rig.telemetry.cycles[-1] == ""
+        assert rig.ledger.costs_due("acme") == []
+        assert all(rig.view(batch_id).cost is not None for batch_id in first)
+        assert rig.telemetry.collectors["cost"] == (True, "")
+
+
+async def test_a_cost_that_the_key_may_not_read_does_not_hold_up_the_others(tmp_path):
+    async with Rig(tmp_path, one(), sections=QUICK) as rig:
+        refused, other = (
+            rig.world.add_batch(DONE, schedule="a", at=START + 5).batch.id for _ in range(2)
+        )
+        rig.faults.add(ApiFault(kind="status", operation="cost", value=403, match=refused))
+        await rig.sleep(600)
+        assert rig.view(other).cost is not None
+        assert [batch.ref.id for batch in rig.ledger.costs_due("acme")] == [refused]
 
 
 async def test_where_costs_are_switched_off_none_is_due(tmp_path):
@@ -277,9 +297,8 @@ async def test_the_cost_of_a_batch_that_was_forgotten_meanwhile_is_not_shown(tmp
     async with Rig(tmp_path, one()) as rig:
         run = rig.world.add_batch(DONE, schedule="a", at=START)
         await rig.sleep(120)
-        reads = rig.poller._background.costs
         shown: list[Batch] = []
-        reads.show = shown.extend
+        reads = costs.CostReads(rig.poller.context, shown.extend)
         await reads._read(run.batch.id)
         assert [batch.ref.id for batch in shown] == [run.batch.id]
         rig.ledger.update = lambda *_: None
@@ -308,3 +327,46 @@ async def test_a_cost_is_asked_for_when_its_batch_closes_not_after_the_next_cycl
         assert rig.batch(batch.id).closed is not None
         assert rig.requests()["cost"] == 1
         assert rig.batch(batch.id).cost is not None
+
+
+async def test_a_cost_whose_batch_is_forgotten_while_it_is_read_is_not_given_up(logs):
+    due = replace(CLOSED, cost_due=True)
+    rig = ClosingRig((due,), client=(client := FailingCosts()))
+    reads = costs.CostReads(rig.context, show=lambda _: None)
+    client.before = lambda: rig.ledger.drop("b1")
+    await reads.read_due()
+    assert logs == []
+
+
+async def test_a_cost_is_given_up_only_while_api_time_is_certain():
+    due = replace(CLOSED, cost_due=True)
+    rig = ClosingRig((due,), client=FailingCosts())
+    reads = costs.CostReads(rig.context, show=lambda _: None)
+    rig.time.certain = False
+    await reads.read_due()
+    assert rig.batch().cost_due
+    rig.collectors.waiting.add(("cost", "b1"))
+    rig.time.certain = True
+    await reads.read_due()
+    assert rig.batch().cost_due
+    rig.collectors.waiting.clear()
+    await reads.read_due()
+    assert rig.batch() == CLOSED
+    assert rig.collectors.forgotten == [("cost", "b1")]
+
+
+async def test_a_failure_of_the_account_ends_the_reads(monkeypatch):
+    other = replace(CLOSED, ref=BatchRef("acme", "b2"), cost_due=True)
+    rig = ClosingRig((replace(CLOSED, cost_due=True), other), client=FailingCosts())
+    asked: list[str] = []
+
+    async def read(_: object, collector: str, item: str, call: object) -> None:
+        asked.append(item)
+        raise failed(MISSING, item, collector=collector, reach=Reach.ACCOUNT)
+
+    monkeypatch.setattr(type(rig.collectors), "read", read)
+    await costs.CostReads(rig.context, show=lambda _: None).read_due()
+    assert asked == ["b1"]
+    rig.collectors.off.add("cost")
+    await costs.CostReads(rig.context, show=lambda _: None).read_due()
+    assert asked == ["b1"]

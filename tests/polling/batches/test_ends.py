@@ -54,9 +54,14 @@ TWO_OF_THREE = SweepTally(distinct=2)
 SETTLED = T + SETTLE_TIME
 
 
-def end_of(batch: Batch, *, now: float = NOW, **changes: Any) -> End | None:
+def end_of(batch: Batch, *, now: float = NOW, counted: bool = True, **changes: Any) -> End | None:
     return ends.end_after_sweep(
-        batch, replace(SWEEP, **changes), STATUSES, settle_time=SETTLE_TIME, now=now
+        batch,
+        replace(SWEEP, **changes),
+        STATUSES,
+        counted=counted,
+        settle_time=SETTLE_TIME,
+        now=now,
     )
 
 
@@ -89,6 +94,13 @@ def test_only_a_full_sweep_begun_after_the_end_or_the_settle_time_ends_a_batch(c
 def test_while_api_time_is_not_certain_only_a_complete_sweep_ends_a_batch():
     assert end_of(BATCH, now=0.0) == End("success")
     assert end_of(BATCH, now=0.0, tally=TWO_OF_THREE, began=SETTLED) is None
+
+
+def test_a_sweep_that_shows_only_some_rows_waits_for_none():
+    some = {"tally": SweepTally(distinct=1, unfinished=1), "counted": False}
+    assert end_of(BATCH, **some) == End("success")
+    assert end_of(BATCH, **some, probes_at_start=RUNNING) is None
+    assert end_of(BATCH, **some, full=False) is None
 
 
 def test_a_batch_without_a_total_and_without_rows_waits_for_the_settle_time():

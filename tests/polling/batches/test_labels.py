@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from runtype_exporter import catalogue
 from runtype_exporter.ledger import Ledger
-from runtype_exporter.model import Batch, BatchRef, Labels
+from runtype_exporter.model import Batch, BatchRef, Labels, Run
+from runtype_exporter.polling.batches import lifecycle
 from runtype_exporter.polling.batches.labels import LabelTable
 from runtype_exporter.runtype import ResultRow
 from tests.support.rig import START
@@ -66,3 +69,24 @@ def test_until_they_freeze_the_gauges_show_what_is_known_and_fix_nothing(table):
     assert table.shown(batch) == Labels("nightly", "f1")
     adhoc = Batch(ref=BatchRef("acme", "b2"), first_seen=0.0, flow_name="import")
     assert table.shown(adhoc) == Labels("", "import")
+
+
+def test_long_names_and_ids_are_cut(table):
+    long = "x" * 201
+    assert table.schedule("s1", long) == "x" * 200
+    assert table.schedule("s2", long) == "s2"
+    assert table.schedule("y" * 512) == "y" * 200
+    assert table.schedule("y" * 511) == "y" * 200
+    assert table.listed(["s1", "y" * 512, "y" * 511, "s9"]) == {"x" * 200, "y" * 200}
+    assert table.freeze(BATCH, [row("f1", long)]).labels == Labels("", "x" * 200)
+    summarised = replace(BATCH, flow_name=long)
+    assert table.shown(summarised) == table.freeze(summarised).labels == Labels("", "x" * 200)
+    unnamed = replace(BATCH, schedule="z" * 300, flow_id="z" * 300)
+    assert table.shown(unnamed) == table.freeze(unnamed).labels == Labels("z" * 200, "z" * 200)
+
+
+def test_the_flow_of_an_agents_batch_is_the_agent(table):
+    run = Run(account="acme", id="run_1", schedule="s1")
+    batch = lifecycle.claim(replace(BATCH, flow_name="from the summary"), run, "", agent_id="a1")
+    rows = [row("f1", "enrich"), row(None, "enrich")]
+    assert table.freeze(batch, rows).labels == Labels("s1", "a1")

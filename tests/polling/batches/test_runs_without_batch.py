@@ -47,6 +47,21 @@ def test_only_a_run_that_ended_with_records_and_without_a_batch_owes_results():
         assert runs_without_batch.results_batch(OWN, RUN, row, 9.0) == {}
 
 
+def test_the_flow_of_an_agents_results_is_the_agent_and_its_times_are_plausible():
+    row = RunRow(
+        id="run_1",
+        schedule_id="s1",
+        status="completed",
+        agent_id="agent_1",
+        flow_id="flow_1",
+        total_records=1,
+        started_at="2026-01-01T00:00:00Z",
+        completed_at="9999-01-01T00:00:00Z",
+    )
+    (own,) = runs_without_batch.results_batch(OWN, RUN, row, 1_767_225_600.0).values()
+    assert (own.flow_id, own.started, own.completed) == ("agent_1", 1_767_225_600.0, None)
+
+
 def test_only_a_later_page_of_a_run_that_tells_nothing_new_comes_again():
     walk = Sweep(
         number=1,
@@ -160,14 +175,15 @@ async def test_an_ignored_offset_neither_loops_nor_doubles_and_the_rest_is_aband
 async def test_results_that_the_key_may_not_read_are_left_alone_for_an_hour_and_then_counted(
     tmp_path,
 ):
-    async with Rig(tmp_path, world_of(), sections={"poll": {"settle_time": "2h"}}) as rig:
-        rig.faults.add(ApiFault(kind="status", operation="run_results", value=403, times=1))
+    async with Rig(tmp_path, world_of(), sections={"poll": {"settle_time": "6h"}}) as rig:
+        rig.faults.add(ApiFault(kind="status", operation="run_results", value=403))
         await rig.sleep(3600)
         assert rig.telemetry.collectors["run_results"] == (False, "forbidden")
-        assert rig.requests()["run_results"] == 1
+        assert (await rig.requests_during(1200))["run_results"] == 0
         assert rig.counted() == {}
+        rig.faults.clear()
         rig.world.stop(rig.clock.now())
-        await rig.sleep(3600)
+        await rig.sleep(2 * 3600)
         assert rig.telemetry.collectors["run_results"] == (True, "")
         assert rig.counted() == rig.truth()
 
