@@ -82,12 +82,12 @@ class Discovery:
         readings = _merge(shown, head)
         changed = [*shown.added, *(head.shown.changed if head is not None else ())]
         changed += await self._apply(readings)
+        changed += self._add_configured()
         if head is not None:
             changed += await self.count_claims(head)
             await self.judge_starts(head)
-        elif self._never_read_runs():
+        elif self._never_read_runs() and self.horizon.current() is not None:
             changed += await self._expire(self._unclaimed(), at_once=True)
-        changed += self._add_configured()
         undated = frozenset() if head is None else head.shown.undated
         answered = {"summary": isinstance(summary, SummaryRead), "runs": head is not None}
         return CycleResult(
@@ -174,22 +174,30 @@ class Discovery:
         self.context.ledger.save(*left)
 
     def _add_configured(self) -> list[str]:
-        """Follow each configured batch that is not in the ledger yet. Return those."""
+        """Follow each configured batch that is not in the ledger yet. Return what changed.
+
+        Where no list is read, the status of these batches is the first read of the account. So they
+        are added before there is a horizon, and get their guard once there is one.
+        """
         horizon = self.horizon.current()
-        if horizon is None:
-            return []
         self.closer.drop_never_found()
         stored = self.context.ledger.batches(self.closer.configured)
-        claims = READS_TO_CLAIM if self.context.collectors.is_enabled("runs") else 0
-        new = []
+        wait = horizon is None or self.context.collectors.is_enabled("runs")
+        claims = READS_TO_CLAIM if wait else 0
+        changed = []
         for batch_id in sorted(self.closer.configured):
-            if batch_id not in stored:
-                new.append(self.batches.new(batch_id, horizon, created=None, claims_left=claims))
-            elif stored[batch_id].ref.account != self.context.name:
-                self.batches.warn_other_owner(stored[batch_id].ref.account, "batch", batch_id)
-        if new:
-            self.context.ledger.save(*new)
-        return [batch.ref.id for batch in new]
+            batch = stored.get(batch_id)
+            if batch is None:
+                changed.append(
+                    self.batches.new(batch_id, horizon, created=None, claims_left=claims)
+                )
+            elif batch.ref.account != self.context.name:
+                self.batches.warn_other_owner(batch.ref.account, "batch", batch_id)
+            elif horizon is not None and batch != (guarded := self.batches.guarded(batch, horizon)):
+                changed.append(guarded)
+        if changed:
+            self.context.ledger.save(*changed)
+        return [batch.ref.id for batch in changed]
 
     async def _apply(self, readings: Readings) -> list[str]:
         """Apply the readings to the batches, each source separately. Return what changed."""
