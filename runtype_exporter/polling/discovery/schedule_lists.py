@@ -72,7 +72,8 @@ class ScheduleLists:
             return await context.client.schedules(cursor, limit=limit)
 
         await self._share.take()
-        return await read_page(context.collectors, "schedules", "", context.page_sizes, call)
+        sizes, page = context.page_sizes, cursor or ""
+        return await read_page(context.collectors, "schedules", "", sizes, call, page=page)
 
     def _show(self, followed: Sequence[ScheduleRow]) -> None:
         """Set the gauges of the schedules that are followed."""
