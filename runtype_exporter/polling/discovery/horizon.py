@@ -1,8 +1,8 @@
 """The horizon of an account: nothing created before it is counted.
 
-The first horizon is the moment at which the polling began, less `lookback`. It is fixed at the first
-answer after which the API's time is certain. Later it only rises. A source that is switched on
-later has a horizon of its own.
+The first horizon is the moment at which the polling began, less `lookback`. It is fixed at the
+first answer after which the API's time is certain. Later it only rises. A source that is switched
+on later has a horizon of its own.
 """
 
 from __future__ import annotations
