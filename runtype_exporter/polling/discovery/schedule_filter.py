@@ -102,8 +102,10 @@ class ScheduleFilter:
 
     def _wait(self, schedule_id: str) -> None:
         """Record that the name of a schedule is missing."""
-        if schedule_id not in self._missing_since:
+        is_new = schedule_id not in self._missing_since
+        if is_new:
             self._missing_since[schedule_id] = self.context.clock.monotonic()
+        if is_new or self._may_be_listed():
             self.on_missing()
 
     def _is_settled(self, schedule_id: str) -> bool:

@@ -157,9 +157,9 @@ async def test_it_is_never_lowered_below_what_was_forgotten(tmp_path, forgotten,
         with closing(sqlite3.connect(account.rig.path)) as file, file:
             file.execute("UPDATE accounts SET forgotten = ?", (forgotten,))
         account.rig.build()
-        account = Kept(account.rig)
-        account.answer()
-        assert account.at == lowered
+        again = Kept(account.rig)
+        again.answer()
+        assert again.at == lowered
 
 
 # --- sources ---
