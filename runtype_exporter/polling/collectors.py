@@ -43,7 +43,7 @@ TRIAL_INTERVAL: Final = MINUTE
 MOST_STREAKS: Final = 50_000
 """The failures of at most so many items are remembered."""
 
-AnswerT = TypeVar("AnswerT")
+ReadT = TypeVar("ReadT")
 
 _log = structlog.get_logger()
 
@@ -158,10 +158,10 @@ class Collectors:
         self,
         collector: str,
         item: str,
-        call: Callable[[], Awaitable[AnswerT]],
+        call: Callable[[], Awaitable[ReadT]],
         *,
         whole: bool = True,
-    ) -> AnswerT:
+    ) -> ReadT:
         """Return the answer of `call`. Record what it shows of the collector and the account.
 
         With `whole` false the answer is one page of several: call `complete` after the last one.

@@ -25,7 +25,7 @@ from runtype_exporter.polling.discovery.summary import READS_TO_CLAIM, SummaryRe
 from runtype_exporter.polling.failures import ReadFailed
 from runtype_exporter.polling.schedules.start_checks import StartChecks
 
-AnswerT = TypeVar("AnswerT")
+ListT = TypeVar("ListT")
 Readings = Mapping[str, Mapping[Source, ProbeReading]]
 """The probes of batches that a cycle read, by batch id and source."""
 
@@ -136,7 +136,7 @@ class Discovery:
         ]
         return await self._expire(waiting, at_once=False)
 
-    async def _read(self, collector: str, read: Callable[[], Awaitable[AnswerT]]) -> AnswerT | None:
+    async def _read(self, collector: str, read: Callable[[], Awaitable[ListT]]) -> ListT | None:
         return await read() if self.context.collectors.is_enabled(collector) else None
 
     def _never_read_runs(self) -> bool:
