@@ -43,7 +43,7 @@ TRIAL_INTERVAL: Final = MINUTE
 MOST_STREAKS: Final = 50_000
 """The failures of at most so many items are remembered."""
 
-AnswerT = TypeVar("AnswerT")
+ReadT = TypeVar("ReadT")
 
 _log = structlog.get_logger()
 
@@ -67,8 +67,8 @@ class Collectors:
     """Called when it changes for how many seconds a collector is forbidden; 0 if it is not."""
     last_failure: str = field(default="", init=False)
     """The text of the last failure, "" after an answer of the same collector."""
-    key_refused: bool = field(default=False, init=False)
-    """Whether the last read was refused because of the key."""
+    key_refused: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    """Set while the last read was refused because of the key."""
     _states: dict[str, CollectorState] = field(default_factory=dict, init=False)
     _streaks: dict[tuple[str, str], Streak] = field(default_factory=dict, init=False)
     _answered: float | None = field(default=None, init=False)
@@ -92,7 +92,7 @@ class Collectors:
     @property
     def up(self) -> bool | None:
         """Whether the API answers and accepts the key, None before the first read ended."""
-        if self._unreachable_since is not None or self.key_refused:
+        if self._unreachable_since is not None or self.key_refused.is_set():
             return False
         return True if self._answered is not None else None
 
@@ -158,10 +158,10 @@ class Collectors:
         self,
         collector: str,
         item: str,
-        call: Callable[[], Awaitable[AnswerT]],
+        call: Callable[[], Awaitable[ReadT]],
         *,
         whole: bool = True,
-    ) -> AnswerT:
+    ) -> ReadT:
         """Return the answer of `call`. Record what it shows of the collector and the account.
 
         With `whole` false the answer is one page of several: call `complete` after the last one.
@@ -197,7 +197,7 @@ class Collectors:
             self.on_forbidden(collector, 0.0)
         state.answered = self._answered = self.clock.monotonic()
         self._failing.clear()
-        self.key_refused = False
+        self.key_refused.clear()
         self.last_failure = ""
         self._recover()
 
@@ -212,14 +212,16 @@ class Collectors:
         now = self.clock.monotonic()
         sent, is_paging = (now, True) if sent is None else (sent, False)
         state = self._state(collector)
-        if not isinstance(error, NetworkError):
+        if isinstance(error, Unauthorised):
+            self.key_refused.set()
+        elif not isinstance(error, NetworkError):
             # Without an answer it is not known whether the key is accepted now.
-            self.key_refused = isinstance(error, Unauthorised)
+            self.key_refused.clear()
         self.last_failure = str(error)
         since_sent = _after(self._answered, sent)
         if isinstance(error, Unauthorised | Throttled):
             # The budget pauses. Nothing is learned about the item.
-            self._report(collector, error, up=state.up and not self.key_refused)
+            self._report(collector, error, up=state.up and not isinstance(error, Unauthorised))
             return ReadFailed(error, judge(error, _NO_EVIDENCE), (collector, item))
         streak = self._streaks.setdefault((collector, item), Streak(first=now, last=now))
         streak.is_paging = is_paging

@@ -13,7 +13,7 @@ from typing import Final
 
 from runtype_exporter.clock import Clock
 from runtype_exporter.ledger import Ledger
-from runtype_exporter.polling.collectors import AnswerT, Collectors
+from runtype_exporter.polling.collectors import Collectors, ReadT
 from runtype_exporter.polling.failures import Item
 from runtype_exporter.polling.sweeps.page_size import PageSize, size_fault
 from runtype_exporter.runtype import MAX_SPARKLINES, ApiError, Client
@@ -92,10 +92,10 @@ async def read_page(  # noqa: PLR0913  # what is read, and how
     collector: str,
     item: str,
     sizes: PageSizes,
-    call: Callable[[int], Awaitable[AnswerT]],
+    call: Callable[[int], Awaitable[ReadT]],
     *,
     page: str = "",
-) -> AnswerT:
+) -> ReadT:
     """Return the answer of `call`, which gets the number of rows to ask for.
 
     If the size of the page may be why it fails, the same page is read again with fewer rows. Only
@@ -115,9 +115,9 @@ async def _read_with_any_size(
     collectors: Collectors,
     item: Item,
     sizes: PageSizes,
-    call: Callable[[int], Awaitable[AnswerT]],
+    call: Callable[[int], Awaitable[ReadT]],
     page: str,
-) -> AnswerT:
+) -> ReadT:
     before = size = sizes.size(*item)
     first: ApiError | None = None
     while True:

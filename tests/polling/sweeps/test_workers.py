@@ -215,14 +215,19 @@ async def test_a_failure_of_a_batch_that_was_closed_meanwhile_changes_nothing(ri
     assert rig.batch("b2") == closed
 
 
+def forbid(rig: Rig) -> None:
+    """Forbid the results for a minute, without a trial in between."""
+    state = rig.poller.context.collectors._state("results")
+    state.forbidden_until = state.next_trial = rig.clock.monotonic() + 60.0
+
+
 async def test_a_forbidden_collector_stops_the_sweeps_until_a_later_cycle_may_read_it(rig):
     rig.ledger.save(batch("b1"), batch("b2"))
     forbidden = failed(Forbidden("results", "no scope", code="403"), Reach.COLLECTOR)
     sweeps = Sweeps(forbidden)
-    states = rig.poller.context.collectors
     async with working(rig, sweeps) as workers:
         workers.enqueue()
-        states._state("results").forbidden_until = rig.clock.monotonic() + 60.0
+        forbid(rig)
         await workers.queue.drained()
         assert sweeps.swept == []
         assert workers.enqueue() == []
@@ -305,8 +310,7 @@ async def test_without_retry_results_that_are_forbidden_are_an_error(rig):
     rig.ledger.save(batch("b1"))
     workers = workers_of(rig)
     workers.retry = False
-    context = rig.poller.context
-    context.collectors._state("results").forbidden_until = rig.clock.monotonic() + 60.0
+    forbid(rig)
     assert workers.enqueue() == []
     assert workers.last_error == "results: the key may not read this"
 
