@@ -53,7 +53,7 @@ async def test_where_names_decide_which_schedules_are_followed_runs_wait_for_nam
     tmp_path,
 ):
     rig = Rig(tmp_path, world_of(), account={"schedules": {"include": ["night*"]}})
-    rig.faults.add(ApiFault(kind="truncate", operation="schedules", times=12))
+    rig.faults.add(ApiFault(kind="truncate", operation="schedules", times=6))
     async with rig:
         rig.world.add_batch(DONE, schedule="a", at=START + 2)
         rig.world.add_adhoc(3, at=START + 2)
@@ -66,11 +66,11 @@ async def test_a_new_schedules_run_waits_where_its_name_decides_and_cannot_be_re
     async with Rig(tmp_path, world_of(), account={"schedules": {"include": ["public"]}}) as rig:
         await rig.sleep(1)
         rig.world.add_schedule(ScheduleSpec(key="c", name="public"))
-        rig.faults.add(ApiFault(kind="truncate", operation="schedules", times=4))
+        rig.faults.add(ApiFault(kind="truncate", operation="schedules", times=2))
         rig.world.add_batch(DONE, schedule="c", at=START + 2)
-        await rig.sleep(200)
+        await rig.sleep(150)
         assert rig.counted() == {}
-        await rig.sleep(600)
+        await rig.sleep(150)
         assert rig.counted() == {("public", "enrich", "success"): 3.0}
         assert rig.telemetry.collectors["runs"] == (True, "")
 

@@ -95,7 +95,7 @@ async def test_one_batchs_status_that_fails_is_no_failure_of_the_cycle_and_backs
 async def test_where_nothing_else_is_read_a_failing_status_is_an_account_out_of_reach(tmp_path):
     rig = Rig(tmp_path, world_of())
     batch = rig.world.add_adhoc([RecordPlan(finished=1e5)], at=START + 2)
-    off = {"schedules": False, "runs": False, "summary": False}
+    off = dict.fromkeys(("schedules", "runs", "summary", "usage"), False)
     rig.configure({"collectors": off, "batches": [{"id": batch.id}]})
     rig.faults.add(ApiFault(kind="status", operation="batch_status", value=500))
     async with rig:
