@@ -43,6 +43,8 @@ TRIAL_INTERVAL: Final = MINUTE
 """While the account does not answer, one item is tried in this time, in seconds."""
 MOST_STREAKS: Final = 50_000
 """The failures of at most so many items are remembered."""
+_SHORTEST_WAIT: Final = 0.001
+"""The shortest timer, in seconds. Rounding errors must not make a loop spin."""
 
 AnswerT = TypeVar("AnswerT")
 
@@ -138,7 +140,7 @@ class Collectors:
                 self._next_trial = now + TRIAL_INTERVAL
                 return
             try:
-                async with asyncio.timeout(self._next_trial - now):
+                async with asyncio.timeout(max(_SHORTEST_WAIT, self._next_trial - now)):
                     await self._reachable.wait()
             except TimeoutError:
                 continue
