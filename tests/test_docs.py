@@ -104,7 +104,13 @@ def test_every_endpoint_has_a_row():
 
 
 @pytest.mark.parametrize(
-    "page", ["CONTRIBUTING.md", "docs/architecture.md", "docs/design/ledger.md"]
+    "page",
+    [
+        "CONTRIBUTING.md",
+        "docs/architecture.md",
+        "docs/design/ledger.md",
+        "docs/design/polling.md",
+    ],
 )
 def test_a_page_names_only_files_that_exist(page: str):
     """A cell may name several files of one folder: `ledger/schema.py`, `codec.py`."""

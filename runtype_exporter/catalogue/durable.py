@@ -38,12 +38,14 @@ RECORDS_FINISHED = _counter(
 )
 RECORDS_ABANDONED = _counter(
     "runtype_records_abandoned_total",
-    "Records of closed batches that never became final or never appeared in the results.",
+    "Records of ended batches that never became final or never appeared in the results. Cancelled"
+    " and given-up batches have none.",
     FLOW_LABELS,
 )
 UNCOUNTED_RECORDS = _counter(
     "runtype_uncounted_records_total",
-    "Records of given-up batches that the API counts and that were neither read nor abandoned.",
+    "Records of given-up batches that were not final when last read, or that the API counts and"
+    " never showed.",
     FLOW_LABELS,
 )
 RECORD_LATENCY = _histogram(
@@ -77,14 +79,14 @@ RECORD_INVALID_TIMESTAMPS = _counter(
 # --- batches and runs ---
 BATCHES_FINISHED = _counter(
     "runtype_batches_finished_total",
-    "Batches closed: their status was final and every record accounted for.",
+    "Batches closed after their status was final. Given-up batches are not among them.",
     (*FLOW_LABELS, "outcome"),
     values=(("outcome", OUTCOMES),),
 )
 BATCHES_GIVEN_UP = _counter(
     "runtype_batches_given_up_total",
-    "Batches that are no longer read although no end of them was seen: denied by the API (lost),"
-    " their results not readable (unreadable), or without any change (stale).",
+    "Batches that are no longer followed although no end of them was seen: denied by the API"
+    " (lost), their results not readable (unreadable), or without any change (stale).",
     ("account", "reason"),
     values=(("reason", GIVE_UP_REASONS),),
 )

@@ -30,12 +30,13 @@ def _histogram(
 # --- polling and the API ---
 UP = _gauge(
     "runtype_up",
-    "1 if the last cycle reached the API and was authorised; absent before the first.",
+    "1 if the API answers and accepts the key, as of the last cycle; absent before the first.",
     ("account",),
 )
 COLLECTOR_UP = _gauge(
     "runtype_collector_up",
-    "1 if a collector's last read worked, 0 if it is forbidden or failed three times.",
+    "1 if a collector works, 0 if it is forbidden, if its list failed three times in a row, or if"
+    " three of its items failed and none was read since.",
     ("account", "collector"),
 )
 COLLECTOR_FAILURES = _counter(

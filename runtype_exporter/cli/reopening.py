@@ -15,15 +15,17 @@ from runtype_exporter.model import Batch
 from runtype_exporter.polling.batches.reopening import ReopenRefused, reopened
 
 
-@click.command("reopen")
+@click.command(
+    "reopen",
+    help=(
+        "Open a BATCH that was given up again, while the exporter is stopped: it reads the results"
+        " once it is started."
+    ),
+)
 @click.argument("batch")
 @config_flags
 def reopen_command(batch: str, config_file: Path | None, state_path: Path | None) -> None:
-    """Open a BATCH again that was given up, while the exporter is stopped.
-
-    The exporter then reads its results as soon as it is started. Without this command it tries once
-    a day.
-    """
+    """Open a batch again in the ledger."""
     try:
         config = load(config_file)
         path = state_path or config.state.path

@@ -95,7 +95,7 @@ class ConfiguredBatch(Section):
 
 
 class CollectorSwitches(Section):
-    """What is read besides results."""
+    """What is read in addition to results."""
 
     schedules: Flag = True
     """The list of schedules: their names, due times, and whether they are enabled.
@@ -131,10 +131,12 @@ class Account(Section):
     """Never exceeded in any hour, retries and restarts included; work waits for its turn instead.
     Example: `5000`."""
     page_size: Annotated[WholeNumber, Field(ge=1, le=MAX_PAGE_SIZE)] = 100
-    """Results asked for with one request; the API may answer with fewer. Lists are never asked for
-    more than 100. Example: `1000`."""
+    """Results asked for with one request, at most; the API may answer with fewer. Where such pages
+    are too large or too slow, the exporter asks for fewer by itself. Lists are never asked for more
+    than 100. Example: `1000`."""
     timeout: PositiveDuration = 30.0
-    """Of one request, to the last byte of its answer. Example: `90s`."""
+    """Of one request, to the last byte of its answer. A request that fails is sent once more.
+    Example: `90s`."""
     schedules: Annotated[Globs, DefaultsIfEmpty] = Globs()
     """Which schedules are followed."""
     adhoc_batches: Flag = True
@@ -142,5 +144,5 @@ class Account(Section):
     batches: Annotated[tuple[ConfiguredBatch, ...], BeforeValidator(empty_as_list)] = ()
     """Batches that are always followed, whether a list shows them or not."""
     collectors: Annotated[CollectorSwitches, DefaultsIfEmpty] = CollectorSwitches()
-    """What is read besides results. A read that the key may not make switches itself off and is
-    tried again each hour."""
+    """What is read in addition to results. A read that the key may not make is left out after two
+    refusals, and is tried again after an hour."""

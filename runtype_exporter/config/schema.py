@@ -81,19 +81,21 @@ class Poll(Section):
     """When the API is read."""
 
     interval: PositiveDuration = 60.0
-    """Between two looks at the lists of runs and batches.
+    """Between two reads of the lists of runs and batches.
 
     It is stretched where they would take over a quarter of the budget. Example: `30s`.
     """
     discovery_interval: PositiveDuration = 600.0
-    """Between two looks at schedules, sparklines and usage, and between two walks over the whole
-    list of runs. Example: `1h`."""
+    """Between two reads of the schedules, sparklines and usage, and between two walks over the
+    whole list of runs. Walks over a long list come less often, so that they take at most a tenth of
+    the budget. Example: `1h`."""
     lookback: Duration = 0.0
     """At the very first start, also count results that became final this long before it. Example:
     `24h`."""
     settle_time: Duration = 1800.0
     """How long an ended batch may take to show its last results; what is missing then is counted as
-    abandoned. Example: `1h`."""
+    abandoned. A batch whose run ended that long ago, and that the API still calls running, is given
+    up. Example: `1h`."""
     max_concurrency: Annotated[WholeNumber, Field(ge=1, le=64)] = 4
     """How many batches of an account are read at the same time. Example: `8`."""
 

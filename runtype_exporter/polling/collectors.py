@@ -17,7 +17,6 @@ from runtype_exporter.clock import Clock
 from runtype_exporter.limits import HOUR, MINUTE
 from runtype_exporter.polling.failures import (
     FAILURES_TO_WITHDRAW,
-    REFUSALS_TO_FORBID,
     Evidence,
     Reach,
     ReadFailed,
@@ -40,13 +39,13 @@ CYCLE_LISTS: Final = frozenset({"summary", "runs"})
 FORBIDDEN_RETRY: Final = HOUR
 """A forbidden collector is tried again after this time, in seconds."""
 TRIAL_INTERVAL: Final = MINUTE
-"""While the account does not answer, one item is tried in this time, in seconds."""
+"""While an account does not answer, or a collector is forbidden, one item is tried in this time."""
 MOST_STREAKS: Final = 50_000
 """The failures of at most so many items are remembered."""
 _SHORTEST_WAIT: Final = 0.001
 """The shortest timer, in seconds. Rounding errors must not make a loop spin."""
 
-AnswerT = TypeVar("AnswerT")
+ReadT = TypeVar("ReadT")
 
 _log = structlog.get_logger()
 
@@ -70,8 +69,8 @@ class Collectors:
     """Called when it changes for how many seconds a collector is forbidden; 0 if it is not."""
     last_failure: str = field(default="", init=False)
     """The text of the last failure, "" after an answer of the same collector."""
-    key_refused: bool = field(default=False, init=False)
-    """Whether the last read was refused because of the key."""
+    key_refused: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    """Set while the last read was refused because of the key."""
     _states: dict[str, CollectorState] = field(default_factory=dict, init=False)
     _streaks: dict[tuple[str, str], Streak] = field(default_factory=dict, init=False)
     _answered: float | None = field(default=None, init=False)
@@ -95,7 +94,7 @@ class Collectors:
     @property
     def up(self) -> bool | None:
         """Whether the API answers and accepts the key, None before the first read ended."""
-        if self._unreachable_since is not None or self.key_refused:
+        if self._unreachable_since is not None or self.key_refused.is_set():
             return False
         return True if self._answered is not None else None
 
@@ -104,6 +103,18 @@ class Collectors:
         return (
             collector not in self.off
             and self.clock.monotonic() >= self._state(collector).forbidden_until
+        )
+
+    def may_read(self, collector: str, item: str) -> bool:
+        """Return whether an item may be read: its collector is enabled, or the read is a trial.
+
+        The items that made a collector forbidden may be refused for what they are. So one that
+        never failed is tried, at most one in a minute.
+        """
+        return self.is_enabled(collector) or (
+            collector not in self.off
+            and (collector, item) not in self._streaks
+            and self.clock.monotonic() >= self._state(collector).next_trial
         )
 
     def due(self, collector: str, item: str = "") -> bool:
@@ -149,10 +160,10 @@ class Collectors:
         self,
         collector: str,
         item: str,
-        call: Callable[[], Awaitable[AnswerT]],
+        call: Callable[[], Awaitable[ReadT]],
         *,
         whole: bool = True,
-    ) -> AnswerT:
+    ) -> ReadT:
         """Return the answer of `call`. Record what it shows of the collector and the account.
 
         With `whole` false the answer is one page of several: call `complete` after the last one.
@@ -188,7 +199,7 @@ class Collectors:
             self.on_forbidden(collector, 0.0)
         state.answered = self._answered = self.clock.monotonic()
         self._failing.clear()
-        self.key_refused = False
+        self.key_refused.clear()
         self.last_failure = ""
         self._recover()
 
@@ -203,14 +214,16 @@ class Collectors:
         now = self.clock.monotonic()
         sent, is_paging = (now, True) if sent is None else (sent, False)
         state = self._state(collector)
-        if not isinstance(error, NetworkError):
+        if isinstance(error, Unauthorised):
+            self.key_refused.set()
+        elif not isinstance(error, NetworkError):
             # Without an answer it is not known whether the key is accepted now.
-            self.key_refused = isinstance(error, Unauthorised)
+            self.key_refused.clear()
         self.last_failure = str(error)
         since_sent = _after(self._answered, sent)
         if isinstance(error, Unauthorised | Throttled):
             # The budget pauses. Nothing is learned about the item.
-            self._report(collector, error, up=state.up and not self.key_refused)
+            self._report(collector, error, up=state.up and not isinstance(error, Unauthorised))
             return ReadFailed(error, judge(error, _NO_EVIDENCE), (collector, item))
         streak = self._streaks.setdefault((collector, item), Streak(first=now, last=now))
         streak.is_paging = is_paging
@@ -219,7 +232,7 @@ class Collectors:
         self._failing.setdefault(collector, now)
         state.failed_items.add(item)
         if isinstance(error, Forbidden):
-            self._refused(streak, state, now)
+            streak.refuse(now, state.answered)
         reach = judge(
             error,
             Evidence(
@@ -255,14 +268,20 @@ class Collectors:
         if reach is Reach.ACCOUNT:
             self._suspend(now, error)
         elif reach is Reach.COLLECTOR and isinstance(error, Forbidden):
-            self._state(collector).forbidden_until = now + FORBIDDEN_RETRY
-            self.on_forbidden(collector, FORBIDDEN_RETRY)
-            _log.warning(
-                "collector forbidden, asked again in an hour",
-                account=self.account,
-                collector=collector,
-                error=str(error),
-            )
+            state = self._state(collector)
+            state.next_trial = now + TRIAL_INTERVAL
+            if now >= state.forbidden_until:
+                self._forbid(collector, error)
+
+    def _forbid(self, collector: str, error: ApiError) -> None:
+        self._state(collector).forbidden_until = self.clock.monotonic() + FORBIDDEN_RETRY
+        self.on_forbidden(collector, FORBIDDEN_RETRY)
+        _log.warning(
+            "collector forbidden, asked again in an hour",
+            account=self.account,
+            collector=collector,
+            error=str(error),
+        )
 
     def _report(self, collector: str, error: ApiError, *, up: bool) -> None:
         # The reads of single items log their own failures.
@@ -282,23 +301,10 @@ class Collectors:
         self._state(collector).up = up
         self.telemetry.collector(self.account, collector, up=up, failure=failure)
 
-    def _refused(self, streak: Streak, state: CollectorState, now: float) -> None:
-        """Record a refusal (403). Refusals before the last answer of the collector do not count."""
-        first = streak.first_refusal
-        if first is None or (state.answered is not None and state.answered > first):
-            streak.first_refusal, streak.refused_twice = now, False
-        elif now - first >= MINUTE:
-            streak.refused_twice = True
-
     def _refused_items(self, collector: str, state: CollectorState) -> int:
         """Return how many items were refused twice since the collector last answered."""
-        found = 0
-        for name in state.failed_items:
-            streak = self._streaks.get((collector, name))
-            found += streak is not None and streak.refused_twice
-            if found >= REFUSALS_TO_FORBID:
-                break
-        return found
+        streaks = (self._streaks.get((collector, name)) for name in state.failed_items)
+        return sum(streak is not None and streak.refused_twice for streak in streaks)
 
     def _is_silent(self, streak: Streak) -> bool:
         """Return whether nothing answered since a streak began, and the lists fail as well.

@@ -9,19 +9,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 from runtype_exporter.clock import Clock
 from runtype_exporter.ledger import Ledger
-from runtype_exporter.polling.collectors import Collectors
+from runtype_exporter.polling.collectors import Collectors, ReadT
 from runtype_exporter.polling.failures import Item
 from runtype_exporter.polling.sweeps.page_size import PageSize, size_fault
 from runtype_exporter.runtype import MAX_SPARKLINES, ApiError, Client
 
 MOST_SIZES: Final = 10_000
 """The sizes of at most so many batches are kept in memory. The ledger has what matters of them."""
-
-AnswerT = TypeVar("AnswerT")
 
 
 @dataclass(slots=True)
@@ -94,10 +92,10 @@ async def read_page(  # noqa: PLR0913  # what is read, and how
     collector: str,
     item: str,
     sizes: PageSizes,
-    call: Callable[[int], Awaitable[AnswerT]],
+    call: Callable[[int], Awaitable[ReadT]],
     *,
     page: str = "",
-) -> AnswerT:
+) -> ReadT:
     """Return the answer of `call`, which gets the number of rows to ask for.
 
     If the size of the page may be why it fails, the same page is read again with fewer rows. Only
@@ -117,9 +115,9 @@ async def _read_with_any_size(
     collectors: Collectors,
     item: Item,
     sizes: PageSizes,
-    call: Callable[[int], Awaitable[AnswerT]],
+    call: Callable[[int], Awaitable[ReadT]],
     page: str,
-) -> AnswerT:
+) -> ReadT:
     before = size = sizes.size(*item)
     first: ApiError | None = None
     while True:
@@ -136,8 +134,7 @@ async def _read_with_any_size(
                 fault, page, others_answered=collectors.answered_since(sent), now=now
             )
             if smaller is None:
-                tried = first is not None
-                sizes.keep(*item, before.failed(fault, page, tried_smaller=tried, now=now))
+                sizes.keep(*item, before.failed(fault, page, tried=size.size, now=now))
                 raise (first or error) from None
             first, size = first or error, smaller
     sizes.keep(*item, size.worked(page, sizes.clock.monotonic()))

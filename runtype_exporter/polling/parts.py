@@ -106,7 +106,7 @@ def build(context: AccountContext, *, wake_cycle: Callable[[], None], paced: boo
     )
 
     async def on_runs_read(read: RunsRead) -> None:
-        changed = [*read.shown.changed, *discovery.count_claims(read)]
+        changed = [*read.shown.changed, *await discovery.count_claims(read)]
         gauges.show(discovery.stored(changed))
         await discovery.judge_starts(read)
         workers.enqueue()

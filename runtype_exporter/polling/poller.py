@@ -66,35 +66,48 @@ class AccountPoller:
     async def catch_up(self) -> bool:
         """Poll until a cycle adds nothing that was not swept already, and nothing waits.
 
-        Nothing is tried twice. Return whether there was no failure.
+        Nothing is tried twice, and a refused key ends it. Return whether there was no failure.
         """
-        self._parts = parts = build(self.context, wake_cycle=self._cycle_due.set, paced=False)
-        parts.workers.retry = False
+        self._parts = build(self.context, wake_cycle=self._cycle_due.set, paced=False)
+        self._parts.workers.retry = False
+        refused = asyncio.create_task(self.context.collectors.key_refused.wait())
+        began = self.context.clock.monotonic()
+        reads = asyncio.create_task(self._read_all())
         tasks = [
-            asyncio.create_task(parts.workers.work())
+            asyncio.create_task(self._parts.workers.work())
             for _ in range(self.context.poll.max_concurrency)
         ]
+        try:
+            await asyncio.wait({reads, refused}, return_when=asyncio.FIRST_COMPLETED)
+            if not reads.done():
+                # All further reads would wait until the key may be tried again.
+                self._report(began, "unauthorised", self.context.collectors.last_failure)
+                return False
+            return reads.result()
+        finally:
+            for task in (reads, refused, *tasks):
+                task.cancel()
+            await asyncio.gather(reads, refused, *tasks, return_exceptions=True)
+
+    async def _read_all(self) -> bool:
+        """Run cycles and the other reads until nothing is left. Return whether nothing failed."""
+        parts = self._parts
         swept: set[str] = set()
         # The names of the schedules come first, because labels never change.
         succeeded = await parts.schedule_lists.once()
-        try:
-            while True:
-                succeeded = await self._cycle() and succeeded
-                if not parts.full_walk.began:
-                    succeeded = await parts.full_walks.once() and succeeded
-                succeeded = await parts.status_reads.once() and succeeded
-                added = {*parts.workers.enqueue()} - swept
-                swept |= added
-                await parts.workers.queue.drained()
-                succeeded = succeeded and not parts.workers.last_error
-                if not succeeded or not (self._claims_left() or added):
-                    break
-            for read in (parts.usage, parts.sparklines, parts.costs):
-                await read.once()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        while True:
+            succeeded = await self._cycle() and succeeded
+            if not parts.full_walk.began:
+                succeeded = await parts.full_walks.once() and succeeded
+            succeeded = await parts.status_reads.once() and succeeded
+            added = {*parts.workers.enqueue()} - swept
+            swept |= added
+            await parts.workers.queue.drained()
+            succeeded = succeeded and not parts.workers.last_error
+            if not succeeded or not (self._claims_left() or added):
+                break
+        for read in (parts.usage, parts.sparklines, parts.costs):
+            await read.once()
         return succeeded
 
     def _claims_left(self) -> bool:

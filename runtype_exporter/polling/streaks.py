@@ -27,6 +27,14 @@ class Streak:
     """Whether the last failure was about pages that contradict each other. The pages themselves
     are answered then, so they do not end the streak."""
 
+    def refuse(self, now: float, answered: float | None) -> None:
+        """Record a refusal (403). Those before the last answer of the collector do not count."""
+        first = self.first_refusal
+        if first is None or (answered is not None and answered > first):
+            self.first_refusal, self.refused_twice = now, False
+        elif now - first >= MINUTE:
+            self.refused_twice = True
+
 
 @dataclass(slots=True)
 class CollectorState:
@@ -35,6 +43,8 @@ class CollectorState:
     up: bool = True
     """Whether it was last shown as one that works."""
     forbidden_until: float = 0.0
+    next_trial: float = 0.0
+    """While it is forbidden, an item that never failed is tried from this moment on."""
     answered: float | None = None
     """When it last answered, None for never."""
     failed_items: set[str] = field(default_factory=set)

@@ -128,7 +128,8 @@ def _api_alerts() -> tuple[AlertRule, ...]:
             summary="{{ $labels.collector }} of {{ $labels.account }} cannot be read",
             description=(
                 "The collector {{ $labels.collector }} of {{ $labels.account }} is forbidden, or"
-                " failed three times running. Its gauges are withdrawn; the other collectors go on."
+                " failed three times in a row, or for three batches. What only it shows is missing;"
+                " the other collectors go on."
             ),
         ),
         AlertRule(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import click
 import pytest
 
 from runtype_exporter.cli import main
@@ -14,7 +15,8 @@ ADDRESSES = ("", "10077", "localhost", "localhost:", "localhost:http", ":65536",
 def test_each_commands_help_names_its_flags_and_their_twins(command):
     helped = run(command, "--help")
     assert 0 == helped.exit_code
-    for parameter in main.commands[command].params:
+    options = (p for p in main.commands[command].params if isinstance(p, click.Option))
+    for parameter in options:
         variable = (
             "RUNTYPE_EXPORTER_"
             + parameter.opts[0].removeprefix("--").replace(".", "_").replace("-", "_").upper()

@@ -403,6 +403,30 @@ async def test_a_collector_with_many_items_is_forbidden_after_three_different_on
     assert not account.collectors.is_enabled("results")
 
 
+async def test_while_a_collector_is_forbidden_an_item_that_never_failed_is_tried_once_a_minute():
+    account = Account()
+    for seconds in (60, 0):
+        for item in ("b1", "b2", "b3"):
+            await account.fail("results", item, REFUSED)
+        account.clock.at += seconds
+    collectors = account.collectors
+    assert not collectors.is_enabled("results")
+    assert not collectors.may_read("results", "b4")
+    account.clock.at += 60
+    assert collectors.may_read("results", "b4")
+    assert not collectors.may_read("results", "b1")
+    await account.fail("results", "b4", REFUSED)
+    assert not collectors.may_read("results", "b5")
+    account.clock.at += 60
+    await account.answer("results", "b5")
+    assert collectors.is_enabled("results")
+    assert account.forbidden == [("results", FORBIDDEN_RETRY), ("results", 0.0)]
+
+
+async def test_a_collector_that_is_switched_off_has_no_trials():
+    assert not Account("results").collectors.may_read("results", "b1")
+
+
 async def test_one_item_that_answers_shows_that_the_others_refusals_are_their_own():
     account = Account()
     for item in ("b1", "b2", "b3"):

@@ -18,10 +18,12 @@ def cursor_page(next_cursor, *, more):
     return RunsPage(data=[], pagination=CursorPagination(has_more=more, next_cursor=next_cursor))
 
 
-def offset_page(rows, total, *, more, offset=None):
+def offset_page(rows, total, *, more, offset=None, rejected=0):
     data = [ResultRow(record_id=f"record_{number}", status="completed") for number in range(rows)]
     return ResultsPage(
-        data=data, pagination=OffsetPagination(total=total, has_more=more, offset=offset)
+        data=data,
+        pagination=OffsetPagination(total=total, has_more=more, offset=offset),
+        rejected=("identity",) * rejected,
     )
 
 
@@ -134,6 +136,10 @@ async def test_a_reader_without_a_name_walks_a_list():
         (offset_page(100, 250, more=False, offset=0), 0, 100),
         (offset_page(100, 50, more=True, offset=0), 0, 100),
         (offset_page(100, 50, more=False, offset=0), 0, None),
+        # Rows that could not be understood came as well.
+        (offset_page(98, 250, more=True, offset=0, rejected=2), 0, 100),
+        (offset_page(0, 250, more=True, offset=100, rejected=100), 100, 200),
+        (offset_page(49, 250, more=False, offset=200, rejected=1), 200, None),
     ],
 )
 def test_the_next_page_begins_after_the_rows_that_came(page, asked, expected):

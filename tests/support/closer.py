@@ -94,6 +94,9 @@ class Switches:
     def is_enabled(self, collector: str) -> bool:
         return collector not in self.off
 
+    def may_read(self, collector: str, item: str) -> bool:
+        return self.is_enabled(collector)
+
     def due(self, collector: str, item: str = "") -> bool:
         return (collector, item) not in self.waiting
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 
@@ -120,6 +121,7 @@ def test_every_flag_has_an_environment_variable():
         (name, option.opts[0])
         for name, command in commands.commands.items()
         for option in command.params
+        if isinstance(option, click.Option)
     }
     assert {
         f"RUNTYPE_EXPORTER_{flag.name[2:].upper().replace('.', '_').replace('-', '_')}"

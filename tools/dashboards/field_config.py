@@ -39,9 +39,17 @@ STATES = {
     "cancelled": GREY,
     "unknown": PURPLE,
 }
-FAILED_WORDS = ("failed", "error", "errored", "failure", "timeout", "timed_out")
+FAILED_WORDS = (
+    "failed",
+    "error",
+    "errored",
+    "failure",
+    "timeout",
+    "timed_out",
+    "interrupted",
+)
 WAITING_WORDS = ("pending", "queued", "scheduled", "created")
-RUNNING_WORDS = ("running", "processing", "in_progress", "started")
+RUNNING_WORDS = ("running", "processing", "in_progress", "started", "paused")
 STATUSES = {
     **dict.fromkeys(("completed", "success", "succeeded"), GREEN),
     **dict.fromkeys(FAILED_WORDS, RED),

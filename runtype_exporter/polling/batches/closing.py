@@ -61,7 +61,7 @@ class BatchCloser:
             batch,
             now=self._deadline_time(),
             settle_time=self.context.poll.settle_time,
-            collector_on=collectors.is_enabled(operation),
+            collector_on=collectors.may_read(operation, batch.ref.id),
             backing_off=not collectors.due(operation, batch.ref.id),
             schedule_unknown=self.schedule_unknown(batch),
         )

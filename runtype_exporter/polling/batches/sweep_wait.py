@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from runtype_exporter.limits import HOUR
+from runtype_exporter.limits import DAY, HOUR
 from runtype_exporter.model import Batch
 from runtype_exporter.polling.batches.deadlines import SETTLE, known_rows, last_change, overdue
 from runtype_exporter.polling.batches.phase import Phase, dirty, phase
@@ -59,11 +59,23 @@ def why_not_swept(  # noqa: PLR0913  # all but the batch are named
     for holds, wait in conditions:
         if holds:
             return wait
-    return None if _has_more(batch) else _wait(batch, at, now, settle_time)
+    return None if _has_more(batch, now) else _wait(batch, at, now, settle_time)
 
 
-def _has_more(batch: Batch) -> bool:
-    return batch.sweep is not None or dirty(batch)
+def quiet_interval(age: float) -> float:
+    """Return how long to wait between two reads of a batch that nothing shows, in seconds.
+
+    `age` is the time since the batch last changed, in seconds. The interval grows with it and is an
+    hour from a day on.
+    """
+    return HOUR * min(1.0, max(0.0, age) / DAY)
+
+
+def _has_more(batch: Batch, now: float) -> bool:
+    if batch.sweep is not None or batch.snapshot is None or batch.probes:
+        return batch.sweep is not None or dirty(batch)
+    # No source shows the batch, so only its results can tell whether anything changed.
+    return not 0.0 <= now - batch.snapshot.at < quiet_interval(now - last_change(batch))
 
 
 def _wait(batch: Batch, at: Phase, now: float, settle_time: float) -> SweepWait | None:

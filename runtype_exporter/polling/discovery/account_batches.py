@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from runtype_exporter.model import Batch, BatchRef, Horizon
+from runtype_exporter.polling.batches import lifecycle
 from runtype_exporter.polling.context import AccountContext
 
 MOST_WARNED = 10_000
@@ -25,14 +26,19 @@ class AccountBatches:
     def new(
         self,
         batch_id: str,
-        horizon: Horizon,
+        horizon: Horizon | None,
         *,
         created: float | None,
         flow_name: str = "",
         claims_left: int = 0,
     ) -> Batch:
-        """Return a new batch, not stored yet, with a guard if it may be older than the horizon."""
-        guard = horizon.at if created is None or created < horizon.at else None
+        """Return a new batch, not stored yet, with a guard if it may be older than the horizon.
+
+        While there is no horizon, it needs `claims_left`, so that it is not swept.
+        """
+        guard = None
+        if horizon is not None and (created is None or created < horizon.at):
+            guard = horizon.at
         now = self.context.now()
         return Batch(
             ref=BatchRef(self.context.name, batch_id),
@@ -43,6 +49,12 @@ class AccountBatches:
             created=created,
             count_from=guard,
         )
+
+    def guarded(self, batch: Batch, horizon: Horizon) -> Batch:
+        """Return a batch that may have been made while there was no horizon, with its guard."""
+        if not batch.claims_left or batch.created is not None or batch.count_from is not None:
+            return batch
+        return lifecycle.unguarded(replace(batch, count_from=horizon.at))
 
     def warn_other_owner(self, owner: str, what: str, key: str) -> None:
         """Log once that another account counts this batch or run."""

@@ -25,7 +25,7 @@ from runtype_exporter.polling.discovery.summary import READS_TO_CLAIM, SummaryRe
 from runtype_exporter.polling.failures import ReadFailed
 from runtype_exporter.polling.schedules.start_checks import StartChecks
 
-AnswerT = TypeVar("AnswerT")
+ListT = TypeVar("ListT")
 Readings = Mapping[str, Mapping[Source, ProbeReading]]
 """The probes of batches that a cycle read, by batch id and source."""
 
@@ -82,12 +82,12 @@ class Discovery:
         readings = _merge(shown, head)
         changed = [*shown.added, *(head.shown.changed if head is not None else ())]
         changed += await self._apply(readings)
-        if head is not None:
-            changed += self.count_claims(head)
-            await self.judge_starts(head)
-        elif not self.context.collectors.is_enabled("runs"):
-            changed += self._end_claims()
         changed += self._add_configured()
+        if head is not None:
+            changed += await self.count_claims(head)
+            await self.judge_starts(head)
+        elif self._never_read_runs() and self.horizon.current() is not None:
+            changed += await self._expire(self._unclaimed(), at_once=True)
         undated = frozenset() if head is None else head.shown.undated
         answered = {"summary": isinstance(summary, SummaryRead), "runs": head is not None}
         return CycleResult(
@@ -118,7 +118,7 @@ class Discovery:
         found = self.context.ledger.batches(wanted)
         return [found[batch_id] for batch_id in wanted if batch_id in found]
 
-    def count_claims(self, read: RunsRead) -> list[str]:
+    async def count_claims(self, read: RunsRead) -> list[str]:
         """Count one more read of the run list without a run for the batches that wait for one.
 
         Only batches count that were seen before the read began, that began after the moment to
@@ -134,10 +134,20 @@ class Discovery:
             and batch.first_seen <= read.began
             and read.reach <= (batch.first_seen if batch.created is None else batch.created)
         ]
-        return self._expire(waiting, at_once=False)
+        return await self._expire(waiting, at_once=False)
 
-    async def _read(self, collector: str, read: Callable[[], Awaitable[AnswerT]]) -> AnswerT | None:
+    async def _read(self, collector: str, read: Callable[[], Awaitable[ListT]]) -> ListT | None:
         return await read() if self.context.collectors.is_enabled(collector) else None
+
+    def _never_read_runs(self) -> bool:
+        """Return whether no run can claim a batch: the run list is off, or was always forbidden.
+
+        A list that is forbidden after it was read may come back. Its batches wait for it, up to
+        their deadline, since their labels never change.
+        """
+        collectors = self.context.collectors
+        forbidden = not collectors.is_enabled("runs")
+        return "runs" in collectors.off or (forbidden and self.runs.order == "unknown")
 
     def _unclaimed(self) -> list[Batch]:
         return [
@@ -146,33 +156,48 @@ class Discovery:
             if batch.claims_left > 0
         ]
 
-    def _end_claims(self) -> list[str]:
-        """Take all batches that wait for a run as ad hoc: the run list is not read at all."""
-        return self._expire(self._unclaimed(), at_once=True)
+    async def _expire(self, waiting: Sequence[Batch], *, at_once: bool) -> list[str]:
+        """Count down the claims of these batches, or end them at once. Return their ids."""
+        ids = [batch.ref.id for batch in waiting]
+        for start in range(0, len(ids), CHUNK):
+            self._expire_chunk(ids[start : start + CHUNK], at_once=at_once)
+            await asyncio.sleep(0)
+        return ids
 
-    def _expire(self, waiting: Sequence[Batch], *, at_once: bool) -> list[str]:
-        if waiting:
-            left = [lifecycle.expire_claim(batch, at_once=at_once) for batch in waiting]
-            self.context.ledger.save(*left)
-        return [batch.ref.id for batch in waiting]
+    def _expire_chunk(self, ids: Iterable[str], *, at_once: bool) -> None:
+        stored = self.context.ledger.batches(ids).values()
+        left = [
+            lifecycle.expire_claim(batch, at_once=at_once)
+            for batch in stored
+            if batch.closed is None and batch.claims_left
+        ]
+        self.context.ledger.save(*left)
 
     def _add_configured(self) -> list[str]:
-        """Follow each configured batch that is not in the ledger yet. Return those."""
+        """Follow each configured batch that is not in the ledger yet. Return what changed.
+
+        Where no list is read, the status of these batches is the first read of the account. So they
+        are added before there is a horizon, and get their guard once there is one.
+        """
         horizon = self.horizon.current()
-        if horizon is None:
-            return []
         self.closer.drop_never_found()
         stored = self.context.ledger.batches(self.closer.configured)
-        claims = READS_TO_CLAIM if self.context.collectors.is_enabled("runs") else 0
-        new = []
+        wait = horizon is None or self.context.collectors.is_enabled("runs")
+        claims = READS_TO_CLAIM if wait else 0
+        changed = []
         for batch_id in sorted(self.closer.configured):
-            if batch_id not in stored:
-                new.append(self.batches.new(batch_id, horizon, created=None, claims_left=claims))
-            elif stored[batch_id].ref.account != self.context.name:
-                self.batches.warn_other_owner(stored[batch_id].ref.account, "batch", batch_id)
-        if new:
-            self.context.ledger.save(*new)
-        return [batch.ref.id for batch in new]
+            batch = stored.get(batch_id)
+            if batch is None:
+                changed.append(
+                    self.batches.new(batch_id, horizon, created=None, claims_left=claims)
+                )
+            elif batch.ref.account != self.context.name:
+                self.batches.warn_other_owner(batch.ref.account, "batch", batch_id)
+            elif horizon is not None and batch != (guarded := self.batches.guarded(batch, horizon)):
+                changed.append(guarded)
+        if changed:
+            self.context.ledger.save(*changed)
+        return [batch.ref.id for batch in changed]
 
     async def _apply(self, readings: Readings) -> list[str]:
         """Apply the readings to the batches, each source separately. Return what changed."""

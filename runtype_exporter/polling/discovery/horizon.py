@@ -1,7 +1,8 @@
 """The horizon of an account: nothing created before it is counted.
 
-The first horizon is fixed at the first answer of the API whose time is certain. Later it only
-rises. A source that is switched on later has a horizon of its own.
+The first horizon is the moment at which the polling began, less `lookback`. It is fixed at the
+first answer after which the API's time is certain. Later it only rises. A source that is switched
+on later has a horizon of its own.
 """
 
 from __future__ import annotations
@@ -22,10 +23,16 @@ class AccountHorizon:
     """The horizons of one account and of its sources."""
 
     context: AccountContext
+    _began: float = field(init=False)
+    """When this process began to poll the account, in monotonic seconds."""
     _newest: float | None = field(default=None, init=False)
     """The newest plausible creation time that the API has shown to this process."""
     _sources_known: bool = field(default=False, init=False)
     """Whether this process has looked for sources that were switched on."""
+
+    def __post_init__(self) -> None:
+        """Remember the present moment."""
+        self._began = self.context.clock.monotonic()
 
     def current(self) -> Horizon | None:
         """Return the horizon. None while there is none and the API's time is not certain.
@@ -38,7 +45,9 @@ class AccountHorizon:
             now = self.context.now()
             stored = ledger.horizon(name)
             if stored is None:
-                ledger.fix_horizon(name, now - self.context.poll.lookback)
+                # What ended while the API did not answer yet is counted as well.
+                waited = self.context.clock.monotonic() - self._began
+                ledger.fix_horizon(name, now - waited - self.context.poll.lookback)
             elif stored.at > now + FUTURE_TOLERANCE:
                 self._lower(stored, now)
             if not self._sources_known:

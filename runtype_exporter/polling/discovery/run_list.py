@@ -149,7 +149,8 @@ class RunList:
         async def call(limit: int) -> RunsPage:
             return await context.client.runs(cursor, limit=limit)
 
-        return await read_page(context.collectors, "runs", "", context.page_sizes, call)
+        sizes, page = context.page_sizes, cursor or ""
+        return await read_page(context.collectors, "runs", "", sizes, call, page=page)
 
     def _complete(self, progress: _Progress, reach: float) -> RunsRead:
         """Record that the list was read. Return what the read proves."""

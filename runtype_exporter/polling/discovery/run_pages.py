@@ -155,10 +155,15 @@ class RunPages:
                 self._plan_other_owner(plan, before.account, seen, horizon)
                 continue
             should_follow = before is not None or _should_follow(run, horizon)
-            if not should_follow and run.batch not in followed:
+            if not should_follow and (seen.batch is None or seen.batch.closed is not None):
+                if seen.batch is not None:
+                    # The run is not stored again, but a late change of its batch is noticed.
+                    plan.readings[run.batch] = _reading(row, latest)
                 continue
             included = self.schedule_filter.decide(run.schedule)
-            if included is None:
+            # Labels never change, so nothing is counted while the name may still come.
+            labelled = included or run.batch in self.configured
+            if included is None or (labelled and not self.schedule_filter.is_named(run.schedule)):
                 plan.waits = True
                 plan.deferred |= {run.batch} if run.batch else set()
                 continue
@@ -196,7 +201,13 @@ class RunPages:
         """
         context, run, batch = self.context, seen.run, seen.batch
         if batch is None:
-            batch = self.batches.new(run.batch, horizon, created=run.created)
+            # Perhaps no later read shows it, and its status would have to be read.
+            batch = lifecycle.observe(
+                self.batches.new(run.batch, horizon, created=run.created),
+                {"run": plan.readings[run.batch]},
+                context.status_words,
+                context.now(),
+            )
         elif batch.ref.account != context.name:
             self.batches.warn_other_owner(batch.ref.account, "batch", batch.ref.id)
             return

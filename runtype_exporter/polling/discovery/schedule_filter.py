@@ -6,6 +6,7 @@ and labels never change. So where a name decides, the list of schedules is read 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -33,7 +34,7 @@ class ScheduleFilter:
     _missing_since: dict[str, float] = field(default_factory=dict, init=False)
     """Since when the name of a schedule is missing, in monotonic seconds."""
 
-    def update(self, rows: Collection[ScheduleRow], began: float) -> Sequence[ScheduleRow]:
+    async def update(self, rows: Collection[ScheduleRow], began: float) -> Sequence[ScheduleRow]:
         """Store the names of a full list of schedules. Return the schedules that are followed.
 
         `began` is when the read of the list began, in monotonic seconds. The labels of the followed
@@ -62,7 +63,11 @@ class ScheduleFilter:
         globs = context.config.schedules
         followed = [row for row in rows if globs.matches(row.name or None, row.id)]
         for row in followed:
+            is_new = not context.labels.named(row.id)
             context.labels.schedule(row.id, row.name or None)
+            if is_new:
+                # Each new label is a commit of its own, and there may be thousands.
+                await asyncio.sleep(0)
         return followed
 
     def decide(self, schedule_id: str) -> bool | None:
@@ -97,8 +102,10 @@ class ScheduleFilter:
 
     def _wait(self, schedule_id: str) -> None:
         """Record that the name of a schedule is missing."""
-        if schedule_id not in self._missing_since:
+        is_new = schedule_id not in self._missing_since
+        if is_new:
             self._missing_since[schedule_id] = self.context.clock.monotonic()
+        if is_new or self._may_be_listed():
             self.on_missing()
 
     def _is_settled(self, schedule_id: str) -> bool:

@@ -56,7 +56,7 @@ class ScheduleLists:
         async for page in list_pages(context.collectors, "schedules", self._fetch):
             rows |= {row.id: row for row in page.data}
         context.collectors.complete("schedules")
-        followed = self.schedule_filter.update(rows.values(), began_monotonic)
+        followed = await self.schedule_filter.update(rows.values(), began_monotonic)
         first = self.labels is None
         self._show(followed)
         if context.api_time.certain:
@@ -72,7 +72,8 @@ class ScheduleLists:
             return await context.client.schedules(cursor, limit=limit)
 
         await self._share.take()
-        return await read_page(context.collectors, "schedules", "", context.page_sizes, call)
+        sizes, page = context.page_sizes, cursor or ""
+        return await read_page(context.collectors, "schedules", "", sizes, call, page=page)
 
     def _show(self, followed: Sequence[ScheduleRow]) -> None:
         """Set the gauges of the schedules that are followed."""

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from runtype_exporter.limits import DAY, HOUR
 from runtype_exporter.model import Batch
 from runtype_exporter.polling.batches import lifecycle
 from runtype_exporter.polling.batches.closing import BatchCloser
 from runtype_exporter.polling.batches.lifecycle import ProbeReading
 from runtype_exporter.polling.batches.phase import Phase, phase
+from runtype_exporter.polling.batches.sweep_wait import quiet_interval
 from runtype_exporter.polling.context import AccountContext
 from runtype_exporter.polling.discovery.cycle import CycleResult
 from runtype_exporter.polling.failures import Reach, ReadFailed
@@ -21,15 +21,6 @@ from runtype_exporter.runtype import BatchStatus
 
 PROBE_SHARE = 0.1
 """Status reads take at most this share of the request budget."""
-
-
-def probe_interval(age: float) -> float:
-    """Return how long to wait between two status reads of a batch, in seconds.
-
-    `age` is the time since the batch last changed, in seconds. The interval grows with it and is an
-    hour from a day on.
-    """
-    return HOUR * min(1.0, max(0.0, age) / DAY)
 
 
 @dataclass(slots=True)
@@ -94,7 +85,7 @@ class StatusProbes:
             return False
         probed = self._probed.get(batch_id)
         age = context.now() - (batch.changed or batch.first_seen)
-        return probed is None or context.clock.monotonic() - probed >= probe_interval(age)
+        return probed is None or context.clock.monotonic() - probed >= quiet_interval(age)
 
     async def _probe(self, batch_id: str) -> bool:
         """Read the status of one batch. Return whether to go on with other batches."""

@@ -11,7 +11,7 @@ import asyncio
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 import structlog
@@ -25,6 +25,8 @@ from runtype_exporter.runtype import ScheduleRow
 
 DEFAULT_DELAY = 900.0
 """How late a start may be without a freshness objective for its schedule, in seconds."""
+CHUNK = 200
+"""Schedules in one transaction."""
 
 
 _log = structlog.get_logger()
@@ -105,6 +107,8 @@ class StartChecks:
     retention: float
     ledger: Ledger
     labels: LabelTable
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    """Held while schedules are changed: cycles, full walks and lists of schedules do it."""
 
     async def observe(self, rows: Sequence[ScheduleRow], *, began: float, now: float) -> None:
         """Store the schedules that are followed, from a full read between `began` and `now`.
@@ -113,14 +117,27 @@ class StartChecks:
         takes a while.
 
         Raises:
-            LedgerError: nothing was stored.
+            LedgerError: some schedules were not stored.
         """
-        stored = self.ledger.schedules
+        listed = {row.id for row in rows}
+        async with self._lock:
+            for start in range(0, len(rows), CHUNK):
+                await self._observe(rows[start : start + CHUNK], began, now)
+            lost = [
+                unlisted(schedule, now)
+                for schedule in self._own(self.ledger.schedules)
+                if schedule.id not in listed
+            ]
+            for start in range(0, len(lost), CHUNK):
+                self.ledger.commit(Delta(), observed=lost[start : start + CHUNK])
+                await asyncio.sleep(0)
+
+    async def _observe(self, rows: Sequence[ScheduleRow], began: float, now: float) -> None:
         observed: list[Schedule] = []
         increments: dict[Series, float] = {}
         promised: set[str] = set()
         for row in rows:
-            before = stored.get(row.id)
+            before = self.ledger.schedules.get(row.id)
             if before is not None and before.account != self.account:
                 if now - before.until < self.retention:
                     continue
@@ -130,9 +147,6 @@ class StartChecks:
             await asyncio.sleep(0)
             if after.cron or after.run_at is not None:
                 increments |= self._increments(row.id, {}, promised)
-        listed = {row.id for row in rows}
-        lost = [schedule for schedule in self._own(stored) if schedule.id not in listed]
-        observed += [unlisted(schedule, now) for schedule in lost]
         self.ledger.commit(Delta(increments=increments), observed=observed)
 
     async def judge(self, *, read: float, reach: float, now: float) -> None:
@@ -142,17 +156,20 @@ class StartChecks:
         waits for a read that reaches further. Yield to the event loop after each schedule.
 
         Raises:
-            LedgerError: nothing was judged.
+            LedgerError: some starts were not judged.
         """
-        unjudged = [schedule for schedule in self._own(self.ledger.schedules) if schedule.due]
-        delays = {schedule.id: self._delay(schedule.id) for schedule in unjudged}
-        waiting = [
-            schedule
-            for schedule in unjudged
-            if schedule.due[0] + delays[schedule.id] <= read and reach <= schedule.due[0] - EARLY
-        ]
-        if not waiting:
-            return
+        async with self._lock:
+            unjudged = [schedule for schedule in self._own(self.ledger.schedules) if schedule.due]
+            waiting = [
+                schedule
+                for schedule in unjudged
+                if schedule.due[0] + self._delay(schedule.id) <= read
+                and reach <= schedule.due[0] - EARLY
+            ]
+            for start in range(0, len(waiting), CHUNK):
+                await self._judge(waiting[start : start + CHUNK], read, now)
+
+    async def _judge(self, waiting: Sequence[Schedule], read: float, now: float) -> None:
         runs: dict[str, list[Run]] = {schedule.id: [] for schedule in waiting}
         for run in self.ledger.runs_since(min(schedule.due[0] for schedule in waiting) - EARLY):
             if run.schedule in runs:
@@ -161,9 +178,8 @@ class StartChecks:
         increments: dict[Series, float] = {}
         promised: set[str] = set()
         for schedule in waiting:
-            after, results = judge(
-                schedule, runs[schedule.id], delays[schedule.id], read=read, now=now
-            )
+            delay = self._delay(schedule.id)
+            after, results = judge(schedule, runs[schedule.id], delay, read=read, now=now)
             judged.append(after)
             for counter, step in self._increments(schedule.id, results, promised).items():
                 # Beyond the series limit, schedules share a label.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final
+from typing import Final, assert_never
 
 from runtype_exporter.limits import HOUR
 from runtype_exporter.runtype import ApiError
@@ -71,6 +71,8 @@ class PageSize:
     too_many_at: float = 0.0
     in_vain_until: float = 0.0
     """No trial with smaller pages before this moment: the last one failed as well."""
+    in_vain: SizeFault | None = None
+    """The fault that the last trial was to avoid."""
     slow_page: str = ""
     slow_tries: int = 0
     """How often `slow_page` was too slow since its last good read."""
@@ -102,7 +104,10 @@ class PageSize:
                 if not others_answered or not (proven or self._tries(page)):
                     return None
                 size = max(proven, SLOW_FLOOR)
-        if not 0 < size < self.size or (not proven and now < self.in_vain_until):
+            case _:
+                assert_never(fault)
+        in_vain = self.in_vain is fault and now < self.in_vain_until
+        if not 0 < size < self.size or (in_vain and not proven):
             return None
         return replace(self, size=size, then=then, good=0, too_many=self.size, too_many_at=now)
 
@@ -123,11 +128,15 @@ class PageSize:
         )
         return replace(after, size=larger, good=0) if may_grow else after
 
-    def failed(self, fault: SizeFault, page: str, *, tried_smaller: bool, now: float) -> PageSize:
-        """Return the size after a page that failed, with smaller sizes too if they were tried."""
+    def failed(self, fault: SizeFault, page: str, *, tried: int, now: float) -> PageSize:
+        """Return the size after a page that failed with this size and every smaller one tried.
+
+        `tried` is the smallest of these sizes.
+        """
         after = replace(self, good=0)
-        if tried_smaller:
-            after = replace(after, in_vain_until=now + RETRY_AFTER)
+        smallest = SLOW_FLOOR if fault is SizeFault.SLOW else 1
+        if tried < self.size and tried <= smallest:
+            after = replace(after, in_vain_until=now + RETRY_AFTER, in_vain=fault)
         if fault is SizeFault.SLOW:
             after = replace(after, slow_page=page, slow_tries=self._tries(page) + 1)
         return after

@@ -77,8 +77,8 @@ class Sweeper:
             if batch is None:
                 return None
             page = await self._read(batch, priority, status)
-            is_last = await self._commit(batch, page, count=status is None)
-            if is_last and (finished := self._finish(batch_id)) is not None:
+            ended = await self._commit(batch, page, count=status is None)
+            if ended is not None and (finished := self._finish(ended)) is not None:
                 operation = runs_without_batch.results_operation(batch)
                 self.context.collectors.complete(operation, batch_id)
                 return finished
@@ -125,45 +125,50 @@ class Sweeper:
             status=status,
         )
 
-    async def _commit(self, asked: Batch, page: _ReadPage, *, count: bool) -> bool:
-        """Apply a page chunk by chunk. Return whether it was the last one of the sweep."""
-        batch_id, sweep = asked.ref.id, current_sweep(asked)
-        first = 0
-        if not sweep.full and sweep.pages == 0:
-            verified = self._verify_prefix(batch_id, page)
-            if verified is None or verified.full:
-                return False
-            first = verified.offset - sweep.offset
-        elif not page.rows:
-            # No chunk will commit what the page says.
-            self._update(batch_id, partial(skip, total=page.total, rows=page.rejected))
+    async def _commit(self, asked: Batch, page: _ReadPage, *, count: bool) -> Batch | None:
+        """Apply a page chunk by chunk.
+
+        Return the batch as it is stored now if that was the last page of its sweep, else None.
+        """
+        first = self._begin_page(asked, page)
+        if first is None:
+            return None
         for start in range(first, len(page.rows), CHUNK):
             if not self._apply(asked, page, start, is_first=start == first, count=count):
-                return False
+                return None
             await asyncio.sleep(0)
-        after = self._open(batch_id)
-        return page.is_last or (
-            after is not None and runs_without_batch.repeats_first_page(after, sweep)
-        )
+        after = self._current(asked)
+        if after is None:
+            return None
+        repeats = runs_without_batch.repeats_first_page(after, current_sweep(asked))
+        return after if page.is_last or repeats else None
 
-    def _verify_prefix(self, batch_id: str, page: _ReadPage) -> Sweep | None:
-        """Store whether the final prefix stands. Return the sweep, None if there is none any more.
+    def _begin_page(self, asked: Batch, page: _ReadPage) -> int | None:
+        """Store what a page says apart from its rows.
 
-        The prefix ends with one chunk, so only so many rows are compared.
+        Return the first row that is to be applied, None if the sweep does not go on.
         """
-        results = self._results(page.rows[:CHUNK])
-        now = self.context.now()
-        verified = self._update(
-            batch_id, partial(verify_prefix, results=results, total=page.total, now=now)
-        )
-        return None if verified is None else verified.sweep
+        batch, sweep = self._current(asked), current_sweep(asked)
+        if batch is None:
+            return None
+        if not sweep.full and sweep.pages == 0:
+            # The prefix ends with one chunk, so only so many rows are compared.
+            results = self._results(page.rows[:CHUNK])
+            verified = verify_prefix(batch, results, page.total, self.context.now())
+            self.context.ledger.save(verified)
+            after = current_sweep(verified)
+            return None if after.full else after.offset - sweep.offset
+        if not page.rows:
+            # No chunk will commit what the page says.
+            self.context.ledger.save(skip(batch, page.total, page.rejected))
+        return 0
 
     def _apply(
         self, asked: Batch, page: _ReadPage, start: int, *, is_first: bool, count: bool
     ) -> bool:
         """Commit the chunk of a page from row `start` on. Return whether the sweep goes on."""
-        batch, number = self._open(asked.ref.id), current_sweep(asked).number
-        if batch is None or batch.sweep is None or batch.sweep.number != number:
+        batch = self._current(asked)
+        if batch is None:
             return False
         if batch.labels is None:
             batch = self.context.labels.freeze(batch, page.rows)
@@ -183,17 +188,14 @@ class Sweeper:
         )
         return True
 
-    def _finish(self, batch_id: str) -> tuple[Batch, Sweep] | None:
+    def _finish(self, batch: Batch) -> tuple[Batch, Sweep] | None:
         """Return the batch with its sweep finished, not committed, and that sweep.
 
-        None if the sweep was short and is repeated, or if the batch was closed or dropped.
+        None if the sweep was short and is repeated.
         """
-        batch = self._open(batch_id)
-        if batch is None or batch.sweep is None:
-            return None
         finished = finish(batch, self.context.now())
         if finished.sweep is None:
-            return finished, batch.sweep
+            return finished, current_sweep(batch)
         self.context.ledger.save(finished)
         return None
 
@@ -207,10 +209,15 @@ class Sweeper:
         )
         return after if after is not None and after.closed is None else None
 
-    def _open(self, batch_id: str) -> Batch | None:
-        """Return a batch as it is stored now. None if it was closed or dropped."""
-        batch = self.context.ledger.batches((batch_id,)).get(batch_id)
-        return batch if batch is not None and batch.closed is None else None
+    def _current(self, asked: Batch) -> Batch | None:
+        """Return a batch as it is stored now. None if its sweep does not go on.
+
+        The batch was closed or dropped then, or another sweep of it has begun.
+        """
+        batch = self.context.ledger.batches((asked.ref.id,)).get(asked.ref.id)
+        if batch is None or batch.closed is not None or batch.sweep is None:
+            return None
+        return batch if batch.sweep.number == current_sweep(asked).number else None
 
 
 def _with_total(page: ResultsPage, total: int) -> ResultsPage:

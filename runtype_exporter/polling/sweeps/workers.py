@@ -91,11 +91,9 @@ class Workers:
 
     def _wants_sweep(self, batch: Batch) -> bool:
         """Return whether the batch is to be swept now."""
-        collectors, operation = self.context.collectors, results_operation(batch)
         wait = self.closer.why_not_swept(batch)
-        forbidden = wait is SweepWait.COLLECTOR_OFF and operation not in collectors.off
-        if forbidden and not self.retry:
-            self.last_error = f"{operation}: the key may not read this"
+        if wait is SweepWait.COLLECTOR_OFF and not self.retry:
+            self.last_error = f"{results_operation(batch)}: the key may not read this"
         _, retry_at = self._broken.get(batch.ref.id, (0, 0.0))
         return wait is None and self.context.clock.monotonic() >= retry_at
 
@@ -137,7 +135,7 @@ class Workers:
         """
         context = self.context
         batch = self._stored(batch_id)
-        if batch is None or not context.collectors.is_enabled(results_operation(batch)):
+        if batch is None or not context.collectors.may_read(results_operation(batch), batch_id):
             return False
         ended = batch.ended is not None
         status = self._filter(batch)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from math import ceil, log2
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtype_exporter.polling.sweeps.page_size import (
@@ -34,7 +34,7 @@ def worked(size: PageSize, pages: int = 1, *, now: float = 0.0) -> PageSize:
 
 
 def slow_before(size: PageSize) -> PageSize:
-    return size.failed(SLOW, "0", tried_smaller=False, now=0.0)
+    return size.failed(SLOW, "0", tried=size.size, now=0.0)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_refused_page_shrinks_only_after_a_page_of_one_row_worked():
 
 
 def test_a_refusal_that_has_another_reason_is_tried_with_one_row_once_an_hour():
-    after = FRESH.failed(REFUSED, "0", tried_smaller=True, now=5.0)
+    after = FRESH.failed(REFUSED, "0", tried=1, now=5.0)
     assert after.size == 100
     assert smaller(after, REFUSED, now=4 + RETRY_AFTER) is None
     assert smaller(after, REFUSED, now=5 + RETRY_AFTER).size == 1
@@ -89,7 +89,7 @@ def test_a_slow_page_shrinks_if_it_failed_twice_while_others_were_answered():
     other = twice.worked("100", 0.0)
     assert smaller(other, SLOW).size == SLOW_FLOOR
     assert slow_before(twice).slow_tries == 2
-    assert twice.failed(SLOW, "100", tried_smaller=False, now=0.0).slow_tries == 1
+    assert twice.failed(SLOW, "100", tried=twice.size, now=0.0).slow_tries == 1
 
 
 def test_a_small_page_is_never_too_slow_for_its_rows():
@@ -121,7 +121,7 @@ def test_a_size_that_failed_is_tried_again_after_an_hour(fault):
 
 
 def test_a_page_that_fails_begins_the_count_of_good_pages_again():
-    size = worked(PageSize(100, 50, 50), 2).failed(REFUSED, "0", tried_smaller=False, now=0.0)
+    size = worked(PageSize(100, 50, 50), 2).failed(REFUSED, "0", tried=50, now=0.0)
     assert [worked(size, pages).size for pages in (1, 2, 3)] == [50, 50, 100]
 
 
@@ -157,9 +157,7 @@ class Server:
             self.failures += 1
             following = size.smaller(self.fault, str(offset), others_answered=True, now=self.now)
             if following is None:
-                return before.failed(
-                    self.fault, str(offset), tried_smaller=size is not before, now=self.now
-                )
+                return before.failed(self.fault, str(offset), tried=size.size, now=self.now)
             size = following
 
     def read_all(self, most: int, limit: int) -> PageSize:
@@ -174,6 +172,7 @@ class Server:
         return size
 
 
+@settings(deadline=None)
 @given(
     fault=st.sampled_from(SizeFault),
     most=st.integers(1, 1000),
@@ -195,6 +194,7 @@ def test_every_row_is_read_with_few_requests_too_many(fault, most, accepted, row
     assert size.works <= accepted
 
 
+@settings(deadline=None)
 @given(
     fault=st.sampled_from(SizeFault),
     accepted=st.lists(st.integers(1, 200), min_size=1, max_size=20),

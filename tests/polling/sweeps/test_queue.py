@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtype_exporter.polling.sweeps.queue import EVERY, SweepClass, SweepQueue
@@ -111,9 +111,10 @@ async def test_batches_that_failed_occupy_half_of_the_workers_at_most():
     assert await taken(queue) is None
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     workers=st.integers(1, 5),
-    arrivals=st.lists(st.lists(st.sampled_from("CRF"), max_size=3), max_size=80),
+    arrivals=st.lists(st.lists(st.sampled_from("CRF"), max_size=3), max_size=40),
     pace=st.lists(st.integers(0, 4), min_size=1, max_size=10),
 )
 def test_no_batch_starves(workers, arrivals, pace):
@@ -146,6 +147,7 @@ def test_no_batch_starves(workers, arrivals, pace):
     run(main())
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     workers=st.integers(1, 5),
     victim=st.sampled_from("CRF"),
