@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 import structlog
 
 from runtype_exporter.clock import Clock
-from runtype_exporter.limits import HOUR, MINUTE
+from runtype_exporter.limits import HOUR, MINUTE, SHORTEST_TIMER
 from runtype_exporter.polling.failures import (
     FAILURES_TO_WITHDRAW,
     Evidence,
@@ -42,8 +42,6 @@ TRIAL_INTERVAL: Final = MINUTE
 """While an account does not answer, or a collector is forbidden, one item is tried in this time."""
 MOST_STREAKS: Final = 50_000
 """The failures of at most so many items are remembered."""
-_SHORTEST_WAIT: Final = 0.001
-"""The shortest timer, in seconds. Rounding errors must not make a loop spin."""
 
 ReadT = TypeVar("ReadT")
 
@@ -151,7 +149,7 @@ class Collectors:
                 self._next_trial = now + TRIAL_INTERVAL
                 return
             try:
-                async with asyncio.timeout(max(_SHORTEST_WAIT, self._next_trial - now)):
+                async with asyncio.timeout(max(SHORTEST_TIMER, self._next_trial - now)):
                     await self._reachable.wait()
             except TimeoutError:
                 continue
