@@ -10,6 +10,8 @@ HOUR: Final = 3600.0
 """Seconds."""
 DAY: Final = 86400.0
 """Seconds."""
+SHORTEST_TIMER: Final = 0.001
+"""The shortest wait for a moment, in seconds. Rounding errors must not make a loop spin."""
 
 DISCOVERY_SHARE: Final = 0.25
 """The share of an account's request budget that polling cycles may take."""

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 import structlog
 
 from runtype_exporter.clock import Clock
-from runtype_exporter.limits import HOUR, MINUTE
+from runtype_exporter.limits import HOUR, MINUTE, SHORTEST_TIMER
 from runtype_exporter.polling.failures import (
     FAILURES_TO_WITHDRAW,
     Evidence,
@@ -155,7 +155,7 @@ class Collectors:
                 self._next_trial = now + TRIAL_INTERVAL
                 return
             try:
-                async with asyncio.timeout(self._next_trial - now):
+                async with asyncio.timeout(max(SHORTEST_TIMER, self._next_trial - now)):
                     await self._reachable.wait()
             except TimeoutError:
                 continue

@@ -22,7 +22,7 @@ from typing import Final
 import structlog
 
 from runtype_exporter.clock import Clock
-from runtype_exporter.limits import DISCOVERY_SHARE, HOUR
+from runtype_exporter.limits import DISCOVERY_SHARE, HOUR, SHORTEST_TIMER
 from runtype_exporter.protocols import BudgetState, BudgetStore, Telemetry
 from runtype_exporter.runtype.pauses import MAX_PAUSE, KeyRefusal, Throttle
 
@@ -32,8 +32,6 @@ CAPACITY_SHARE: Final = 0.1
 _LARGEST_BLOCK: Final = 10
 GUARANTEE: Final = 20
 """A class that waits gets at least one grant in this many."""
-_SHORTEST_WAIT: Final = 0.001
-"""The shortest timer, seconds. Rounding errors must not make the loop spin."""
 
 _log = structlog.get_logger()
 
@@ -309,7 +307,7 @@ class Budget:
         self._timer = (
             None
             if delay is None
-            else self._loop.call_later(max(delay, _SHORTEST_WAIT), self._serve)
+            else self._loop.call_later(max(delay, SHORTEST_TIMER), self._serve)
         )
 
     def _closed_error(self) -> RuntimeError:
