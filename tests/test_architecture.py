@@ -82,6 +82,7 @@ BEHAVIOUR_TESTS: dict[str, str] = {
     "polling/schedules/test_starts_over_time.py": "start checks against the simulator",
     "polling/test_batch_changes.py": "two rules for the source of all of polling",
     "polling/test_cardinality.py": "the whole of polling against the series limit",
+    "polling/test_clocks.py": "wrong clocks, of the machine and of the API",
     "polling/test_exactly_once.py": "the whole of polling against a hostile API",
     "polling/test_failure_matrix.py": "every read with every error, one item and all",
     "polling/test_month.py": "the whole of polling over a month",
