@@ -21,7 +21,7 @@ _HEAD = (
     "[`prometheus/rules/`](../prometheus/rules/), and as rules that Grafana manages in\n"
     "[`grafana/provisioning/alerting/`](../grafana/provisioning/alerting/). *critical* is meant"
     " to wake somebody, *warning* to be looked at\n"
-    "today, *info* to be read beside another alert. An alert fires once its expression has held"
+    "today, *info* to be read with another alert. An alert fires once its expression has held"
     " for the time under *for*, and goes on for the\n"
     "time under *keeps* after it held last. Why the alerts on error budgets are as they are:"
     " [slo.md](slo.md)."

@@ -33,7 +33,7 @@ _HEAD: Final = (
     " `30s`, `10m`, `1h30m`, `7d`.\n"
     "Unknown keys and keys that stand twice are errors; `runtype-exporter check-config` shows all"
     " errors at once, each with its line,\n"
-    "or a forecast of what the configuration will cost. A running exporter takes the file up anew"
+    "or a forecast of what the configuration will cost. A running exporter reads the file again"
     " on SIGHUP and on\n"
     "`POST /-/reload`; a bad file leaves the old configuration in force."
     " [`config.yaml`](../config.yaml) shows every key with its\n"

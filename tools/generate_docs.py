@@ -43,7 +43,7 @@ _OWNERS: dict[Owner, tuple[str, str]] = {
     "process": (
         "The process itself",
         (
-            "Polling, the API and the exporter. These begin anew with the process. Beside them"
+            "Polling, the API and the exporter. These begin again with the process. Next to them"
             " stand prometheus-client's own\n"
             "`process_*` and `python_*`."
         ),

@@ -121,7 +121,7 @@ class Account(Section):
 
     name: Label
     """The label `account`. Counters and the request budget are kept under it, so a new name starts
-    anew. Example: `production`."""
+    at 0. Example: `production`."""
     api_key: Annotated[Secret, PlainValidator(_secret)]
     """Where the API key is read from, before each request: an environment variable, or a file
     (relative to this one). Never the key itself. Example: `{file: /run/secrets/runtype}`."""

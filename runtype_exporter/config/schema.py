@@ -118,7 +118,7 @@ class Metrics(Section):
         LATENCY_BUCKETS
     )
     """Boundaries of `runtype_record_latency_seconds`, rising; the thresholds of objectives join
-    them. A change starts that histogram anew. Example: `[100ms, 1s, 1m]`."""
+    them. A change starts that histogram again at 0. Example: `[100ms, 1s, 1m]`."""
     batches_per_schedule: Annotated[WholeNumber, Field(ge=0)] = 1
     """How many closed batches of each schedule keep their gauges. Example: `3`."""
     max_series: Annotated[WholeNumber, Field(ge=MIN_SERIES)] = 50_000

@@ -2,7 +2,8 @@
 
 The parts: `discovery` finds batches and what changed, `sweeps` reads their results, `batches` holds
 the rules and the life of one batch, `schedules` judges starts, `background` reads what nothing
-waits for. `poller` puts them together for one account.
+waits for. `parts` connects them for one account, and `poller` runs them. Every read goes through
+`collectors`, and `failures` alone decides how far a failure reaches.
 
 Two rules of concurrency, because cycles, workers and background reads write the same batches:
 

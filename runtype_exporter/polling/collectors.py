@@ -116,9 +116,15 @@ class Collectors:
         )
 
     def due(self, collector: str, item: str = "") -> bool:
-        """Return whether an item may be read now: it does not back off."""
-        streak = self._streaks.get((collector, item))
-        return streak is None or self.clock.monotonic() >= streak.retry_at
+        """Return whether an item may be read now: it does not back off.
+
+        What began to fail when the account did is due all the time: `wait_for_account` lets one
+        item be tried in a minute, and it may be the only one.
+        """
+        streak, since = self._streaks.get((collector, item)), self._unreachable_since
+        if streak is None or (since is not None and streak.first >= since):
+            return True
+        return self.clock.monotonic() >= streak.retry_at
 
     def next_try(self, collector: str, item: str = "") -> float | None:
         """Return when an item that failed is tried again, in monotonic seconds, else None."""

@@ -47,6 +47,13 @@ class AccountContext:
         """Return the API's time in seconds since the Unix epoch."""
         return self.api_time.now()
 
+    def time_at(self, moment: float) -> float:
+        """Return what the API's time was at a monotonic moment, by all that is known now.
+
+        The beginning of a read is noted that way: the API's time may be known only by its answer.
+        """
+        return self.now() - (self.clock.monotonic() - moment)
+
 
 def account_context(  # noqa: PLR0913  # everything that the accounts of a process do not share
     config: Account,

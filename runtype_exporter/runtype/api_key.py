@@ -1,4 +1,4 @@
-"""The key that each request carries. It is read anew for each, and no message quotes it."""
+"""The key that each request carries. It is read for each, and no message quotes it."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from runtype_exporter.rules.alerts import stale_after
 from tests.rules.conftest import ROOT, account, alerts, config, success
 
 EVERY = alerts(config(success()))
-HEADINGS = ("## Meaning", "## Impact", "## How to check", "## How to mend")
+HEADINGS = ("## Meaning", "## Impact", "## How to check", "## What to do")
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ class FullWalk:
         if horizon is None:
             return
         self.began = True
-        began = self.context.now()
+        began = self.context.clock.monotonic()
         # A short walk ends before the next cycle.
         self._listed, self._answered = {*self._last.listed}, {*self._last.answered}
         enabled = self.context.collectors.is_enabled("runs")
@@ -94,7 +94,7 @@ class FullWalk:
             self.pages = read.pages
             self.unfinished.mark_seen(read.shown.runs)
             await self.on_read(read)
-        await self._forget(began, walked=enabled)
+        await self._forget(self.context.time_at(began), walked=enabled)
 
     async def _fetch(self, cursor: str | None) -> RunsPage:
         """Read one page within the share. A failed page is tried again before the walk ends."""

@@ -55,7 +55,7 @@ class RunsRead:
 
 @dataclass(slots=True)
 class _Progress:
-    """What the pages of one read showed so far."""
+    """What the pages of one read showed so far. It `began` at this monotonic moment."""
 
     began: float
     pages: int = 0
@@ -93,8 +93,8 @@ class RunList:
         if self.order == "none" or (self.order == "old-first" and not self._is_placed):
             return None
         start = self._cursor if self._is_placed else None
-        progress = _Progress(self.context.now())
-        oldest = self._oldest_unfinished(progress.began - YOUNG)
+        progress = _Progress(self.context.clock.monotonic())
+        oldest = self._oldest_unfinished(self.context.now() - YOUNG)
         restart = _Restart(oldest, start)
         try:
             async for page in list_pages(self.context.collectors, "runs", self.fetch, start):
@@ -122,8 +122,8 @@ class RunList:
             ReadFailed: a page could not be read; the pages before it were stored.
             LedgerError: a page could not be stored.
         """
-        progress = _Progress(self.context.now())
-        restart = _Restart(self._oldest_unfinished(progress.began - YOUNG), None)
+        progress = _Progress(self.context.clock.monotonic())
+        restart = _Restart(self._oldest_unfinished(self.context.now() - YOUNG), None)
         horizon = self.context.ledger.horizon(self.context.name)
         floor = inf if horizon is None else horizon.at
         stops = self.order == "new-first" and not complete
@@ -155,7 +155,8 @@ class RunList:
     def _complete(self, progress: _Progress, reach: float) -> RunsRead:
         """Record that the list was read. Return what the read proves."""
         self.context.collectors.complete("runs")
-        return RunsRead(progress.began, reach, progress.pages, progress.shown)
+        began = self.context.time_at(progress.began)
+        return RunsRead(began, reach, progress.pages, progress.shown)
 
     async def _take(self, page: RunsPage, times: list[float], progress: _Progress) -> bool:
         """Store a page. Return whether it showed nothing new."""

@@ -10,10 +10,17 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
+import structlog
+
 from runtype_exporter.polling.context import AccountContext
 from runtype_exporter.polling.failures import FAILURES_TO_WITHDRAW
 from runtype_exporter.protocols import ignore
 from runtype_exporter.runtype import ScheduleRow
+
+MOST_UNKNOWN = 5000
+"""At most so many deleted schedules are remembered as unknown. The others are looked up again."""
+
+_log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -29,6 +36,8 @@ class ScheduleFilter:
     """Called when the list of schedules should be read early, because a name is missing."""
     waited: bool = field(default=False, init=False)
     """Whether anything waited for the last list of schedules."""
+    _warned: bool = field(default=False, init=False)
+    """Whether it was logged that something waits for names that cannot be read."""
     _listed_once: bool = field(default=False, init=False)
     """Whether the list of schedules was read since the start."""
     _missing_since: dict[str, float] = field(default_factory=dict, init=False)
@@ -46,6 +55,7 @@ class ScheduleFilter:
         context = self.context
         self.names = {row.id: row.name or None for row in rows}
         self._listed_once = True
+        self._warned = False
         self.waited = bool(self._missing_since)
         missing = {
             schedule_id
@@ -59,6 +69,8 @@ class ScheduleFilter:
         }
         learned = context.ledger.learned(context.name)
         unknown = (learned.unknown_schedules | missing) - self.names.keys()
+        if len(unknown) > MOST_UNKNOWN:
+            unknown = frozenset(missing)
         context.ledger.set_learned(context.name, replace(learned, unknown_schedules=unknown))
         globs = context.config.schedules
         followed = [row for row in rows if globs.matches(row.name or None, row.id)]
@@ -105,8 +117,16 @@ class ScheduleFilter:
         is_new = schedule_id not in self._missing_since
         if is_new:
             self._missing_since[schedule_id] = self.context.clock.monotonic()
-        if is_new or self._may_be_listed():
+        may_be_listed = self._may_be_listed()
+        if is_new or may_be_listed:
             self.on_missing()
+        if not (may_be_listed or self._warned):
+            self._warned = True
+            _log.warning(
+                "runs wait, because the names of their schedules decide whether they are followed"
+                " and cannot be read: let the key read schedules, or filter by ids",
+                account=self.context.name,
+            )
 
     def _is_settled(self, schedule_id: str) -> bool:
         """Return whether the list of schedules was read and does not show the schedule."""

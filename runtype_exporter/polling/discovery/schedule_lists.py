@@ -51,18 +51,18 @@ class ScheduleLists:
         context = self.context
         if not context.collectors.is_enabled("schedules"):
             return
-        began, began_monotonic = context.now(), context.clock.monotonic()
+        began = context.clock.monotonic()
         rows: dict[str, ScheduleRow] = {}
         async for page in list_pages(context.collectors, "schedules", self._fetch):
             rows |= {row.id: row for row in page.data}
         context.collectors.complete("schedules")
-        followed = await self.schedule_filter.update(rows.values(), began_monotonic)
+        followed = await self.schedule_filter.update(rows.values(), began)
         first = self.labels is None
         self._show(followed)
         if context.api_time.certain:
             observed = followed if context.config.collectors.runs else ()
-            await self.starts.observe(observed, began=began, now=context.now())
-            self._end_series(began)
+            await self.starts.observe(observed, began=context.time_at(began), now=context.now())
+            self._end_series(context.time_at(began))
         self.on_read(first)
 
     async def _fetch(self, cursor: str | None) -> SchedulesPage:

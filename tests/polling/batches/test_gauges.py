@@ -76,7 +76,8 @@ def test_the_open_the_configured_and_the_newest_closed_batches_have_gauges():
         configured=(ConfiguredBatch(id="b2", name="import"),),
         gauges=(sink := gauges()),
     )
-    rig.ledger.recently_closed = lambda *_: [rig.batch("b3"), rig.batch("b6")]  # type: ignore[method-assign]
+    closed = [rig.batch("b3"), rig.batch("b6")]
+    rig.ledger.recently_closed = lambda *_: closed  # type: ignore[method-assign]
     of_account = BatchGauges(rig.context, rig.closer)
     of_account.show_all()
     assert shown(sink, {}) == {"b1", "import"}

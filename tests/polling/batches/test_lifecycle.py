@@ -229,7 +229,8 @@ def test_only_a_batch_that_was_given_up_opens_again():
 
 
 def late(batch: Batch, **shown: Probe) -> tuple[Batch, dict[object, float]]:
-    after, delta = lifecycle.changed_late(batch, readings(**shown), STATUSES, 500.0)  # type: ignore[arg-type]
+    read = readings(**shown)  # type: ignore[arg-type]
+    after, delta = lifecycle.changed_late(batch, read, STATUSES, 500.0)
     return after, dict(delta.increments)
 
 

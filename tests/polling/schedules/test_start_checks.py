@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from runtype_exporter.model import Run, Schedule
-from runtype_exporter.polling.discovery.run_list import run_of
-from runtype_exporter.polling.schedules.start_checks import judge, match_runs, start_result
+from runtype_exporter.polling.discovery.run_rows import run_of
+from runtype_exporter.polling.schedules.start_checks import (
+    StartChecks,
+    judge,
+    match_runs,
+    start_result,
+)
 from runtype_exporter.polling.status_words import StatusWords
-from runtype_exporter.runtype import RunRow
+from runtype_exporter.runtype import RunRow, ScheduleRow
+from tests.support.rig import Rig
 
 NOON = 1_780_315_200.0
 DELAY = 900.0
@@ -161,3 +169,31 @@ T0, T1 = "2026-06-01T12:00:00Z", "2026-06-01T12:01:00Z"
 def test_when_a_runs_work_began(fields, started):
     row = RunRow(id="r", schedule_id="s", created_at=T0, **fields)
     assert started == run_of("acme", row, StatusWords()).started
+
+
+# --- in the ledger ---
+STARTS = "runtype_schedule_starts_total"
+
+
+def listed(next_run: float) -> ScheduleRow:
+    """Return a schedule of every five minutes whose next run is so many minutes after noon."""
+    at = datetime.fromtimestamp(NOON + 60 * next_run, UTC).isoformat()
+    return ScheduleRow(id="s1", name="often", cron="*/5 * * * *", enabled=True, next_run_at=at)
+
+
+@pytest.mark.parametrize("reach", [NOON - 3600, NOON + 60])
+async def test_reads_that_overlap_judge_each_start_once(tmp_path, reach):
+    rig = Rig(tmp_path)
+    starts = StartChecks("acme", 7 * 86400.0, rig.build().context.ledger, rig.poller.context.labels)
+    await starts.observe([listed(0)], began=NOON - 120, now=NOON - 120)
+    now = NOON + 3600
+    await asyncio.gather(
+        starts.observe([listed(65)], began=now, now=now),
+        *(starts.judge(read=now, reach=reach, now=now) for _ in range(2)),
+        starts.observe([listed(65)], began=now, now=now),
+        *(starts.judge(read=now, reach=reach, now=now) for _ in range(2)),
+    )
+    # Those of the last quarter of an hour may still come.
+    assert rig.counted(STARTS) == ({("s1", "missed"): 10.0} if reach < NOON else {})
+    assert len(rig.ledger.schedules["s1"].due) == (3 if reach < NOON else 13)
+    await rig.stop()

@@ -43,7 +43,7 @@ def _cycle_duration() -> Panel:
     durations = per_second(selector("runtype_poll_duration_seconds_bucket", ACCOUNT))
     return lines(
         "Duration of cycles",
-        "How long a polling cycle takes. It finds out what changed; results are read beside it.",
+        "How long a polling cycle takes. It shows what changed; results are read by other tasks.",
         [range_query(quantile(q, durations), name) for q, name in ((0.5, "p50"), (0.99, "p99"))],
         seconds("No cycle ended", low=0, colours=QUANTILES),
         calcs=["lastNotNull", "max"],
@@ -66,7 +66,7 @@ def _collectors() -> Panel:
     return timeline(
         "Collectors",
         "The reads of the API. One is down when it is forbidden for this key, or failed three"
-        " times; the others go on without it.",
+        " times in a row; the others go on without it.",
         [range_query(up, "{{account}}: {{collector}}")],
         as_words("Nothing was read yet", {1: ("works", GREEN), 0: ("down", RED)}),
     )
