@@ -80,14 +80,17 @@ def account_of(api: Api, traffic: Traffic) -> WorldSettings:
 
 
 async def to_rest(rig: Rig, seconds: float = 1200) -> None:
-    """Let what runs end and be counted within so many seconds, and wait for some more cycles."""
+    """Let what runs end and be counted within so many seconds, and wait for a full walk.
+
+    Only full walks read a run list that has no order.
+    """
     rig.world.stop(rig.clock.now())
     while not rig.world.quiet(rig.clock.now()):
         await rig.sleep(60)
     deadline = rig.clock.now() + seconds
     while rig.open_batches() and rig.clock.now() < deadline:
         await rig.sleep(120)
-    await rig.sleep(300)
+    await rig.sleep(800)
 
 
 def assert_exact(rig: Rig) -> None:

@@ -30,7 +30,7 @@ async def polled(rig: Rig, monkeypatch: pytest.MonkeyPatch, method: str) -> None
     [
         ("horizon", "a cycle", "cycle failed"),
         ("apply", "a sweep", "sweep failed"),
-        ("costs_due", "a background task", "reading usage, sparklines or costs failed"),
+        ("costs_due", "a background task", "background read failed"),
     ],
 )
 async def test_a_bug_that_polling_only_logs_fails_the_test_and_is_named(

@@ -216,6 +216,9 @@ async def test_counters_of_a_schedule_that_is_gone_end_in_its_own_account_alone(
         await first.sleep(3 * 3600)
         assert first.counted(RUNS) == {("nightly", "success"): 2.0}
         second.world.delete(second.world.schedule_id("a"), first.clock.now())
+        # Its absence counts from the third list on.
+        await first.sleep(2 * 3600)
+        assert first.counted(RUNS) == {("nightly", "success"): 2.0}
         await first.sleep(2 * 3600)
         assert first.counted(RUNS) == {("nightly", "success"): 1.0}
         assert ("acme", "nightly", "success") in first._samples[RUNS]
