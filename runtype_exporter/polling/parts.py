@@ -131,10 +131,7 @@ def build(context: AccountContext, *, wake_cycle: Callable[[], None], paced: boo
     unfinished = UnfinishedRuns(context.name, context.ledger)
     full_walk = FullWalk(context, runs, horizon, unfinished, configured, on_runs_read, paced=paced)
     full_walks = periodic("full walks", full_walk.walk, 0.0)
-    # A long list is walked less often, so that the walks keep to their share.
-    full_walks.interval = lambda: max(
-        poll.discovery_interval, full_walk.pages * full_walk.seconds_per_page
-    )
+    full_walks.interval = full_walk.interval
     probes = StatusProbes(context, closer, gauges.show, paced=paced)
     rereads = Rereads(context, closer)
     return Parts(

@@ -15,6 +15,9 @@ from runtype_exporter.polling.discovery.cycle import CycleResult
 from runtype_exporter.polling.parts import Parts, build
 from runtype_exporter.protocols import AccountStatus
 
+CYCLES_TO_HORIZON = 3
+"""So many cycles at most learn the time of the API when the account is to catch up."""
+
 _log = structlog.get_logger()
 
 
@@ -95,6 +98,12 @@ class AccountPoller:
         swept: set[str] = set()
         # The names of the schedules come first, because labels never change.
         succeeded = await parts.schedule_lists.once()
+        for _ in range(CYCLES_TO_HORIZON):
+            if parts.discovery.horizon.current() is None:
+                # Nothing is followed before the time of the API is certain.
+                succeeded = await self._cycle() and succeeded
+                succeeded = await parts.status_reads.once() and succeeded
+        succeeded = succeeded and parts.discovery.horizon.current() is not None
         while True:
             succeeded = await self._cycle() and succeeded
             if not parts.full_walk.began:

@@ -12,14 +12,21 @@ from typing import Final
 
 MAX_RETRY_AFTER: Final = 3600.0
 """The longest wait that is believed, seconds."""
+_EARLIEST: Final = 1_420_070_400.0
+_LATEST: Final = 4_102_444_800.0
+"""The years 2015 to 2099, in which a `Date` is believed."""
 _MOST_DIGITS: Final = 18
 _MOST_AGE: Final = 9
 """The most digits of an `Age` that is believed: thirty years."""
 
 
 def server_time(headers: Mapping[str, str]) -> float | None:
-    """Return the `Date` header as seconds since the epoch, None if there is none."""
-    return _http_date(headers.get("date", ""))
+    """Return the `Date` header as seconds since the epoch, None if there is none that is usable.
+
+    A date of another century comes from a machine without a clock.
+    """
+    date = _http_date(headers.get("date", ""))
+    return date if date is not None and _EARLIEST <= date < _LATEST else None
 
 
 def age(headers: Mapping[str, str]) -> float | None:

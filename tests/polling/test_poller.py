@@ -138,3 +138,25 @@ async def test_no_customer_data_and_no_key_reach_the_logs_or_the_ledger(tmp_path
     for secret in ("CUSTOMER-SECRET", "rt_test_rig"):
         assert secret not in str(logs)
         assert secret.encode() not in content
+
+
+@pytest.mark.parametrize("schedules", [True, False])
+async def test_catching_up_waits_until_the_time_of_an_api_without_dates_is_known(
+    tmp_path, schedules
+):
+    account = {"collectors": {"schedules": schedules, "usage": False}}
+    rig = Rig(tmp_path, world_of(), account=account, sections={"poll": {"lookback": "1h"}})
+    rig.faults.add(ApiFault(kind="date", value=None))
+    rig.build()
+    rig.world.add_batch(DONE, schedule="a", at=START + 1)
+    rig.world.add_adhoc(DONE, at=START + 1)
+    await rig.sleep(30)
+    assert await rig.poller.catch_up()
+    assert sum(rig.counted().values()) == 6.0
+    await rig.stop()
+
+
+async def test_catching_up_fails_where_the_time_of_the_api_stays_unknown(tmp_path):
+    rig = Rig(tmp_path, world_of(), account={"collectors": NOTHING_BUT_CONFIGURED})
+    assert not await asyncio.wait_for(rig.build().catch_up(), 600)
+    await rig.stop()

@@ -20,6 +20,21 @@ def test_a_date_that_is_absent_or_garbage_tells_nothing(headers):
 
 
 @pytest.mark.parametrize(
+    ("date", "usable"),
+    [
+        ("Thu, 01 Jan 1970 00:01:00 GMT", False),
+        ("Wed, 31 Dec 2014 23:59:59 GMT", False),
+        ("Thu, 01 Jan 2015 00:00:00 GMT", True),
+        ("Thu, 31 Dec 2099 23:59:59 GMT", True),
+        ("Fri, 01 Jan 2100 00:00:00 GMT", False),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", False),
+    ],
+)
+def test_a_date_of_another_century_is_not_believed(date, usable):
+    assert (server_time({"date": date}) is not None) is usable
+
+
+@pytest.mark.parametrize(
     ("text", "seconds"),
     [
         ("0", 0.0),

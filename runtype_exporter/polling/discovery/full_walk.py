@@ -59,10 +59,15 @@ class FullWalk:
             config.requests_per_hour, WALK_SHARE, self.context.clock, paced=self.paced
         )
 
-    @property
-    def seconds_per_page(self) -> float:
-        """Return the mean time that the share allows for each page, in seconds."""
-        return self._share.seconds_per_request
+    def interval(self) -> float:
+        """Return the time from one walk to the next, in seconds.
+
+        Where only walks can read the list, there is one in each cycle. A long list is walked less
+        often, so that the walks keep to their share.
+        """
+        poll = self.context.poll
+        shortest = poll.interval if self.runs.order == "none" else poll.discovery_interval
+        return max(shortest, self.pages * self._share.seconds_per_request)
 
     def add_cycle(self, result: CycleResult) -> None:
         """Add what a cycle showed while a walk may be under way."""

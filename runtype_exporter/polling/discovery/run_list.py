@@ -23,6 +23,9 @@ from runtype_exporter.runtype import ApiError, RunsPage, Unauthorised
 YOUNG = 24 * 3600.0
 """An unfinished run older than this is left to full walks, in seconds. Otherwise a run that never
 ends would make every cycle read far back."""
+MOST_HEAD_PAGES = 20
+"""A cycle reads at most so many pages of a list that is newest first. It may know none of them, as
+at the first start or after a downtime: the full walk reads the others."""
 
 FetchPage = Callable[[str | None], Awaitable[RunsPage]]
 """Reads the page at a cursor, None for the first page."""
@@ -83,8 +86,8 @@ class RunList:
         """Read the pages that may show something new, as a cycle does.
 
         A list that is newest first is read until a page is wholly known and older than every
-        unfinished run of the last 24 h. One that is oldest first is read on from the last cursor.
-        Return None if only a full walk can read the list.
+        unfinished run of the last 24 h, or for `MOST_HEAD_PAGES`. One that is oldest first is read
+        on from the last cursor. Return None if only a full walk can read the list.
 
         Raises:
             ReadFailed: a page could not be read; the pages before it were stored.
@@ -102,8 +105,10 @@ class RunList:
                 known = await self._take(page, times, progress)
                 if not self._head_goes_on(page, progress):
                     return None
-                if self.order == "new-first" and times and known and max(times) < oldest:
-                    return self._complete(progress, min(progress.times))
+                seen = known and times and max(times) < oldest
+                stops = self.order == "new-first" and page.pagination.has_more
+                if stops and (seen or progress.pages >= MOST_HEAD_PAGES):
+                    return self._complete(progress, min(progress.times, default=inf))
         except ReadFailed as failure:
             if not _passes(failure.error):
                 # The cursor may have expired. A full walk finds a new one.

@@ -9,8 +9,11 @@ from dataclasses import replace
 import pytest
 
 from runtype_exporter.ledger import LedgerFailed
-from runtype_exporter.model import Batch
+from runtype_exporter.model import Batch, BatchRef
+from runtype_exporter.polling.discovery.run_list import RunsRead
+from runtype_exporter.polling.discovery.run_pages import RunPage
 from runtype_exporter.polling.schedules.start_checks import StartChecks
+from runtype_exporter.runtype import ApiTime
 from runtype_exporter.simulator.faults import ApiFault
 from runtype_exporter.simulator.settings import RecordPlan, ScheduleSpec, WorldSettings
 from tests.support.rig import START, Rig
@@ -55,3 +58,73 @@ async def test_gauges_show_a_batch_as_it_is_when_the_cycle_ends(tmp_path, monkey
         assert (rig.view(batch_id).open, rig.view(batch_id).drift) == (False, 7)
         events = [line["event"] for line in logs]
         assert events.count("polling pauses: the ledger failed") == fails
+
+
+# --- what a cycle reads and applies ---
+async def test_a_cycle_reads_the_summary_and_the_head_of_the_run_list_and_nothing_else(tmp_path):
+    async with Rig(tmp_path, world_of(), sections={"poll": {"discovery_interval": "1d"}}) as rig:
+        await rig.sleep(30)
+        assert await rig.requests_during(600) == {"summary": 10, "runs": 10}
+
+
+async def test_both_lists_are_read_at_the_same_time(tmp_path):
+    async with Rig(tmp_path, world_of(), latency=2.0) as rig:
+        await rig.sleep(59)
+        await rig.sleep(3.5)
+        log = [request for request in rig.app.state.requests.log if request.at > START + 59]
+        at = {request.operation: request.at for request in log}
+        assert at["summary"] == at["runs"]
+
+
+@pytest.mark.parametrize(("sick", "well"), [("summary", "runs"), ("runs", "summary")])
+async def test_a_list_that_fails_is_the_failure_of_the_cycle_and_the_other_one_is_applied(
+    tmp_path, sick, well
+):
+    async with Rig(tmp_path, world_of()) as rig:
+        await rig.sleep(1)
+        batch = rig.world.add_batch([RecordPlan(finished=1e5)] * 3, schedule="a", at=START + 2)
+        await rig.sleep(60)
+        rig.faults.add(ApiFault(kind="status", operation=sick, value=500))
+        await rig.sleep(200)
+        assert set(rig.telemetry.cycles[2:]) == {"server"}
+        assert rig.poller.status().up is True
+        source = {"summary": "summary", "runs": "run"}[well]
+        assert source in rig.batch(batch.batch.id).probes
+
+
+@pytest.mark.parametrize(
+    ("first_seen", "created", "deferred", "left"),
+    [
+        (START + 10, START + 10, False, 1),
+        (START + 10, None, False, 1),
+        (START + 11, START + 10, False, 2),
+        (START + 10, START + 4, False, 2),
+        (START + 4, None, False, 2),
+        (START + 10, START + 10, True, 2),
+    ],
+)
+async def test_a_claim_is_counted_by_a_read_that_reaches_back_and_began_later(
+    tmp_path, first_seen, created, deferred, left
+):
+    rig = Rig(tmp_path)
+    discovery = rig.build()._parts.discovery
+    ref = BatchRef("acme", "b1")
+    rig.ledger.save(Batch(ref=ref, first_seen=first_seen, created=created, claims_left=2))
+    shown = RunPage(deferred=frozenset({"b1"} if deferred else ()))
+    read = RunsRead(began=START + 10, reach=START + 5, pages=1, shown=shown)
+    changed = await discovery.count_claims(read)
+    assert rig.batch("b1").claims_left == left
+    assert changed == (["b1"] if left == 1 else [])
+    await rig.stop()
+
+
+async def test_no_start_is_judged_while_the_time_of_the_api_is_in_doubt(tmp_path, monkeypatch):
+    settings = world_of(ScheduleSpec(key="a", name="nightly", cron="0 * * * *", records=1))
+    async with Rig(tmp_path, settings) as rig:
+        await rig.sleep(3600 + 700)
+        monkeypatch.setattr(ApiTime, "certain", False)
+        await rig.sleep(3600)
+        assert rig.counted("runtype_schedule_starts_total") == {}
+        monkeypatch.undo()
+        await rig.sleep(200)
+        assert rig.counted("runtype_schedule_starts_total") == {("nightly", "on_time"): 1.0}

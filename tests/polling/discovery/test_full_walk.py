@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from runtype_exporter.runtype import ApiTime
 from runtype_exporter.simulator.faults import ApiFault
 from runtype_exporter.simulator.settings import (
     AdhocSpec,
@@ -131,3 +132,95 @@ async def test_an_unfinished_run_that_one_full_walk_misses_is_kept(tmp_path):
             await rig.sleep(3600)
         await rig.sleep(86400)
         assert rig.counted(RUNS) == {("nightly", "success"): 1.0}
+
+
+# --- walks that fail, and what others do meanwhile ---
+HOUR = 3600.0
+OFTEN = ScheduleSpec(key="b", name="often", cron="*/10 * * * *", records=1)
+
+
+def history(**more) -> WorldSettings:
+    """Return a world with three days of runs before the start: five pages."""
+    return world_of(NIGHTLY, OFTEN, start=START - 3 * 86400, **more)
+
+
+async def test_a_walk_takes_a_tenth_of_the_budget_and_new_runs_do_not_wait_for_it(tmp_path):
+    account = {"requests_per_hour": 1000, "page_size": 5}
+    sections = {"poll": {"lookback": "3d"}}
+    async with Rig(tmp_path, history(), account=account, sections=sections) as rig:
+        rig.world.stop(START)
+        await rig.sleep(600)
+        assert not rig.ledger.horizon("acme").first_discovery_done
+        rig.world.add_batch(DONE, schedule="a", at=rig.clock.now())
+        asked = await rig.requests_during(200)
+        assert rig.counted(RUNS)["nightly", "success"] == 1.0
+        assert asked["runs"] <= 200 / 36 + 2 * 4
+        await rig.sleep(HOUR)
+        assert rig.ledger.horizon("acme").first_discovery_done
+        assert rig.counted(RUNS) == rig.run_truth()
+        # The next walk waits until the share allows it.
+        assert rig.poller._parts.full_walks.interval() == rig.poller._parts.full_walk.pages * 36
+
+
+async def test_a_page_that_fails_is_tried_three_times_before_the_walk_ends(tmp_path):
+    async with Rig(tmp_path, history(), sections={"poll": {"lookback": "3d"}}) as rig:
+        rig.world.stop(START)
+        # A head and two tries of the walk, with two requests each.
+        fault = ApiFault(kind="status", operation="runs", match="cursor", value=500, times=6)
+        rig.faults.add(fault)
+        await rig.sleep(30)
+        assert not rig.ledger.horizon("acme").first_discovery_done
+        await rig.sleep(180)
+        assert rig.ledger.horizon("acme").first_discovery_done
+        assert rig.counted(RUNS) == rig.run_truth()
+
+
+async def test_a_walk_that_fails_forgets_nothing_and_comes_again_at_its_interval(tmp_path):
+    async with Rig(tmp_path, history()) as rig:
+        rig.world.stop(START)
+        rig.faults.add(ApiFault(kind="status", operation="runs", match="cursor", value=500))
+        await rig.sleep(HOUR)
+        walks = [r.at for r in rig.app.state.requests.log if "cursor" in r.target]
+        assert 5 * 6 <= len(walks) <= 8 * 6
+        assert not rig.ledger.horizon("acme").first_discovery_done
+        rig.faults.clear()
+        await rig.sleep(900)
+        assert rig.ledger.horizon("acme").first_discovery_done
+
+
+@pytest.mark.parametrize("sick", ["summary", "time"])
+async def test_nothing_is_forgotten_while_the_summary_fails_or_the_time_is_in_doubt(
+    tmp_path, monkeypatch, sick
+):
+    sections = {"state": {"retention": "1d"}}
+    async with Rig(tmp_path, world_of(), sections=sections) as rig:
+        await rig.sleep(1)
+        rig.world.add_batch(DONE, schedule="a", at=START + 2)
+        await rig.sleep(600)
+        before = rig.ledger.rows()
+        assert before == 3
+        if sick == "summary":
+            rig.faults.add(ApiFault(kind="status", operation="summary", value=500))
+        else:
+            monkeypatch.setattr(ApiTime, "certain", False)
+        await rig.sleep(2 * 86400)
+        assert rig.ledger.rows() == before
+        rig.faults.clear()
+        monkeypatch.undo()
+        await rig.sleep(1300)
+        assert rig.ledger.rows() == 0
+
+
+async def test_without_the_run_list_and_the_summary_the_ledger_forgets_as_well(tmp_path):
+    rig = Rig(tmp_path, world_of(), sections={"state": {"retention": "1d"}})
+    batch = rig.world.add_batch(DONE, schedule="a", at=START + 2).batch
+    off = {"runs": False, "summary": False}
+    rig.configure(
+        {"collectors": off, "batches": [{"id": batch.id}]}, {"state": {"retention": "1d"}}
+    )
+    async with rig:
+        await rig.sleep(900)
+        assert rig.ledger.rows() == 3
+        await rig.sleep(2 * 86400)
+        assert rig.ledger.rows() == 0
+        assert rig.batch(batch.id).outcome == "success"

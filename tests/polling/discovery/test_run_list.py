@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtype_exporter.model import Delta, Run
+from runtype_exporter.polling.discovery import run_list
 from runtype_exporter.polling.discovery.run_list import YOUNG, RunList, RunsRead, order_of
 from runtype_exporter.polling.discovery.run_pages import RunPage
 from runtype_exporter.polling.failures import ReadFailed
@@ -333,6 +334,23 @@ async def test_without_a_horizon_no_second_page_is_read(tmp_path):
         assert await reader.head() is None
         assert reader.listed.asked == [None]
         assert reader.list.order == "unknown"
+
+
+async def test_a_head_ends_after_so_many_pages_however_new_they_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_list, "MOST_HEAD_PAGES", 3)
+    async with reading(tmp_path) as reader:
+        reader.listed.rows = [*NEW_FIRST]
+        head = await reader.head()
+        assert (head.pages, head.reach) == (3, START + 15)
+        assert await reader.pages() == [None]
+        assert len(await reader.full(complete=True)) == 6
+
+
+async def test_a_head_that_reads_the_last_page_proves_that_there_are_no_older_runs(tmp_path):
+    async with reading(tmp_path) as reader:
+        reader.listed.rows = rows(2, 1)
+        for _ in range(2):
+            assert (await reader.head()).reach == -inf
 
 
 # --- full walks ---

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 
+from runtype_exporter.ledger import LedgerFailed
+from runtype_exporter.polling.discovery.run_pages import CHUNK
+from runtype_exporter.runtype import RunRow, ScheduleRow
 from runtype_exporter.simulator.faults import ApiFault
 from runtype_exporter.simulator.settings import Api, RecordPlan, ScheduleSpec, WorldSettings
 from tests.support.rig import START, Rig
+from tests.support.ticks import turns_during
 
 NIGHTLY = ScheduleSpec(key="a", name="nightly")
 DONE = [RecordPlan(finished=1.0)] * 3
 RUNS = "runtype_schedule_runs_finished_total"
+CREATED = "2026-06-01T00:00:01Z"
 BATCHES = "runtype_batches_finished_total"
 
 
@@ -135,3 +142,69 @@ async def test_a_run_without_a_creation_time_is_kept_as_long_as_it_is_listed(tmp
         await rig.sleep(5 * 86400)
         assert rig.counted() == {("nightly", "enrich", "success"): 3.0}
         assert rig.counted(RUNS) == {("nightly", "success"): 1.0}
+
+
+async def test_a_run_that_a_page_shows_twice_is_counted_once(tmp_path):
+    async with Rig(tmp_path, world_of()) as rig:
+        await rig.sleep(1)
+        rig.faults.add(ApiFault(kind="duplicate", operation="runs"))
+        for second in range(3):
+            rig.world.add_batch(DONE, schedule="a", at=START + 2 + second)
+        await rig.sleep(300)
+        assert rig.counted(RUNS) == {("nightly", "success"): 3.0}
+        assert rig.counted() == {("nightly", "enrich", "success"): 9.0}
+
+
+async def test_a_batch_that_only_full_walks_show_needs_no_status_read(tmp_path):
+    settings = world_of(start=START - 86400, api=Api(runs_order="shuffled"))
+    account = {"collectors": {"summary": False}}
+    sections = {"poll": {"lookback": "1d"}}
+    async with Rig(tmp_path, settings, account=account, sections=sections) as rig:
+        for number in range(120):
+            rig.world.add_batch(DONE, schedule="a", at=START - 80_000 + 60 * number)
+        await rig.sleep(1800)
+        assert rig.counted() == rig.truth() == {("nightly", "enrich", "success"): 360.0}
+        assert rig.requests()["batch_status"] == 0
+
+
+async def test_a_chunk_whose_commit_fails_is_stored_by_the_next_cycle(tmp_path, monkeypatch):
+    async with Rig(tmp_path, world_of()) as rig:
+        await rig.sleep(1)
+        rig.world.add_batch(DONE, schedule="a", at=START + 2)
+
+        def fail(*_: object, **__: object) -> None:
+            raise LedgerFailed(rig.path, sqlite3.OperationalError("full"))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(rig.ledger, "commit", fail)
+            await rig.sleep(100)
+        assert "ledger" in rig.telemetry.cycles
+        await rig.sleep(300)
+        assert rig.counted() == {("nightly", "enrich", "success"): 3.0}
+        assert rig.counted(RUNS) == {("nightly", "success"): 1.0}
+
+
+async def test_long_pages_are_stored_in_chunks_with_a_turn_for_others_after_each(tmp_path):
+    rig = Rig(tmp_path, world_of())
+    pages = rig.build()._parts.discovery.runs.pages
+    rig.api_time.observe(START, None, sent=0.0, received=0.0)
+    await pages.schedule_filter.update([ScheduleRow(id="s1", name="nightly")], 0.0)
+    rows = [
+        RunRow(id=f"run {number}", schedule_id="s1", status="completed", created_at=CREATED)
+        for number in range(2 * CHUNK + 1)
+    ]
+    turns = await turns_during(pages.process(rows))
+    assert turns >= 3
+    assert rig.counted(RUNS) == {("nightly", "success"): 2.0 * CHUNK + 1}
+    assert (await pages.process(rows)).known
+    await rig.stop()
+
+
+async def test_without_a_horizon_nothing_is_stored(tmp_path):
+    rig = Rig(tmp_path, world_of())
+    pages = rig.build()._parts.discovery.runs.pages
+    row = RunRow(id="run", schedule_id="s1", status="completed", created_at=CREATED)
+    shown = await pages.process([row])
+    assert (shown.known, shown.runs) == (False, frozenset())
+    assert rig.ledger.runs(["run"]) == {}
+    await rig.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from runtype_exporter.polling.discovery import schedule_filter
 from runtype_exporter.simulator.faults import ApiFault
 from runtype_exporter.simulator.settings import RecordPlan, ScheduleSpec, WorldSettings
 from tests.support.rig import START, Rig
@@ -208,3 +209,41 @@ async def test_names_that_cannot_be_read_are_done_without(tmp_path):
         await rig.sleep(400)
         assert rig.counted() == {(rig.world.schedule_id("a"), "enrich", "success"): 3.0}
         assert rig.telemetry.collectors["schedules"] == (False, "decode")
+
+
+async def test_no_run_is_counted_under_an_id_whose_name_may_still_come(tmp_path):
+    rig = Rig(tmp_path, world_of())
+    rig.faults.add(ApiFault(kind="truncate", operation="schedules", times=2))
+    async with rig:
+        rig.world.add_batch(DONE, schedule="a", at=START + 2)
+        await rig.sleep(600)
+        assert rig.counted(RUNS) == {("nightly", "success"): 1.0}
+        assert rig.series(RUNS).keys() == {("nightly", "success"), ("nightly", "failure")}
+
+
+async def test_that_a_schedule_is_unknown_outlives_a_restart(tmp_path):
+    settings = world_of(NIGHTLY, ScheduleSpec(key="b", name="deleted"), start=START - 7200)
+    rig = Rig(tmp_path, settings, sections={"poll": {"discovery_interval": "2h"}})
+    rig.faults.add(ApiFault(kind="short", operation="schedules", value=1))
+    first = rig.world.add_batch([RecordPlan(finished=1e5)], schedule="b", at=START - 3600)
+    async with rig:
+        await rig.sleep(200)
+        assert rig.ledger.learned("acme").unknown_schedules == {rig.world.schedule_id("b")}
+        assert rig.batch(first.batch.id).schedule == rig.world.schedule_id("b")
+        await rig.kill()
+        rig.start()
+        assert (await rig.requests_during(300))["schedules"] == 1
+
+
+async def test_at_most_so_many_unknown_schedules_are_remembered(tmp_path, monkeypatch):
+    monkeypatch.setattr(schedule_filter, "MOST_UNKNOWN", 3)
+    rig = Rig(tmp_path)
+    names = rig.build()._parts.discovery.runs.pages.schedule_filter
+    kept = []
+    for number in range(5):
+        assert not names.is_named(f"schedule_{number}")
+        await names.update([], rig.clock.monotonic())
+        assert names.is_named(f"schedule_{number}")
+        kept.append(len(rig.ledger.learned("acme").unknown_schedules))
+    assert kept == [1, 2, 3, 1, 2]
+    await rig.stop()
