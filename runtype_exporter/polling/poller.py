@@ -50,7 +50,7 @@ class AccountPoller:
         name = self.context.name
         return AccountStatus(
             name=name,
-            up=self._up,
+            up=False if self.context.collectors.up is False else self._up,
             open=len(self.context.ledger.open_batches(name)),
             waiting=len(self._parts.workers.queue),
             last_poll=self._last_poll,
