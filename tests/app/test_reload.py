@@ -191,7 +191,7 @@ async def test_what_an_account_showed_stays_over_a_reload_while_the_api_pauses(
             return families >= {
                 "runtype_schedule_info",
                 "runtype_usage_executions",
-                "runtype_batch_info",
+                "runtype_batch_total_records",
                 "runtype_up",
             }
 
