@@ -88,6 +88,8 @@ BEHAVIOUR_TESTS: dict[str, str] = {
     "polling/test_exactly_once.py": "the whole of polling against a hostile API",
     "polling/test_failure_matrix.py": "every read with every error, one item and all",
     "polling/test_month.py": "the whole of polling over a month",
+    "polling/test_odd_ends.py": "batches that end in an odd way, or never",
+    "polling/test_odd_sources.py": "lists of the API that are odd",
     "polling/test_outages.py": "the whole of polling while the API fails",
     "polling/test_pauses.py": "an API that refuses or pauses, and the whole of polling",
     "polling/test_request_costs.py": "the requests of the whole of polling",
