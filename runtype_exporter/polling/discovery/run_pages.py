@@ -228,8 +228,13 @@ class RunPages:
         self.batches.warn_other_owner(owner, "run", run.id)
         if batch is None or batch.ref.account != self.context.name:
             return
+        included = self.schedule_filter.decide(run.schedule)
+        if included is None:
+            # To close the batch of a schedule that may be followed could not be undone.
+            plan.waits = True
+            plan.deferred.add(run.batch)
+            return
         plan.readings[run.batch] = _reading(seen.row, self.context.api_time.latest())
-        included = bool(self.schedule_filter.decide(run.schedule))
         self._plan_claim(plan, seen, horizon, included=included)
 
 
