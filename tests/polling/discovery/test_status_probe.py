@@ -213,3 +213,18 @@ async def test_the_status_of_a_run_without_a_batch_is_not_read(tmp_path):
         await rig.sleep(1200)
         assert len(rig.open_batches()) == 1
         assert rig.requests()["batch_status"] == 0
+
+
+async def test_a_status_that_comes_after_its_batch_closed_changes_nothing(tmp_path):
+    async with Rig(tmp_path, world_of(), latency=1.0) as rig:
+        await rig.sleep(1)
+        batch = rig.world.add_adhoc([RecordPlan(finished=1e5)], at=START + 10)
+        await rig.sleep(200)
+        for part in ("batches", "recent"):
+            rig.faults.add(ApiFault(kind="set", operation="summary", path=part, value=[]))
+        while rig.requests()["batch_status"] == 0:
+            await rig.sleep(0.5)
+        closed = replace(rig.batch(batch.id), closed=rig.clock.now())
+        rig.ledger.save(closed)
+        await rig.sleep(90)
+        assert rig.batch(batch.id) == closed
