@@ -90,6 +90,7 @@ BEHAVIOUR_TESTS: dict[str, str] = {
     "polling/test_month.py": "the whole of polling over a month",
     "polling/test_outages.py": "the whole of polling while the API fails",
     "polling/test_pauses.py": "an API that refuses or pauses, and the whole of polling",
+    "polling/test_reach.py": "how far failures reach: the judge and the collectors together",
     "polling/test_request_costs.py": "the requests of the whole of polling",
     "polling/test_rig.py": "the rig of these tests",
     "polling/test_sick_batches.py": "more sick batches than workers, and sick lists",
