@@ -79,6 +79,7 @@ BEHAVIOUR_TESTS: dict[str, str] = {
     "polling/batches/test_closing_over_time.py": "the closer and the whole of polling",
     "polling/batches/test_every_batch_closes.py": "all rules of the end of a batch, in any order",
     "polling/batches/test_label_limit.py": "labels and the series limit together",
+    "polling/discovery/test_run_walks.py": "full walks and failed reads of the run list",
     "polling/schedules/test_starts_over_time.py": "start checks against the simulator",
     "polling/test_batch_changes.py": "two rules for the source of all of polling",
     "polling/test_cardinality.py": "the whole of polling against the series limit",
