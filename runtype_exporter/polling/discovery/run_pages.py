@@ -41,6 +41,8 @@ class RunPage:
     deferred: frozenset[str] = frozenset()
     undated: frozenset[str] = frozenset()
     changed: tuple[str, ...] = ()
+    waits: bool = False
+    """Whether a run waits until the name of its schedule is known."""
 
     def __or__(self, later: RunPage) -> RunPage:
         """Return what both showed."""
@@ -51,6 +53,7 @@ class RunPage:
             self.deferred | later.deferred,
             self.undated | later.undated,
             (*self.changed, *later.changed),
+            self.waits or later.waits,
         )
 
 
@@ -87,6 +90,7 @@ class _Plan:
             frozenset(self.deferred),
             frozenset(self.undated),
             tuple(self.batches),
+            self.waits,
         )
 
 
