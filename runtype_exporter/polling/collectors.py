@@ -17,12 +17,13 @@ from runtype_exporter.clock import Clock
 from runtype_exporter.limits import HOUR, MINUTE, SHORTEST_TIMER
 from runtype_exporter.polling.failures import (
     FAILURES_TO_WITHDRAW,
+    NO_EVIDENCE,
     Evidence,
     Reach,
     ReadFailed,
     judge,
 )
-from runtype_exporter.polling.streaks import CollectorState, Streak, back_off
+from runtype_exporter.polling.streaks import CollectorState, Streak, after, back_off
 from runtype_exporter.protocols import Telemetry, ignore
 from runtype_exporter.runtype import (
     ApiError,
@@ -138,7 +139,7 @@ class Collectors:
 
     def answered_since(self, moment: float) -> bool:
         """Return whether anything of the account was answered after a monotonic moment."""
-        return _after(self._answered, moment)
+        return after(self._answered, moment)
 
     def forget(self, collector: str, item: str) -> None:
         """Forget the failures of an item that is not read any more."""
@@ -220,15 +221,17 @@ class Collectors:
         state = self._state(collector)
         if isinstance(error, Unauthorised):
             self.key_refused.set()
+            # Not after the cycle, which may wait for the next try of the key.
+            self.telemetry.up(self.account, up=False)
         elif not isinstance(error, NetworkError):
             # Without an answer it is not known whether the key is accepted now.
             self.key_refused.clear()
         self.last_failure = str(error)
-        since_sent = _after(self._answered, sent)
+        since_sent = after(self._answered, sent)
         if isinstance(error, Unauthorised | Throttled):
             # The budget pauses. Nothing is learned about the item.
             self._report(collector, error, up=state.up and not isinstance(error, Unauthorised))
-            return ReadFailed(error, judge(error, _NO_EVIDENCE), (collector, item))
+            return ReadFailed(error, judge(error, NO_EVIDENCE), (collector, item))
         streak = self._streaks.setdefault((collector, item), Streak(first=now, last=now))
         streak.is_paging = is_paging
         elapsed, before = now - streak.last, streak.last
@@ -255,15 +258,16 @@ class Collectors:
             or len(state.failed_items) >= FAILURES_TO_WITHDRAW
         )
         self._report(collector, error, up=not is_down)
-        self._limit_streaks()
+        if len(self._streaks) > MOST_STREAKS:
+            del self._streaks[next(iter(self._streaks))]
         return ReadFailed(
             error,
             reach,
             (collector, item),
             tries=streak.tries,
             elapsed=elapsed,
-            others_answered=_after(self._answered, before),
-            same_read_answered=_after(state.answered, before),
+            others_answered=after(self._answered, before),
+            same_read_answered=after(state.answered, before),
             others_answered_since_sent=since_sent,
         )
 
@@ -318,7 +322,7 @@ class Collectors:
         """
         lists = {name for name in CYCLE_LISTS if self.is_enabled(name)}
         return (
-            not _after(self._answered, streak.first)
+            not after(self._answered, streak.first)
             and lists <= self._failing.keys()
             and (len(self._failing) > 1 or streak.tries >= FAILURES_TO_WITHDRAW)
         )
@@ -341,16 +345,5 @@ class Collectors:
         self._reachable.set()
         _log.info("the account answers again", account=self.account)
 
-    def _limit_streaks(self) -> None:
-        while len(self._streaks) > MOST_STREAKS:
-            del self._streaks[next(iter(self._streaks))]
-
     def _state(self, collector: str) -> CollectorState:
         return self._states.setdefault(collector, CollectorState())
-
-
-_NO_EVIDENCE: Final = Evidence(is_list=False, tries=1, account_silent=False, refused_items=0)
-
-
-def _after(answered: float | None, moment: float) -> bool:
-    return answered is not None and answered > moment

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from runtype_exporter.runtype import ApiError, Forbidden, Throttled, Unauthorised
 
@@ -42,6 +43,9 @@ class Evidence:
     refused_items: int
     """The items of the collector that were refused twice, at least a minute apart, while nothing
     of the collector was answered."""
+
+
+NO_EVIDENCE: Final = Evidence(is_list=False, tries=1, account_silent=False, refused_items=0)
 
 
 def judge(error: ApiError, evidence: Evidence) -> Reach:

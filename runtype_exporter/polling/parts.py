@@ -38,6 +38,7 @@ class Parts:
     """
 
     discovery: Discovery
+    schedule_filter: ScheduleFilter
     workers: Workers
     gauges: BatchGauges
     closer: BatchCloser
@@ -105,22 +106,27 @@ def build(context: AccountContext, *, wake_cycle: Callable[[], None], paced: boo
         context, closer, batches, horizon, runs, SummaryReads(context, batches, horizon), starts
     )
 
+    def enqueue() -> None:
+        # An account that catches up queues its batches itself, to know when nothing is added.
+        if paced:
+            workers.enqueue()
+
     async def on_runs_read(read: RunsRead) -> None:
         changed = [*read.shown.changed, *await discovery.count_claims(read)]
         gauges.show(discovery.stored(changed))
         await discovery.judge_starts(read)
-        workers.enqueue()
+        enqueue()
 
     def on_schedules(first: bool) -> None:  # noqa: FBT001
         if schedule_filter.waited:
             wake_cycle()
-        workers.enqueue()
+        enqueue()
         if first:
             sparklines.wake()
 
     async def reread() -> None:
         gauges.show(await rereads.read_due())
-        workers.enqueue()
+        enqueue()
 
     lists = ScheduleLists(context, schedule_filter, starts, on_schedules, paced=paced)
     schedule_lists = periodic("schedules", lists.read, poll.discovery_interval, poll.interval)
@@ -136,6 +142,7 @@ def build(context: AccountContext, *, wake_cycle: Callable[[], None], paced: boo
     rereads = Rereads(context, closer)
     return Parts(
         discovery=discovery,
+        schedule_filter=schedule_filter,
         workers=workers,
         gauges=gauges,
         closer=closer,

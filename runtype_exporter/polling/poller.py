@@ -50,7 +50,7 @@ class AccountPoller:
         name = self.context.name
         return AccountStatus(
             name=name,
-            up=self._up,
+            up=False if self.context.collectors.up is False else self._up,
             open=len(self.context.ledger.open_batches(name)),
             waiting=len(self._parts.workers.queue),
             last_poll=self._last_poll,
@@ -113,10 +113,14 @@ class AccountPoller:
             swept |= added
             await parts.workers.queue.drained()
             succeeded = succeeded and not parts.workers.last_error
-            if not succeeded or not (self._claims_left() or added):
+            waits = parts.schedule_filter.waits
+            if waits:
+                # The list that was read first did not have the schedule of a run.
+                succeeded = await parts.schedule_lists.once() and succeeded
+            if not succeeded or not (waits or self._claims_left() or added):
                 break
         for read in (parts.usage, parts.sparklines, parts.costs):
-            await read.once()
+            succeeded = await read.once() and succeeded
         return succeeded
 
     def _claims_left(self) -> bool:
@@ -130,13 +134,22 @@ class AccountPoller:
             self._cycle_due.clear()
             started = loop.time()
             await self._cycle()
-            self._parts.workers.enqueue()
+            self._enqueue()
             interval = max(self.context.poll.interval, budget.share_interval(self._requests))
             try:
                 async with asyncio.timeout_at(started + interval):
                     await self._cycle_due.wait()
             except TimeoutError:
                 continue
+
+    def _enqueue(self) -> None:
+        """Queue what is to be swept."""
+        try:
+            self._parts.workers.enqueue()
+        # A bug must not end the polling of the other accounts.
+        except Exception:  # noqa: BLE001
+            self.context.telemetry.sweep(self.context.name, "internal")
+            _log.exception("nothing could be queued", account=self.context.name)
 
     async def _cycle(self) -> bool:
         """Run one cycle. Return whether it had no failure."""

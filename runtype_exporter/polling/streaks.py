@@ -54,3 +54,8 @@ class CollectorState:
 def back_off(tries: int) -> float:
     """Return the pause of an item after so many failures in a row, in seconds."""
     return min(LONGEST_BACK_OFF, SHORTEST_BACK_OFF * 2.0 ** min(tries - 1, 10))
+
+
+def after(answered: float | None, moment: float) -> bool:
+    """Return whether an answer, if there was one, came after a moment."""
+    return answered is not None and answered > moment

@@ -68,6 +68,8 @@ async def test_an_account_that_is_added_is_polled_and_one_that_is_removed_keeps_
             "runtype_batches_finished_",
             "runtype_batch_duration_",
             "runtype_batch_late_changes_",
+            "runtype_batches_given_up_",
+            "runtype_uncounted_records_",
         )
         durable += ("runtype_schedule_run", "runtype_slo_", "runtype_cost_")
         assert {name for name in families if not name.startswith(durable)} == set()
@@ -134,15 +136,15 @@ async def test_budget_page_size_timeout_and_interval_take_effect_at_once(harness
         api.faults.clear()
         harness.document["poll"]["interval"] = "1h"
         await harness.reloaded()
-        polls = len(api.asked("runs"))
+        polls = len(api.asked("summary"))
 
         async def polled() -> bool:
-            return len(api.asked("runs")) > polls
+            return len(api.asked("summary")) > polls
 
         await harness.until(polled)
         # Four of the former intervals, in which nothing must happen.
         await asyncio.sleep(0.4)
-        assert polls + 1 == len(api.asked("runs"))
+        assert polls + 1 == len(api.asked("summary"))
 
 
 async def test_the_counters_of_an_account_that_stays_as_it_was_go_on_over_a_reload(harness, serve):
@@ -165,6 +167,78 @@ async def test_the_counters_of_an_account_that_stays_as_it_was_go_on_over_a_relo
         )
         assert [] == await harness.values("runtype_collector_up", account="beta", collector="usage")
         assert [] == await harness.values("runtype_usage_executions", account="beta")
+
+
+async def gauges(harness) -> set[str]:
+    """Return the present series of the gauges that only a read of the API brings back."""
+    families = ("runtype_schedule_info", "runtype_usage_", "runtype_batch_", "runtype_up")
+    text = await harness.text()
+    return {line.rpartition(" ")[0] for line in text.splitlines() if line.startswith(families)}
+
+
+@pytest.mark.parametrize("headers", [{"Retry-After": "600"}, {}])
+async def test_what_an_account_showed_stays_over_a_reload_while_the_api_pauses(
+    harness, api, headers
+):
+    section = harness.account(api)
+    async with harness.open():
+        api.batch(4)
+        await harness.until_total(4)
+        await harness.until_total(1, "runtype_batches_finished_total")
+
+        async def shown() -> bool:
+            families = {name.partition("{")[0] for name in await gauges(harness)}
+            return families >= {
+                "runtype_schedule_info",
+                "runtype_usage_executions",
+                "runtype_batch_total_records",
+                "runtype_up",
+            }
+
+        await harness.until(shown)
+        before = await gauges(harness)
+        api.faults.add(ApiFault(kind="status", value=503 if headers else 429, headers=headers))
+
+        async def paused() -> bool:
+            return api.faults.fired() > 0
+
+        await harness.until(paused)
+        await harness.reloaded()
+        for _ in range(20):
+            assert await gauges(harness) >= before
+            await asyncio.sleep(0.05)
+        # What another section would show is not known.
+        section["page_size"] = 50
+        await harness.reloaded()
+
+        async def gone() -> bool:
+            return not await harness.values("runtype_schedule_info")
+
+        await harness.until(gone)
+
+
+async def test_a_reload_ends_the_pause_after_a_refused_key(harness, api):
+    harness.account(api)
+    async with harness.open():
+        await harness.until_total(1, "runtype_up")
+        api.faults.add(ApiFault(kind="status", value=401))
+        await harness.until_total(0, "runtype_up")
+        api.faults.clear()
+        began = time.monotonic()
+        await harness.reloaded()
+        await harness.until_total(1, "runtype_up")
+        assert time.monotonic() - began < 30
+
+
+async def test_another_key_ends_the_pause_after_a_refused_one(harness, api):
+    harness.account(api)
+    async with harness.open():
+        await harness.until_total(1, "runtype_up")
+        key = harness.keys["KEY"]
+        harness.keys["KEY"] = "rt_test_revoked"
+        await harness.until_total(0, "runtype_up")
+        harness.keys["KEY"] = key
+        await harness.until_total(1, "runtype_up")
 
 
 # --- what is followed ---

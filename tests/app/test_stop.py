@@ -20,6 +20,7 @@ from runtype_exporter import app
 from runtype_exporter.app import BadOption, Exporter, Options
 from runtype_exporter.config import load
 from runtype_exporter.ledger import LedgerFailed
+from runtype_exporter.polling import AccountPoller
 from runtype_exporter.simulator.faults import ApiFault
 from runtype_exporter.web import Server
 
@@ -176,11 +177,14 @@ async def test_a_web_server_that_ends_by_itself_ends_the_process_with_1(
     assert [RuntimeError] == said(logs)
 
 
-async def test_an_account_whose_task_fails_ends_the_process_with_1(harness, api, logs):
+async def test_an_account_whose_task_fails_ends_the_process_with_1(harness, api, logs, monkeypatch):
+    async def fails(_: AccountPoller) -> None:
+        raise Broken
+
+    monkeypatch.setattr(AccountPoller, "run", fails)
     harness.account(api)
     harness.write()
     harness.exporter = Exporter(harness.options())
-    harness.exporter._gauges.forget = broken
     assert 1 == await asyncio.wait_for(harness.exporter.serve(), 10)
     assert [Broken] == said(logs)
     assert ["ledger.db"] == ledger_files(harness)

@@ -92,6 +92,32 @@ async def test_catching_up_tells_when_something_failed(tmp_path, fault):
     await rig.stop()
 
 
+async def test_catching_up_counts_the_runs_of_a_schedule_that_is_gone(tmp_path):
+    rig = Rig(tmp_path, world_of(start=START - 7200), sections={"poll": {"lookback": "1d"}})
+    rig.world.add_batch(250, schedule="a", at=START - 3600)
+    id_ = rig.world.schedule_id("a")
+    rig.world.delete(id_, START - 100)
+    assert await rig.build().catch_up()
+    assert {labels[0] for labels in rig.counted()} == {id_}
+    assert sum(rig.counted().values()) == 250.0
+    await rig.stop()
+
+
+async def test_catching_up_goes_on_until_a_cycle_adds_nothing(tmp_path):
+    rig = Rig(
+        tmp_path,
+        world_of(start=START - 7200),
+        sections={"poll": {"lookback": "1d"}},
+        latency=1.0,
+    )
+    rig.world.add_batch(250, schedule="a", at=START - 3600)
+    # It ends while the others are swept.
+    rig.world.add_batch([RecordPlan(finished=5.0)] * 10, schedule="a", at=START)
+    assert await rig.build().catch_up()
+    assert rig.counted() == rig.truth()
+    await rig.stop()
+
+
 async def test_catching_up_does_not_wait_for_a_refused_key_however_many_batches_do(tmp_path):
     rig = Rig(tmp_path, world_of(start=START - 7200), sections={"poll": {"lookback": "1d"}})
     for second in range(10):

@@ -43,6 +43,11 @@ class ScheduleFilter:
     _missing_since: dict[str, float] = field(default_factory=dict, init=False)
     """Since when the name of a schedule is missing, in monotonic seconds."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether something waits for the next list of schedules."""
+        return bool(self._missing_since)
+
     async def update(self, rows: Collection[ScheduleRow], began: float) -> Sequence[ScheduleRow]:
         """Store the names of a full list of schedules. Return the schedules that are followed.
 
@@ -56,7 +61,7 @@ class ScheduleFilter:
         self.names = {row.id: row.name or None for row in rows}
         self._listed_once = True
         self._warned = False
-        self.waited = bool(self._missing_since)
+        self.waited = self.waits
         missing = {
             schedule_id
             for schedule_id, since in self._missing_since.items()
