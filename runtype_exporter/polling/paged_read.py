@@ -130,9 +130,8 @@ async def _read_with_any_size(
             if fault is None:
                 raise
             now = sizes.clock.monotonic()
-            smaller = size.smaller(
-                fault, page, others_answered=collectors.answered_since(sent), now=now
-            )
+            answered = collectors.answered_since(size.evidence_since(page, sent))
+            smaller = size.smaller(fault, page, others_answered=answered, now=now)
             if smaller is None:
                 sizes.keep(*item, before.failed(fault, page, tried=size.size, now=now))
                 raise (first or error) from None

@@ -102,10 +102,13 @@ class Discovery:
     async def judge_starts(self, read: RunsRead) -> None:
         """Judge the starts about which a read of the run list proves something.
 
+        A run that waits for the name of its schedule is not stored. It may be the one that a start
+        came of.
+
         Raises:
             LedgerError: nothing was judged.
         """
-        if self.context.api_time.certain:
+        if self.context.api_time.certain and not read.shown.waits:
             await self.starts.judge(read=read.began, reach=read.reach, now=self.context.now())
 
     def stored(self, ids: Iterable[str]) -> list[Batch]:

@@ -41,6 +41,8 @@ class RunPage:
     deferred: frozenset[str] = frozenset()
     undated: frozenset[str] = frozenset()
     changed: tuple[str, ...] = ()
+    waits: bool = False
+    """Whether a run waits until the name of its schedule is known."""
 
     def __or__(self, later: RunPage) -> RunPage:
         """Return what both showed."""
@@ -51,6 +53,7 @@ class RunPage:
             self.deferred | later.deferred,
             self.undated | later.undated,
             (*self.changed, *later.changed),
+            self.waits or later.waits,
         )
 
 
@@ -87,6 +90,7 @@ class _Plan:
             frozenset(self.deferred),
             frozenset(self.undated),
             tuple(self.batches),
+            self.waits,
         )
 
 
@@ -228,8 +232,13 @@ class RunPages:
         self.batches.warn_other_owner(owner, "run", run.id)
         if batch is None or batch.ref.account != self.context.name:
             return
+        included = self.schedule_filter.decide(run.schedule)
+        if included is None:
+            # To close the batch of a schedule that may be followed could not be undone.
+            plan.waits = True
+            plan.deferred.add(run.batch)
+            return
         plan.readings[run.batch] = _reading(seen.row, self.context.api_time.latest())
-        included = bool(self.schedule_filter.decide(run.schedule))
         self._plan_claim(plan, seen, horizon, included=included)
 
 

@@ -76,6 +76,8 @@ class PageSize:
     slow_page: str = ""
     slow_tries: int = 0
     """How often `slow_page` was too slow since its last good read."""
+    slow_since: float = 0.0
+    """When it was too slow for the first time since then."""
 
     @property
     def is_ordinary(self) -> bool:
@@ -89,7 +91,7 @@ class PageSize:
         """Return the size for another try of a page that failed. None if its size is not to blame.
 
         `page` names the place of the page in its list. `others_answered` is whether another read of
-        the account was answered since the request was sent.
+        the account was answered since `evidence_since`.
         """
         proven = self.works if self.works < self.size else 0
         then = 0
@@ -111,11 +113,19 @@ class PageSize:
             return None
         return replace(self, size=size, then=then, good=0, too_many=self.size, too_many_at=now)
 
+    def evidence_since(self, page: str, sent: float) -> float:
+        """Return from when on an answer to another read shows that only this page is slow.
+
+        That is the first failure of the page, or else when its request was `sent`: a gateway that
+        refuses at once (504) leaves no time for an answer in between.
+        """
+        return self.slow_since if self._tries(page) else sent
+
     def worked(self, page: str, now: float) -> PageSize:
         """Return the size after a good page. After three of them in a row it is doubled."""
         after = replace(self, works=self.size, good=min(self.good + 1, GOOD_PAGES_TO_GROW))
         if page == self.slow_page:
-            after = replace(after, slow_page="", slow_tries=0)
+            after = replace(after, slow_page="", slow_tries=0, slow_since=0.0)
         if self.too_many and self.size >= self.too_many:
             after = replace(after, too_many=0, too_many_at=0.0)
         if self.then:
@@ -138,7 +148,9 @@ class PageSize:
         if tried < self.size and tried <= smallest:
             after = replace(after, in_vain_until=now + RETRY_AFTER, in_vain=fault)
         if fault is SizeFault.SLOW:
-            after = replace(after, slow_page=page, slow_tries=self._tries(page) + 1)
+            tries = self._tries(page)
+            since = self.slow_since if tries else now
+            after = replace(after, slow_page=page, slow_tries=tries + 1, slow_since=since)
         return after
 
     @property

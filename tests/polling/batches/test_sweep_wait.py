@@ -8,7 +8,11 @@ import pytest
 
 from runtype_exporter.limits import DAY, HOUR
 from runtype_exporter.model import Batch, BatchRef, Probe, SweepSnapshot, SweepTally
-from runtype_exporter.polling.batches.sweep_wait import SweepWait, why_not_swept
+from runtype_exporter.polling.batches.sweep_wait import (
+    SweepWait,
+    quiet_interval,
+    why_not_swept,
+)
 
 T = 1_800_000_000.0
 SETTLE_TIME = HOUR / 2
@@ -79,3 +83,11 @@ def test_a_batch_with_paused_rows_is_swept_ever_less_often_after_it_ended():
 def test_without_a_snapshot_of_paused_rows_the_settle_time_decides():
     none = replace(PAUSED, snapshot=None)
     assert wait(none, T + HOUR) is None
+
+
+@pytest.mark.parametrize(
+    ("age", "interval"),
+    [(-5.0, 0.0), (0.0, 0.0), (3600.0, 150.0), (86400.0, 3600.0), (1e9, 3600.0)],
+)
+def test_the_interval_of_a_batch_grows_with_the_time_since_its_last_change(age, interval):
+    assert quiet_interval(age) == interval

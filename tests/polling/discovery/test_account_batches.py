@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
+from runtype_exporter.model import Batch, BatchRef, Horizon
+from runtype_exporter.polling.discovery import account_batches
+from runtype_exporter.polling.discovery.account_batches import AccountBatches
+from runtype_exporter.simulator.faults import ApiFault
 from runtype_exporter.simulator.settings import AdhocSpec, RecordPlan, ScheduleSpec, WorldSettings
 from tests.support.rig import START, Rig
 
@@ -62,3 +70,65 @@ async def test_the_batch_of_another_accounts_run_stays_the_others(tmp_path, logs
         assert {entry.get("batch") for entry in logs if "another account" in entry["event"]} == {
             batch.id
         }
+
+
+async def test_a_batch_waits_where_another_account_counts_its_run_and_the_names_are_unknown(
+    tmp_path,
+):
+    first = Rig(tmp_path, world_of())
+    account = {"name": "second", "schedules": {"exclude": ["secret"]}}
+    second = Rig(tmp_path, ledger_of=first, account=account)
+    async with first:
+        await first.sleep(30)
+        batch = first.world.add_batch(DONE, schedule="a", at=START + 31).batch
+        # The first account sees the run alone, the second one the batch before the run.
+        row = Batch(ref=BatchRef("second", batch.id), first_seen=START + 31, claims_left=2)
+        first.ledger.save(row)
+        await first.sleep(60)
+        second.faults.add(ApiFault(kind="truncate", operation="schedules", times=2))
+        async with second:
+            await first.sleep(600)
+            assert first.counted() == {("nightly", "enrich", "success"): 3.0}
+            assert first.counted(RUNS) == {("nightly", "success"): 1.0}
+            assert first.batch(batch.id).ref.account == "second"
+            assert first.batch(batch.id).outcome == "success"
+
+
+async def test_the_warnings_of_other_accounts_are_bounded(tmp_path, monkeypatch, logs):
+    monkeypatch.setattr(account_batches, "MOST_WARNED", 2)
+    rig = Rig(tmp_path)
+    batches = AccountBatches(rig.build().context)
+    for number in range(4):
+        for _ in range(2):
+            batches.warn_other_owner("other", "batch", f"b{number}")
+    assert [line["batch"] for line in logs] == ["b0", "b1"]
+    await rig.stop()
+
+
+@pytest.mark.parametrize(
+    ("created", "guard"), [(None, START), (START - 1, START), (START, None), (START + 1, None)]
+)
+async def test_a_batch_that_may_be_older_than_the_horizon_has_a_guard(tmp_path, created, guard):
+    rig = Rig(tmp_path)
+    batches = AccountBatches(rig.build().context)
+    horizon = Horizon(START, first_discovery_done=True)
+    assert batches.new("b1", horizon, created=created).count_from == guard
+    await rig.stop()
+
+
+async def test_a_batch_from_before_the_horizon_was_known_gets_its_guard_then(tmp_path):
+    rig = Rig(tmp_path)
+    batches = AccountBatches(rig.build().context)
+    horizon = Horizon(START, first_discovery_done=True)
+    early = batches.new("b1", None, created=None, claims_left=2)
+    assert early.count_from is None
+    assert batches.guarded(early, horizon).count_from == START
+    later = replace(early, started=START + 5)
+    assert batches.guarded(later, horizon) == later
+    claimed = replace(early, claims_left=0)
+    assert batches.guarded(claimed, horizon) == claimed
+    dated = replace(early, created=START - 5)
+    assert batches.guarded(dated, horizon) == dated
+    guarded = replace(early, count_from=START - 9)
+    assert batches.guarded(guarded, horizon) == guarded
+    await rig.stop()

@@ -118,6 +118,42 @@ async def test_a_claim_is_counted_by_a_read_that_reaches_back_and_began_later(
     await rig.stop()
 
 
+async def test_no_start_is_missed_whose_run_waits_for_the_name_of_its_schedule(tmp_path):
+    nightly = ScheduleSpec(key="a", name="nightly", cron="0 * * * *", records=1)
+    account = {"schedules": {"exclude": ["secret"]}}
+    async with Rig(tmp_path, world_of(nightly), account=account) as rig:
+        # The list of schedules is read at 50 minutes and shows the next run.
+        await rig.sleep(3599)
+        await rig.kill()
+        rig.world.advance(START + 3700)
+        await rig.sleep(1200)
+        rig.faults.add(ApiFault(kind="truncate", operation="schedules", times=2))
+        rig.start()
+        await rig.sleep(600)
+        starts = rig.counted("runtype_schedule_starts_total")
+        assert starts in ({}, {("nightly", "on_time"): 1.0})
+        await rig.sleep(1200)
+        assert rig.counted("runtype_schedule_starts_total") == {("nightly", "on_time"): 1.0}
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_a_read_proves_nothing_about_starts_while_its_runs_wait(tmp_path, waits):
+    rig = Rig(tmp_path)
+    discovery = rig.build()._parts.discovery
+    rig.api_time.observe(START, None, sent=0.0, received=0.0)
+    judged: list[float] = []
+
+    class Checks:
+        async def judge(self, *, read: float, **_: float) -> None:
+            judged.append(read)
+
+    discovery.starts = Checks()
+    shown = RunPage(waits=waits) | RunPage()
+    await discovery.judge_starts(RunsRead(began=START, reach=0.0, pages=2, shown=shown))
+    assert judged == ([] if waits else [START])
+    await rig.stop()
+
+
 async def test_no_start_is_judged_while_the_time_of_the_api_is_in_doubt(tmp_path, monkeypatch):
     settings = world_of(ScheduleSpec(key="a", name="nightly", cron="0 * * * *", records=1))
     async with Rig(tmp_path, settings) as rig:

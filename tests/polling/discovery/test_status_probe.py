@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from runtype_exporter.polling.discovery.status_probe import probe_interval
 from runtype_exporter.simulator.faults import ApiFault
 from runtype_exporter.simulator.settings import Api, RecordPlan, ScheduleSpec, WorldSettings
 from tests.support.rig import START, Rig
@@ -20,14 +19,6 @@ def world_of(*schedules: ScheduleSpec, **more) -> WorldSettings:
 
 def failures(rig: Rig, batch_id: str) -> int:
     return rig.poller.context.collectors.failures("status", batch_id)
-
-
-@pytest.mark.parametrize(
-    ("age", "interval"),
-    [(-5.0, 0.0), (0.0, 0.0), (3600.0, 150.0), (86400.0, 3600.0), (1e9, 3600.0)],
-)
-def test_the_interval_grows_with_the_time_since_the_last_change(age, interval):
-    assert probe_interval(age) == interval
 
 
 async def test_the_status_of_a_batch_that_the_lists_do_not_show_any_more_is_read_until_it_ends(
@@ -211,3 +202,29 @@ async def test_a_status_without_its_scope_is_forbidden_after_three_batches(tmp_p
         assert rig.requests()["batch_status"] == 5 + 3
         assert (await rig.requests_during(1800))["batch_status"] == 0
         assert set(rig.telemetry.cycles) == {""}
+
+
+async def test_the_status_of_a_run_without_a_batch_is_not_read(tmp_path):
+    inline = ScheduleSpec(key="i", name="inline", kind="inline")
+    async with Rig(tmp_path, world_of(NIGHTLY, inline)) as rig:
+        await rig.sleep(1)
+        rig.faults.add(ApiFault(kind="status", operation="run_results", value=500))
+        rig.world.add_batch([RecordPlan(finished=1.0)], schedule="i", at=START + 2)
+        await rig.sleep(1200)
+        assert len(rig.open_batches()) == 1
+        assert rig.requests()["batch_status"] == 0
+
+
+async def test_a_status_that_comes_after_its_batch_closed_changes_nothing(tmp_path):
+    async with Rig(tmp_path, world_of(), latency=1.0) as rig:
+        await rig.sleep(1)
+        batch = rig.world.add_adhoc([RecordPlan(finished=1e5)], at=START + 10)
+        await rig.sleep(200)
+        for part in ("batches", "recent"):
+            rig.faults.add(ApiFault(kind="set", operation="summary", path=part, value=[]))
+        while rig.requests()["batch_status"] == 0:
+            await rig.sleep(0.5)
+        closed = replace(rig.batch(batch.id), closed=rig.clock.now())
+        rig.ledger.save(closed)
+        await rig.sleep(90)
+        assert rig.batch(batch.id) == closed
