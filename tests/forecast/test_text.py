@@ -53,7 +53,7 @@ def test_after_a_survey_it_shows_the_inventory():
     assert "                usage: the key may not read this" in lines
     assert "  recently      148 requests an hour, with each batch that ends read once" in lines
     assert (
-        "  at the worst  382 requests an hour, with each batch at work swept in every cycle"
+        "  at the worst  388 requests an hour, with each batch at work swept in every cycle"
         in lines
     )
     assert "                the 2 batches at work now, all changing: every 60 s" in lines
