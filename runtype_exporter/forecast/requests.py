@@ -14,6 +14,7 @@ from runtype_exporter.config import Account, CollectorSwitches, Poll
 from runtype_exporter.forecast.inventory import AccountInventory
 from runtype_exporter.limits import DISCOVERY_SHARE, HOUR
 from runtype_exporter.polling.discovery.full_walk import WALK_SHARE
+from runtype_exporter.polling.discovery.schedule_lists import LIST_SHARE
 from runtype_exporter.runtype import MAX_SPARKLINES
 from runtype_exporter.runtype.budget import CAPACITY_SHARE, GUARANTEE
 from runtype_exporter.runtype.client import MAX_LIST_PAGE
@@ -114,20 +115,13 @@ def forecast_requests(account: Account, poll: Poll, inventory: AccountInventory)
     schedule_pages = pages(inventory.listed, list_page) if on.schedules else 0
 
     interval = max(poll.interval, _shortest_interval(len(each_cycle), limit))
-    long_interval = max(interval, _shortest_interval(len(each_cycle) + schedule_pages, limit))
-    period = max(poll.discovery_interval, long_interval)
-    rounds = HOUR / period
-    cycles = rounds * (1 + (period - long_interval) / interval)
-    lists = dict.fromkeys(each_cycle, cycles)
+    lists = dict.fromkeys(each_cycle, HOUR / interval)
     if on.schedules:
-        lists["schedules"] = schedule_pages * rounds
+        lists["schedules"] = _reads(schedule_pages, poll, LIST_SHARE * limit)
     if on.runs:
-        walks = HOUR / max(
-            poll.discovery_interval, inventory.run_pages * HOUR / (WALK_SHARE * limit)
-        )
-        lists["runs"] += walks * (inventory.run_pages - 1)
+        lists["runs"] += _reads(inventory.run_pages, poll, WALK_SHARE * limit)
 
-    background_rounds = HOUR / max(poll.discovery_interval, interval)
+    background_rounds = HOUR / poll.discovery_interval
     background: dict[str, float] = {}
     if on.sparklines and on.schedules and inventory.schedules:
         background["sparklines"] = pages(inventory.schedules, MAX_SPARKLINES) * background_rounds
@@ -149,6 +143,11 @@ def forecast_requests(account: Account, poll: Poll, inventory: AccountInventory)
         + read_once(inventory.adhoc_ended) / inventory.adhoc_hours,
         for_open_batches=swept * HOUR / interval,
     )
+
+
+def _reads(pages: int, poll: Poll, share: float) -> float:
+    """Return the requests per hour of a list that is read whole, within its share of the limit."""
+    return pages * HOUR / max(poll.discovery_interval, pages * HOUR / share)
 
 
 def _shortest_interval(cost: int, limit: int) -> float:

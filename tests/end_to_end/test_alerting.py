@@ -77,6 +77,9 @@ class SetBack:
     def now(self) -> float:
         return time.time() - self.by
 
+    def monotonic(self) -> float:
+        return time.monotonic() - self.by
+
 
 class Webhook:
     """Receives what Alertmanager sends: receiver, alert, labels, firing or resolved."""

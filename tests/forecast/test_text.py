@@ -51,9 +51,9 @@ def test_after_a_survey_it_shows_the_inventory():
     )
     assert contents in lines
     assert "                usage: the key may not read this" in lines
-    assert "  recently      142 requests an hour, with each batch that ends read once" in lines
+    assert "  recently      148 requests an hour, with each batch that ends read once" in lines
     assert (
-        "  at the worst  382 requests an hour, with each batch at work swept in every cycle"
+        "  at the worst  388 requests an hour, with each batch at work swept in every cycle"
         in lines
     )
     assert "                the 2 batches at work now, all changing: every 60 s" in lines
@@ -74,13 +74,13 @@ def test_adhoc_batches_are_shown_with_the_runs():
         " ad-hoc batches an hour of late"
     )
     assert contents in lines
-    assert "  recently      150 requests an hour, with each batch that ends read once" in lines
+    assert "  recently      156 requests an hour, with each batch that ends read once" in lines
 
 
 def test_more_than_the_limit_is_shown_as_wanted():
     lines = text_lines(replace(DEFAULT_INVENTORY, read=True, open=(100_000,)))
     assert (
-        "  at the worst  1,000 requests an hour: 60,138 are wanted; the limit is never exceeded,"
+        "  at the worst  1,000 requests an hour: 60,144 are wanted; the limit is never exceeded,"
         " work waits for its turn" in lines
     )
 
