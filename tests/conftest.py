@@ -1,14 +1,31 @@
-"""Fixtures for all tests: programs that are not written in Python.
+"""Fixtures for all tests: logging, and programs that are not written in Python.
 
 In CI a skipped test is a failure.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+from collections.abc import Iterator
 
 import pytest
+import structlog
+
+
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
+    """Restore logging after each test.
+
+    A command sets it up for its process, on a standard error that is gone when the runner is done.
+    """
+    root = logging.getLogger()
+    handlers, level, before = list(root.handlers), root.level, structlog.get_config()
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.configure(**before)
 
 
 def skips_are_failures() -> bool:

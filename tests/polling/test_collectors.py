@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtype_exporter.polling import collectors as module
@@ -243,6 +243,7 @@ STEPS = st.tuples(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(STEPS, max_size=60))
 def test_no_item_is_put_off_for_more_than_an_hour_and_every_answer_ends_its_streak(steps):
     async def check() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtype_exporter.polling.failures import (
@@ -93,6 +93,7 @@ def test_any_other_failure_concerns_the_item_unless_its_list_or_everything_fails
         assert judge(error, evidence) is expected, evidence
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([FORBIDDEN, *OTHERS]),
     st.integers(1, 10_000),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtype_exporter.polling.share import BURST, Share
@@ -52,6 +52,7 @@ async def test_without_pace_everything_is_granted_at_once():
     assert await take(share_of(paced=False), 100) == [0.0] * 100
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 100_000),
     st.sampled_from([0.05, 0.1, 0.5]),

@@ -22,7 +22,8 @@ COMPANY = (
 class CompanyRig(Rig):
     """A rig whose account has a schedule, one whose runs have no batch ids, and ad-hoc batches.
 
-    A request takes up to 5 s, so that cycles stay short when an answer never comes.
+    A `world` has other schedules. A request takes up to 5 s, so that cycles stay short when an
+    answer never comes.
     """
 
     def __init__(
@@ -33,9 +34,10 @@ class CompanyRig(Rig):
         account: Mapping[str, Any] | None = None,
         sections: Mapping[str, Any] | None = None,
         schedules: tuple[ScheduleSpec, ...] = COMPANY,
+        world: WorldSettings | None = None,
         **options: Any,
     ) -> None:
-        settings = WorldSettings(start=START, schedules=schedules, api=api or Api())
+        settings = world or WorldSettings(start=START, schedules=schedules, api=api or Api())
         self.account = {"timeout": "5s", **(account or {})}
         super().__init__(folder, settings, account=self.account, sections=sections, **options)
 

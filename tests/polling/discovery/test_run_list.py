@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtype_exporter.polling.discovery import run_list
@@ -30,6 +30,7 @@ def test_the_order_is_what_all_neighbours_agree_on(times, order):
     assert order_of(times) == order
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 20).map(float), max_size=30))
 def test_the_reverse_of_a_list_has_the_reverse_order(times):
     reverse = {"new-first": "old-first", "old-first": "new-first"}
