@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from math import inf, nextafter
 from typing import Final
 
 from runtype_exporter.clock import Clock
@@ -69,14 +70,14 @@ class AccountRecords:
     def lower_horizon(self, account: str, at: float) -> None:
         """Lower an account's horizon to a moment. A higher moment changes nothing.
 
-        It is not lowered below the creation time of anything that was forgotten: that would be
-        counted again. Where format 1 did not store that time, it is lowered to `at` all the same.
+        It stays above the creation time of everything that was forgotten: that would be counted
+        again. Where format 1 did not store that time, it is lowered to `at` all the same.
 
         Raises:
             KeyError: the account has no horizon yet.
         """
         stored = self._horizons[account]
-        lowest = at if stored.forgotten is None else max(at, stored.forgotten)
+        lowest = at if not stored.forgotten else max(at, nextafter(stored.forgotten, inf))
         if lowest < stored.at:
             self._set_horizon(account, replace(stored, at=lowest))
 

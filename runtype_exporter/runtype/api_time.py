@@ -74,8 +74,16 @@ class ApiTime:
         return self._clock.monotonic() + self._offset
 
     def latest(self) -> float:
-        """Return a time that the API's is probably not later than, seconds since the epoch."""
-        return self.now() if self.certain else max(self.now(), self._clock.now())
+        """Return a time that the API's is probably not later than, seconds since the epoch.
+
+        While the time is not certain that is the latest of what is known, with a step in doubt.
+        """
+        times = [self.now()]
+        if not self.certain:
+            times.append(self._clock.now())
+        if self._step is not None:
+            times.append(self._clock.monotonic() + self._step.offset)
+        return max(times)
 
     def observe(
         self, headers_date: float | None, age: float | None, *, sent: float, received: float

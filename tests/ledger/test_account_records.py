@@ -1,6 +1,7 @@
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from math import inf, nextafter
 
 import pytest
 
@@ -32,7 +33,7 @@ def test_a_horizon_is_only_raised_by_raising_it(ledger, reopened):
     ("forgotten", "at", "after"),
     [
         (0.0, 1_000.0, 1_000.0),
-        (1_200.0, 1_000.0, 1_200.0),
+        (1_200.0, 1_000.0, nextafter(1_200.0, inf)),
         (900.0, 1_000.0, 1_000.0),
         (None, 1_000.0, 1_000.0),
         (0.0, 2_500.0, 2_000.0),

@@ -20,7 +20,8 @@ from runtype_exporter.runtype import RunRow
 def run_of(account: str, row: RunRow, status_words: StatusWords, *, latest: float = inf) -> Run:
     """Return the run that the ledger stores for a row of the list.
 
-    `latest` is the time of the API. Times that are much later are ignored.
+    `latest` is the time of the API. Ends that are much later are ignored. A creation is not: a run
+    that was forgotten would be taken for a new one while the API's clock seems to be behind.
     """
     completed = parse_time(row.completed_at, latest=latest)
     outcome = status_words.outcome(normalise(row.status), ended=completed is not None)
@@ -29,7 +30,7 @@ def run_of(account: str, row: RunRow, status_words: StatusWords, *, latest: floa
         id=row.id,
         schedule=row.schedule_id,
         batch=row.batch_execution_id or "",
-        created=parse_time(row.created_at, latest=latest),
+        created=parse_time(row.created_at),
         started=_started(row, status_words, outcome),
         outcome=outcome,
         ended=completed if outcome is not None else None,

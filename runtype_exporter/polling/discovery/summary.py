@@ -12,7 +12,7 @@ from runtype_exporter.polling.context import AccountContext
 from runtype_exporter.polling.discovery.account_batches import AccountBatches
 from runtype_exporter.polling.discovery.horizon import AccountHorizon
 from runtype_exporter.polling.discovery.run_pages import CHUNK
-from runtype_exporter.polling.status_words import parse_time, probe_of
+from runtype_exporter.polling.status_words import normalise, parse_time, probe_of
 from runtype_exporter.runtype import SummaryRow
 
 READS_TO_CLAIM = 2
@@ -60,19 +60,19 @@ class SummaryReads:
             }
             self.horizon.note_created(*(readings[item.id].started for item in chunk))
             if self.context.config.adhoc_batches:
-                added += self._add(chunk, readings, self.horizon.of_source("adhoc", horizon))
+                added += self._add(chunk, self.horizon.of_source("adhoc", horizon))
             await asyncio.sleep(0)
         return SummaryRead(readings, tuple(added))
 
-    def _add(
-        self, items: Sequence[SummaryRow], readings: Mapping[str, ProbeReading], horizon: Horizon
-    ) -> list[str]:
+    def _add(self, items: Sequence[SummaryRow], horizon: Horizon) -> list[str]:
         """Add the batches that are not stored and not from before the horizon. Return their ids."""
         stored = self.context.ledger.batches(item.id for item in items)
+        # Not compared with the API's time: what began after the horizon is new in any case.
+        began = {item.id: parse_time(item.started_at) for item in items if item.id not in stored}
         new = [
-            self._batch(item, readings[item.id].started, horizon)
+            self._batch(item, began[item.id], horizon)
             for item in items
-            if item.id not in stored and not self._is_past(readings[item.id], horizon)
+            if item.id in began and not self._is_past(item.status, began[item.id], horizon)
         ]
         if new:
             self.context.ledger.commit(Delta(), batches=new)
@@ -87,10 +87,7 @@ class SummaryReads:
             claims_left=READS_TO_CLAIM,
         )
 
-    def _is_past(self, reading: ProbeReading, horizon: Horizon) -> bool:
-        final = self.context.status_words.outcome(reading.probe.status, ended=False) is not None
-        return (
-            reading.started is not None
-            and reading.started < horizon.at
-            and (horizon.first_discovery_done or final)
-        )
+    def _is_past(self, status: str, began: float | None, horizon: Horizon) -> bool:
+        words = self.context.status_words
+        final = words.outcome(normalise(status), ended=False) is not None
+        return began is not None and began < horizon.at and (horizon.first_discovery_done or final)

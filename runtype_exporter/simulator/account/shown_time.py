@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
+from collections.abc import Callable, Sequence
 from math import inf
+from typing import TypeVar
+
+ItemT = TypeVar("ItemT")
 
 
 class ShownTime:
@@ -26,3 +30,12 @@ class ShownTime:
             return at
         passed = bisect_right(self._steps, (at, inf))
         return at + sum(seconds for _, seconds in self._steps[:passed])
+
+    def sort(self, items: Sequence[ItemT], moment: Callable[[ItemT], float]) -> list[ItemT]:
+        """Return items in the order of the times that the clock showed at their moments.
+
+        They must be in the order of these moments.
+        """
+        if not self._steps:
+            return list(items)
+        return sorted(items, key=lambda item: self.shown(moment(item)))

@@ -185,4 +185,6 @@ class ReadHandlers:
         order = self.world.api.runs_order
         if order == "shuffled":
             return sorted(runs, key=lambda run: run.id[-16:])
-        return list(runs) if order == "oldest" else list(reversed(runs))
+        # An API sorts by the creation times that it shows.
+        in_order = self.world.shown_time.sort(runs, lambda run: run.created)
+        return in_order if order == "oldest" else in_order[::-1]

@@ -16,6 +16,15 @@ def test_a_moment_shows_what_the_clock_was_set_to_by_then(at, shown):
     assert time.shown(at) == shown
 
 
+def test_items_are_sorted_by_the_times_that_they_show():
+    time = ShownTime()
+    moments = [10.0, 20.0, 30.0, 40.0]
+    assert time.sort(moments, lambda at: at) == moments
+    time.step(25.0, -15.0)
+    time.step(35.0, 15.0)
+    assert time.sort(moments, lambda at: at) == [10.0, 30.0, 20.0, 40.0]
+
+
 async def test_answers_show_the_time_that_was_set_and_keep_that_of_earlier_moments(clock, open_api):
     world = small_world(clock)
     early = world.add_batch(1, schedule="nightly", at=clock.at)
