@@ -66,6 +66,8 @@ class Collectors:
     """Called with each collector whose gauges are too old to be shown."""
     on_forbidden: Callable[[str, float], None] = ignore
     """Called when it changes for how many seconds a collector is forbidden; 0 if it is not."""
+    confirm_refusals: bool = True
+    """Whether a refusal (403) must come twice to count."""
     last_failure: str = field(default="", init=False)
     """The text of the last failure, "" after an answer of the same collector."""
     key_refused: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -119,8 +121,7 @@ class Collectors:
     def due(self, collector: str, item: str = "") -> bool:
         """Return whether an item may be read now: it does not back off.
 
-        What began to fail when the account did is due all the time: `wait_for_account` lets one
-        item be tried in a minute, and it may be the only one.
+        What began to fail with the account is always due: it may be the only item to try.
         """
         streak, since = self._streaks.get((collector, item)), self._unreachable_since
         if streak is None or (since is not None and streak.first >= since):
@@ -239,7 +240,7 @@ class Collectors:
         self._failing.setdefault(collector, now)
         state.failed_items.add(item)
         if isinstance(error, Forbidden):
-            streak.refuse(now, state.answered)
+            streak.refuse(now, state.answered, at_once=not self.confirm_refusals)
         reach = judge(
             error,
             Evidence(

@@ -73,6 +73,7 @@ class AccountPoller:
         """
         self._parts = build(self.context, wake_cycle=self._cycle_due.set, paced=False)
         self._parts.workers.retry = False
+        self.context.collectors.confirm_refusals = False
         refused = asyncio.create_task(self.context.collectors.key_refused.wait())
         began = self.context.clock.monotonic()
         reads = asyncio.create_task(self._read_all())

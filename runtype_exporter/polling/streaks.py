@@ -27,13 +27,17 @@ class Streak:
     """Whether the last failure was about pages that contradict each other. The pages themselves
     are answered then, so they do not end the streak."""
 
-    def refuse(self, now: float, answered: float | None) -> None:
-        """Record a refusal (403). Those before the last answer of the collector do not count."""
+    def refuse(self, now: float, answered: float | None, *, at_once: bool = False) -> None:
+        """Record a refusal (403). Those before the last answer of the collector do not count.
+
+        With `at_once` the first one counts like two.
+        """
         first = self.first_refusal
         if first is None or (answered is not None and answered > first):
             self.first_refusal, self.refused_twice = now, False
         elif now - first >= MINUTE:
             self.refused_twice = True
+        self.refused_twice |= at_once
 
 
 @dataclass(slots=True)

@@ -103,6 +103,17 @@ async def test_catching_up_counts_the_runs_of_a_schedule_that_is_gone(tmp_path):
     await rig.stop()
 
 
+async def test_catching_up_counts_although_the_list_of_schedules_is_forbidden(tmp_path):
+    rig = Rig(tmp_path, world_of(start=START - 7200), sections={"poll": {"lookback": "1d"}})
+    rig.world.add_batch(250, schedule="a", at=START - 3600)
+    rig.faults.add(ApiFault(kind="status", operation="schedules", value=403))
+    # The list is a failure. The results are counted under the id of the schedule.
+    assert not await rig.build().catch_up()
+    assert {labels[0] for labels in rig.counted()} == {rig.world.schedule_id("a")}
+    assert sum(rig.counted().values()) == 250.0
+    await rig.stop()
+
+
 async def test_catching_up_goes_on_until_a_cycle_adds_nothing(tmp_path):
     rig = Rig(
         tmp_path,
