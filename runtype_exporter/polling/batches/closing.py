@@ -97,7 +97,7 @@ class BatchCloser:
         if end is not None and count:
             return self._close(batch, end)
         if end is not None:
-            batch = lifecycle.close_uncounted(batch, now, end.outcome)
+            batch = lifecycle.closed(batch, end.outcome, now)
         context.ledger.save(batch)
         return batch
 

@@ -195,14 +195,12 @@ def recovered(batch: Batch) -> Batch:
 
 # --- closed ---
 def closed(batch: Batch, outcome: BatchOutcome | None, now: float) -> Batch:
-    """Return the batch as closed. It is neither swept nor asked about any more."""
+    """Return the batch as closed. It is neither swept nor asked about any more.
+
+    The outcome is None for a batch that is not followed.
+    """
     after = replace(batch, closed=now, outcome=outcome, sweep=None, prefix=None)
     return after if after.given_up else replace(recovered(after), run_ended_since=None)
-
-
-def close_uncounted(batch: Batch, now: float, outcome: BatchOutcome | None = None) -> Batch:
-    """Close a batch that adds nothing to the totals."""
-    return closed(batch, outcome, now)
 
 
 def reread(batch: Batch, now: float) -> Batch:

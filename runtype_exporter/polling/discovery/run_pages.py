@@ -223,7 +223,7 @@ class RunPages:
         if run.batch in self.configured:
             context.labels.schedule(run.schedule, self.schedule_filter.names.get(run.schedule))
         elif not included:
-            claimed = lifecycle.close_uncounted(claimed, context.now())
+            claimed = lifecycle.closed(claimed, None, context.now())
         plan.batches[run.batch] = claimed
 
     def _plan_other_owner(self, plan: _Plan, owner: str, seen: _Seen, horizon: Horizon) -> None:
