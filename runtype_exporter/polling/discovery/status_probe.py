@@ -9,6 +9,7 @@ from functools import partial
 from runtype_exporter.model import Batch
 from runtype_exporter.polling.batches import lifecycle
 from runtype_exporter.polling.batches.closing import BatchCloser
+from runtype_exporter.polling.batches.deadlines import last_change
 from runtype_exporter.polling.batches.lifecycle import ProbeReading
 from runtype_exporter.polling.batches.phase import Phase, phase
 from runtype_exporter.polling.batches.sweep_wait import quiet_interval
@@ -84,7 +85,7 @@ class StatusProbes:
         if not context.collectors.due("status", batch_id):
             return False
         probed = self._probed.get(batch_id)
-        age = context.now() - (batch.changed or batch.first_seen)
+        age = context.now() - last_change(batch)
         return probed is None or context.clock.monotonic() - probed >= quiet_interval(age)
 
     async def _probe(self, batch_id: str) -> bool:
