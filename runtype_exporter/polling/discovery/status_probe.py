@@ -10,14 +10,13 @@ from runtype_exporter.model import Batch
 from runtype_exporter.polling.batches import lifecycle
 from runtype_exporter.polling.batches.closing import BatchCloser
 from runtype_exporter.polling.batches.deadlines import last_change
-from runtype_exporter.polling.batches.lifecycle import ProbeReading
+from runtype_exporter.polling.batches.lifecycle import reading_of
 from runtype_exporter.polling.batches.phase import Phase, phase
 from runtype_exporter.polling.batches.sweep_wait import quiet_interval
 from runtype_exporter.polling.context import AccountContext
 from runtype_exporter.polling.discovery.cycle import CycleResult
 from runtype_exporter.polling.failures import Reach, ReadFailed
 from runtype_exporter.polling.share import Share
-from runtype_exporter.polling.status_words import parse_time, probe_of
 from runtype_exporter.runtype import BatchStatus
 
 PROBE_SHARE = 0.1
@@ -107,12 +106,7 @@ class StatusProbes:
     def _store(self, batch_id: str, status: BatchStatus) -> None:
         """Apply a status to its batch."""
         context = self.context
-        latest, now = context.api_time.latest(), context.now()
-        reading = ProbeReading(
-            probe_of(status),
-            parse_time(status.started_at, latest=latest),
-            parse_time(status.completed_at, latest=latest),
-        )
+        reading, now = reading_of(status, context.api_time.latest()), context.now()
         self.closer.missing.discard(batch_id)
 
         def change(batch: Batch) -> Batch:
