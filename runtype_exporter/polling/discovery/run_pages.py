@@ -14,15 +14,13 @@ from typing import NamedTuple
 from runtype_exporter.model import Batch, Delta, Horizon, Run
 from runtype_exporter.polling.batches import lifecycle, runs_without_batch
 from runtype_exporter.polling.batches.lifecycle import ProbeReading, reading_of
+from runtype_exporter.polling.chunks import chunks
 from runtype_exporter.polling.context import AccountContext
 from runtype_exporter.polling.discovery.account_batches import AccountBatches
 from runtype_exporter.polling.discovery.horizon import AccountHorizon
 from runtype_exporter.polling.discovery.run_rows import ended_run, merge_deltas, run_of
 from runtype_exporter.polling.discovery.schedule_filter import ScheduleFilter
 from runtype_exporter.runtype import RunRow
-
-CHUNK = 200
-"""Rows in one transaction. After each chunk the event loop may do something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +111,11 @@ class RunPages:
             LedgerError: a chunk was not stored, nor those after it.
         """
         shown = RunPage()
-        for start in range(0, len(rows), CHUNK):
+        for chunk in chunks(rows):
             horizon = self.horizon.current()
             if horizon is None:
                 # The API's time is not certain yet, so nothing can be decided.
                 return RunPage(known=False)
-            chunk = rows[start : start + CHUNK]
             plan = self._plan(chunk, self.horizon.of_source("runs", horizon))
             self._commit(plan)
             shown = shown | plan.result()
