@@ -29,22 +29,15 @@ class StatusProbes:
 
     context: AccountContext
     closer: BatchCloser
+    share: Share
+    """What the status reads may take of the budget."""
     show: Callable[[Iterable[Batch]], None]
     """Called with each batch whose status was read."""
-    paced: bool = True
     _probed: dict[str, float] = field(default_factory=dict, init=False)
     """When the status of each open batch was last read, in monotonic seconds."""
     _shown: frozenset[str] = field(default=frozenset(), init=False)
     """The batches that a list showed in the last cycle."""
     _lists_answer: bool = field(default=False, init=False)
-    _share: Share = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Take the share of the budget."""
-        config = self.context.config
-        self._share = Share(
-            config.requests_per_hour, PROBE_SHARE, self.context.clock, paced=self.paced
-        )
 
     def add_cycle(self, result: CycleResult) -> None:
         """Take over which batches the lists of a cycle showed."""
@@ -67,7 +60,7 @@ class StatusProbes:
             if not (self._lists_answer and context.collectors.is_enabled("status")):
                 return
             if self._is_due(batch_id):
-                await self._share.take()
+                await self.share.take()
                 await context.collectors.wait_for_account()
                 if not await self._probe(batch_id):
                     return
