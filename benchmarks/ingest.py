@@ -35,8 +35,8 @@ from runtype_exporter.ledger.identities import Page, result_identity
 from runtype_exporter.metrics import ProcessMetrics
 from runtype_exporter.model import Batch, BatchRef, Labels, SweepTally
 from runtype_exporter.polling import StatusWords
+from runtype_exporter.polling.chunks import CHUNK
 from runtype_exporter.polling.sweeps.sweep import Chunk, advance, begin
-from runtype_exporter.polling.sweeps.sweeper import CHUNK
 from runtype_exporter.runtype import ApiTime, Budget, Client, Exchange
 from runtype_exporter.runtype.responses import RESULTS
 

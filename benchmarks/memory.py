@@ -19,8 +19,8 @@ from runtype_exporter.metrics import Gauges, ProcessMetrics, Publisher
 from runtype_exporter.model import Batch, BatchRef, Labels, Probe, SweepTally
 from runtype_exporter.polling import StatusWords
 from runtype_exporter.polling.batches.gauges import view
+from runtype_exporter.polling.chunks import CHUNK
 from runtype_exporter.polling.sweeps.sweep import Chunk, advance, begin, finish
-from runtype_exporter.polling.sweeps.sweeper import CHUNK
 from runtype_exporter.runtype import ResultRow
 
 RECORDS = 1_000_000

@@ -47,6 +47,10 @@ class AccountContext:
         """Return the API's time in seconds since the Unix epoch."""
         return self.api_time.now()
 
+    def deadline_time(self) -> float:
+        """Return the moment by which deadlines are judged: 0 while API time is not certain."""
+        return self.now() if self.api_time.certain else 0.0
+
     def time_at(self, moment: float) -> float:
         """Return what the API's time was at a monotonic moment, by all that is known now.
 

@@ -15,16 +15,17 @@ from runtype_exporter.polling.batches.rereads import Rereads
 from runtype_exporter.polling.context import AccountContext
 from runtype_exporter.polling.discovery.account_batches import AccountBatches
 from runtype_exporter.polling.discovery.cycle import CycleResult, Discovery
-from runtype_exporter.polling.discovery.full_walk import FullWalk
+from runtype_exporter.polling.discovery.full_walk import WALK_SHARE, FullWalk
 from runtype_exporter.polling.discovery.horizon import AccountHorizon
 from runtype_exporter.polling.discovery.run_list import RunList, RunsRead
 from runtype_exporter.polling.discovery.run_pages import RunPages
 from runtype_exporter.polling.discovery.schedule_filter import ScheduleFilter
-from runtype_exporter.polling.discovery.schedule_lists import ScheduleLists
-from runtype_exporter.polling.discovery.status_probe import StatusProbes
+from runtype_exporter.polling.discovery.schedule_lists import LIST_SHARE, ScheduleLists
+from runtype_exporter.polling.discovery.status_probe import PROBE_SHARE, StatusProbes
 from runtype_exporter.polling.discovery.summary import SummaryReads
 from runtype_exporter.polling.discovery.unfinished_runs import UnfinishedRuns
 from runtype_exporter.polling.schedules.start_checks import StartChecks
+from runtype_exporter.polling.share import Share
 from runtype_exporter.polling.sweeps.sweeper import Sweeper
 from runtype_exporter.polling.sweeps.workers import Workers
 
@@ -78,8 +79,8 @@ class Parts:
 def build(context: AccountContext, *, wake_cycle: Callable[[], None], paced: bool = True) -> Parts:
     """Return the parts, connected with each other.
 
-    `wake_cycle` lets the next cycle begin at once. Without `paced` only the budget limits the
-    reads, as when the account is to catch up.
+    `wake_cycle` lets the next cycle begin at once. Without `paced`, as when the account is to catch
+    up, only the budget limits the reads, and no sweep is tried again.
     """
     poll = context.poll
 
@@ -90,6 +91,9 @@ def build(context: AccountContext, *, wake_cycle: Callable[[], None], paced: boo
             name, context.name, context.collectors, read, lambda: interval, shortest
         )
 
+    def share(part: float) -> Share:
+        return Share(context.config.requests_per_hour, part, context.clock, paced=paced)
+
     configured = frozenset(entry.id for entry in context.config.batches)
     horizon = AccountHorizon(context)
     batches = AccountBatches(context)
@@ -99,7 +103,7 @@ def build(context: AccountContext, *, wake_cycle: Callable[[], None], paced: boo
     )
     gauges = BatchGauges(context, closer)
     costs = periodic("costs", CostReads(context, gauges.show).read_due, poll.interval)
-    workers = Workers(context, Sweeper(context), closer, gauges, costs.wake)
+    workers = Workers(context, Sweeper(context), closer, gauges, costs.wake, retry=paced)
     runs = RunList(context, RunPages(context, configured, schedule_filter, batches, horizon))
     starts = StartChecks(context.name, context.retention, context.ledger, context.labels)
     discovery = Discovery(
@@ -128,17 +132,20 @@ def build(context: AccountContext, *, wake_cycle: Callable[[], None], paced: boo
         gauges.show(await rereads.read_due())
         enqueue()
 
-    lists = ScheduleLists(context, schedule_filter, starts, on_schedules, paced=paced)
+    lists = ScheduleLists(context, schedule_filter, starts, share(LIST_SHARE), on_schedules)
     schedule_lists = periodic("schedules", lists.read, poll.discovery_interval, poll.interval)
     schedule_filter.on_missing = schedule_lists.wake
     sparklines = periodic(
         "sparklines", SparklineReads(context, lambda: lists.labels).read, poll.discovery_interval
     )
     unfinished = UnfinishedRuns(context.name, context.ledger)
-    full_walk = FullWalk(context, runs, horizon, unfinished, configured, on_runs_read, paced=paced)
-    full_walks = periodic("full walks", full_walk.walk, 0.0)
-    full_walks.interval = full_walk.interval
-    probes = StatusProbes(context, closer, gauges.show, paced=paced)
+    full_walk = FullWalk(
+        context, runs, horizon, unfinished, configured, share(WALK_SHARE), on_runs_read
+    )
+    full_walks = PeriodicRead(
+        "full walks", context.name, context.collectors, full_walk.walk, full_walk.interval
+    )
+    probes = StatusProbes(context, closer, share(PROBE_SHARE), gauges.show)
     rereads = Rereads(context, closer)
     return Parts(
         discovery=discovery,

@@ -72,7 +72,6 @@ class AccountPoller:
         Nothing is tried twice, and a refused key ends it. Return whether there was no failure.
         """
         self._parts = build(self.context, wake_cycle=self._cycle_due.set, paced=False)
-        self._parts.workers.retry = False
         self.context.collectors.confirm_refusals = False
         refused = asyncio.create_task(self.context.collectors.key_refused.wait())
         began = self.context.clock.monotonic()

@@ -161,6 +161,7 @@ class ClosingRig:
                 collectors=self.collectors,
                 gauges=self.gauges,
                 now=self.time.now,
+                deadline_time=lambda: self.time.at if self.time.certain else 0.0,
             ),
         )
         self.closer = BatchCloser(self.context, frozenset(entry.id for entry in self.configured))

@@ -59,7 +59,7 @@ class BatchCloser:
         operation = results_operation(batch)
         return why_not_swept(
             batch,
-            now=self._deadline_time(),
+            now=self.context.deadline_time(),
             settle_time=self.context.poll.settle_time,
             collector_on=collectors.may_read(operation, batch.ref.id),
             backing_off=not collectors.due(operation, batch.ref.id),
@@ -87,9 +87,9 @@ class BatchCloser:
             context.status_words,
             counted=count,
             settle_time=settle_time,
-            now=self._deadline_time(),
+            now=self.context.deadline_time(),
         )
-        if ends.settled(batch, sweep, settle_time, self._deadline_time()):
+        if ends.settled(batch, sweep, settle_time, self.context.deadline_time()):
             # What is missing now is not waited for any more, so the gauges show what there is.
             batch = replace(batch, snapshot=SweepSnapshot(now, sweep.total, sweep.tally))
         if end is not None and end.outcome in GIVE_UP_REASONS:
@@ -97,7 +97,7 @@ class BatchCloser:
         if end is not None and count:
             return self._close(batch, end)
         if end is not None:
-            batch = lifecycle.close_uncounted(batch, now, end.outcome)
+            batch = lifecycle.closed(batch, end.outcome, now)
         context.ledger.save(batch)
         return batch
 
@@ -147,7 +147,7 @@ class BatchCloser:
         Raises:
             LedgerError: some changes could not be stored.
         """
-        now = self._deadline_time()
+        now = self.context.deadline_time()
         if not self.context.collectors.up:
             self._tried.clear()
             return []
@@ -169,7 +169,7 @@ class BatchCloser:
         Raises:
             LedgerError: the ledger could not be read.
         """
-        now = self._deadline_time()
+        now = self.context.deadline_time()
         return [
             batch
             for batch in self.context.ledger.given_up_batches(self.context.name)
@@ -218,10 +218,6 @@ class BatchCloser:
         self._failed_at[failure.item] = now
         return min(failure.elapsed, now - before)
 
-    def _deadline_time(self) -> float:
-        """Return the moment by which deadlines are judged: 0 while API time is not certain."""
-        return self.context.now() if self.context.api_time.certain else 0.0
-
     def _waits_to_be_found(self, batch: Batch, failure: ReadFailed) -> bool:
         return (
             isinstance(failure.error, NotFound)
@@ -230,7 +226,7 @@ class BatchCloser:
         )
 
     def _reason(self, batch: Batch, tries: int) -> GiveUpReason | None:
-        now = self._deadline_time()
+        now = self.context.deadline_time()
         if LOST.passed(batch, now, 0.0):
             return "lost"
         if UNREADABLE.passed(batch, now, 0.0) and tries >= UNREADABLE_TRIES:

@@ -88,8 +88,7 @@ class CostReads:
 
     def _record_failure(self, failure: ReadFailed) -> None:
         """Give the cost of a batch up if its deadline has passed."""
-        certain = self.context.api_time.certain
-        now = self.context.now() if certain else 0.0
+        now = self.context.deadline_time()
 
         def after_failure(batch: Batch) -> Batch:
             over = batch.cost_due and COST_DEADLINE.passed(batch, now, 0.0)

@@ -23,7 +23,8 @@ from runtype_exporter.model import (
 )
 from runtype_exporter.polling.batches.deadlines import CLAIM
 from runtype_exporter.polling.batches.phase import PRECEDENCE, dirty, ending
-from runtype_exporter.polling.status_words import StatusWords
+from runtype_exporter.polling.status_words import StatusWords, parse_time, probe_of
+from runtype_exporter.runtype import BatchStatus, RunRow
 
 MOST_WAITED = 2 * HOUR
 """A failed read adds at most this time to a deadline, in seconds. The longest back-off is an hour;
@@ -39,6 +40,15 @@ class ProbeReading:
     probe: Probe
     started: float | None = None
     completed: float | None = None
+
+
+def reading_of(shown: RunRow | BatchStatus, latest: float) -> ProbeReading:
+    """Return what a run or a status says of its batch. `latest` is the time of the API."""
+    return ProbeReading(
+        probe_of(shown),
+        parse_time(shown.started_at, latest=latest),
+        parse_time(shown.completed_at, latest=latest),
+    )
 
 
 # --- open and ended ---
@@ -195,14 +205,12 @@ def recovered(batch: Batch) -> Batch:
 
 # --- closed ---
 def closed(batch: Batch, outcome: BatchOutcome | None, now: float) -> Batch:
-    """Return the batch as closed. It is neither swept nor asked about any more."""
+    """Return the batch as closed. It is neither swept nor asked about any more.
+
+    The outcome is None for a batch that is not followed.
+    """
     after = replace(batch, closed=now, outcome=outcome, sweep=None, prefix=None)
     return after if after.given_up else replace(recovered(after), run_ended_since=None)
-
-
-def close_uncounted(batch: Batch, now: float, outcome: BatchOutcome | None = None) -> Batch:
-    """Close a batch that adds nothing to the totals."""
-    return closed(batch, outcome, now)
 
 
 def reread(batch: Batch, now: float) -> Batch:

@@ -8,11 +8,10 @@ from functools import partial
 from runtype_exporter.model import Batch
 from runtype_exporter.polling.batches import lifecycle
 from runtype_exporter.polling.batches.closing import BatchCloser
-from runtype_exporter.polling.batches.lifecycle import ProbeReading
+from runtype_exporter.polling.batches.lifecycle import reading_of
 from runtype_exporter.polling.batches.runs_without_batch import read_page, results_operation
 from runtype_exporter.polling.context import AccountContext
 from runtype_exporter.polling.failures import Reach, ReadFailed
-from runtype_exporter.polling.status_words import parse_time, probe_of
 from runtype_exporter.runtype import Priority
 
 
@@ -87,12 +86,7 @@ class Rereads:
             batch.ref.id,
             partial(context.client.status, batch.ref.id, priority=Priority.EXTRA),
         )
-        latest = context.api_time.latest()
-        reading = ProbeReading(
-            probe_of(status),
-            parse_time(status.started_at, latest=latest),
-            parse_time(status.completed_at, latest=latest),
-        )
+        reading = reading_of(status, context.api_time.latest())
         after = context.ledger.update(
             batch.ref.id,
             lambda stored: (

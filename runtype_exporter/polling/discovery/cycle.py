@@ -15,11 +15,11 @@ from runtype_exporter.model import Batch, Delta, Source
 from runtype_exporter.polling.batches import lifecycle
 from runtype_exporter.polling.batches.closing import BatchCloser
 from runtype_exporter.polling.batches.lifecycle import ProbeReading
+from runtype_exporter.polling.chunks import chunks
 from runtype_exporter.polling.context import AccountContext
 from runtype_exporter.polling.discovery.account_batches import AccountBatches
 from runtype_exporter.polling.discovery.horizon import AccountHorizon
 from runtype_exporter.polling.discovery.run_list import RunList, RunsRead
-from runtype_exporter.polling.discovery.run_pages import CHUNK
 from runtype_exporter.polling.discovery.run_rows import merge_deltas
 from runtype_exporter.polling.discovery.summary import READS_TO_CLAIM, SummaryRead, SummaryReads
 from runtype_exporter.polling.failures import ReadFailed
@@ -162,8 +162,8 @@ class Discovery:
     async def _expire(self, waiting: Sequence[Batch], *, at_once: bool) -> list[str]:
         """Count down the claims of these batches, or end them at once. Return their ids."""
         ids = [batch.ref.id for batch in waiting]
-        for start in range(0, len(ids), CHUNK):
-            self._expire_chunk(ids[start : start + CHUNK], at_once=at_once)
+        for chunk in chunks(ids):
+            self._expire_chunk(chunk, at_once=at_once)
             await asyncio.sleep(0)
         return ids
 
@@ -204,10 +204,9 @@ class Discovery:
 
     async def _apply(self, readings: Readings) -> list[str]:
         """Apply the readings to the batches, each source separately. Return what changed."""
-        ids = list(readings)
         changed: list[str] = []
-        for start in range(0, len(ids), CHUNK):
-            changed += self._apply_chunk(ids[start : start + CHUNK], readings)
+        for ids in chunks([*readings]):
+            changed += self._apply_chunk(ids, readings)
             await asyncio.sleep(0)
         return changed
 

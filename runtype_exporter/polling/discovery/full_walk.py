@@ -38,9 +38,10 @@ class FullWalk:
     unfinished: UnfinishedRuns
     protected: frozenset[str]
     """The ids of batches that are never forgotten: the configured ones."""
+    share: Share
+    """What the walks may take of the budget."""
     on_read: Callable[[RunsRead], Awaitable[None]]
     """Called with what each complete walk proves."""
-    paced: bool = True
     _listed: set[str] = field(default_factory=set, init=False)
     """What the walk and all cycles since its start showed."""
     _answered: set[str] = field(default_factory=set, init=False)
@@ -50,14 +51,6 @@ class FullWalk:
     """The pages of the last walk."""
     began: bool = field(default=False, init=False)
     """Whether a walk was tried since the start."""
-    _share: Share = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Take the share of the budget."""
-        config = self.context.config
-        self._share = Share(
-            config.requests_per_hour, WALK_SHARE, self.context.clock, paced=self.paced
-        )
 
     def interval(self) -> float:
         """Return the time from one walk to the next, in seconds.
@@ -67,7 +60,7 @@ class FullWalk:
         """
         poll = self.context.poll
         shortest = poll.interval if self.runs.order == "none" else poll.discovery_interval
-        return max(shortest, self.pages * self._share.seconds_per_request)
+        return max(shortest, self.pages * self.share.seconds_per_request)
 
     def add_cycle(self, result: CycleResult) -> None:
         """Add what a cycle showed while a walk may be under way."""
@@ -104,11 +97,11 @@ class FullWalk:
     async def _fetch(self, cursor: str | None) -> RunsPage:
         """Read one page within the share. A failed page is tried again before the walk ends."""
         for attempt in range(TRIES):
-            await self._share.take()
+            await self.share.take()
             try:
                 return await self.runs.fetch(cursor)
             except ReadFailed as failure:
-                last = attempt == TRIES - 1 or not self.paced
+                last = attempt == TRIES - 1 or not self.share.paced
                 if last or failure.reach is Reach.COLLECTOR:
                     raise
                 await asyncio.sleep(PAUSE * 2.0**attempt)

@@ -13,17 +13,14 @@ from typing import NamedTuple
 
 from runtype_exporter.model import Batch, Delta, Horizon, Run
 from runtype_exporter.polling.batches import lifecycle, runs_without_batch
-from runtype_exporter.polling.batches.lifecycle import ProbeReading
+from runtype_exporter.polling.batches.lifecycle import ProbeReading, reading_of
+from runtype_exporter.polling.chunks import chunks
 from runtype_exporter.polling.context import AccountContext
 from runtype_exporter.polling.discovery.account_batches import AccountBatches
 from runtype_exporter.polling.discovery.horizon import AccountHorizon
 from runtype_exporter.polling.discovery.run_rows import ended_run, merge_deltas, run_of
 from runtype_exporter.polling.discovery.schedule_filter import ScheduleFilter
-from runtype_exporter.polling.status_words import parse_time, probe_of
 from runtype_exporter.runtype import RunRow
-
-CHUNK = 200
-"""Rows in one transaction. After each chunk the event loop may do something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +111,11 @@ class RunPages:
             LedgerError: a chunk was not stored, nor those after it.
         """
         shown = RunPage()
-        for start in range(0, len(rows), CHUNK):
+        for chunk in chunks(rows):
             horizon = self.horizon.current()
             if horizon is None:
                 # The API's time is not certain yet, so nothing can be decided.
                 return RunPage(known=False)
-            chunk = rows[start : start + CHUNK]
             plan = self._plan(chunk, self.horizon.of_source("runs", horizon))
             self._commit(plan)
             shown = shown | plan.result()
@@ -162,7 +158,7 @@ class RunPages:
             if not should_follow and (seen.batch is None or seen.batch.closed is not None):
                 if seen.batch is not None:
                     # The run is not stored again, but a late change of its batch is noticed.
-                    plan.readings[run.batch] = _reading(row, latest)
+                    plan.readings[run.batch] = reading_of(row, latest)
                 continue
             included = self.schedule_filter.decide(run.schedule)
             # Labels never change, so nothing is counted while the name may still come.
@@ -172,7 +168,7 @@ class RunPages:
                 plan.deferred |= {run.batch} if run.batch else set()
                 continue
             if run.batch:
-                plan.readings[run.batch] = _reading(row, latest)
+                plan.readings[run.batch] = reading_of(row, latest)
                 # The run may have ended before it got a batch id. Its results are counted then.
                 counted = runs_without_batch.results_batch_id(run.id) in followed
                 self._plan_claim(plan, seen, horizon, included=included and not counted)
@@ -223,7 +219,7 @@ class RunPages:
         if run.batch in self.configured:
             context.labels.schedule(run.schedule, self.schedule_filter.names.get(run.schedule))
         elif not included:
-            claimed = lifecycle.close_uncounted(claimed, context.now())
+            claimed = lifecycle.closed(claimed, None, context.now())
         plan.batches[run.batch] = claimed
 
     def _plan_other_owner(self, plan: _Plan, owner: str, seen: _Seen, horizon: Horizon) -> None:
@@ -238,16 +234,8 @@ class RunPages:
             plan.waits = True
             plan.deferred.add(run.batch)
             return
-        plan.readings[run.batch] = _reading(seen.row, self.context.api_time.latest())
+        plan.readings[run.batch] = reading_of(seen.row, self.context.api_time.latest())
         self._plan_claim(plan, seen, horizon, included=included)
-
-
-def _reading(row: RunRow, latest: float) -> ProbeReading:
-    return ProbeReading(
-        probe_of(row),
-        parse_time(row.started_at, latest=latest),
-        parse_time(row.completed_at, latest=latest),
-    )
 
 
 def _unchanged(before: Run | None, run: Run) -> bool:

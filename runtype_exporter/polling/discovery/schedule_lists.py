@@ -27,19 +27,12 @@ class ScheduleLists:
     context: AccountContext
     schedule_filter: ScheduleFilter
     starts: StartChecks
+    share: Share
+    """What the lists may take of the budget."""
     on_read: Callable[[bool], None]
     """Called after each complete list, with whether it was the first one."""
-    paced: bool = True
     labels: dict[str, str] | None = field(default=None, init=False)
     """Labels of the schedules that are followed, by id; None before the first list."""
-    _share: Share = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Take the share of the budget."""
-        config = self.context.config
-        self._share = Share(
-            config.requests_per_hour, LIST_SHARE, self.context.clock, paced=self.paced
-        )
 
     async def read(self) -> None:
         """Read the whole list, if it is enabled, and store what it shows.
@@ -71,7 +64,7 @@ class ScheduleLists:
         async def call(limit: int) -> SchedulesPage:
             return await context.client.schedules(cursor, limit=limit)
 
-        await self._share.take()
+        await self.share.take()
         sizes, page = context.page_sizes, cursor or ""
         return await read_page(context.collectors, "schedules", "", sizes, call, page=page)
 

@@ -9,14 +9,14 @@ from functools import partial
 from runtype_exporter.model import Batch
 from runtype_exporter.polling.batches import lifecycle
 from runtype_exporter.polling.batches.closing import BatchCloser
-from runtype_exporter.polling.batches.lifecycle import ProbeReading
+from runtype_exporter.polling.batches.deadlines import last_change
+from runtype_exporter.polling.batches.lifecycle import reading_of
 from runtype_exporter.polling.batches.phase import Phase, phase
 from runtype_exporter.polling.batches.sweep_wait import quiet_interval
 from runtype_exporter.polling.context import AccountContext
 from runtype_exporter.polling.discovery.cycle import CycleResult
 from runtype_exporter.polling.failures import Reach, ReadFailed
 from runtype_exporter.polling.share import Share
-from runtype_exporter.polling.status_words import parse_time, probe_of
 from runtype_exporter.runtype import BatchStatus
 
 PROBE_SHARE = 0.1
@@ -29,22 +29,15 @@ class StatusProbes:
 
     context: AccountContext
     closer: BatchCloser
+    share: Share
+    """What the status reads may take of the budget."""
     show: Callable[[Iterable[Batch]], None]
     """Called with each batch whose status was read."""
-    paced: bool = True
     _probed: dict[str, float] = field(default_factory=dict, init=False)
     """When the status of each open batch was last read, in monotonic seconds."""
     _shown: frozenset[str] = field(default=frozenset(), init=False)
     """The batches that a list showed in the last cycle."""
     _lists_answer: bool = field(default=False, init=False)
-    _share: Share = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Take the share of the budget."""
-        config = self.context.config
-        self._share = Share(
-            config.requests_per_hour, PROBE_SHARE, self.context.clock, paced=self.paced
-        )
 
     def add_cycle(self, result: CycleResult) -> None:
         """Take over which batches the lists of a cycle showed."""
@@ -67,7 +60,7 @@ class StatusProbes:
             if not (self._lists_answer and context.collectors.is_enabled("status")):
                 return
             if self._is_due(batch_id):
-                await self._share.take()
+                await self.share.take()
                 await context.collectors.wait_for_account()
                 if not await self._probe(batch_id):
                     return
@@ -84,7 +77,7 @@ class StatusProbes:
         if not context.collectors.due("status", batch_id):
             return False
         probed = self._probed.get(batch_id)
-        age = context.now() - (batch.changed or batch.first_seen)
+        age = context.now() - last_change(batch)
         return probed is None or context.clock.monotonic() - probed >= quiet_interval(age)
 
     async def _probe(self, batch_id: str) -> bool:
@@ -106,12 +99,7 @@ class StatusProbes:
     def _store(self, batch_id: str, status: BatchStatus) -> None:
         """Apply a status to its batch."""
         context = self.context
-        latest, now = context.api_time.latest(), context.now()
-        reading = ProbeReading(
-            probe_of(status),
-            parse_time(status.started_at, latest=latest),
-            parse_time(status.completed_at, latest=latest),
-        )
+        reading, now = reading_of(status, context.api_time.latest()), context.now()
         self.closer.missing.discard(batch_id)
 
         def change(batch: Batch) -> Batch:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from runtype_exporter.model import Batch, Delta, Horizon
 from runtype_exporter.polling.batches.lifecycle import ProbeReading
+from runtype_exporter.polling.chunks import chunks
 from runtype_exporter.polling.context import AccountContext
 from runtype_exporter.polling.discovery.account_batches import AccountBatches
 from runtype_exporter.polling.discovery.horizon import AccountHorizon
-from runtype_exporter.polling.discovery.run_pages import CHUNK
 from runtype_exporter.polling.status_words import normalise, parse_time, probe_of
 from runtype_exporter.runtype import SummaryRow
 
@@ -47,13 +47,12 @@ class SummaryReads:
         items = list({item.id: item for item in (*answer.recent, *answer.batches)}.values())
         readings: dict[str, ProbeReading] = {}
         added: list[str] = []
-        for start in range(0, len(items), CHUNK):
+        for chunk in chunks(items):
             horizon = self.horizon.current()
             if horizon is None:
                 # The API's time is not certain yet, so nothing can be decided.
                 return SummaryRead()
             latest = self.context.api_time.latest()
-            chunk = items[start : start + CHUNK]
             readings |= {
                 item.id: ProbeReading(probe_of(item), parse_time(item.started_at, latest=latest))
                 for item in chunk

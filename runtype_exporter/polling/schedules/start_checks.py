@@ -20,14 +20,12 @@ from runtype_exporter.catalogue import SCHEDULE_STARTS, series
 from runtype_exporter.ledger import Ledger
 from runtype_exporter.model import START_RESULTS, Delta, Run, Schedule, Series, StartResult
 from runtype_exporter.polling.batches.labels import LabelTable
+from runtype_exporter.polling.chunks import chunks
 from runtype_exporter.polling.schedules.due_times import EARLY, SKEW, due_times, observe, unlisted
 from runtype_exporter.runtype import ScheduleRow
 
 DEFAULT_DELAY = 900.0
 """How late a start may be without a freshness objective for its schedule, in seconds."""
-CHUNK = 200
-"""Schedules in one transaction."""
-
 
 _log = structlog.get_logger()
 
@@ -121,15 +119,15 @@ class StartChecks:
         """
         listed = {row.id for row in rows}
         async with self._lock:
-            for start in range(0, len(rows), CHUNK):
-                await self._observe(rows[start : start + CHUNK], began, now)
+            for chunk in chunks(rows):
+                await self._observe(chunk, began, now)
             lost = [
                 unlisted(schedule, now)
                 for schedule in self._own(self.ledger.schedules)
                 if schedule.id not in listed
             ]
-            for start in range(0, len(lost), CHUNK):
-                self.ledger.commit(Delta(), observed=lost[start : start + CHUNK])
+            for gone in chunks(lost):
+                self.ledger.commit(Delta(), observed=gone)
                 await asyncio.sleep(0)
 
     async def _observe(self, rows: Sequence[ScheduleRow], began: float, now: float) -> None:
@@ -166,8 +164,8 @@ class StartChecks:
                 if schedule.due[0] + self._delay(schedule.id) <= read
                 and reach <= schedule.due[0] - EARLY
             ]
-            for start in range(0, len(waiting), CHUNK):
-                await self._judge(waiting[start : start + CHUNK], read, now)
+            for chunk in chunks(waiting):
+                await self._judge(chunk, read, now)
 
     async def _judge(self, waiting: Sequence[Schedule], read: float, now: float) -> None:
         runs: dict[str, list[Run]] = {schedule.id: [] for schedule in waiting}

@@ -14,6 +14,7 @@ from functools import partial
 from runtype_exporter.model import Batch, Result, Sweep
 from runtype_exporter.polling.batches import runs_without_batch
 from runtype_exporter.polling.batches.phase import believed
+from runtype_exporter.polling.chunks import CHUNK
 from runtype_exporter.polling.context import AccountContext
 from runtype_exporter.polling.paged_read import read_page
 from runtype_exporter.polling.sweeps.sweep import (
@@ -34,9 +35,6 @@ from runtype_exporter.runtype import (
     ResultsPage,
     next_offset,
 )
-
-CHUNK = 200
-"""Rows applied between two yields to the event loop: a scrape waits for one chunk at most."""
 
 
 @dataclass(frozen=True, slots=True)

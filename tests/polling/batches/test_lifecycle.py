@@ -204,7 +204,7 @@ def test_a_batch_that_is_listed_again_is_not_found_while_its_results_are_to_be_r
 def test_a_closed_batch_keeps_nothing_of_its_reads():
     batch = replace(lifecycle.missing(BATCH, 1.0, 5.0), run_ended_since=3.0)
     assert lifecycle.closed(batch, "success", 9.0) == replace(BATCH, closed=9.0, outcome="success")
-    assert lifecycle.close_uncounted(batch, 9.0) == replace(BATCH, closed=9.0)
+    assert lifecycle.closed(batch, None, 9.0) == replace(BATCH, closed=9.0)
     lost = lifecycle.closed(batch, "lost", 9.0)
     assert lost == replace(batch, closed=9.0, outcome="lost")
 

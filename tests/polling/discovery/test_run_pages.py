@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from runtype_exporter.ledger import LedgerFailed
-from runtype_exporter.polling.discovery.run_pages import CHUNK
+from runtype_exporter.polling.chunks import CHUNK
 from runtype_exporter.runtype import RunRow, ScheduleRow
 from runtype_exporter.simulator.faults import ApiFault
 from runtype_exporter.simulator.settings import Api, RecordPlan, ScheduleSpec, WorldSettings

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from runtype_exporter.model import Batch, BatchRef, Probe
-from runtype_exporter.polling.batches.lifecycle import close_uncounted
+from runtype_exporter.polling.batches.lifecycle import closed
 from runtype_exporter.polling.failures import ReadFailed
 from runtype_exporter.polling.sweeps.sweep import begin
 from runtype_exporter.polling.sweeps.sweeper import Sweeper
@@ -273,7 +273,7 @@ async def test_an_empty_batch_is_swept_with_one_request(rig):
 
 
 def close(rig: Rig, batch_id: str) -> None:
-    rig.ledger.update(batch_id, lambda batch: close_uncounted(batch, START))
+    rig.ledger.update(batch_id, lambda batch: closed(batch, None, START))
 
 
 def begin_again(rig: Rig, batch_id: str) -> None:

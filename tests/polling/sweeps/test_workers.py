@@ -10,7 +10,7 @@ import pytest
 
 from runtype_exporter.ledger import LedgerError
 from runtype_exporter.model import Batch, BatchRef, Probe, SweepSnapshot, SweepTally
-from runtype_exporter.polling.batches.lifecycle import close_uncounted
+from runtype_exporter.polling.batches.lifecycle import closed
 from runtype_exporter.polling.failures import Reach, ReadFailed
 from runtype_exporter.polling.sweeps.queue import SweepClass
 from runtype_exporter.polling.sweeps.workers import Workers
@@ -96,7 +96,7 @@ async def test_what_was_swept_longest_ago_is_queued_first(rig):
 
 async def test_a_batch_that_failed_comes_after_the_others(rig):
     rig.ledger.save(batch("running"), batch("ended", ended=START), batch("sick", ended=START))
-    rig.ledger.save(close_uncounted(batch("closed"), START))
+    rig.ledger.save(closed(batch("closed"), None, START))
     collectors = rig.poller.context.collectors
     collectors.fail("results", "sick", SERVER)
     workers = workers_of(rig)
@@ -122,7 +122,7 @@ async def test_the_queue_works_while_the_ledger_cannot_be_read(tmp_path):
 
 
 async def test_a_batch_that_is_not_in_the_ledger_any_more_is_not_swept(rig):
-    rig.ledger.save(close_uncounted(batch("closed"), START))
+    rig.ledger.save(closed(batch("closed"), None, START))
     sweeps = Sweeps()
     async with working(rig, sweeps) as workers:
         for batch_id in ("closed", "unknown"):
@@ -207,12 +207,12 @@ async def test_a_failure_of_one_batch_counts_against_it(rig):
 
 async def test_a_failure_of_a_batch_that_was_closed_meanwhile_changes_nothing(rig):
     rig.ledger.save(batch("b1"))
-    closed = close_uncounted(batch("b2"), START)
-    rig.ledger.save(closed)
+    uncounted = closed(batch("b2"), None, START)
+    rig.ledger.save(uncounted)
     async with working(rig, Sweeps(failed(SERVER, Reach.ITEM, "b2"))) as workers:
         workers.enqueue()
         await workers.queue.drained()
-    assert rig.batch("b2") == closed
+    assert rig.batch("b2") == uncounted
 
 
 def forbid(rig: Rig) -> None:
