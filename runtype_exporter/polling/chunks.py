@@ -11,10 +11,10 @@ from typing import Final, TypeVar
 CHUNK: Final = 200
 """The rows of one transaction."""
 
-RowT = TypeVar("RowT")
+ChunkedT = TypeVar("ChunkedT")
 
 
-def chunks(items: Sequence[RowT]) -> Iterator[Sequence[RowT]]:
+def chunks(items: Sequence[ChunkedT]) -> Iterator[Sequence[ChunkedT]]:
     """Yield the items in chunks. After each, its user yields to the event loop."""
     for start in range(0, len(items), CHUNK):
         yield items[start : start + CHUNK]
