@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from math import inf
 from typing import TypeVar
 
-ItemT = TypeVar("ItemT")
+ShownT = TypeVar("ShownT")
 
 
 class ShownTime:
@@ -31,7 +31,7 @@ class ShownTime:
         passed = bisect_right(self._steps, (at, inf))
         return at + sum(seconds for _, seconds in self._steps[:passed])
 
-    def sort(self, items: Sequence[ItemT], moment: Callable[[ItemT], float]) -> list[ItemT]:
+    def sort(self, items: Sequence[ShownT], moment: Callable[[ShownT], float]) -> list[ShownT]:
         """Return items in the order of the times that the clock showed at their moments.
 
         They must be in the order of these moments.
