@@ -42,7 +42,6 @@ ODD_ANSWERS = (
     ApiFault(kind="set", operation="runs", path="data.0.status", value=None),
     ApiFault(kind="set", operation="summary", path="recent", value=None),
     ApiFault(kind="set", operation="batch_results", path="data.0.recordId", value=None),
-    ApiFault(kind="nulls", operation="runs", value=["totalRecords", "processedRecords"]),
 )
 
 
