@@ -12,6 +12,8 @@ DAY: Final = 86400.0
 """Seconds."""
 SHORTEST_TIMER: Final = 0.001
 """The shortest wait for a moment, in seconds. Rounding errors must not make a loop spin."""
+EARLIEST: Final = 1_420_070_400.0
+"""2015-01-01T00:00:00Z, in seconds since the Unix epoch. The API is younger than that."""
 
 DISCOVERY_SHARE: Final = 0.25
 """The share of an account's request budget that polling cycles may take."""

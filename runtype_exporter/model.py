@@ -49,6 +49,8 @@ LabelValues = tuple[str, ...]
 Series = tuple[str, LabelValues]
 """A metric's name in the catalogue and one set of its label values."""
 
+PAUSED = "paused"
+"""The status word of a record that waits for a person, maybe for days."""
 OVERFLOW = "__overflow__"
 """The `schedule` and `flow` labels of everything beyond `metrics.max_series`."""
 

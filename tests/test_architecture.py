@@ -97,7 +97,7 @@ BEHAVIOUR_TESTS: dict[str, str] = {
     "polling/test_request_costs.py": "the requests of the whole of polling",
     "polling/test_rig.py": "the rig of these tests",
     "polling/test_sick_batches.py": "more sick batches than workers, and sick lists",
-    "polling/test_soak.py": "the whole of polling through a week of trouble",
+    "polling/test_soak.py": "the whole of polling in a week of random trouble",
     "polling/test_starvation.py": "the turns of the whole of polling under load",
     "polling/test_several_accounts.py": "several pollers on one ledger",
     "runtype/test_client_sockets.py": "the client against real sockets",

@@ -34,6 +34,7 @@ from runtype_exporter.ledger.states import (
     UNFINISHED,
 )
 from runtype_exporter.model import (
+    PAUSED,
     Batch,
     Delta,
     Labels,
@@ -44,9 +45,6 @@ from runtype_exporter.model import (
     Sweep,
     SweepTally,
 )
-
-PAUSED = "paused"
-"""The status word of rows that wait for a person."""
 
 
 def required(batch: Batch) -> tuple[Labels, Sweep]:

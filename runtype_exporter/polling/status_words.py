@@ -6,21 +6,19 @@ from collections.abc import Iterable, Mapping
 from math import inf
 from typing import Protocol, assert_never
 
-from runtype_exporter.model import BatchState, Outcome, Probe, Result
+from runtype_exporter.limits import EARLIEST
+from runtype_exporter.model import PAUSED, BatchState, Outcome, Probe, Result
 from runtype_exporter.runtype import ResultRow, Unparseable, parse_timestamp
 
 STATUS_LENGTH = 64
 """Longer status words are cut at this many characters. They are stored in the ledger and used as
 label values, and no real one is that long."""
 
-EARLIEST = 1_420_070_400.0
-"""2015-01-01T00:00:00Z. An earlier time (the year 1, the epoch) is how programs write "no time"."""
 _YEAR = "2015"
+"""The year of `EARLIEST`. An earlier time (the year 1, the epoch) is how programs write "no time".
+"""
 FUTURE_TOLERANCE = 300.0
 """A time that is further ahead of the API's time is not believed, in seconds."""
-
-PAUSED = "paused"
-"""The word of a record that waits for a person, maybe for days."""
 
 _WORDS: Mapping[str, Outcome | None] = {
     **dict.fromkeys(("completed", "success", "succeeded"), "success"),

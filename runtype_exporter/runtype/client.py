@@ -25,7 +25,7 @@ MAX_SPARKLINES: Final = 100
 class Client:
     """One account's reads. An async context manager; `aclose` ends its connections.
 
-    Every read takes a `priority`, waits for the budget, and raises one of `errors.ApiError`'s
+    Every read waits for the budget by its priority, and raises one of `errors.ApiError`'s
     kinds, or whatever the budget's store or `key` raises. Server and network failures are tried
     again, each time from the budget; nothing else is.
     """
@@ -63,32 +63,26 @@ class Client:
         await self._exchange.aclose()
 
     async def schedules(
-        self,
-        cursor: str | None = None,
-        *,
-        limit: int | None = None,
-        priority: Priority = Priority.DISCOVERY,
+        self, cursor: str | None = None, limit: int | None = None
     ) -> responses.SchedulesPage:
         """Return one page of the schedules, of `limit` rows or `list_page_size`."""
+        parameters = self._list(cursor, limit)
         return await self._exchange.get(
-            responses.SCHEDULES, "v1/schedules", self._list(cursor, limit), priority
+            responses.SCHEDULES, "v1/schedules", parameters, Priority.DISCOVERY
         )
 
-    async def runs(
-        self,
-        cursor: str | None = None,
-        *,
-        limit: int | None = None,
-        priority: Priority = Priority.DISCOVERY,
-    ) -> responses.RunsPage:
+    async def runs(self, cursor: str | None = None, limit: int | None = None) -> responses.RunsPage:
         """Return one page of the runs of all schedules, of `limit` rows or `list_page_size`."""
+        parameters = self._list(cursor, limit)
         return await self._exchange.get(
-            responses.RUNS, "v1/schedules/runs/all", self._list(cursor, limit), priority
+            responses.RUNS, "v1/schedules/runs/all", parameters, Priority.DISCOVERY
         )
 
-    async def summary(self, *, priority: Priority = Priority.DISCOVERY) -> responses.Summary:
+    async def summary(self) -> responses.Summary:
         """Return the batches at work and those that ended recently."""
-        return await self._exchange.get(responses.SUMMARY, "v1/batch/summary", {}, priority)
+        return await self._exchange.get(
+            responses.SUMMARY, "v1/batch/summary", {}, Priority.DISCOVERY
+        )
 
     async def status(
         self, batch_id: str, *, priority: Priority = Priority.DISCOVERY
@@ -127,17 +121,12 @@ class Client:
         parameters = {"limit": str(limit), "offset": str(offset)}
         return await self._exchange.get(responses.RUN_RESULTS, path, parameters, priority)
 
-    async def cost(
-        self, batch_id: str, *, priority: Priority = Priority.EXTRA
-    ) -> responses.BatchCost:
+    async def cost(self, batch_id: str) -> responses.BatchCost:
         """Return the cost of a batch."""
-        return await self._exchange.get(
-            responses.COST, f"v1/batch/{_segment('cost', batch_id)}/cost", {}, priority
-        )
+        path = f"v1/batch/{_segment('cost', batch_id)}/cost"
+        return await self._exchange.get(responses.COST, path, {}, Priority.EXTRA)
 
-    async def sparklines(
-        self, ids: Sequence[str], *, priority: Priority = Priority.EXTRA
-    ) -> responses.Sparklines:
+    async def sparklines(self, ids: Sequence[str]) -> responses.Sparklines:
         """Return the last seven days of these schedules, `MAX_SPARKLINES` at the most.
 
         Raises:
@@ -145,13 +134,16 @@ class Client:
         """
         if not 0 < len(ids) <= MAX_SPARKLINES or any("," in identity for identity in ids):
             raise ValueError(f"sparklines are asked for 1 to {MAX_SPARKLINES} ids without commas")
+        parameters = {"ids": ",".join(ids)}
         return await self._exchange.get(
-            responses.SPARKLINES, "v1/schedules/sparklines", {"ids": ",".join(ids)}, priority
+            responses.SPARKLINES, "v1/schedules/sparklines", parameters, Priority.EXTRA
         )
 
-    async def usage(self, *, priority: Priority = Priority.EXTRA) -> responses.Usage:
+    async def usage(self) -> responses.Usage:
         """Return how much of the plan is used."""
-        return await self._exchange.get(responses.USAGE, "v1/usage-limits/daily", {}, priority)
+        return await self._exchange.get(
+            responses.USAGE, "v1/usage-limits/daily", {}, Priority.EXTRA
+        )
 
     def _list(self, cursor: str | None, limit: int | None) -> dict[str, str]:
         parameters = {"limit": str(self.list_page_size if limit is None else limit)}

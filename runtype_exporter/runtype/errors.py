@@ -1,7 +1,7 @@
 """The errors of the API, as one tree.
 
-Each error says what happened, to which operation, whether the request is worth repeating, and after
-how long. None of them holds the key, a query or a byte of an answer, because they are logged.
+Each error says what happened, to which operation, and whether the request is worth repeating. None
+of them holds the key, a query or a byte of an answer, because they are logged.
 
 ApiError
 ├── Unauthorised      401, or a key that no header can carry
@@ -40,19 +40,15 @@ class ApiError(Exception):
         reason: one fixed word for a metric's label.
         retryable: whether the same request may succeed when it is simply asked again a little
             later.
-        retry_after: seconds that the API asked to wait, None where it asked nothing.
     """
 
     reason = "api"
     retryable = False
 
-    def __init__(
-        self, operation: str, message: str, *, code: str, retry_after: float | None = None
-    ) -> None:
+    def __init__(self, operation: str, message: str, *, code: str) -> None:
         super().__init__(f"{operation}: {message}")
         self.operation = operation
         self.code = code
-        self.retry_after = retry_after
 
 
 class Unauthorised(ApiError):
@@ -145,15 +141,8 @@ class OversizedError(ApiError):
 
     reason = "oversized"
 
-    def __init__(
-        self,
-        operation: str,
-        message: str,
-        *,
-        code: str = "oversized",
-        retry_after: float | None = None,
-    ) -> None:
-        super().__init__(operation, message, code=code, retry_after=retry_after)
+    def __init__(self, operation: str, message: str, *, code: str = "oversized") -> None:
+        super().__init__(operation, message, code=code)
 
 
 class PagingError(ApiError):
@@ -225,7 +214,8 @@ def of_status(
 ) -> ApiError:
     """Return the error for an HTTP status other than 200 and the redirects.
 
-    `retry_after` is in seconds. `html` says that the body is a page for people.
+    `retry_after` is what the API asked to wait, in seconds. `html` says that the body is a page for
+    people.
     """
     if status == 403 and (html or retry_after is not None):
         kind, message = _EDGE
@@ -242,9 +232,5 @@ def of_status(
         )
     else:
         return DecodeError(operation, f"the API answered {status} where it documents 200")
-    return kind(
-        operation,
-        message.format(status=status, wait=retry_after or 0.0),
-        code=str(status),
-        retry_after=retry_after,
-    )
+    text = message.format(status=status, wait=retry_after or 0.0)
+    return kind(operation, text, code=str(status))

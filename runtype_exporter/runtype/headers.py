@@ -10,11 +10,11 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-MAX_RETRY_AFTER: Final = 3600.0
-"""The longest wait that is believed, seconds."""
-_EARLIEST: Final = 1_420_070_400.0
+from runtype_exporter.limits import EARLIEST
+from runtype_exporter.runtype.pauses import MAX_PAUSE
+
 _LATEST: Final = 4_102_444_800.0
-"""The years 2015 to 2099, in which a `Date` is believed."""
+"""A `Date` of the year 2100 or later is not believed."""
 _MOST_DIGITS: Final = 18
 _MOST_AGE: Final = 9
 """The most digits of an `Age` that is believed: thirty years."""
@@ -26,7 +26,7 @@ def server_time(headers: Mapping[str, str]) -> float | None:
     A date of another century comes from a machine without a clock.
     """
     date = _http_date(headers.get("date", ""))
-    return date if date is not None and _EARLIEST <= date < _LATEST else None
+    return date if date is not None and EARLIEST <= date < _LATEST else None
 
 
 def age(headers: Mapping[str, str]) -> float | None:
@@ -58,7 +58,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
             return None
         api_now = server_time(headers)
         seconds = date - (now if api_now is None else api_now)
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
+    return min(max(seconds, 0.0), MAX_PAUSE)
 
 
 def _http_date(text: str) -> float | None:

@@ -8,7 +8,7 @@ Each rule is bounded: a server whose pages do not advance must end in an error, 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from runtype_exporter.runtype.errors import PagingError
 from runtype_exporter.runtype.responses import CursorPagination, ResultsPage
@@ -40,22 +40,20 @@ async def cursor_walk(
     fetch: Callable[[str | None], Awaitable[P]],
     start: str | None = None,
     *,
-    operation: str = "",
-    max_pages: int = MAX_CURSOR_PAGES,
+    operation: str,
 ) -> AsyncIterator[P]:
     """Yield every page from `start` (None: the first) to the end.
 
-    `operation` names the list in errors; by default it is the name of `fetch`.
+    `operation` names the list in errors.
 
     Raises:
         PagingError: a cursor comes back, is missing although more is promised, or the pages are too
             many.
         ApiError: whatever `fetch` raises.
     """
-    operation = operation or str(getattr(fetch, "__name__", "list"))
-    used: set[Any] = {start}
+    used: set[str | None] = {start}
     cursor = start
-    for _ in range(max_pages):
+    for _ in range(MAX_CURSOR_PAGES):
         page = await fetch(cursor)
         yield page
         if not page.pagination.has_more:
@@ -77,12 +75,10 @@ async def cursor_walk(
                 operation, "the page's cursor was used before: reading on would never end"
             )
         used.add(cursor)
-    raise PagingError(operation, f"the list did not end within {max_pages} pages")
+    raise PagingError(operation, f"the list did not end within {MAX_CURSOR_PAGES} pages")
 
 
-def next_offset(
-    page: ResultsPage, asked: int, *, known: int, pages: int = 0, max_pages: int = MAX_OFFSET_PAGES
-) -> int | None:
+def next_offset(page: ResultsPage, asked: int, *, known: int, pages: int = 0) -> int | None:
     """Return where the page after this one begins, None at the end.
 
     The server may answer with fewer rows than asked for (it limits the page size), so the rows that
@@ -94,7 +90,6 @@ def next_offset(
         asked: the offset that was asked for.
         known: how many different rows were seen before this page.
         pages: how many pages were read before this one.
-        max_pages: the most pages to read.
 
     Raises:
         PagingError: more is promised after an empty page, the answer is for another offset, the
@@ -124,6 +119,6 @@ def next_offset(
             f"the pages go on at row {following}, but the API counts {where.total}: the same rows"
             " seem to come again and again",
         )
-    if pages + 1 >= max_pages:
-        raise PagingError("results", f"the results did not end within {max_pages} pages")
+    if pages + 1 >= MAX_OFFSET_PAGES:
+        raise PagingError("results", f"the results did not end within {MAX_OFFSET_PAGES} pages")
     return following

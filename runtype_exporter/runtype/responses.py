@@ -41,22 +41,16 @@ class OffsetPagination(Struct, frozen=True):
 
 
 class ScheduleRow(Struct, frozen=True):
-    """A schedule.
-
-    `trigger_type` is documented as `recurring` or `one_time` elsewhere in the API, here as plain
-    text.
-    """
+    """A schedule."""
 
     id: OpaqueId
     name: str | None = None
     enabled: bool = True
-    trigger_type: str | None = None
     cron: str | None = None
     timezone: str | None = None
     run_at: Timestamp = None
     next_run_at: Timestamp = None
     last_run_at: Timestamp = None
-    flow_id: str | None = None
     agent_id: str | None = None
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from runtype_exporter.limits import EARLIEST
 from runtype_exporter.model import OUTCOMES, Probe, Result
 from runtype_exporter.polling.status_words import (
-    EARLIEST,
     StatusWords,
     has_timestamp,
     normalise,

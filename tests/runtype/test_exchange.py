@@ -305,9 +305,8 @@ def test_a_request_to_wait_pauses_the_account_and_is_remembered(status, header, 
     async def scenario():
         headers = {"date": DATE} | ({"retry-after": header} if header else {})
         api = Api(httpx.Response(status, headers=headers), httpx.Response(200, json=SUMMARY))
-        with pytest.raises(ApiError) as caught:
+        with pytest.raises(ApiError):
             await api.client.summary()
-        assert caught.value.retry_after == wait
         assert api.store.state.paused_until == START + wait
         await api.client.summary()
         assert api.times == pytest.approx([0.0, wait])

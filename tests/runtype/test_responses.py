@@ -474,11 +474,9 @@ def test_a_schedules_times_and_targets_are_taken_and_its_inputs_are_not():
         id="s1",
         name="nightly",
         enabled=False,
-        trigger_type="recurring",
         cron="0 3 * * *",
         timezone="Europe/Berlin",
         next_run_at="2026-07-01T01:00:00Z",
-        flow_id="flow_1",
     )
     assert MARK not in repr(schedule)
 

@@ -164,7 +164,9 @@ class ClosingRig:
                 deadline_time=lambda: self.time.at if self.time.certain else 0.0,
             ),
         )
-        self.closer = BatchCloser(self.context, frozenset(entry.id for entry in self.configured))
+        self.closer = BatchCloser(
+            self.context, frozenset(entry.id for entry in self.configured), lambda _: False
+        )
 
     def batch(self, batch_id: str = "b1") -> Batch:
         return self.ledger.stored[batch_id]

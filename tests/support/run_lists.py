@@ -45,7 +45,7 @@ class Listed:
         self.asked: list[str | None] = []
         self.error: ApiError | None = None
 
-    async def runs(self, cursor: str | None, *, limit: int) -> RunsPage:
+    async def runs(self, cursor: str | None, limit: int) -> RunsPage:
         self.asked.append(cursor)
         if self.error is not None:
             raise self.error

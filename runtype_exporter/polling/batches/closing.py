@@ -30,11 +30,6 @@ from runtype_exporter.runtype import NotFound
 _log = structlog.get_logger()
 
 
-def _never(_: Batch) -> bool:
-    """Return False: the default of `schedule_unknown`."""
-    return False
-
-
 @dataclass(slots=True)
 class BatchCloser:
     """What closes the batches of one account.
@@ -45,7 +40,7 @@ class BatchCloser:
 
     context: AccountContext
     configured: frozenset[str]
-    schedule_unknown: Callable[[Batch], bool] = _never
+    schedule_unknown: Callable[[Batch], bool]
     missing: set[str] = field(default_factory=set, init=False)
     """Open batches whose last read returned 404."""
     _tried: set[str] = field(default_factory=set, init=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from math import inf
 
@@ -150,10 +151,7 @@ class RunList:
             ReadFailed: it could not be read.
         """
         context = self.context
-
-        async def call(limit: int) -> RunsPage:
-            return await context.client.runs(cursor, limit=limit)
-
+        call = partial(context.client.runs, cursor)
         sizes, page = context.page_sizes, cursor or ""
         return await read_page(context.collectors, "runs", "", sizes, call, page=page)
 

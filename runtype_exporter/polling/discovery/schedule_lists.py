@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from runtype_exporter.polling.context import AccountContext
 from runtype_exporter.polling.discovery.schedule_filter import ScheduleFilter
@@ -60,11 +61,8 @@ class ScheduleLists:
 
     async def _fetch(self, cursor: str | None) -> SchedulesPage:
         context = self.context
-
-        async def call(limit: int) -> SchedulesPage:
-            return await context.client.schedules(cursor, limit=limit)
-
         await self.share.take()
+        call = partial(context.client.schedules, cursor)
         sizes, page = context.page_sizes, cursor or ""
         return await read_page(context.collectors, "schedules", "", sizes, call, page=page)
 

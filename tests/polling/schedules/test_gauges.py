@@ -17,7 +17,6 @@ def test_a_schedule_is_shown_with_its_id_cron_time_zone_and_what_it_runs():
         name="nightly",
         cron="0 3 * * *",
         timezone="Europe/Berlin",
-        flow_id="flow_1",
         last_run_at="2026-06-01T01:00:00Z",
         next_run_at="2026-06-02T01:00:00.000Z",
     )
