@@ -15,6 +15,9 @@ from runtype_exporter.model import Horizon
 from runtype_exporter.polling.context import AccountContext
 from runtype_exporter.polling.status_words import FUTURE_TOLERANCE
 
+FUTURE_PROOF = 600.0
+"""A horizon that is in the future for this time is lowered, in seconds."""
+
 _log = structlog.get_logger()
 
 
@@ -27,6 +30,8 @@ class AccountHorizon:
     """When this process began to poll the account, in monotonic seconds."""
     _newest: float | None = field(default=None, init=False)
     """The newest plausible creation time that the API has shown to this process."""
+    _future_since: float | None = field(default=None, init=False)
+    """Since when the horizon is in the future, in monotonic seconds; None if it is not."""
     _sources_known: bool = field(default=False, init=False)
     """Whether this process has looked for sources that were switched on."""
 
@@ -48,8 +53,8 @@ class AccountHorizon:
                 # What ended while the API did not answer yet is counted as well.
                 waited = self.context.clock.monotonic() - self._began
                 ledger.fix_horizon(name, now - waited - self.context.poll.lookback)
-            elif stored.at > now + FUTURE_TOLERANCE:
-                self._lower(stored, now)
+            else:
+                self._check_future(stored, now)
             if not self._sources_known:
                 self._start_sources(now, is_first=stored is None)
                 self._sources_known = True
@@ -82,6 +87,19 @@ class AccountHorizon:
         if self._newest is not None:
             at = min(began - self.context.retention, self._newest)
             self.context.ledger.raise_horizon(self.context.name, at)
+
+    def _check_future(self, stored: Horizon, now: float) -> None:
+        """Lower a horizon that is in the future for some time.
+
+        The first answer after a restart is believed at once, and its time may be wrong.
+        """
+        monotonic = self.context.clock.monotonic()
+        if stored.at <= now + FUTURE_TOLERANCE:
+            self._future_since = None
+        elif self._future_since is None:
+            self._future_since = monotonic
+        elif monotonic - self._future_since >= FUTURE_PROOF:
+            self._lower(stored, now)
 
     def _lower(self, stored: Horizon, now: float) -> None:
         """Correct a horizon in the future. A clock that was wrong has put it there.
