@@ -247,14 +247,16 @@ def changed_late(
     readings: Mapping[Source, ProbeReading],
     status_words: StatusWords,
     now: float,
+    *,
+    reopens: bool,
 ) -> tuple[Batch, Delta]:
     """Return a closed batch after a cycle with these readings, and the late change they are.
 
     A late change: a source that had called the batch final now shows another probe. A first probe,
     or the first final status of a source, is no late change. A stale batch that changes is open
-    again instead.
+    again instead, if it `reopens`: the ledger still has its results.
     """
-    if batch.outcome == "stale" and _changes(batch, readings):
+    if reopens and batch.outcome == "stale" and _changes(batch, readings):
         return observe(reopen(batch, now), readings, status_words, now), Delta()
     late = 0
     probes = dict(batch.probes)

@@ -9,6 +9,7 @@ from runtype_exporter.model import Batch
 from runtype_exporter.polling.batches import lifecycle
 from runtype_exporter.polling.batches.closing import BatchCloser
 from runtype_exporter.polling.batches.lifecycle import reading_of
+from runtype_exporter.polling.batches.reopening import reopenable
 from runtype_exporter.polling.batches.runs_without_batch import read_page, results_operation
 from runtype_exporter.polling.context import AccountContext
 from runtype_exporter.polling.failures import Reach, ReadFailed
@@ -87,11 +88,16 @@ class Rereads:
             partial(context.client.status, batch.ref.id, priority=Priority.EXTRA),
         )
         reading = reading_of(status, context.api_time.latest())
+        now = context.now()
         after = context.ledger.update(
             batch.ref.id,
             lambda stored: (
                 lifecycle.changed_late(
-                    stored, {"status": reading}, context.status_words, context.now()
+                    stored,
+                    {"status": reading},
+                    context.status_words,
+                    now,
+                    reopens=reopenable(stored, now, context.retention),
                 )
                 if stored.given_up
                 else stored

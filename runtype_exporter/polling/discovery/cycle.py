@@ -15,6 +15,7 @@ from runtype_exporter.model import Batch, Delta, Source
 from runtype_exporter.polling.batches import lifecycle
 from runtype_exporter.polling.batches.closing import BatchCloser
 from runtype_exporter.polling.batches.lifecycle import ProbeReading
+from runtype_exporter.polling.batches.reopening import reopenable
 from runtype_exporter.polling.chunks import chunks
 from runtype_exporter.polling.context import AccountContext
 from runtype_exporter.polling.discovery.account_batches import AccountBatches
@@ -223,7 +224,11 @@ class Discovery:
                 after = lifecycle.observe(batch, readings[batch_id], context.status_words, now)
             else:
                 after, delta = lifecycle.changed_late(
-                    batch, readings[batch_id], context.status_words, now
+                    batch,
+                    readings[batch_id],
+                    context.status_words,
+                    now,
+                    reopens=reopenable(batch, now, context.retention),
                 )
                 late.append(delta)
             if after != batch:

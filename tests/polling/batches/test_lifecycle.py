@@ -228,9 +228,11 @@ def test_only_a_batch_that_was_given_up_opens_again():
             lifecycle.reopen(batch, 60.0)
 
 
-def late(batch: Batch, **shown: Probe) -> tuple[Batch, dict[object, float]]:
+def late(
+    batch: Batch, *, reopens: bool = True, **shown: Probe
+) -> tuple[Batch, dict[object, float]]:
     read = readings(**shown)  # type: ignore[arg-type]
-    after, delta = lifecycle.changed_late(batch, read, STATUSES, 500.0)
+    after, delta = lifecycle.changed_late(batch, read, STATUSES, 500.0, reopens=reopens)
     return after, dict(delta.increments)
 
 
@@ -259,6 +261,8 @@ def test_a_stale_batch_that_changes_is_open_again():
     assert late(stale, summary=RUNNING) == (stale, {})
     opened, added = late(stale, summary=DONE)
     assert (opened.closed, opened.ended, opened.changed, added) == (None, 500.0, 500.0, {})
+    closed, added = late(stale, reopens=False, summary=DONE)
+    assert (closed.closed, closed.probes, added) == (1.0, {"summary": DONE}, {})
 
 
 def test_a_lost_batch_stays_closed_whatever_the_lists_show():
