@@ -89,7 +89,7 @@ class Collectors:
         for collector, seconds in self.forbidden.items():
             self._state(collector).forbidden_until = now + min(seconds, FORBIDDEN_RETRY)
             if collector not in self.off:
-                # It is not read for a while, but nobody may take it for one that works.
+                # It is not read for a while, and must not be shown as one that works.
                 self._show(collector, up=False, failure="")
 
     @property
