@@ -21,21 +21,10 @@ from runtype_exporter.runtype import (
     Throttled,
     TimedOut,
 )
+from tests.support.hand_clock import HandClock
 from tests.support.rig import RecordingTelemetry
 
 CLIENT = SimpleNamespace(page_size=200, list_page_size=100)
-
-
-class HandClock:
-    """A clock that moves by hand."""
-
-    at = 1000.0
-
-    def now(self) -> float:
-        return self.at
-
-    def monotonic(self) -> float:
-        return self.at
 
 
 @pytest.fixture
