@@ -191,7 +191,7 @@ class GaugeSink(Protocol):
 class SeriesLimit(Protocol):
     """The limit of how many series there may be."""
 
-    def has_room(self, promised: int = 0) -> bool:
+    def allows_more(self, promised: int = 0) -> bool:
         """Return whether another label set may have counters of its own.
 
         `promised` label sets were already allowed but are not in the ledger yet.

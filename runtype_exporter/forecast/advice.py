@@ -41,14 +41,14 @@ def _advice(
         yield (
             "batches end faster than the budget can read them:"
             f" {forecast.recent:,.0f} requests an hour are wanted,"
-            f" {forecast.sustained:,.0f} granted, so counting falls behind for ever."
+            f" {forecast.sustained:,.0f} granted, so counting falls further and further behind."
             f" Set requests_per_hour to {enough:,} or more{_or_larger_pages(account)},"
             " or exclude schedules"
         )
     elif (seconds := forecast.freshness(largest_batch(inventory))) > STALE_AFTER:
         more = round_up(account.requests_per_hour * seconds / STALE_AFTER)
         yield (
-            f"while it runs, a batch of {largest_batch(inventory):,} records is seen anew every"
+            f"while it runs, a batch of {largest_batch(inventory):,} records is read again every"
             f" {duration_text(seconds)} only; nothing is lost by that. For half an hour set"
             f" requests_per_hour to {more:,}{_or_larger_pages(account)}"
         )

@@ -85,7 +85,7 @@ class MaxSeries:
         self._taken = lines + (process or 0)
         self._others = lines - self._durable() + (UNKNOWN_PROCESS if process is None else process)
 
-    def has_room(self, promised: int = 0) -> bool:
+    def allows_more(self, promised: int = 0) -> bool:
         """Return whether another label set may have counters of its own.
 
         `promised` label sets were already allowed but are not in the ledger yet.

@@ -29,6 +29,7 @@ from runtype_exporter.runtype import (
     ApiError,
     Forbidden,
     NetworkError,
+    PagingError,
     Throttled,
     Unauthorised,
 )
@@ -89,7 +90,7 @@ class Collectors:
         for collector, seconds in self.forbidden.items():
             self._state(collector).forbidden_until = now + min(seconds, FORBIDDEN_RETRY)
             if collector not in self.off:
-                # It is not read for a while, but nobody may take it for one that works.
+                # It is not read for a while, and must not be shown as one that works.
                 self._show(collector, up=False, failure="")
 
     @property
@@ -177,11 +178,10 @@ class Collectors:
         Raises:
             ReadFailed: the read failed; the item backs off unless it is a list.
         """
-        sent = self.clock.monotonic()
         try:
             answer = await call()
         except ApiError as error:
-            failure = self.fail(collector, item, error, sent=sent)
+            failure = self.fail(collector, item, error)
         else:
             self._record_answer(collector)
             streak = self._streaks.get((collector, item))
@@ -209,16 +209,9 @@ class Collectors:
         self.last_failure = ""
         self._recover()
 
-    def fail(
-        self, collector: str, item: str, error: ApiError, *, sent: float | None = None
-    ) -> ReadFailed:
-        """Record a failure, and return it with its reach.
-
-        `sent` is when the read began, in monotonic seconds. Without it the failure is one of pages
-        that contradict each other.
-        """
+    def fail(self, collector: str, item: str, error: ApiError) -> ReadFailed:
+        """Record a failure, and return it with its reach."""
         now = self.clock.monotonic()
-        sent, is_paging = (now, True) if sent is None else (sent, False)
         state = self._state(collector)
         if isinstance(error, Unauthorised):
             self.key_refused.set()
@@ -228,13 +221,12 @@ class Collectors:
             # Without an answer it is not known whether the key is accepted now.
             self.key_refused.clear()
         self.last_failure = str(error)
-        since_sent = after(self._answered, sent)
         if isinstance(error, Unauthorised | Throttled):
             # The budget pauses. Nothing is learned about the item.
             self._report(collector, error, up=state.up and not isinstance(error, Unauthorised))
             return ReadFailed(error, judge(error, NO_EVIDENCE), (collector, item))
         streak = self._streaks.setdefault((collector, item), Streak(first=now, last=now))
-        streak.is_paging = is_paging
+        streak.is_paging = isinstance(error, PagingError)
         elapsed, before = now - streak.last, streak.last
         streak.last, streak.tries = now, streak.tries + 1
         self._failing.setdefault(collector, now)
@@ -269,7 +261,6 @@ class Collectors:
             elapsed=elapsed,
             others_answered=after(self._answered, before),
             same_read_answered=after(state.answered, before),
-            others_answered_since_sent=since_sent,
         )
 
     def _act(self, reach: Reach, collector: str, error: ApiError, now: float) -> None:

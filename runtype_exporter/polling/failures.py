@@ -74,7 +74,6 @@ class ReadFailed(Exception):  # noqa: N818
         elapsed: the seconds since the failed read before, 0 for the first one.
         others_answered: whether anything else of the account was answered since then.
         same_read_answered: whether another item of the collector was.
-        others_answered_since_sent: whether anything else was answered since this read began.
     """
 
     def __init__(  # noqa: PLR0913  # one failure, all by keyword
@@ -87,7 +86,6 @@ class ReadFailed(Exception):  # noqa: N818
         elapsed: float = 0.0,
         others_answered: bool = False,
         same_read_answered: bool = False,
-        others_answered_since_sent: bool = False,
     ) -> None:
         super().__init__(str(error))
         self.error = error
@@ -97,4 +95,3 @@ class ReadFailed(Exception):  # noqa: N818
         self.elapsed = elapsed
         self.others_answered = others_answered
         self.same_read_answered = same_read_answered
-        self.others_answered_since_sent = others_answered_since_sent

@@ -23,7 +23,7 @@ class ApiKey:
             Exception: whatever the source raises.
         """
         self._used = key = self._read()
-        # Said here, without quoting it: the HTTP library would quote it.
+        # Refused here, because the message of the HTTP library would quote the key.
         if not _can_be_sent(key):
             message = (
                 "the API key is empty or has characters that no key has;"

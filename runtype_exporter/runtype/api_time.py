@@ -20,7 +20,7 @@ from runtype_exporter.protocols import Telemetry
 MAX_STEP: Final = MINUTE
 """A larger change of the offset is not believed at once, seconds."""
 PROOFS: Final = 3
-"""So many answers make a step, or the want of a `Date`, believed."""
+"""So many answers make a step, or a missing `Date`, believed."""
 PROOF_TIME: Final = MINUTE
 """The answers that make a step believed span at least this time, seconds."""
 MAX_SKEW: Final = MINUTE

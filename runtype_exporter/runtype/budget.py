@@ -196,7 +196,7 @@ class Budget:
         self._serve()
 
     def key_accepted(self) -> None:
-        """Take up an answer that does not refuse the key."""
+        """Record an answer that does not refuse the key."""
         if self._key.refused:
             self._key.accept()
             _log.info("the API key is no longer refused", account=self._account)
@@ -284,7 +284,7 @@ class Budget:
 
         Reserved tokens count in the capacity. Where the refill would overflow it, a new block is
         reserved as well: otherwise a crash right after would find in the store a bucket that has
-        filled up meanwhile, as though the tokens just spent had not been.
+        filled up in the meantime, as if the tokens just spent were still there.
         """
         level = self._level()
         if self._reserved == 0 or level + self._reserved > self._capacity:

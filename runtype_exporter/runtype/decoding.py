@@ -110,10 +110,8 @@ class PageDecoder(Decoder[RowsPageT]):
             if field.name in self._rows:
                 rows = list[msgspec.Raw] if raw else field.type
                 fields.append((field.name, rows | None))
-            elif field.required:
-                fields.append((field.name, field.type))
             elif field.name != "rejected":
-                fields.append((field.name, field.type, field.default))
+                fields.append((field.name, field.type))
         return msgspec.defstruct(type_.__name__, fields, rename="camel", frozen=True, gc=False)
 
     async def _read(self, body: bytes, *, repaired: bool) -> RowsPageT:

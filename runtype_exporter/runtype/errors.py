@@ -64,7 +64,7 @@ class Forbidden(ApiError):
 
 
 class EdgeRefused(ApiError):
-    """Something before the API refused the request, such as a firewall: no matter of scopes."""
+    """Something before the API refused the request, such as a firewall. No scope is missing."""
 
     reason = "edge"
     retryable = True

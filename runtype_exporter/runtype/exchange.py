@@ -137,7 +137,7 @@ class Exchange:
             },
             # A proxy of the environment must not be given what is meant for this machine alone.
             trust_env=not is_loopback(self.base_url.host),
-            # A cookie is state that nobody asked for, and a server may set more and more of them.
+            # A cookie is state that is not needed, and a server may set more and more of them.
             cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=())),
         )
 

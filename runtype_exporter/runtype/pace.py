@@ -19,7 +19,7 @@ class Pace:
         self._done = 0
 
     async def worked(self, amount: int) -> None:
-        """Take up work on so many bytes."""
+        """Count work on so many bytes. Yield to the event loop after each slice."""
         self._done += amount
         if self._done >= SLICE:
             self._done = 0

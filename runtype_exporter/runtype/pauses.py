@@ -35,7 +35,7 @@ class Throttle:
     _least: float = 0.0
 
     def pause(self, wait: float | None, *, sent: float, now: float) -> None:
-        """Take up an answer that asks for `wait` seconds, None for a time that is not said.
+        """Record an answer that asks for `wait` seconds, None if it does not say how long.
 
         Only one answer of each pause makes the next one longer: those to requests that were sent
         before the last pause ended do not.
@@ -50,25 +50,25 @@ class Throttle:
 
 @dataclass(slots=True)
 class KeyRefusal:
-    """A key that the API refuses: one request a minute is let through to try it again."""
+    """A key that the API refuses: one request a minute tries it again."""
 
     refused: bool = False
     next_trial: float = 0.0
 
     def refuse(self, now: float) -> None:
-        """Take up that the key was refused."""
+        """Record that the key was refused."""
         self.refused = True
         self.next_trial = now + KEY_PAUSE
 
     def granted(self, now: float) -> None:
-        """Take up that a request is let through. Without an answer, the next one has to wait."""
+        """Record that a request is sent. Without an answer, the next one has to wait."""
         if self.refused:
             self.next_trial = now + KEY_PAUSE
 
     def accept(self) -> None:
-        """Take up that the key was accepted, or is another one now."""
+        """Record that the key was accepted, or is another one now."""
         self.refused = False
 
     def wait(self, now: float) -> float:
-        """Return the seconds until a request may be let through; 0 or less means now."""
+        """Return the seconds until a request may be sent; 0 or less means now."""
         return self.next_trial - now if self.refused else 0.0

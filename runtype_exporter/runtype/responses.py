@@ -113,14 +113,11 @@ class RunsPage(RowsPage, frozen=True):
 class Summary(RowsPage, frozen=True):
     """`GET /v1/batch/summary`.
 
-    The batches at work, and some that ended recently (how recently is not documented). The two
-    numbers are the API's own; it may list fewer batches.
+    The batches at work, and some that ended recently. How many of each is not documented.
     """
 
     batches: list[SummaryRow]
     recent: list[SummaryRow]
-    active_batches: Count | None = None
-    recently_completed: Count | None = None
 
 
 class BatchStatus(Struct, frozen=True):

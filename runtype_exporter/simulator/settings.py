@@ -24,7 +24,7 @@ ScheduleKind = Literal["flow", "agent", "inline", "agent_batch"]
 without a batch id, or an agent with a batch of its records."""
 CancelledRest = Literal["cancelled", "pending", "absent"]
 """What becomes of the records of a cancelled batch that did not begin: their rows are final, stay
-pending for ever, or never exist."""
+pending forever, or never exist."""
 StartFaultKind = Literal["late", "missed", "failed"]
 """How a start goes wrong: its run is created late, is never created, or is created and fails at
 once, without a batch."""

@@ -28,8 +28,8 @@ def test_batches_that_end_faster_than_they_can_be_read_come_first():
     assert (
         text
         == "batches end faster than the budget can read them: 1,244 requests an hour are wanted,"
-        " 900 granted, so counting falls behind for ever. Set requests_per_hour to 1,400 or"
-        " more, or page_size to 1,000 (the API may answer with fewer), or exclude schedules"
+        " 900 granted, so counting falls further and further behind. Set requests_per_hour to 1,400"
+        " or more, or page_size to 1,000 (the API may answer with fewer), or exclude schedules"
     )
 
 
@@ -53,7 +53,7 @@ def test_advice_for_a_rarely_swept_large_batch_helps():
     large = replace(DEFAULT_INVENTORY, open=(50_000,))
     (text,) = advice(account(), Poll(), large)
     assert text.startswith(
-        "while it runs, a batch of 50,000 records is seen anew every 40 min only; nothing is lost"
+        "while it runs, a batch of 50,000 records is read again every 40 min only; nothing is lost"
         " by that."
     )
     more = int(text.split("requests_per_hour to ")[1].split(", or")[0].replace(",", ""))

@@ -159,7 +159,7 @@ def test_a_scrape_has_no_more_lines_than_it_may(limit, steps):  # noqa: C901  # 
                 if (
                     catalogue.COST.name,
                     labels,
-                ) in harness.durable or harness.series_limit.has_room():
+                ) in harness.durable or harness.series_limit.allows_more():
                     harness.count(catalogue.COST.name, labels, 1.0)
                     value = HistogramValue((1.0, 2.0), (1, 0, 0), 1.0)
                     harness.count(catalogue.SCHEDULE_RUN_QUEUE.name, labels[:2], value)
@@ -263,17 +263,17 @@ def test_capacity_ends_near_the_limit_and_counts_what_was_promised():
     durable = 0
     series_limit = MaxSeries(1000, label_set=100, durable=lambda: durable)
     series_limit.take(500, process=0)
-    assert [series_limit.has_room(promised) for promised in (0, 3, 4)] == [True, True, False]
+    assert [series_limit.allows_more(promised) for promised in (0, 3, 4)] == [True, True, False]
     durable = 300
-    assert [series_limit.has_room(promised) for promised in (0, 1)] == [True, False]
+    assert [series_limit.allows_more(promised) for promised in (0, 1)] == [True, False]
     series_limit.take(800, process=100)
-    assert not series_limit.has_room()
+    assert not series_limit.allows_more()
 
 
 def test_until_they_are_read_the_process_s_own_numbers_are_reckoned_with():
-    assert MaxSeries(UNKNOWN_PROCESS * 10 // 9 + 1).has_room()
-    assert not MaxSeries(UNKNOWN_PROCESS * 10 // 9 - 1).has_room()
-    assert MaxSeries().has_room()
+    assert MaxSeries(UNKNOWN_PROCESS * 10 // 9 + 1).allows_more()
+    assert not MaxSeries(UNKNOWN_PROCESS * 10 // 9 - 1).allows_more()
+    assert MaxSeries().allows_more()
 
 
 def test_what_was_dropped_is_reported_by_kind():

@@ -86,22 +86,6 @@ async def test_a_failure_says_how_often_in_a_row_and_what_answered_meanwhile():
     assert account.collectors.last_failure == str(FAILED)
 
 
-async def test_a_failure_says_whether_anything_answered_since_its_request_was_sent():
-    account = AccountReads()
-    await account.answer("usage")
-
-    async def wait() -> None:
-        account.clock.at += 30
-
-    async def answer_something() -> None:
-        account.clock.at += 30
-        await account.answer("usage")
-
-    assert not (await account.fail("results", "b1", meanwhile=wait)).others_answered_since_sent
-    failure = await account.fail("results", "b1", meanwhile=answer_something)
-    assert failure.others_answered_since_sent
-
-
 async def test_an_answer_ends_the_streak_of_its_item_only():
     account = AccountReads()
     for item in ("b1", "b2"):
@@ -153,7 +137,6 @@ async def test_pages_that_contradict_each_other_keep_their_streak_although_each_
         await account.answer(collector, item, whole=False)
         failure = account.collectors.fail(collector, item, PAGES)
         assert (failure.tries, failure.error) == (tries, PAGES)
-        assert not failure.others_answered_since_sent
         account.clock.at += 60
     account.collectors.complete(collector, item)
     assert account.collectors.failures(collector, item) == 0

@@ -112,4 +112,3 @@ def test_a_failure_says_what_it_concerns():
     assert (failure.tries, failure.elapsed) == (2, 60.0)
     assert not failure.others_answered
     assert not failure.same_read_answered
-    assert not failure.others_answered_since_sent

@@ -38,16 +38,6 @@ async def test_a_batch_that_is_listed_again_with_a_new_start_counts_only_its_ret
         assert surplus == {}
 
 
-async def test_a_summary_that_hides_batches_says_so(tmp_path):
-    async with CompanyRig(tmp_path, api=Api(active_limit=2)) as rig:
-        await rig.sleep(MINUTE + 1)
-        for _ in range(5):
-            rig.start_adhoc([RecordPlan(finished=HOUR)])
-        await rig.sleep(5 * MINUTE)
-        summary = await rig.client.summary()
-        assert (summary.active_batches, len(summary.batches)) == (5, 2)
-
-
 @pytest.mark.parametrize("switched", ["adhoc_batches", "summary", "runs"])
 async def test_a_source_that_is_switched_on_later_begins_then(tmp_path, switched):
     off = (

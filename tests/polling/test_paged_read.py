@@ -21,21 +21,10 @@ from runtype_exporter.runtype import (
     Throttled,
     TimedOut,
 )
+from tests.support.hand_clock import HandClock
 from tests.support.rig import RecordingTelemetry
 
 CLIENT = SimpleNamespace(page_size=200, list_page_size=100)
-
-
-class HandClock:
-    """A clock that moves by hand."""
-
-    at = 1000.0
-
-    def now(self) -> float:
-        return self.at
-
-    def monotonic(self) -> float:
-        return self.at
 
 
 @pytest.fixture
@@ -159,7 +148,7 @@ async def test_another_failure_of_the_smaller_page_is_what_counts(collectors, si
         await read_page(collectors, "results", "b1", sizes, call)
     assert (failed.value.error, failed.value.reach) == (throttled, Reach.ACCOUNT)
     # That says nothing about the size, so the trial is not over.
-    assert sizes.size("results", "b1").in_vain_until == 0.0
+    assert sizes.size("results", "b1").next_trial == 0.0
 
 
 @pytest.mark.parametrize("others", [True, False])

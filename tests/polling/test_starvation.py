@@ -1,4 +1,4 @@
-"""Nothing waits for ever behind something else, and what never ends costs ever fewer requests."""
+"""Nothing waits forever for something else, and what never ends costs fewer and fewer requests."""
 
 from __future__ import annotations
 

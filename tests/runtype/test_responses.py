@@ -403,13 +403,6 @@ def test_lists_that_are_null_are_empty():
     assert decode(RUNS, b'{"data":null,"pagination":{"hasMore":false}}').data == []
 
 
-def test_the_summary_has_the_apis_own_numbers():
-    whole = decode(SUMMARY, summary(summary_row()))
-    assert (whole.active_batches, whole.recently_completed) == (1, 0)
-    bare = decode(SUMMARY, b'{"batches":[],"recent":[]}')
-    assert (bare.active_batches, bare.recently_completed) == (None, None)
-
-
 NEST = b"[" * 100_000 + b"]" * 100_000
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 import pytest
 
 from runtype_exporter.polling.collectors import Collectors
@@ -52,17 +50,8 @@ class AccountReads:
 
         return await self.collectors.read(collector, item, call, whole=whole)
 
-    async def fail(
-        self,
-        collector: str,
-        item: str = "",
-        error: ApiError = FAILED,
-        *,
-        meanwhile: Callable[[], Awaitable[object]] | None = None,
-    ) -> ReadFailed:
+    async def fail(self, collector: str, item: str = "", error: ApiError = FAILED) -> ReadFailed:
         async def call() -> None:
-            if meanwhile is not None:
-                await meanwhile()
             raise error
 
         with pytest.raises(ReadFailed) as raised:

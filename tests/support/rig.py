@@ -21,6 +21,7 @@ import yaml
 from runtype_exporter import catalogue
 from runtype_exporter.config import Config, load
 from runtype_exporter.ledger import Ledger
+from runtype_exporter.metrics import MaxSeries
 from runtype_exporter.model import (
     Batch,
     BatchRef,
@@ -29,7 +30,6 @@ from runtype_exporter.model import (
     Series,
 )
 from runtype_exporter.polling import AccountPoller, StatusWords, account_context
-from runtype_exporter.polling.batches.labels import NoSeriesLimit
 from runtype_exporter.protocols import Attempt, BatchView, SeriesLimit
 from runtype_exporter.runtype import ApiTime, Budget, Client, Exchange
 from runtype_exporter.simulator.account import World
@@ -233,7 +233,7 @@ class Rig:
         self.configure(account, sections)
         self.telemetry = RecordingTelemetry()
         self.gauges: Any = RecordingGauges()
-        self.series_limit: SeriesLimit = NoSeriesLimit()
+        self.series_limit: SeriesLimit = MaxSeries()
         self.ledger: Ledger
         self.poller: AccountPoller
         self._expects_internal = False

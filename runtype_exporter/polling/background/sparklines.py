@@ -48,7 +48,7 @@ class SparklineReads:
         context.gauges.set_collector(context.name, "sparklines", samples)
 
     async def _read_portion(self, ids: Sequence[str]) -> tuple[Sequence[Sparkline], int]:
-        """Read the first ones of these schedules. Return what came, and how many they were."""
+        """Read the first ones of these schedules. Return the answer, and how many were read."""
         context = self.context
         asked: Sequence[str] = ()
 

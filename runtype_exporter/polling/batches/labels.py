@@ -26,25 +26,13 @@ MOST_REMEMBERED = 10_000
 twice as pooled label sets."""
 
 
-class NoSeriesLimit:
-    """A series limit that is never reached: none is configured."""
-
-    # The protocol names the parameter.
-    def has_room(self, promised: int = 0) -> bool:  # noqa: ARG002
-        """Return True."""
-        return True
-
-    def overflowed(self) -> None:
-        """Do nothing: never called, because `has_room` is always true."""
-
-
 @dataclass(frozen=True, slots=True)
 class LabelTable:
     """The labels of one account's schedules, flows and batches."""
 
     account: str
     ledger: Ledger
-    series_limit: SeriesLimit = field(default_factory=NoSeriesLimit)
+    series_limit: SeriesLimit
     _overflowed: set[LabelValues] = field(default_factory=set, init=False)
 
     def named(self, schedule_id: str) -> bool:
@@ -139,7 +127,7 @@ class LabelTable:
 
     def _admitted(self, labels: LabelValues, promised: int) -> bool:
         """Return whether a new label set may have its own series. Report each refused one once."""
-        if self.series_limit.has_room(promised):
+        if self.series_limit.allows_more(promised):
             return True
         if labels not in self._overflowed:
             if len(self._overflowed) < MOST_REMEMBERED:

@@ -28,7 +28,7 @@ from runtype_exporter.runtype import BatchStatus, RunRow
 
 MOST_WAITED = 2 * HOUR
 """A failed read adds at most this time to a deadline, in seconds. The longest back-off is an hour;
-for the rest of a longer time nobody looked."""
+it is not known how the rest of a longer time was."""
 
 _T = TypeVar("_T")
 

@@ -35,7 +35,7 @@ def match_runs(due: Sequence[float], runs: Sequence[Run], reach: float) -> dict[
 
     A run goes to the newest due time before it that has no run yet. This way a missed start does
     not shift every later run by one. A run that was created more than `reach` seconds after each
-    such due time was started by somebody else.
+    such due time was started in another way.
     """
     matched: dict[float, Run] = {}
     for run in runs:

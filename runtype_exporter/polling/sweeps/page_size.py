@@ -62,17 +62,17 @@ class PageSize:
     """The rows to ask for."""
     works: int = 0
     """The rows of the last good page, 0 for none."""
-    good: int = 0
+    good_pages: int = 0
     """The good pages in a row with the present size."""
-    then: int = 0
+    next_size: int = 0
     """The size to go on with if the present one works, 0 for the present one."""
     too_many: int = 0
     """The smallest size that failed, 0 for none."""
     too_many_at: float = 0.0
-    in_vain_until: float = 0.0
-    """No trial with smaller pages before this moment: the last one failed as well."""
-    in_vain: SizeFault | None = None
-    """The fault that the last trial was to avoid."""
+    next_trial: float = 0.0
+    """The next trial with smaller pages is not before this moment, because the last one failed."""
+    failed_trial: SizeFault | None = None
+    """The fault that the last trial did not avoid, None for none."""
     slow_page: str = ""
     slow_tries: int = 0
     """How often `slow_page` was too slow since its last good read."""
@@ -83,7 +83,7 @@ class PageSize:
     def is_ordinary(self) -> bool:
         """Whether nothing was learned but that pages of the configured size work."""
         plain = PageSize(self.most, self.most)
-        return self.works in (0, self.most) and replace(self, works=0, good=0) == plain
+        return self.works in (0, self.most) and replace(self, works=0, good_pages=0) == plain
 
     def smaller(
         self, fault: SizeFault, page: str, *, others_answered: bool, now: float
@@ -94,24 +94,26 @@ class PageSize:
         the account was answered since `evidence_since`.
         """
         proven = self.works if self.works < self.size else 0
-        then = 0
+        next_size = 0
         match fault:
             case SizeFault.TOO_LARGE:
                 size = self.size // 2
             case SizeFault.REFUSED if proven:
                 size = max(proven, self.size // 2)
             case SizeFault.REFUSED:
-                size, then = 1, self.size // 2
+                size, next_size = 1, self.size // 2
             case SizeFault.SLOW:
                 if not others_answered or not (proven or self._tries(page)):
                     return None
                 size = max(proven, SLOW_FLOOR)
             case _:
                 assert_never(fault)
-        in_vain = self.in_vain is fault and now < self.in_vain_until
-        if not 0 < size < self.size or (in_vain and not proven):
+        too_soon = self.failed_trial is fault and now < self.next_trial
+        if not 0 < size < self.size or (too_soon and not proven):
             return None
-        return replace(self, size=size, then=then, good=0, too_many=self.size, too_many_at=now)
+        return replace(
+            self, size=size, next_size=next_size, good_pages=0, too_many=self.size, too_many_at=now
+        )
 
     def evidence_since(self, page: str, sent: float) -> float:
         """Return from when on an answer to another read shows that only this page is slow.
@@ -123,30 +125,32 @@ class PageSize:
 
     def worked(self, page: str, now: float) -> PageSize:
         """Return the size after a good page. After three of them in a row it is doubled."""
-        after = replace(self, works=self.size, good=min(self.good + 1, GOOD_PAGES_TO_GROW))
+        after = replace(
+            self, works=self.size, good_pages=min(self.good_pages + 1, GOOD_PAGES_TO_GROW)
+        )
         if page == self.slow_page:
             after = replace(after, slow_page="", slow_tries=0, slow_since=0.0)
         if self.too_many and self.size >= self.too_many:
             after = replace(after, too_many=0, too_many_at=0.0)
-        if self.then:
-            return replace(after, size=self.then, then=0, good=0)
+        if self.next_size:
+            return replace(after, size=self.next_size, next_size=0, good_pages=0)
         larger = min(2 * self.size, self.most)
         may_grow = (
-            after.good == GOOD_PAGES_TO_GROW
+            after.good_pages == GOOD_PAGES_TO_GROW
             and larger > self.size
             and not (after.too_many and larger >= after.too_many and now < self._retry_at)
         )
-        return replace(after, size=larger, good=0) if may_grow else after
+        return replace(after, size=larger, good_pages=0) if may_grow else after
 
     def failed(self, fault: SizeFault, page: str, *, tried: int, now: float) -> PageSize:
         """Return the size after a page that failed with this size and every smaller one tried.
 
         `tried` is the smallest of these sizes.
         """
-        after = replace(self, good=0)
+        after = replace(self, good_pages=0)
         smallest = SLOW_FLOOR if fault is SizeFault.SLOW else 1
         if tried < self.size and tried <= smallest:
-            after = replace(after, in_vain_until=now + RETRY_AFTER, in_vain=fault)
+            after = replace(after, next_trial=now + RETRY_AFTER, failed_trial=fault)
         if fault is SizeFault.SLOW:
             tries = self._tries(page)
             since = self.slow_since if tries else now

@@ -70,7 +70,7 @@ class SimulatedBatch:
     `completed` is None if the batch completes when its work does. `plan` makes the work and
     `work_cache` keeps recently used works. `label` is the schedule's name in the truth. `listed` is
     False for the records of a run without a batch id: the API does not list them as a batch. A
-    `zombie` ends, as its run says, but the summary and its status show it as running for ever.
+    `zombie` ends, as its run says, but the summary and its status show it as running forever.
     `relisted` is when the summary lists it once more, as if it had started then.
     """
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from runtype_exporter.limits import DAY, HOUR
-from runtype_exporter.model import Batch, BatchRef, Probe, Sweep, SweepSnapshot, SweepTally
+from runtype_exporter.model import Batch, BatchRef, Probe, SweepSnapshot, SweepTally
 from runtype_exporter.polling.batches.deadlines import (
     DEADLINES,
     known_rows,
@@ -15,6 +15,7 @@ from runtype_exporter.polling.batches.deadlines import (
     overdue,
 )
 from runtype_exporter.polling.batches.phase import Phase
+from tests.support import counted
 
 T = 1_800_000_000.0
 SETTLE_TIME = HOUR / 2
@@ -26,18 +27,7 @@ OPEN = Batch(
     probes_at_last_sweep={"run": RUNNING},
 )
 CHANGED = replace(OPEN, changed=T)
-SWEEP = Sweep(
-    number=1,
-    full=True,
-    is_retry=False,
-    offset=0,
-    tally=SweepTally(distinct=2),
-    total=0,
-    pages=0,
-    probes_at_start={},
-    began=0.0,
-    prefix_grows=True,
-)
+SWEEP = replace(counted.SWEEP, tally=SweepTally(distinct=2))
 PAUSED = SweepSnapshot(at=T, total=2, tally=SweepTally(distinct=2, unfinished=1, paused=1))
 
 

@@ -14,13 +14,13 @@ from runtype_exporter.model import (
     Delta,
     Labels,
     Probe,
-    Sweep,
     SweepSnapshot,
     SweepTally,
 )
 from runtype_exporter.polling.batches import ends
 from runtype_exporter.polling.batches.ends import End
 from runtype_exporter.polling.status_words import StatusWords
+from tests.support import counted
 
 T = 1_800_000_000.0
 SETTLE_TIME = 600.0
@@ -38,17 +38,14 @@ BATCH = Batch(
     probes=FINAL,
     ended=T,
 )
-SWEEP = Sweep(
-    number=1,
-    full=True,
-    is_retry=False,
+SWEEP = replace(
+    counted.SWEEP,
     offset=3,
     tally=SweepTally(distinct=3),
     total=3,
     pages=1,
     probes_at_start=FINAL,
     began=T,
-    prefix_grows=True,
 )
 TWO_OF_THREE = SweepTally(distinct=2)
 SETTLED = T + SETTLE_TIME

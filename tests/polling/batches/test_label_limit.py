@@ -19,7 +19,7 @@ class Few:
         self.left = left
         self.overflows = 0
 
-    def has_room(self, promised: int = 0) -> bool:
+    def allows_more(self, promised: int = 0) -> bool:
         return self.left > promised
 
     def overflowed(self) -> None:
@@ -102,14 +102,7 @@ def test_runs_of_a_schedule_that_is_counted_already_keep_its_label(ledger):
     assert series_limit.overflows == 1
 
 
-def test_without_a_limit_every_label_set_is_its_own(ledger):
-    table = LabelTable("acme", ledger)
-    assert table.freeze(a_batch()).labels == Labels("s1", "f1")
-    assert table.series_limit.has_room(1000)
-    table.series_limit.overflowed()
-
-
 def test_the_labels_of_listed_schedules_are_those_that_were_fixed(ledger):
-    table = LabelTable("acme", ledger)
+    table = LabelTable("acme", ledger, Few(1))
     table.schedule("s1", "nightly")
     assert table.listed(["s1", "s2"]) == {"nightly"}

@@ -8,6 +8,7 @@ import pytest
 
 from runtype_exporter import catalogue
 from runtype_exporter.ledger import Ledger
+from runtype_exporter.metrics import MaxSeries
 from runtype_exporter.model import Batch, BatchRef, Labels, Run
 from runtype_exporter.polling.batches import lifecycle
 from runtype_exporter.polling.batches.labels import LabelTable
@@ -25,7 +26,7 @@ class Stopped:
 @pytest.fixture
 def table(tmp_path):
     ledger = Ledger.open(tmp_path / "ledger.db", clock=Stopped(), boundaries=catalogue.boundaries())
-    yield LabelTable("acme", ledger)
+    yield LabelTable("acme", ledger, MaxSeries())
     ledger.close()
 
 

@@ -6,28 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from runtype_exporter.model import Batch, BatchRef, Labels, Probe, Sweep, SweepTally
+from runtype_exporter.model import Batch, BatchRef, Labels, Probe
 from runtype_exporter.polling.batches import phase as phases
 from runtype_exporter.polling.batches.phase import Phase, dirty, phase
 from runtype_exporter.polling.status_words import StatusWords
+from tests.support.counted import SWEEP
 
 STATUSES = StatusWords()
 RUNNING = Probe("running", 10, 3, 0)
 DONE = Probe("completed", 10, 10, 1)
 BATCH = Batch(ref=BatchRef("acme", "b1"), first_seen=0.0)
 CLEAN = replace(BATCH, probes={"run": DONE}, probes_at_last_sweep={"run": DONE})
-SWEEP = Sweep(
-    number=1,
-    full=True,
-    is_retry=False,
-    offset=0,
-    tally=SweepTally(),
-    total=0,
-    pages=0,
-    probes_at_start={},
-    began=0.0,
-    prefix_grows=True,
-)
 
 
 @pytest.mark.parametrize(

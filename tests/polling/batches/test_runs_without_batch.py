@@ -9,11 +9,12 @@ from dataclasses import replace
 
 import pytest
 
-from runtype_exporter.model import Batch, BatchRef, Run, Sweep, SweepTally
+from runtype_exporter.model import Batch, BatchRef, Run, SweepTally
 from runtype_exporter.polling.batches import runs_without_batch
 from runtype_exporter.runtype import RunRow
 from runtype_exporter.simulator.faults import ApiFault
 from runtype_exporter.simulator.settings import Api, ScheduleSpec, Traffic, WorldSettings
+from tests.support.counted import SWEEP
 from tests.support.rig import START, Rig
 
 QUICK = {"poll": {"settle_time": "5m"}}
@@ -63,18 +64,7 @@ def test_the_flow_of_an_agents_results_is_the_agent_and_its_times_are_plausible(
 
 
 def test_only_a_later_page_of_a_run_that_tells_nothing_new_comes_again():
-    walk = Sweep(
-        number=1,
-        full=True,
-        is_retry=False,
-        offset=50,
-        tally=SweepTally(distinct=50),
-        total=80,
-        pages=1,
-        probes_at_start={},
-        began=0.0,
-        prefix_grows=True,
-    )
+    walk = replace(SWEEP, offset=50, tally=SweepTally(distinct=50), total=80, pages=1)
     after = replace(OWN, run="run_1", sweep=replace(walk, offset=100))
     assert runs_without_batch.repeats_first_page(after, walk)
     assert not runs_without_batch.repeats_first_page(replace(after, run=""), walk)
