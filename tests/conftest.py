@@ -8,10 +8,14 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 
 import pytest
 import structlog
+
+# Each request of httpx.ASGITransport searches the whole path for this package, which is not there.
+sys.modules.setdefault("sniffio", None)
 
 
 @pytest.fixture(autouse=True)

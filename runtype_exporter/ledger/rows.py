@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from functools import lru_cache
 
 from runtype_exporter.ledger.codec import decode, encode
 from runtype_exporter.ledger.identities import chunks
@@ -88,7 +89,7 @@ def batches(connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, Bat
         for portion, marks in chunks(ids)
         for row in connection.execute(f"{_BATCH} WHERE id IN ({marks})", portion)
     )
-    return {batch.ref.id: batch for _, batch in map(_batch, rows)}
+    return {batch.ref.id: batch for _, batch in map(_repeated_batch, rows)}
 
 
 def recently_closed(connection: sqlite3.Connection, account: str, per_label: int) -> list[Batch]:
@@ -127,6 +128,10 @@ def _batch(row: BatchRow) -> tuple[int, Batch]:
     ref = BatchRef(account, id_)
     batch = decode(ref, body, created=created_at, closed=closed, cost_due=bool(cost_due))
     return num, batch
+
+
+_repeated_batch = lru_cache(maxsize=512)(_batch)
+"""Like `_batch`, for what each cycle reads again: the closed batches in the first page of runs."""
 
 
 # --- runs ---

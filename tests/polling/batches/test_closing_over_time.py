@@ -185,7 +185,7 @@ async def test_a_configured_batch_that_never_was_is_not_lost_but_waited_for(tmp_
         tmp_path,
         WORLD,
         account={"batches": [{"id": "batch_typo", "name": "backfill"}]},
-        sections={"poll": {"interval": "20m"}},
+        sections={"poll": {"interval": "20m", "discovery_interval": "2h"}},
     ) as rig:
         await rig.sleep(2 * 86400)
         assert rig.gauges.finds == {"backfill": False}
@@ -226,11 +226,12 @@ async def test_a_configured_batch_that_was_found_once_is_lost_after_a_day(tmp_pa
 async def test_a_batch_that_was_never_found_is_dropped_when_no_longer_configured(
     tmp_path,
 ):
-    rig = Rig(tmp_path, WORLD, account={"batches": [{"id": "batch_typo"}]})
+    sections = {"poll": {"interval": "5m"}}
+    rig = Rig(tmp_path, WORLD, account={"batches": [{"id": "batch_typo"}]}, sections=sections)
     async with rig:
         await rig.sleep(600)
         assert rig.open_batches() == {"batch_typo"}
-    rig.configure()
+    rig.configure(sections=sections)
     async with rig:
         await rig.sleep(30)
         assert rig.open_batches() == set()

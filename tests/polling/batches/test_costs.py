@@ -187,7 +187,8 @@ async def test_a_cost_that_cannot_be_had_yet_is_asked_for_ever_less_often_until_
 
 
 async def test_a_cost_that_cannot_be_had_for_a_day_is_given_up(tmp_path, logs):
-    async with Rig(tmp_path, one(), sections=QUICK) as rig:
+    sections = {"poll": {**QUICK["poll"], "interval": "5m"}}
+    async with Rig(tmp_path, one(), sections=sections) as rig:
         run = rig.world.add_batch(DONE, schedule="a", at=START + 5)
         rig.faults.add(ApiFault(kind="status", operation="cost", value=404))
         await rig.sleep(26 * 3600)

@@ -192,7 +192,7 @@ async def test_a_walk_that_fails_forgets_nothing_and_comes_again_at_its_interval
 async def test_nothing_is_forgotten_while_the_summary_fails_or_the_time_is_in_doubt(
     tmp_path, monkeypatch, sick
 ):
-    sections = {"state": {"retention": "1d"}}
+    sections = {"poll": {"interval": "5m"}, "state": {"retention": "1d"}}
     async with Rig(tmp_path, world_of(), sections=sections) as rig:
         await rig.sleep(1)
         rig.world.add_batch(DONE, schedule="a", at=START + 2)
@@ -212,12 +212,11 @@ async def test_nothing_is_forgotten_while_the_summary_fails_or_the_time_is_in_do
 
 
 async def test_without_the_run_list_and_the_summary_the_ledger_forgets_as_well(tmp_path):
-    rig = Rig(tmp_path, world_of(), sections={"state": {"retention": "1d"}})
+    rig = Rig(tmp_path, world_of())
     batch = rig.world.add_batch(DONE, schedule="a", at=START + 2).batch
     off = {"runs": False, "summary": False}
-    rig.configure(
-        {"collectors": off, "batches": [{"id": batch.id}]}, {"state": {"retention": "1d"}}
-    )
+    sections = {"poll": {"interval": "5m"}, "state": {"retention": "1d"}}
+    rig.configure({"collectors": off, "batches": [{"id": batch.id}]}, sections)
     async with rig:
         await rig.sleep(900)
         assert rig.ledger.rows() == 3

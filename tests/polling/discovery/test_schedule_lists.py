@@ -15,7 +15,11 @@ NIGHTLY = ScheduleSpec(
 )
 AGENT = ScheduleSpec(key="g", name="helper", kind="agent", cron="*/30 * * * *", enabled=False)
 DONE = [RecordPlan(finished=1.0)] * 3
-SHORT = {"state": {"retention": "1d"}}
+SHORT = {
+    "sections": {"poll": {"interval": "4m"}, "state": {"retention": "1d"}},
+    "account": {"collectors": {"usage": False, "sparklines": False}},
+}
+"""A short retention, and few reads besides the lists of schedules, so that days pass quickly."""
 
 
 def world_of(*schedules: ScheduleSpec) -> WorldSettings:
@@ -126,7 +130,7 @@ async def counted_once(rig: Rig) -> None:
 
 async def test_the_series_of_a_deleted_schedule_end_after_the_retention(tmp_path):
     quiet = ScheduleSpec(key="a", name="nightly")
-    async with Rig(tmp_path, world_of(quiet, AGENT), sections=SHORT) as rig:
+    async with Rig(tmp_path, world_of(quiet, AGENT), **SHORT) as rig:
         await counted_once(rig)
         rig.world.delete(rig.world.schedule_id("a"), rig.clock.now())
         await rig.sleep(DAY - 700)
@@ -138,7 +142,7 @@ async def test_the_series_of_a_deleted_schedule_end_after_the_retention(tmp_path
 @pytest.mark.parametrize("fault", ["empty", "other"])
 async def test_a_list_that_is_wrong_for_an_hour_ends_nothing(tmp_path, fault):
     quiet = ScheduleSpec(key="a", name="nightly")
-    async with Rig(tmp_path, world_of(quiet), sections=SHORT) as rig:
+    async with Rig(tmp_path, world_of(quiet), **SHORT) as rig:
         await counted_once(rig)
         await rig.sleep(2 * DAY)
         path = "data" if fault == "empty" else "data.0.id"
@@ -154,7 +158,8 @@ async def test_a_list_that_is_wrong_for_an_hour_ends_nothing(tmp_path, fault):
 
 async def test_at_least_three_lists_must_leave_a_schedule_out(tmp_path):
     quiet = ScheduleSpec(key="a", name="nightly")
-    sections = {"state": {"retention": "1d"}, "poll": {"discovery_interval": "18h"}}
+    poll = {"interval": "4m", "discovery_interval": "18h"}
+    sections = {"state": {"retention": "1d"}, "poll": poll}
     async with Rig(tmp_path, world_of(quiet, AGENT), sections=sections) as rig:
         await counted_once(rig)
         rig.world.delete(rig.world.schedule_id("a"), rig.clock.now())
@@ -167,7 +172,7 @@ async def test_at_least_three_lists_must_leave_a_schedule_out(tmp_path):
 
 async def test_how_long_a_schedule_was_absent_outlives_a_restart(tmp_path):
     quiet = ScheduleSpec(key="a", name="nightly")
-    async with Rig(tmp_path, world_of(quiet, AGENT), sections=SHORT) as rig:
+    async with Rig(tmp_path, world_of(quiet, AGENT), **SHORT) as rig:
         await counted_once(rig)
         rig.world.delete(rig.world.schedule_id("a"), rig.clock.now())
         for _ in range(13):
