@@ -50,6 +50,8 @@ class Rereads:
     async def _is_worth_it(self, batch: Batch) -> bool:
         """Return whether a batch can be read and, if it was stale, has changed.
 
+        The page is read at which its last sweep stopped: the others may have been good all along.
+
         Raises:
             ReadFailed: it cannot be read.
         """
@@ -61,7 +63,7 @@ class Rereads:
                 read_page,
                 context.client,
                 batch,
-                0,
+                0 if batch.sweep is None else batch.sweep.offset,
                 limit=batch.page_size or context.client.page_size,
                 priority=Priority.EXTRA,
                 status=None,
