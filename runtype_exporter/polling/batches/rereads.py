@@ -40,6 +40,8 @@ class Rereads:
             except ReadFailed as failure:
                 if failure.reach is Reach.ACCOUNT:
                     break
+                # It was known to be sick. That says nothing about the collector.
+                self.context.collectors.forget(failure.collector, failure.item)
                 worth_it = False
             if not worth_it:
                 self._put_off(batch.ref.id)

@@ -95,6 +95,7 @@ async def test_a_batch_that_cannot_be_read_is_tried_again_a_day_later():
     rig, rereads = rig_of(LOST, answers)
     assert await rereads.read_due() == []
     assert rig.batch() == replace(LOST, reread_at=rig.time.at)
+    assert rig.collectors.forgotten == [("results", "b1")]
     assert await rereads.read_due() == []
     assert len(answers.asked) == 1
     rig.time.at += DAY
