@@ -146,6 +146,7 @@ class Collectors:
     def forget(self, collector: str, item: str) -> None:
         """Forget the failures of an item that is not read any more."""
         self._streaks.pop((collector, item), None)
+        self._state(collector).failed_items.discard(item)
 
     async def wait_for_account(self) -> None:
         """Return once an item may be read: the account answers, or a trial is due.

@@ -96,6 +96,7 @@ class AccountPoller:
         """Run cycles and the other reads until nothing is left. Return whether nothing failed."""
         parts = self._parts
         swept: set[str] = set()
+        claims = 0
         # The names of the schedules come first, because labels never change.
         succeeded = await parts.schedule_lists.once()
         for _ in range(CYCLES_TO_HORIZON):
@@ -106,7 +107,8 @@ class AccountPoller:
         succeeded = succeeded and parts.discovery.horizon.current() is not None
         while True:
             succeeded = await self._cycle() and succeeded
-            if not parts.full_walk.began:
+            if not parts.full_walk.began or self._claims_left():
+                # A cycle may not reach far enough back to show that no run claims a batch.
                 succeeded = await parts.full_walks.once() and succeeded
             succeeded = await parts.status_reads.once() and succeeded
             added = {*parts.workers.enqueue()} - swept
@@ -117,16 +119,28 @@ class AccountPoller:
             if waits:
                 # The list that was read first did not have the schedule of a run.
                 succeeded = await parts.schedule_lists.once() and succeeded
-            if not succeeded or not (waits or self._claims_left() or added):
+            # What waits for a list that cannot be read would wait for ever.
+            succeeded = succeeded and not parts.schedule_filter.waits
+            before, claims = claims, self._claims_left()
+            if not succeeded or not (waits or added or claims != before):
                 break
+        succeeded = succeeded and not claims and not self._refused()
         for read in (parts.usage, parts.sparklines, parts.costs):
             succeeded = await read.once() and succeeded
         return succeeded
 
-    def _claims_left(self) -> bool:
-        return any(
-            batch.claims_left for batch in self.context.ledger.open_batches(self.context.name)
-        )
+    def _claims_left(self) -> int:
+        """Return how many reads of the run list the batches wait for that a run may claim."""
+        batches = self.context.ledger.open_batches(self.context.name)
+        return sum(batch.claims_left for batch in batches)
+
+    def _refused(self) -> bool:
+        """Return whether the key may not read something that is configured, and log it."""
+        collectors, configured = self.context.collectors, self.context.config.collectors
+        refused = [name for name, on in configured if on and not collectors.is_enabled(name)]
+        if refused:
+            _log.warning("not read: the key may not", account=self.context.name, collectors=refused)
+        return bool(refused)
 
     async def _cycles(self) -> NoReturn:
         loop, budget = asyncio.get_running_loop(), self.context.budget

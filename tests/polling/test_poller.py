@@ -8,6 +8,7 @@ import pytest
 
 from runtype_exporter.simulator.faults import ApiFault
 from runtype_exporter.simulator.settings import (
+    Api,
     RecordPlan,
     ScheduleSpec,
     Traffic,
@@ -127,6 +128,36 @@ async def test_catching_up_goes_on_until_a_cycle_adds_nothing(tmp_path):
     assert await rig.build().catch_up()
     assert rig.counted() == rig.truth()
     await rig.stop()
+
+
+@pytest.mark.parametrize("order", ["newest", "shuffled"])
+async def test_catching_up_ends_with_a_batch_older_than_the_head_of_the_run_list(tmp_path, order):
+    day = 86400.0
+    settings = world_of(start=START - 6 * day, api=Api(runs_order=order))
+    rig = Rig(tmp_path, settings, sections={"poll": {"lookback": "1d"}})
+    rig.world.add_adhoc([*DONE, RecordPlan(finished=1e9)], at=START - 5 * day)
+    for hour in range(30):
+        rig.world.add_batch(DONE, schedule="a", at=START - 4 * day + 3600.0 * hour)
+    rig.configure({"page_size": 10}, {"poll": {"lookback": "1d"}})
+    assert await asyncio.wait_for(rig.build().catch_up(), 600)
+    assert rig.requests()["runs"] < 50
+    await rig.stop()
+
+
+@pytest.mark.parametrize("refused", ["schedules", "summary", "runs"])
+async def test_catching_up_fails_where_the_key_may_not_read_what_it_needs(tmp_path, refused):
+    account = {"schedules": {"include": ["night*"]}}
+    rig = Rig(tmp_path, world_of(), account=account, sections={"poll": {"lookback": "1d"}})
+    rig.world.add_batch(DONE, schedule="a", at=START + 30)
+    rig.faults.add(ApiFault(kind="status", operation=refused, value=403))
+    async with rig:
+        await rig.sleep(900)
+        await rig.stop()
+        rig.world.add_adhoc(DONE, at=START + 902)
+        rig.world.add_batch(DONE, schedule="a", at=START + 902)
+        rig.build()
+        await rig.sleep(10)
+        assert not await asyncio.wait_for(rig.poller.catch_up(), 600)
 
 
 async def test_catching_up_does_not_wait_for_a_refused_key_however_many_batches_do(tmp_path):

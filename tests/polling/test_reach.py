@@ -60,6 +60,16 @@ async def test_a_collector_with_many_items_is_down_after_three_of_them_in_a_row(
     assert account.withdrawn == []
 
 
+async def test_items_that_are_not_read_any_more_are_no_failures_of_their_collector():
+    account = AccountReads()
+    await account.answer("runs")
+    account.clock.at += 1
+    for item in ("b1", "b2", "b3", "b4"):
+        await account.fail("results", item)
+        assert shown(account, "results") == (True, "server")
+        account.collectors.forget("results", item)
+
+
 # --- refusals ---
 async def test_a_list_is_forbidden_after_two_refusals_a_minute_apart(logs):
     account = AccountReads()

@@ -207,10 +207,13 @@ def recovered(batch: Batch) -> Batch:
 def closed(batch: Batch, outcome: BatchOutcome | None, now: float) -> Batch:
     """Return the batch as closed. It is neither swept nor asked about any more.
 
-    The outcome is None for a batch that is not followed.
+    The outcome is None for a batch that is not followed. One that is given up keeps its sweep,
+    which shows the page that could not be read.
     """
-    after = replace(batch, closed=now, outcome=outcome, sweep=None, prefix=None)
-    return after if after.given_up else replace(recovered(after), run_ended_since=None)
+    after = replace(batch, closed=now, outcome=outcome, prefix=None)
+    if after.given_up:
+        return after
+    return replace(recovered(after), sweep=None, run_ended_since=None)
 
 
 def reread(batch: Batch, now: float) -> Batch:
@@ -234,6 +237,7 @@ def reopen(batch: Batch, now: float) -> Batch:
         recovered(batch),
         closed=None,
         outcome=None,
+        sweep=None,
         claims_left=0,
         changed=now,
         reread_at=0.0,

@@ -40,6 +40,8 @@ class Rereads:
             except ReadFailed as failure:
                 if failure.reach is Reach.ACCOUNT:
                     break
+                # It was known to be sick. That says nothing about the collector.
+                self.context.collectors.forget(failure.collector, failure.item)
                 worth_it = False
             if not worth_it:
                 self._put_off(batch.ref.id)
@@ -49,6 +51,8 @@ class Rereads:
 
     async def _is_worth_it(self, batch: Batch) -> bool:
         """Return whether a batch can be read and, if it was stale, has changed.
+
+        The page is read at which its last sweep stopped: the others may have been good all along.
 
         Raises:
             ReadFailed: it cannot be read.
@@ -61,7 +65,7 @@ class Rereads:
                 read_page,
                 context.client,
                 batch,
-                0,
+                0 if batch.sweep is None else batch.sweep.offset,
                 limit=batch.page_size or context.client.page_size,
                 priority=Priority.EXTRA,
                 status=None,

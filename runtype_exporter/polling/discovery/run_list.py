@@ -99,10 +99,10 @@ class RunList:
         start = self._cursor if self._is_placed else None
         progress = _Progress(self.context.clock.monotonic())
         oldest = self._oldest_unfinished(self.context.now() - YOUNG)
-        restart = _Restart(oldest, start)
+        pages = _Pages(start)
         try:
             async for page in list_pages(self.context.collectors, "runs", self.fetch, start):
-                times = restart.add(page, self.context.api_time.latest())
+                times = pages.add(page, self.context.api_time.latest())
                 known = await self._take(page, times, progress)
                 if not self._head_goes_on(page, progress):
                     return None
@@ -115,7 +115,7 @@ class RunList:
                 # The cursor may have expired. A full walk finds a new one.
                 self._is_placed = False
             raise
-        self._place(restart)
+        self._place(pages)
         return self._complete(progress, -inf if start is None else min(progress.times, default=inf))
 
     async def read_all(self, fetch: FetchPage, *, complete: bool) -> RunsRead:
@@ -129,19 +129,19 @@ class RunList:
             LedgerError: a page could not be stored.
         """
         progress = _Progress(self.context.clock.monotonic())
-        restart = _Restart(self._oldest_unfinished(self.context.now() - YOUNG), None)
+        pages = _Pages(None)
         horizon = self.context.ledger.horizon(self.context.name)
         floor = inf if horizon is None else horizon.at
         stops = self.order == "new-first" and not complete
         async for page in list_pages(self.context.collectors, "runs", fetch):
-            times = restart.add(page, self.context.api_time.latest())
+            times = pages.add(page, self.context.api_time.latest())
             await self._take(page, times, progress)
             oldest = min(floor, self._oldest_unfinished(-inf))
             in_order = order_of(progress.times) in ("unknown", "new-first")
             if stops and in_order and times and max(times) < oldest:
                 break
         self._learn(order_of(progress.times))
-        self._place(restart)
+        self._place(pages)
         return self._complete(progress, -inf)
 
     async def fetch(self, cursor: str | None) -> RunsPage:
@@ -169,10 +169,15 @@ class RunList:
         progress.shown = progress.shown | shown
         return shown.known
 
-    def _place(self, restart: _Restart) -> None:
-        """Store where the next head begins, after a read that reached the end of the list."""
+    def _place(self, pages: _Pages) -> None:
+        """Store where the next head begins, after a read that reached the end of the list.
+
+        A list that is oldest first is read on from its oldest unfinished run, which this read may
+        have shown for the first time.
+        """
         self._is_placed = self.order == "old-first"
-        self._cursor = restart.cursor if self._is_placed else None
+        oldest = self._oldest_unfinished(self.context.now() - YOUNG)
+        self._cursor = pages.first_with(oldest) if self._is_placed else None
 
     def _head_goes_on(self, page: RunsPage, progress: _Progress) -> bool:
         """Return whether the head of the list may be read on after this page."""
@@ -206,14 +211,12 @@ class RunList:
 
 
 @dataclass(slots=True)
-class _Restart:
-    """Finds where the next read of an old-first list begins: at the oldest unfinished run."""
+class _Pages:
+    """The pages that one read showed: at which cursors, and the newest run of each."""
 
-    oldest: float
-    _at: str | None
+    _next: str | None
     """The cursor of the next page, None for the first page of the list."""
-    cursor: str | None = None
-    _reached: bool = False
+    _read: list[tuple[str | None, float]] = field(default_factory=list)
 
     def add(self, page: RunsPage, latest: float) -> list[float]:
         """Add the next page. Return the creation times of its runs, without implausible ones.
@@ -222,11 +225,14 @@ class _Restart:
         """
         parsed = (parse_time(row.created_at, latest=latest) for row in page.data)
         times = [at for at in parsed if at is not None]
-        if not self._reached:
-            self.cursor = self._at
-            self._reached = any(at >= self.oldest for at in times)
-        self._at = page.pagination.next_cursor
+        self._read.append((self._next, max(times, default=-inf)))
+        self._next = page.pagination.next_cursor
         return times
+
+    def first_with(self, oldest: float) -> str | None:
+        """Return the cursor of the first page with a run as new as this, else of the last page."""
+        last, _ = self._read[-1]
+        return next((cursor for cursor, newest in self._read if newest >= oldest), last)
 
 
 def _passes(error: ApiError) -> bool:

@@ -37,13 +37,17 @@ class StatusProbes:
     """When the status of each open batch was last read, in monotonic seconds."""
     _shown: frozenset[str] = field(default=frozenset(), init=False)
     """The batches that a list showed in the last cycle."""
-    _lists_answer: bool = field(default=False, init=False)
+    _may_read: bool = field(default=False, init=False)
 
     def add_cycle(self, result: CycleResult) -> None:
         """Take over which batches the lists of a cycle showed."""
         self._shown = result.shown
-        # If both lists fail, do not send one request for each batch as well.
-        self._lists_answer = result.failure is None or bool(result.answered)
+        # If both lists fail, do not send one request for each batch as well, unless they go on to
+        # fail while the account answers other reads. Then nothing else shows how a batch stands.
+        failure = result.failure
+        self._may_read = (
+            failure is None or bool(result.answered) or failure.reach is Reach.COLLECTOR
+        )
 
     async def read(self) -> None:
         """Read the status of each open batch that no list shows and that is due.
@@ -57,7 +61,7 @@ class StatusProbes:
             batch_id: at for batch_id in open_ids if (at := self._probed.get(batch_id)) is not None
         }
         for batch_id in open_ids:
-            if not (self._lists_answer and context.collectors.is_enabled("status")):
+            if not (self._may_read and context.collectors.is_enabled("status")):
                 return
             if self._is_due(batch_id):
                 await self.share.take()

@@ -8,8 +8,10 @@ import pytest
 
 from runtype_exporter.limits import DAY
 from runtype_exporter.model import Batch, BatchRef, Labels, Probe, SweepSnapshot, SweepTally
+from runtype_exporter.polling.batches import lifecycle
 from runtype_exporter.polling.batches.rereads import Rereads
 from runtype_exporter.polling.failures import Reach
+from runtype_exporter.polling.sweeps.sweep import begin
 from runtype_exporter.runtype import (
     ApiError,
     BatchStatus,
@@ -93,11 +95,24 @@ async def test_a_batch_that_cannot_be_read_is_tried_again_a_day_later():
     rig, rereads = rig_of(LOST, answers)
     assert await rereads.read_due() == []
     assert rig.batch() == replace(LOST, reread_at=rig.time.at)
+    assert rig.collectors.forgotten == [("results", "b1")]
     assert await rereads.read_due() == []
     assert len(answers.asked) == 1
     rig.time.at += DAY
     answers.error = None
     assert len(await rereads.read_due()) == 1
+
+
+async def test_the_page_is_read_again_at_which_the_batch_could_not_be_read():
+    swept = begin(replace(LOST, closed=None, outcome=None), T, full=True)
+    sick = replace(swept, sweep=replace(swept.sweep, offset=200))
+    answers = Answers(error=DENIED)
+    rig, rereads = rig_of(lifecycle.closed(sick, "unreadable", T), answers)
+    assert await rereads.read_due() == []
+    assert answers.asked == [("b1", 200, 100, None, Priority.EXTRA)]
+    answers.error = None
+    rig.time.at += DAY
+    assert [batch.sweep for batch in await rereads.read_due()] == [None]
 
 
 async def test_a_failure_of_the_account_puts_nothing_off(monkeypatch):

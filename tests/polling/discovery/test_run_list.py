@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from runtype_exporter.polling.discovery import run_list
 from runtype_exporter.polling.discovery.run_list import YOUNG, order_of
+from runtype_exporter.polling.discovery.run_pages import RunPage
+from runtype_exporter.runtype import RunRow
 from tests.support.rig import START
 from tests.support.run_lists import NEW_FIRST, OLD_FIRST, reading, row, rows
 
@@ -91,6 +93,28 @@ async def test_old_first_is_read_on_from_where_the_oldest_unfinished_run_stands(
         assert await reader.pages() == ["6", "8"]
         head = await reader.head()
         assert (head.reach, head.pages) == (START + 9, 1)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+async def test_old_first_is_read_on_from_an_unfinished_run_that_the_read_itself_showed(
+    tmp_path, whole
+):
+    async with reading(tmp_path) as reader:
+        reader.listed.rows = [*OLD_FIRST]
+        await reader.full(complete=True)
+        reader.listed.rows += rows(8, 9, 10, 11)
+        pages = reader.list.pages
+
+        class Storing:
+            async def process(self, page: list[RunRow]) -> RunPage:
+                if "run 8" in {row.id for row in page}:
+                    reader.unfinished(8)
+                return await pages.process(page)
+
+        reader.list.pages = Storing()
+        await (reader.full() if whole else reader.head())
+        reader.list.pages = pages
+        assert await reader.pages() == ["6", "8", "10"]
 
 
 async def test_old_first_skips_runs_that_do_not_end_for_a_day(tmp_path):

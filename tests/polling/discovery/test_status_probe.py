@@ -67,6 +67,22 @@ async def test_while_the_lists_fail_no_status_is_read(tmp_path):
         assert asked["batch_status"] == 0
 
 
+@pytest.mark.parametrize("runs", [True, False])
+async def test_where_only_the_lists_go_on_to_fail_the_status_shows_the_end_of_a_batch(
+    tmp_path, runs
+):
+    rig = Rig(tmp_path, world_of(), account={"collectors": {"runs": runs}})
+    async with rig:
+        await rig.sleep(1)
+        batch = rig.world.add_adhoc([RecordPlan(finished=1800.0)] * 3, at=START + 2)
+        await rig.sleep(200)
+        for operation in ("summary", "runs"):
+            rig.faults.add(ApiFault(kind="status", operation=operation, value=500))
+        await rig.sleep(7200)
+        assert rig.batch(batch.id).outcome == "success"
+        assert rig.counted() == rig.truth()
+
+
 async def test_one_batchs_status_that_fails_is_no_failure_of_the_cycle_and_backs_off_alone(
     tmp_path,
 ):
