@@ -113,7 +113,6 @@ class Accounts:
             retention=config.state.retention,
             batches_per_schedule=config.metrics.batches_per_schedule,
             client=client,
-            budget=budget,
             ledger=self.ledger,
             status_words=status_words,
             telemetry=self.process_metrics,

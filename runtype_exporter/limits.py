@@ -20,3 +20,11 @@ DISCOVERY_SHARE: Final = 0.25
 
 MAX_ID: Final = 512
 """The longest id that the API is asked for, characters."""
+
+
+def shortest_cycle_interval(requests: int, requests_per_hour: int) -> float:
+    """Return the shortest interval between polling cycles of so many requests, in seconds.
+
+    With it, cycles take at most their share of the budget (`DISCOVERY_SHARE`).
+    """
+    return requests * HOUR / (requests_per_hour * DISCOVERY_SHARE)

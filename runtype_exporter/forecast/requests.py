@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from runtype_exporter.config import Account, CollectorSwitches, Poll
 from runtype_exporter.forecast.inventory import AccountInventory
-from runtype_exporter.limits import DISCOVERY_SHARE, HOUR
+from runtype_exporter.limits import HOUR, shortest_cycle_interval
 from runtype_exporter.polling.discovery.full_walk import WALK_SHARE
 from runtype_exporter.polling.discovery.schedule_lists import LIST_SHARE
 from runtype_exporter.runtype import MAX_SPARKLINES
@@ -114,7 +114,7 @@ def forecast_requests(account: Account, poll: Poll, inventory: AccountInventory)
     each_cycle = {name: 1 for name in ("summary", "runs") if getattr(on, name)}
     schedule_pages = pages(inventory.listed, list_page) if on.schedules else 0
 
-    interval = max(poll.interval, _shortest_interval(len(each_cycle), limit))
+    interval = max(poll.interval, shortest_cycle_interval(len(each_cycle), limit))
     lists = dict.fromkeys(each_cycle, HOUR / interval)
     if on.schedules:
         lists["schedules"] = _reads(schedule_pages, poll, LIST_SHARE * limit)
@@ -148,11 +148,3 @@ def forecast_requests(account: Account, poll: Poll, inventory: AccountInventory)
 def _reads(pages: int, poll: Poll, share: float) -> float:
     """Return the requests per hour of a list that is read whole, within its share of the limit."""
     return pages * HOUR / max(poll.discovery_interval, pages * HOUR / share)
-
-
-def _shortest_interval(cost: int, limit: int) -> float:
-    """Return the shortest interval between cycles of this cost, in seconds.
-
-    It is what the budget's share for discovery allows.
-    """
-    return cost * HOUR / (limit * DISCOVERY_SHARE)

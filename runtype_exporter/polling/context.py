@@ -12,7 +12,7 @@ from runtype_exporter.polling.collectors import FORBIDDEN_RETRY, Collectors
 from runtype_exporter.polling.paged_read import PageSizes
 from runtype_exporter.polling.status_words import StatusWords
 from runtype_exporter.protocols import GaugeSink, SeriesLimit, Telemetry
-from runtype_exporter.runtype import ApiTime, Budget, Client
+from runtype_exporter.runtype import ApiTime, Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,6 @@ class AccountContext:
     retention: float
     batches_per_schedule: int
     client: Client
-    budget: Budget
     ledger: Ledger
     labels: LabelTable
     status_words: StatusWords
@@ -66,7 +65,6 @@ def account_context(  # noqa: PLR0913  # everything that the accounts of a proce
     retention: float,
     batches_per_schedule: int,
     client: Client,
-    budget: Budget,
     ledger: Ledger,
     status_words: StatusWords,
     clock: Clock,
@@ -102,7 +100,6 @@ def account_context(  # noqa: PLR0913  # everything that the accounts of a proce
         retention=retention,
         batches_per_schedule=batches_per_schedule,
         client=client,
-        budget=budget,
         ledger=ledger,
         labels=LabelTable(name, ledger, series_limit),
         status_words=status_words,

@@ -9,6 +9,7 @@ from typing import NoReturn
 import structlog
 
 from runtype_exporter.ledger import LedgerError
+from runtype_exporter.limits import shortest_cycle_interval
 from runtype_exporter.polling import ledger_failures
 from runtype_exporter.polling.context import AccountContext
 from runtype_exporter.polling.discovery.cycle import CycleResult
@@ -143,13 +144,14 @@ class AccountPoller:
         return bool(refused)
 
     async def _cycles(self) -> NoReturn:
-        loop, budget = asyncio.get_running_loop(), self.context.budget
+        loop, limit = asyncio.get_running_loop(), self.context.config.requests_per_hour
         while True:
             self._cycle_due.clear()
             started = loop.time()
             await self._cycle()
             self._enqueue()
-            interval = max(self.context.poll.interval, budget.share_interval(self._requests))
+            shortest = shortest_cycle_interval(self._requests, limit)
+            interval = max(self.context.poll.interval, shortest)
             try:
                 async with asyncio.timeout_at(started + interval):
                     await self._cycle_due.wait()

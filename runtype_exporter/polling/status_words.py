@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from math import inf
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from runtype_exporter.limits import EARLIEST
 from runtype_exporter.model import PAUSED, BatchState, Outcome, Probe, Result
-from runtype_exporter.runtype import ResultRow, Unparseable, parse_timestamp
+from runtype_exporter.runtype import (
+    BatchStatus,
+    ResultRow,
+    RunRow,
+    SummaryRow,
+    Unparseable,
+    parse_timestamp,
+)
 
 STATUS_LENGTH = 64
 """Longer status words are cut at this many characters. They are stored in the ledger and used as
@@ -48,31 +55,7 @@ def normalise(status: str) -> str:
     return status.strip().casefold()[:STATUS_LENGTH]
 
 
-class Counted(Protocol):
-    """A row or an answer with the status and the counts of a batch."""
-
-    @property
-    def status(self) -> str:
-        """The status word."""
-        ...
-
-    @property
-    def total_records(self) -> int | None:
-        """The records of the batch."""
-        ...
-
-    @property
-    def processed_records(self) -> int | None:
-        """Those that were processed."""
-        ...
-
-    @property
-    def failed_records(self) -> int | None:
-        """Those that failed."""
-        ...
-
-
-def probe_of(shown: Counted) -> Probe:
+def probe_of(shown: RunRow | SummaryRow | BatchStatus) -> Probe:
     """Return the probe that a row or an answer shows."""
     return Probe(
         normalise(shown.status), shown.total_records, shown.processed_records, shown.failed_records

@@ -7,7 +7,7 @@ from typing import Final
 
 from runtype_exporter.catalogue import BATCH_DURATION, COST, RECORD_LATENCY
 from runtype_exporter.config import Config
-from runtype_exporter.limits import DAY, DISCOVERY_SHARE, HOUR, MINUTE
+from runtype_exporter.limits import DAY, HOUR, MINUTE, shortest_cycle_interval
 from runtype_exporter.rules.alerts_exporter import exporter_alerts
 from runtype_exporter.rules.alerts_work import (
     COST_OF_A_DAY,
@@ -40,7 +40,7 @@ def stale_after(config: Config) -> float:
     When it is older, the metrics of the account are stale.
     """
     slowest = min(account.requests_per_hour for account in config.accounts)
-    interval = max(config.poll.interval, _CYCLE_REQUESTS * HOUR / (slowest * DISCOVERY_SHARE))
+    interval = max(config.poll.interval, shortest_cycle_interval(_CYCLE_REQUESTS, slowest))
     return max(_STALE_AFTER, _CYCLES_TO_STALE * interval)
 
 

@@ -22,7 +22,7 @@ from typing import Final
 import structlog
 
 from runtype_exporter.clock import Clock
-from runtype_exporter.limits import DISCOVERY_SHARE, HOUR, SHORTEST_TIMER
+from runtype_exporter.limits import HOUR, SHORTEST_TIMER
 from runtype_exporter.protocols import BudgetState, BudgetStore, Telemetry
 from runtype_exporter.runtype.pauses import MAX_PAUSE, KeyRefusal, Throttle
 
@@ -115,13 +115,6 @@ class Budget:
     def key_refused(self) -> bool:
         """Return whether the API refused the key and nothing has been heard since."""
         return self._key.refused
-
-    def share_interval(self, cost: int) -> float:
-        """Return the shortest interval between polling cycles of `cost` requests, seconds.
-
-        With it, cycles take at most their share of the limit (`DISCOVERY_SHARE`).
-        """
-        return cost * HOUR / (self._limit * DISCOVERY_SHARE)
 
     async def spend(self, priority: Priority) -> None:
         """Wait until one request may be sent, and spend it.

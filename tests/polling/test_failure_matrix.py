@@ -182,6 +182,8 @@ async def test_items_whose_results_fail_in_every_way_keep_no_other_waiting(tmp_p
             labels[0]: count - before.get(labels, 0.0) for labels, count in rig.counted().items()
         }
         assert grown == {"nightly": 3.0, "inline": 3.0}, healthy
+        # Long enough to tell a back-off from a read in each cycle.
+        await rig.sleep(10 * CYCLE)
         most = most_requests(read, rig.now - began, items=1)
         asked = {name: requests_for(rig, read, id_, began) for name, id_ in ids.items()}
         assert {name: count for name, count in asked.items() if count > most} == {}

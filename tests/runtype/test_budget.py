@@ -527,14 +527,6 @@ def test_a_smaller_limit_after_a_reload_takes_over_what_is_left():
     run(scenario())
 
 
-def test_discovery_takes_at_most_a_quarter_of_the_limit():
-    async def scenario():
-        assert World(1000).budget.share_interval(2) == 28.8
-        assert World(10).budget.share_interval(3) == 4320.0
-
-    run(scenario())
-
-
 def test_what_is_left_is_reported_whenever_it_changes():
     async def scenario():
         world = World(1000)

@@ -293,7 +293,6 @@ class Rig:
             retention=self.config.state.retention,
             batches_per_schedule=1,
             client=self.client,
-            budget=self.budget,
             ledger=self.ledger,
             status_words=StatusWords(self.config.metrics.status_map),
             telemetry=self.telemetry,
