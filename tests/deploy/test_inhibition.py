@@ -9,7 +9,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.support.process import ROOT, wait_for
+from tests.support.process import LOCAL, ROOT, wait_for
 from tests.support.prometheus import alertmanager
 
 Alert = dict[str, str]
@@ -49,11 +49,11 @@ def silenced(notifier: str, case: str, source: Alert, target: Alert) -> bool:
     Each case has a job of its own, so that none sees another's alerts.
     """
     pair = [{"labels": {**labels, "job": f"{labels['job']}/{case}"}} for labels in (source, target)]
-    httpx.post(f"{notifier}/api/v2/alerts", json=pair, trust_env=False).raise_for_status()
+    httpx.post(f"{notifier}/api/v2/alerts", json=pair, **LOCAL).raise_for_status()
 
     def known() -> list[dict]:
         parameters = {"filter": f'job=~".*/{case}"'}
-        alerts = httpx.get(f"{notifier}/api/v2/alerts", params=parameters, trust_env=False).json()
+        alerts = httpx.get(f"{notifier}/api/v2/alerts", params=parameters, **LOCAL).json()
         # An alert is "unprocessed" until the inhibitions were looked at.
         ready = len(alerts) == 2 and all(one["status"]["state"] != "unprocessed" for one in alerts)
         return alerts if ready else []

@@ -25,6 +25,7 @@ from runtype_exporter.simulator.presets import small_world
 from runtype_exporter.simulator.settings import MARKER, Api, RecordPlan
 from tests.support.process import (
     KEY,
+    LOCAL,
     ROOT,
     Exporter,
     Served,
@@ -39,7 +40,7 @@ RECORDS = [RecordPlan(0.0, 0.1, 0.2, "failure" if n % 5 == 0 else "success") for
 
 
 def asked(url: str, path: str, method: str = "GET") -> httpx.Response:
-    return httpx.request(method, url + path, trust_env=False)
+    return httpx.request(method, url + path, **LOCAL)
 
 
 def test_sigterm_ends_the_process_with_exit_0_within_5_seconds_also_while_the_api_hangs(tmp_path):
@@ -195,7 +196,7 @@ def test_neither_the_key_nor_customer_data_gets_anywhere(tmp_path):
                 httpx.get(
                     f"{exporter.url}/metrics",
                     headers={"Accept": "application/openmetrics-text"},
-                    trust_env=False,
+                    **LOCAL,
                 ).text
             )
             assert exporter.terminate()[0] == 0

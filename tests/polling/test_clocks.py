@@ -29,7 +29,7 @@ def hourly_rig(
     It reads seldom and small pages, so that days pass quickly.
     """
     settings = WorldSettings(start=START - history, schedules=(HALF_PAST,))
-    poll = {"interval": "5m", "discovery_interval": "30m", **(sections or {}).get("poll", {})}
+    poll = {"interval": "10m", "discovery_interval": "30m", **(sections or {}).get("poll", {})}
     return Rig(
         folder,
         settings,
@@ -201,7 +201,7 @@ async def test_without_dates_our_own_clock_is_used_and_said_so(tmp_path, date, l
 
 
 async def test_dates_of_answers_without_the_key_are_not_believed(tmp_path):
-    async with hourly_rig(tmp_path) as rig:
+    async with hourly_rig(tmp_path, sections={"poll": {"interval": "5m"}}) as rig:
         await rig.sleep(HOUR)
         for code in (401, 403, 404, 500):
             fault = ApiFault(kind="status", value=code, probability=0.2)

@@ -170,9 +170,9 @@ async def test_an_outage_of_days_gives_nothing_up(tmp_path, kind):
         rig.faults.add(fault)
         rig.start_nightly()
         rig.start_adhoc()
-        asked = await rig.requests_during(9 * DAY)
+        asked = await rig.requests_during(7.5 * DAY)
         # One trial a minute, two tries each.
-        assert asked.total() <= 9 * 1440 * 2.2
+        assert asked.total() <= 7.5 * 1440 * 2.2
         assert rig.counted(GIVEN_UP) == {}
         rig.faults.clear()
         await rig.sleep(HOUR)

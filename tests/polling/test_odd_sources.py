@@ -45,7 +45,9 @@ async def test_a_source_that_is_switched_on_later_begins_then(tmp_path, switched
         if switched == "adhoc_batches"
         else {"collectors": {switched: False}, "adhoc_batches": switched == "runs"}
     )
-    rig = CompanyRig(tmp_path, api=Api(recent_window=inf, recent_limit=1000), account=off)
+    api = Api(recent_window=inf, recent_limit=1000)
+    slowly = {"poll": {"interval": "5m"}}
+    rig = CompanyRig(tmp_path, api=api, account=off, sections=slowly)
     rig.start()
     for _ in range(20):
         await rig.sleep(HOUR)
@@ -121,7 +123,8 @@ async def test_two_runs_of_one_batch_do_not_end_it_before_its_rows(tmp_path):
 
 
 async def test_one_empty_list_of_schedules_keeps_the_series_of_a_quiet_schedule(tmp_path):
-    sections = {"state": {"retention": "6h"}, "poll": {"discovery_interval": "10m"}}
+    poll = {"interval": "5m", "discovery_interval": "10m"}
+    sections = {"state": {"retention": "6h"}, "poll": poll}
     async with CompanyRig(tmp_path, sections=sections) as rig:
         await rig.sleep(MINUTE + 1)
         rig.start_nightly()

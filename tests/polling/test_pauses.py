@@ -138,7 +138,7 @@ async def test_cookies_of_the_api_are_never_sent_back(tmp_path):
 async def test_a_list_that_fails_now_and_then_sets_no_back_off_of_a_batch_to_nothing(
     tmp_path, every
 ):
-    async with CompanyRig(tmp_path) as rig:
+    async with CompanyRig(tmp_path, sections={"poll": {"interval": "5m"}}) as rig:
         await rig.sleep(MINUTE + 1)
         for _ in range(40):
             rig.start_nightly()

@@ -128,7 +128,9 @@ async def test_many_small_batches_leave_usage_its_interval(tmp_path):
 
 @pytest.mark.parametrize("operation", ["batch_results", "cost"])
 async def test_one_item_that_hangs_costs_an_hourly_try_and_no_other_its_turn(tmp_path, operation):
-    rig = CompanyRig(tmp_path, account=ORDINARY, schedules=(*COMPANY, KNOWN))
+    slowly = {"poll": {"interval": "5m"}}
+    schedules = (*COMPANY, KNOWN)
+    rig = CompanyRig(tmp_path, account=ORDINARY, sections=slowly, schedules=schedules)
     async with rig:
         await rig.sleep(MINUTE + 1)
         batch = rig.start_nightly()

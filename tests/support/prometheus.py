@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import yaml
 
-from tests.support.process import PATIENCE, wait_for
+from tests.support.process import LOCAL, PATIENCE, wait_for
 
 
 class Prometheus:
@@ -25,7 +25,7 @@ class Prometheus:
 
     def get(self, path: str, **parameters: str) -> Any:
         answer = httpx.get(
-            f"{self.url}/api/v1/{path}", params=parameters, trust_env=False, timeout=PATIENCE
+            f"{self.url}/api/v1/{path}", params=parameters, timeout=PATIENCE, **LOCAL
         )
         answer.raise_for_status()
         return answer.json()["data"]
@@ -144,7 +144,7 @@ def _running(binary: str, log: Path, flags: Sequence[str]) -> Iterator[str]:
         def ready() -> bool:
             assert process.poll() is None, log.read_text()
             try:
-                return httpx.get(f"{url}/-/ready", trust_env=False).status_code == 200
+                return httpx.get(f"{url}/-/ready", **LOCAL).status_code == 200
             except httpx.TransportError:
                 return False
 

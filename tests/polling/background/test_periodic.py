@@ -180,7 +180,7 @@ async def test_what_is_switched_off_is_not_read(tmp_path, collector):
 async def test_what_the_key_may_not_read_is_withdrawn_and_tried_hourly_and_the_rest_goes_on(
     tmp_path, collector
 ):
-    async with Rig(tmp_path, world_of()) as rig:
+    async with Rig(tmp_path, world_of(), sections={"poll": {"interval": "5m"}}) as rig:
         await rig.sleep(300)
         assert rig.gauges.families[collector]
         rig.faults.add(ApiFault(kind="status", operation=collector, value=403))

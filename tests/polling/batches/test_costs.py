@@ -24,6 +24,7 @@ from tests.support.rig import START, Rig
 
 COST = "runtype_cost_dollars_total"
 QUICK = {"poll": {"settle_time": "5m"}}
+SELDOM = {"poll": {"settle_time": "5m", "interval": "5m"}}
 DONE = [RecordPlan(finished=1.0)] * 3
 CLOSED = Batch(
     ref=BatchRef("acme", "b1"),
@@ -187,8 +188,7 @@ async def test_a_cost_that_cannot_be_had_yet_is_asked_for_ever_less_often_until_
 
 
 async def test_a_cost_that_cannot_be_had_for_a_day_is_given_up(tmp_path, logs):
-    sections = {"poll": {**QUICK["poll"], "interval": "5m"}}
-    async with Rig(tmp_path, one(), sections=sections) as rig:
+    async with Rig(tmp_path, one(), sections=SELDOM) as rig:
         run = rig.world.add_batch(DONE, schedule="a", at=START + 5)
         rig.faults.add(ApiFault(kind="status", operation="cost", value=404))
         await rig.sleep(26 * 3600)
