@@ -87,15 +87,15 @@ class Discovery:
         if head is not None:
             changed += await self.count_claims(head)
             await self.judge_starts(head)
-        elif self._never_read_runs() and self.horizon.current() is not None:
+        elif self._no_run_can_claim() and self.horizon.current() is not None:
             changed += await self._expire(self._unclaimed(), at_once=True)
-        undated = frozenset() if head is None else head.shown.undated
+        kept = frozenset() if head is None else head.shown.undated | head.shown.deferred
         answered = {"summary": isinstance(summary, SummaryRead), "runs": head is not None}
         return CycleResult(
             requests=len(failures) + answered["summary"] + (0 if head is None else head.pages),
             changed=tuple(dict.fromkeys(changed)),
             shown=frozenset(readings),
-            listed=frozenset(readings) | undated,
+            listed=frozenset(readings) | kept,
             answered=frozenset(name for name, came in answered.items() if came),
             failure=failures[0] if failures else None,
         )
@@ -143,15 +143,14 @@ class Discovery:
     async def _read(self, collector: str, read: Callable[[], Awaitable[ListT]]) -> ListT | None:
         return await read() if self.context.collectors.is_enabled(collector) else None
 
-    def _never_read_runs(self) -> bool:
+    def _no_run_can_claim(self) -> bool:
         """Return whether no run can claim a batch: the run list is off, or was always forbidden.
 
-        A list that is forbidden after it was read may come back. Its batches wait for it, up to
-        their deadline, since their labels never change.
+        A list that is forbidden for a while may come back. Its batches wait for it, up to their
+        deadline, since their labels never change.
         """
-        collectors = self.context.collectors
-        forbidden = not collectors.is_enabled("runs")
-        return "runs" in collectors.off or (forbidden and self.runs.order == "unknown")
+        enabled = self.context.collectors.is_enabled("runs")
+        return not enabled and not self.runs.may_come_back
 
     def _unclaimed(self) -> list[Batch]:
         return [

@@ -71,14 +71,15 @@ class FullWalk:
     async def walk(self) -> None:
         """Read the whole run list, if it is enabled, then forget what is old.
 
-        Do nothing while the account has no horizon.
+        Do nothing while the account has no horizon, or while the list is forbidden although it was
+        read before: what it would show must not be forgotten.
 
         Raises:
             ReadFailed: a page could not be read; the pages before it were stored.
             LedgerError: a page could not be stored, or something could not be forgotten.
         """
         horizon = self.horizon.current()
-        if horizon is None:
+        if horizon is None or self.runs.may_come_back:
             return
         self.began = True
         began = self.context.clock.monotonic()
@@ -88,9 +89,10 @@ class FullWalk:
         if enabled:
             self.unfinished.start_full_walk()
             read = await self.runs.read_all(self._fetch, complete=not horizon.first_discovery_done)
-            self._listed |= {*read.shown.readings, *read.shown.undated}
+            shown = read.shown
+            self._listed |= {*shown.readings, *shown.undated, *shown.deferred}
             self.pages = read.pages
-            self.unfinished.mark_seen(read.shown.runs)
+            self.unfinished.mark_seen(shown.runs)
             await self.on_read(read)
         await self._forget(self.context.time_at(began), walked=enabled)
 

@@ -83,6 +83,13 @@ class RunList:
         """Return the learned order of the list."""
         return self.context.ledger.learned(self.context.name).run_order
 
+    @property
+    def may_come_back(self) -> bool:
+        """Whether the list is forbidden although it was read before."""
+        collectors = self.context.collectors
+        forbidden = not collectors.is_enabled("runs") and "runs" not in collectors.off
+        return forbidden and self.order != "unknown"
+
     async def read_head(self) -> RunsRead | None:
         """Read the pages that may show something new, as a cycle does.
 

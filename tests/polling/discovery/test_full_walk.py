@@ -188,26 +188,30 @@ async def test_a_walk_that_fails_forgets_nothing_and_comes_again_at_its_interval
         assert rig.ledger.horizon("acme").first_discovery_done
 
 
-@pytest.mark.parametrize("sick", ["summary", "time"])
-async def test_nothing_is_forgotten_while_the_summary_fails_or_the_time_is_in_doubt(
+@pytest.mark.parametrize("sick", ["summary", "time", "forbidden"])
+async def test_nothing_is_forgotten_while_a_list_fails_or_the_time_is_in_doubt(
     tmp_path, monkeypatch, sick
 ):
     sections = {"poll": {"interval": "5m"}, "state": {"retention": "1d"}}
     async with Rig(tmp_path, world_of(), sections=sections) as rig:
         await rig.sleep(1)
-        rig.world.add_batch(DONE, schedule="a", at=START + 2)
+        for seconds in (2, 60):
+            rig.world.add_batch(DONE, schedule="a", at=START + seconds)
         await rig.sleep(600)
         before = rig.ledger.rows()
-        assert before == 3
+        assert before == 6
         if sick == "summary":
             rig.faults.add(ApiFault(kind="status", operation="summary", value=500))
+        elif sick == "forbidden":
+            rig.faults.add(ApiFault(kind="status", operation="runs", value=403))
         else:
             monkeypatch.setattr(ApiTime, "certain", False)
         await rig.sleep(2 * 86400)
         assert rig.ledger.rows() == before
         rig.faults.clear()
         monkeypatch.undo()
-        await rig.sleep(1300)
+        # A forbidden list is tried again after an hour.
+        await rig.sleep(4900)
         assert rig.ledger.rows() == 0
 
 
