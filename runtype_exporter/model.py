@@ -182,8 +182,7 @@ class Batch:
     schedule: str = ""
     """The schedule's id, "" for an ad-hoc batch."""
     run: str = ""
-    """The id of the run whose records these are, if the API gives the run no batch id. Such a batch
-    exists in the exporter only: the API has only the results of the run."""
+    """The run whose results these are, if the API gives it no batch id: the batch is made up."""
     claims_left: int = 0
     """The reads of the run list in which a run may still claim a batch of the summary. At 0 the
     batch is ad hoc."""
@@ -221,7 +220,7 @@ class Batch:
     unreadable_for: float = 0.0
     """How much of that time the same read of other batches was answered."""
     run_ended_since: float | None = None
-    """Since when its run is final while another source calls the batch unfinished."""
+    """Since when its run is final, None if it is not."""
     reread_at: float = 0.0
     """When it was last read again after it was given up, 0 if never."""
     page_size: int = 0

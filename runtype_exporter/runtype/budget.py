@@ -136,7 +136,7 @@ class Budget:
             raise
 
     def refund(self) -> None:
-        """Take back a request that was spent and not sent."""
+        """Take back a request that was granted just now and is not sent."""
         self._reserved += 1
         self._serve()
 
