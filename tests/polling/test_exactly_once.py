@@ -19,7 +19,7 @@ from runtype_exporter.simulator.settings import (
     Traffic,
     WorldSettings,
 )
-from tests.support.rig import START, Rig
+from tests.support.rig import START, TOO_LARGE, Rig
 from tests.support.virtual import run
 
 RETRIES = Traffic(retry_share=0.4, failure_share=0.1)
@@ -181,7 +181,7 @@ PAGING = [
     ApiFault(kind="html", operation="batch_results", probability=0.5),
     ApiFault(kind="hang", operation="batch_results", probability=0.3),
     ApiFault(
-        kind="oversize", operation="batch_results", match="offset=100", value=17 << 20, times=3
+        kind="oversize", operation="batch_results", match="offset=100", value=TOO_LARGE, times=3
     ),
     ApiFault(kind="drop", operation="batch_results", path="pagination"),
     ApiFault(kind="redirect", operation="batch_results"),

@@ -14,6 +14,7 @@ from runtype_exporter.simulator.settings import (
     ScheduleSpec,
 )
 from tests.support.company import COMPANY, DONE, CompanyRig
+from tests.support.rig import TOO_LARGE
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 NIGHTLY = ("nightly", "enrich", "success")
@@ -146,7 +147,7 @@ async def test_one_empty_list_of_schedules_keeps_the_series_of_a_quiet_schedule(
 async def test_schedules_too_large_for_one_answer_are_read_in_smaller_pages(tmp_path):
     many = tuple(ScheduleSpec(key=f"s{index}", name=f"schedule {index}") for index in range(30))
     rig = CompanyRig(tmp_path, schedules=many)
-    rig.faults.add(ApiFault(kind="oversize", operation="schedules", value=17 << 20, above=7))
+    rig.faults.add(ApiFault(kind="oversize", operation="schedules", value=TOO_LARGE, above=7))
     async with rig:
         await rig.sleep(2 * MINUTE)
         for index in range(30):
@@ -161,7 +162,7 @@ async def test_schedules_too_large_for_one_answer_are_read_in_smaller_pages(tmp_
 @pytest.mark.parametrize(
     "fault",
     [
-        ApiFault(kind="oversize", value=17 << 20, above=30),
+        ApiFault(kind="oversize", value=TOO_LARGE, above=30),
         ApiFault(kind="status", value=413, above=30),
         ApiFault(kind="status", value=400, above=30),
         ApiFault(kind="status", value=504, above=30),

@@ -12,6 +12,7 @@ from runtype_exporter.simulator.faults import ApiFault
 from runtype_exporter.simulator.settings import Api, RecordPlan, ScheduleSpec
 from tests.support.api_errors import HOUR, ITEM_ERRORS
 from tests.support.company import COMPANY, DONE, CompanyRig
+from tests.support.rig import TOO_LARGE
 
 CYCLE = 60.0
 TWO_CYCLES = 2 * CYCLE + 30.0
@@ -100,7 +101,6 @@ async def test_running_batches_that_are_sick_leave_workers_to_ended_ones(tmp_pat
 
 # --- each list alone ---
 
-LARGE = 17 << 20
 """Bytes of an answer that is too large."""
 LIST_SICKNESS = {
     "hanging": ApiFault(kind="hang"),
@@ -109,7 +109,7 @@ LIST_SICKNESS = {
     "gone": ApiFault(kind="status", value=404),
     "not JSON": ApiFault(kind="html"),
     "another shape": ApiFault(kind="set", path="data", value="none"),
-    "too large": ApiFault(kind="oversize", value=LARGE),
+    "too large": ApiFault(kind="oversize", value=TOO_LARGE),
 }
 
 

@@ -26,7 +26,7 @@ SCHEDULES = 200
 BUDGET = 2000
 TRAFFIC = Traffic(latency=3.0, failure_share=0.1, retry_share=0.5, slow_share=0.0)
 SECTIONS = {
-    "poll": {"interval": "10m", "discovery_interval": "1h", "settle_time": "2h"},
+    "poll": {"interval": "15m", "discovery_interval": "1h", "settle_time": "2h"},
     "state": {"retention": "36h"},
 }
 NEVER_OPEN_FOR = 30 * HOUR

@@ -22,7 +22,13 @@ def failures(promtool: str, *arguments: str, cwd) -> list[str]:
     failed = []
     for binary in os.environ.get("PROMTOOL", promtool).split(":"):
         done = subprocess.run(
-            [binary, *arguments], cwd=cwd, capture_output=True, text=True, check=False
+            [binary, *arguments],
+            cwd=cwd,
+            # It takes a fifth less time if it collects its garbage less often.
+            env={**os.environ, "GOGC": "400"},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             failed.append(f"{binary}: {done.stdout}{done.stderr}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from runtype_exporter.simulator.faults import ApiFault
+from tests.support.rig import TOO_LARGE
 
 HOUR = 3600.0
 PAST = "Sun, 31 May 2026 00:00:00 GMT"
@@ -56,7 +57,7 @@ ERRORS: dict[str, ErrorKind] = {
     "504": ErrorKind(_status(504)),
     "hanging": ErrorKind(ApiFault(kind="hang")),
     "connection lost": ErrorKind(ApiFault(kind="reset")),
-    "too large": ErrorKind(ApiFault(kind="oversize", value=17 << 20)),
+    "too large": ErrorKind(ApiFault(kind="oversize", value=TOO_LARGE)),
     "not JSON": ErrorKind(ApiFault(kind="html")),
     "cut short": ErrorKind(ApiFault(kind="truncate")),
 }

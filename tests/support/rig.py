@@ -41,6 +41,10 @@ from tests.support.virtual import VirtualClock
 START = 1_780_272_000.0
 """2026-06-01T00:00:00Z."""
 KEY = "rt_test_rig"
+MAX_RESPONSE = 2 << 20
+"""The largest answer that the client of the rig reads, in bytes: larger ones only take time."""
+TOO_LARGE = MAX_RESPONSE + (1 << 20)
+"""The padding of an answer that is too large, in bytes."""
 
 
 class RecordingTelemetry:
@@ -283,6 +287,7 @@ class Rig:
             clock=self.clock,
             api_time=self.api_time,
             timeout=config.timeout,
+            max_response=MAX_RESPONSE,
             transport=DelayedTransport(self.app, self.latency),
             jitter=lambda: 0.5,
         )

@@ -15,7 +15,7 @@ from runtype_exporter.polling.sweeps.sweeper import Sweeper
 from runtype_exporter.runtype import PagingError, Priority
 from runtype_exporter.simulator.faults import ApiFault
 from runtype_exporter.simulator.settings import Api, RecordPlan, ScheduleSpec, WorldSettings
-from tests.support.rig import START, Rig
+from tests.support.rig import START, TOO_LARGE, Rig
 
 NIGHTLY = ScheduleSpec(key="a", name="nightly")
 WORLD = WorldSettings(start=START, schedules=(NIGHTLY,))
@@ -201,7 +201,7 @@ def fault(kind: str, **options) -> ApiFault:
 
 
 async def test_pages_that_are_too_large_are_read_with_fewer_rows(rig):
-    rig.faults.add(fault("oversize", value=17 << 20, above=30))
+    rig.faults.add(fault("oversize", value=TOO_LARGE, above=30))
     batch_id = add(rig, 80)
     _, ended = await sweep(rig, batch_id)
     assert targets(rig) == [(100, 0), (50, 0), *((25, offset) for offset in (0, 25, 50, 75))]
