@@ -87,10 +87,10 @@ class PageRows:
         self, record: bytes, stored: IdentityRow | None, result: Result
     ) -> tuple[bytes, IdentityRow, bool, bool]:
         if stored is None or stored[0] == UNFINISHED:
-            # The row and its twin with an id are one result, and nothing of it is stored here.
-            twin = self._with_id.get((result.record_key, result.outcome, result.finished))
-            if twin is not None:
-                return twin, self.rows[twin], True, False
+            # The same result was shown with an id, so nothing of it is stored here.
+            with_id = self._with_id.get((result.record_key, result.outcome, result.finished))
+            if with_id is not None:
+                return with_id, self.rows[with_id], True, False
             return record, stored or _NEW, stored is not None, True
         kept = [one for _, one in sorted(self._adoptions.get(record, {}).items())]
         same = [one for one in kept if _ended_so(one, result)]

@@ -62,7 +62,7 @@ def judge(error: ApiError, evidence: Evidence) -> Reach:
     return Reach.ITEM
 
 
-class ReadFailed(Exception):  # noqa: N818
+class ReadFailed(Exception):  # noqa: N818  # says what happened
     """A read of the API failed, and it is known how far the failure reaches.
 
     Attributes:

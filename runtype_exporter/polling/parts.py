@@ -121,6 +121,7 @@ def build(context: AccountContext, *, wake_cycle: Callable[[], None], paced: boo
         await discovery.judge_starts(read)
         enqueue()
 
+    # A callback gets its only argument by position.
     def on_schedules(first: bool) -> None:  # noqa: FBT001
         if schedule_filter.waited:
             wake_cycle()

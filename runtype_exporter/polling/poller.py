@@ -120,7 +120,7 @@ class AccountPoller:
             if waits:
                 # The list that was read first did not have the schedule of a run.
                 succeeded = await parts.schedule_lists.once() and succeeded
-            # What waits for a list that cannot be read would wait for ever.
+            # A list that cannot be read would be waited for without end.
             succeeded = succeeded and not parts.schedule_filter.waits
             before, claims = claims, self._claims_left()
             if not succeeded or not (waits or added or claims != before):

@@ -75,7 +75,7 @@ class Decoder(Generic[AnswerT]):
         """Return what the decoder should make of a whole answer."""
         return type_
 
-    # Pages need `repaired`.
+    # The unused parameter is for pages, which override this method.
     async def _read(self, body: bytes, *, repaired: bool) -> AnswerT:  # noqa: ARG002
         """Return the answer. `repaired` says that nothing more can be done for broken text."""
         answer: AnswerT = self._whole.decode(body)

@@ -120,7 +120,7 @@ def test_rows_with_an_id_are_taken_first(table, a_batch, a_result):
         table.rows.clear()
 
 
-def test_a_row_and_its_twin_with_an_id_are_one_result(table, a_batch, a_result):
+def test_a_row_with_an_id_and_one_without_are_one_result(table, a_batch, a_result):
     page = [a_result(None, "r2"), a_result("k2", "r2"), a_result(None, "r2")]
     assert table.finished(a_batch(), *page) == {"success": 1}
     assert list(table.rows) == [result_identity("k2")]

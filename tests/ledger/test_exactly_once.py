@@ -105,8 +105,8 @@ class Model:
         me = (record[0], ("record", record[1]))
         outcome, _, end = shown
         if record not in self.spent and self.known.get(me, [None])[0] is None:
-            twin = with_id.get((record[1], outcome, end))
-            return ((record[0], ("result", twin)), False) if twin else (me, True)
+            same = with_id.get((record[1], outcome, end))
+            return ((record[0], ("result", same)), False) if same else (me, True)
         kept = sorted(self.kept.get(record, {}).items(), key=lambda one: code(*one[0]))
         same = [one for one in kept if (one[0][0], one[1][0]) == (outcome, end)]
         adopters = [

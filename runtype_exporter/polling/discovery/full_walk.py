@@ -98,16 +98,17 @@ class FullWalk:
 
     async def _fetch(self, cursor: str | None) -> RunsPage:
         """Read one page within the share. A failed page is tried again before the walk ends."""
-        for attempt in range(TRIES):
+        tries = 0
+        while True:
             await self.share.take()
             try:
                 return await self.runs.fetch(cursor)
             except ReadFailed as failure:
-                last = attempt == TRIES - 1 or not self.share.paced
+                tries += 1
+                last = tries == TRIES or not self.share.paced
                 if last or failure.reach is Reach.COLLECTOR:
                     raise
-                await asyncio.sleep(PAUSE * 2.0**attempt)
-        raise AssertionError  # pragma: no cover
+            await asyncio.sleep(PAUSE * 2.0 ** (tries - 1))
 
     async def _forget(self, began: float, *, walked: bool) -> None:
         """Move the horizon and forget old batches, runs and identities.
